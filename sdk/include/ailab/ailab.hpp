@@ -1,0 +1,27 @@
+#pragma once
+// Everything that a plugin needs. Compile it once: the CMake package's precompiled header has it.
+#include <torch/torch.h>
+
+#include "ailab/backend.hpp"
+#include "ailab/batch.hpp"
+#include "ailab/binding.hpp"
+#include "ailab/comm.hpp"
+#include "ailab/dataset.hpp"
+#include "ailab/device.hpp"
+#include "ailab/error.hpp"
+#include "ailab/hook.hpp"
+#include "ailab/log.hpp"
+#include "ailab/loss.hpp"
+#include "ailab/lr_scheduler.hpp"
+#include "ailab/metric.hpp"
+#include "ailab/model.hpp"
+#include "ailab/module_spec.hpp"
+#include "ailab/node.hpp"
+#include "ailab/optimizer.hpp"
+#include "ailab/options.hpp"
+#include "ailab/random.hpp"
+#include "ailab/registry.hpp"
+#include "ailab/run.hpp"
+#include "ailab/sampler.hpp"
+#include "ailab/state.hpp"
+#include "ailab/transform.hpp"

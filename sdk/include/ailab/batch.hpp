@@ -1,0 +1,63 @@
+#pragma once
+// Samples and batches: named fields. A field is a tensor, a list of tensors of different sizes
+// (boxes), or text.
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+
+using Tensor = at::Tensor;
+
+using SampleField = std::variant<Tensor, std::string>;
+using BatchField = std::variant<Tensor, std::vector<Tensor>, std::vector<std::string>>;
+
+/// One sample, as a dataset gives it. The usual one is {"input", "target"}.
+struct AILAB_API Sample {
+    Sample() = default;
+    Sample(Tensor input, Tensor target);
+
+    Tensor& tensor(const std::string& name);
+    const Tensor& tensor(const std::string& name) const;
+
+    std::map<std::string, SampleField> fields;
+};
+
+/// A batch, or the inputs of a module bound by name. Tensors have the samples along dimension 0.
+/// Tensors are shared, not copied, when a Batch is copied.
+class AILAB_API Batch {
+  public:
+    Batch() = default;
+    /// The usual batch: fields `input` and `target`.
+    Batch(Tensor input, Tensor target);
+    Batch(std::initializer_list<std::pair<const std::string, BatchField>> fields) : fields(fields) {}
+
+    bool has(const std::string& name) const { return fields.count(name) != 0; }
+    /// The field as a tensor. Throws Error that lists the fields when it is missing or no tensor.
+    const Tensor& tensor(const std::string& name) const;
+    const std::vector<Tensor>& tensors(const std::string& name) const;
+    const std::vector<std::string>& strings(const std::string& name) const;
+    void set(const std::string& name, BatchField value) { fields[name] = std::move(value); }
+
+    /// "input [32, 1, 28, 28] float32, target [32] int64": for messages.
+    std::string describe() const;
+
+    std::map<std::string, BatchField> fields;
+    /// The samples' numbers in their dataset, one a sample, in order. Empty for module inputs.
+    std::vector<int64_t> ids;
+    /// Samples here, on this rank.
+    int64_t size = 0;
+    /// Samples in this batch over all ranks. Evaluation batches belong to one rank: equal to size.
+    int64_t global_size = 0;
+};
+
+/// Stacks samples field by field: tensors of one shape to a tensor with a new first dimension,
+/// tensors of different shapes to a list, text to a list. Throws Error when fields differ.
+AILAB_API Batch stack(const std::vector<Sample>& samples);
+
+}  // namespace ailab

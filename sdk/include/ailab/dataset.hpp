@@ -1,0 +1,60 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ailab/batch.hpp"
+#include "ailab/random.hpp"
+#include "ailab/registry.hpp"
+
+namespace ailab {
+
+/// What a sample is asked for with.
+struct SampleContext {
+    uint64_t seed = 0;
+    int64_t epoch = 0;
+    bool train = false;
+    /// Augmentation draws from this: the same (seed, epoch, index) gives the same numbers for any
+    /// worker count, world size and after a resume.
+    Philox random(int64_t index) const {
+        return Philox(seed, uint64_t(epoch), uint64_t(index));
+    }
+};
+
+/// A data set: samples by number. Constructed once a rank, with its options; everything that can be
+/// checked without reading samples is checked there. All const functions are called from several
+/// threads at once.
+class AILAB_API Dataset {
+  public:
+    virtual ~Dataset();
+
+    virtual int64_t size() const = 0;
+
+    /// Sample `index` of 0 … size()-1. May throw: the error is reported with rank, step and index.
+    virtual Sample get(int64_t index, const SampleContext& context) const;
+
+    /// The names of a sample's fields, for checking bindings before the run; empty when unknown.
+    virtual std::vector<std::string> fields() const { return {"input", "target"}; }
+
+    /// How samples form a batch.
+    virtual Batch collate(const std::vector<Sample>& samples) const { return stack(samples); }
+
+    /// Whether get_batch() is offered: a whole batch at once, in place of get() and collate().
+    virtual bool has_batches() const { return false; }
+    /// Fills `batch.fields` for `indices`. `batch` may hold the tensors of an earlier batch: reuse
+    /// them with ensure() below. ids and sizes are filled by the caller.
+    virtual void get_batch(std::span<const int64_t> indices, const SampleContext& context,
+                           Batch& batch) const;
+
+    /// Number of classes, if this is a classification set: checked against class weights.
+    virtual std::optional<int64_t> num_classes() const { return std::nullopt; }
+};
+
+/// The tensor of field `name` if it has this shape and dtype and nobody else holds it; else a new
+/// one, put there. A batch of images should be asked for with `channels_last` (shape NCHW; for one
+/// channel the strides are {HW, 1, W, 1}, which oneDNN needs).
+AILAB_API Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef shape,
+                         at::ScalarType dtype, bool channels_last = false);
+
+}  // namespace ailab

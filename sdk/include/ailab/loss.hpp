@@ -1,0 +1,48 @@
+#pragma once
+#include <torch/nn/modules.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ailab/batch.hpp"
+#include "ailab/registry.hpp"
+#include "ailab/state.hpp"
+
+namespace ailab {
+
+/// One term of a loss. Over several ranks and micro-batches a term is the sum of its `sum`s over the
+/// sum of its `weight`s, so it is what one big batch would have given.
+struct LossTerm {
+    std::string name;
+    /// A scalar with gradient: summed over this rank's samples.
+    Tensor sum;
+    /// What to divide by: a scalar tensor without gradient (class weights, counted pixels), or
+    /// nothing for the number of samples, which the sampler knows (cheaper: nothing is exchanged).
+    std::optional<Tensor> weight;
+    /// The factor of this term in the total.
+    double scale = 1;
+};
+
+/// A loss. The simple case overrides forward(output, target) and returns the mean over the samples.
+/// May have parameters of its own: they are optimised, reduced and saved like the model's. Called
+/// on the main thread only.
+class AILAB_API Loss : public torch::nn::Module, public Stateful {
+  public:
+    ~Loss() override;
+
+    /// output: [N, …], target: [N, …] -> a scalar: the mean over the N samples.
+    virtual Tensor forward(const Tensor& output, const Tensor& target);
+
+    /// The names of what this loss takes, bound to fields of the batch and outputs of the model.
+    virtual std::vector<std::string> inputs() const { return {"output", "target"}; }
+    /// The names of the terms, for checks before the run; {"loss"} alone for a simple loss.
+    virtual std::vector<std::string> term_names() const { return {"loss"}; }
+    /// `inputs.size` is the number of samples; it is 0 on a rank that has none in the last batch of
+    /// an epoch, and then this is not called. The default is one term `loss` from forward().
+    virtual std::vector<LossTerm> terms(const Batch& inputs);
+    /// True if a term gives a weight of its own. Must be the same on all ranks.
+    virtual bool has_own_weights() const { return false; }
+};
+
+}  // namespace ailab

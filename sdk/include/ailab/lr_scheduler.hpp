@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+
+#include "ailab/registry.hpp"
+#include "ailab/state.hpp"
+
+namespace ailab {
+
+/// How long the run is, for schedules that depend on it; in the unit that the schedule counts in.
+struct ScheduleLength {
+    int64_t total = 0;
+};
+
+/// A learning-rate schedule: a pure function of the time t, which counts epochs or optimizer steps
+/// (LrSchedulerHook's `by`), so resuming needs no state.
+class AILAB_API LrScheduler : public Stateful {
+  public:
+    ~LrScheduler() override;
+    virtual void set_length(const ScheduleLength&) {}
+    /// The learning rate at time t >= 0 of a group whose configured learning rate is base_lr.
+    virtual double lr(double base_lr, int64_t t) const = 0;
+};
+
+}  // namespace ailab

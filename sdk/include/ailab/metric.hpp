@@ -1,0 +1,44 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ailab/batch.hpp"
+#include "ailab/registry.hpp"
+
+namespace ailab {
+
+/// A metric as sums and counts: update() adds this rank's samples to the states, the core sums the
+/// states over all ranks, compute() turns them into numbers. So the value is the same for any world
+/// size and batch size. Called on the main thread only.
+class AILAB_API Metric {
+  public:
+    virtual ~Metric();
+
+    /// The names of what update() takes.
+    virtual std::vector<std::string> inputs() const { return {"output", "target"}; }
+
+    /// The simple case: output [N, …], target [N, …].
+    virtual void update(const Tensor& output, const Tensor& target);
+    /// The general case; the default calls update(output, target) with the first two inputs.
+    virtual void update_batch(const Batch& inputs);
+
+    /// Results by suffix; {"": v} for one number, which is logged under the metric's name. `states`
+    /// are the sums over all ranks, by name. With no samples at all, return NaN.
+    virtual std::map<std::string, double> compute(
+        const std::map<std::string, Tensor>& states) const = 0;
+
+    /// This rank's sums: float64 or int64.
+    std::map<std::string, Tensor>& states() { return states_; }
+    void reset();
+
+  protected:
+    /// Called in the constructor: a state that starts at (and is reset to) zeros.
+    void add_state(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype);
+    Tensor& state(const std::string& name);
+
+  private:
+    std::map<std::string, Tensor> states_;
+};
+
+}  // namespace ailab

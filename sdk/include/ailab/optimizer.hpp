@@ -1,0 +1,44 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ailab/batch.hpp"
+#include "ailab/registry.hpp"
+#include "ailab/state.hpp"
+
+namespace ailab {
+
+/// Parameters with one learning rate. The names are those of the module tree, in the same order.
+struct ParamGroup {
+    std::vector<std::string> names;
+    std::vector<Tensor> params;
+    double lr = 0;
+    /// What the schedule multiplies: the configured learning rate.
+    double initial_lr = 0;
+    double weight_decay = 0;
+};
+
+/// An optimizer. Constructed with its options; the core calls add_group() before the first step.
+/// Not thread-safe.
+class AILAB_API Optimizer : public Stateful {
+  public:
+    ~Optimizer() override;
+
+    /// The configured learning rate and weight decay, which new groups start with.
+    virtual double default_lr() const = 0;
+    virtual double default_weight_decay() const { return 0; }
+
+    /// One step from the parameters' gradients; undefined gradients are left out. Gradients are
+    /// divided by `grad_scale` and the step is left out if `found_inf` is not 0, both float32
+    /// scalars on the parameters' device, undefined when not in use.
+    virtual void step(const Tensor& grad_scale = {}, const Tensor& found_inf = {}) = 0;
+
+    void add_group(ParamGroup group) { groups_.push_back(std::move(group)); }
+    std::vector<ParamGroup>& groups() { return groups_; }
+    const std::vector<ParamGroup>& groups() const { return groups_; }
+
+  private:
+    std::vector<ParamGroup> groups_;
+};
+
+}  // namespace ailab

@@ -1,0 +1,151 @@
+#pragma once
+// Registries: what a plugin offers, by kind and name. A plugin says AILAB_PLUGIN once, in one .cpp,
+// and AILAB_REGISTER_<KIND> for each class.
+//
+//     AILAB_PLUGIN("my_plugin", "1.0", "What it holds, in one line")
+//     AILAB_REGISTER_MODEL(MyNet, "Two convolutions and a linear layer")
+//
+// The macros only fill constants: nothing is allocated and nothing can throw while the library is
+// loaded. The host reads the stamp before it loads the file, and takes over the list afterwards, all
+// of it or nothing.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "ailab/abi.hpp"
+#include "ailab/export.hpp"
+#include "ailab/options.hpp"
+
+namespace ailab {
+
+class Dataset;
+class Model;
+class Loss;
+class Metric;
+class Optimizer;
+class LrScheduler;
+class Sampler;
+class Transform;
+class Hook;
+class Backend;
+class Device;
+
+/// The name of a registry, as messages and --list-modules show it.
+template <class Kind>
+inline constexpr const char* kind_name = nullptr;
+template <> inline constexpr const char* kind_name<Dataset> = "dataset";
+template <> inline constexpr const char* kind_name<Model> = "model";
+template <> inline constexpr const char* kind_name<Loss> = "loss";
+template <> inline constexpr const char* kind_name<Metric> = "metric";
+template <> inline constexpr const char* kind_name<Optimizer> = "optimizer";
+template <> inline constexpr const char* kind_name<LrScheduler> = "lr_scheduler";
+template <> inline constexpr const char* kind_name<Sampler> = "sampler";
+template <> inline constexpr const char* kind_name<Transform> = "transform";
+template <> inline constexpr const char* kind_name<Hook> = "hook";
+template <> inline constexpr const char* kind_name<Backend> = "backend";
+template <> inline constexpr const char* kind_name<Device> = "device";
+
+namespace plugin {
+
+/// One registered class. Lives in the plugin for ever.
+struct ModuleNode {
+    const char* kind;
+    const char* name;
+    const char* doc;
+    const char* file;
+    int line;
+    std::unique_ptr<OptionsHolder> (*make_options)();
+    /// Returns a shared_ptr to the kind's base class (never to the derived one).
+    std::shared_ptr<void> (*create)(OptionsHolder& options);
+    const ModuleNode* next;
+};
+
+/// Found by dlsym as `ailab_plugin_descriptor`. New fields go to the end; `size` tells which exist.
+struct Descriptor {
+    uint32_t size;
+    const char* name;
+    const char* version;
+    const char* doc;
+    const ModuleNode* const* modules;
+    /// Called once before the process group ends; may be null.
+    void (*shutdown)();
+};
+
+/// The head of this plugin's list: hidden, so that each .so has its own.
+__attribute__((visibility("hidden"))) inline constinit const ModuleNode* module_list = nullptr;
+
+struct __attribute__((visibility("hidden"))) Registration {
+    explicit Registration(ModuleNode& node) noexcept {
+        node.next = module_list;
+        module_list = &node;
+    }
+};
+
+template <class T>
+concept HasOptions = requires { typename T::Options; };
+
+template <class T>
+std::unique_ptr<OptionsHolder> make_options() {
+    if constexpr (HasOptions<T>)
+        return std::make_unique<OptionsOf<typename T::Options>>();
+    else
+        return std::make_unique<OptionsOf<NoOptions>>();
+}
+
+template <class Kind, class T>
+std::shared_ptr<void> create(OptionsHolder& options) {
+    static_assert(std::is_base_of_v<Kind, T>, "the class must derive from the base class of its kind");
+    std::shared_ptr<Kind> made;
+    if constexpr (HasOptions<T>)
+        made = std::make_shared<T>(static_cast<OptionsOf<typename T::Options>&>(options).value);
+    else
+        made = std::make_shared<T>();
+    return made;
+}
+
+}  // namespace plugin
+}  // namespace ailab
+
+#define AILAB_CONCAT_(a, b) a##b
+#define AILAB_CONCAT(a, b) AILAB_CONCAT_(a, b)
+
+#define AILAB_REGISTER_(Kind, Class, name, doc, id)                                             \
+    namespace {                                                                                 \
+    constinit ::ailab::plugin::ModuleNode AILAB_CONCAT(ailab_node_, id){                        \
+        ::ailab::kind_name<::ailab::Kind>,    name, doc, __FILE__, __LINE__,                    \
+        &::ailab::plugin::make_options<Class>, &::ailab::plugin::create<::ailab::Kind, Class>,  \
+        nullptr};                                                                               \
+    const ::ailab::plugin::Registration AILAB_CONCAT(ailab_registration_, id){                  \
+        AILAB_CONCAT(ailab_node_, id)};                                                         \
+    }
+
+/// Registers a class under another name than its own: AILAB_REGISTER_AS(Model, Net, "my_net", "…").
+#define AILAB_REGISTER_AS(Kind, Class, name, doc) \
+    AILAB_REGISTER_(Kind, Class, name, doc, __COUNTER__)
+
+#define AILAB_REGISTER_DATASET(Class, doc) AILAB_REGISTER_AS(Dataset, Class, #Class, doc)
+#define AILAB_REGISTER_MODEL(Class, doc) AILAB_REGISTER_AS(Model, Class, #Class, doc)
+#define AILAB_REGISTER_LOSS(Class, doc) AILAB_REGISTER_AS(Loss, Class, #Class, doc)
+#define AILAB_REGISTER_METRIC(Class, doc) AILAB_REGISTER_AS(Metric, Class, #Class, doc)
+#define AILAB_REGISTER_OPTIMIZER(Class, doc) AILAB_REGISTER_AS(Optimizer, Class, #Class, doc)
+#define AILAB_REGISTER_LR_SCHEDULER(Class, doc) AILAB_REGISTER_AS(LrScheduler, Class, #Class, doc)
+#define AILAB_REGISTER_SAMPLER(Class, doc) AILAB_REGISTER_AS(Sampler, Class, #Class, doc)
+#define AILAB_REGISTER_TRANSFORM(Class, doc) AILAB_REGISTER_AS(Transform, Class, #Class, doc)
+#define AILAB_REGISTER_HOOK(Class, doc) AILAB_REGISTER_AS(Hook, Class, #Class, doc)
+#define AILAB_REGISTER_BACKEND(Class, doc) AILAB_REGISTER_AS(Backend, Class, #Class, doc)
+#define AILAB_REGISTER_DEVICE(Class, doc) AILAB_REGISTER_AS(Device, Class, #Class, doc)
+
+/// Once a plugin, in one .cpp, at namespace scope.
+#define AILAB_PLUGIN(name, version, doc) AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, nullptr)
+
+/// The same with a function `void f()` that is called before the process group ends.
+#define AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, shutdown)                                  \
+    extern "C" __attribute__((visibility("default"), section("ailab_abi")))                       \
+    const ::ailab::plugin::Stamp ailab_stamp;                                                     \
+    extern "C" __attribute__((used))                                                              \
+    constexpr ::ailab::plugin::Stamp ailab_stamp = ::ailab::plugin::make_stamp();                 \
+    extern "C" __attribute__((visibility("default"), used))                                       \
+    const ::ailab::plugin::Descriptor ailab_plugin_descriptor = {                                 \
+        sizeof(::ailab::plugin::Descriptor), name, version, doc, &::ailab::plugin::module_list,   \
+        shutdown};

@@ -1,0 +1,114 @@
+#pragma once
+// The run as hooks see it. Main thread only unless said otherwise.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/batch.hpp"
+#include "ailab/comm.hpp"
+#include "ailab/device.hpp"
+#include "ailab/loss.hpp"
+#include "ailab/model.hpp"
+#include "ailab/optimizer.hpp"
+
+namespace ailab {
+
+class Hook;
+
+enum class Phase { train, val, test };
+AILAB_API const char* phase_name(Phase phase);
+
+/// Where the run stands. Everything counts from 0; `step` is the number of optimizer steps done.
+struct Progress {
+    Phase phase = Phase::train;
+    int64_t epoch = 0;
+    /// Of the whole run; 0 when it ends by iterations.
+    int64_t total_epochs = 0;
+    int64_t iter = 0;
+    /// Iterations of the present phase.
+    int64_t iters = 0;
+    int64_t step = 0;
+    /// Optimizer steps of the whole run.
+    int64_t total_steps = 0;
+    /// Samples that all ranks together have taken in this phase, and how many it has.
+    int64_t samples = 0;
+    int64_t total_samples = 0;
+};
+
+/// Scalars averaged since the last reduce(). Each hook that logs opens its own.
+class AILAB_API MeterWindow {
+  public:
+    virtual ~MeterWindow();
+    /// Averages over ranks and iterations: sum of sums over sum of weights. Collective; empties the
+    /// window. In the order in which the names first appeared.
+    virtual std::vector<std::pair<std::string, double>> reduce() = 0;
+};
+
+/// Mean seconds an iteration on this rank since the last call of Run::timing().
+struct Timing {
+    double iteration = 0;
+    double data = 0;
+};
+
+class AILAB_API Run {
+  public:
+    virtual ~Run();
+
+    /// The resolved configuration, as it is saved.
+    virtual const Node& config() const = 0;
+    virtual std::string config_text() const = 0;
+    virtual const std::string& work_dir() const = 0;
+    /// `<work_dir>/<start time>`: exists on rank 0 and the ranks of its host when hooks first run.
+    virtual const std::string& run_dir() const = 0;
+    virtual uint64_t seed() const = 0;
+
+    virtual Comm& comm() = 0;
+    virtual Device& device() = 0;
+    virtual c10::Device torch_device() const = 0;
+    bool is_main() { return comm().rank() == 0; }
+
+    virtual const Progress& progress() const = 0;
+    /// Samples a training step takes over all ranks.
+    virtual int64_t global_batch_size() const = 0;
+
+    virtual Model& model() = 0;
+    /// nullptr for a model that owns its step and needs none.
+    virtual Loss* loss() = 0;
+    /// By name; a single optimizer is named "".
+    virtual std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() = 0;
+    virtual const std::vector<std::shared_ptr<Hook>>& hooks() const = 0;
+
+    /// The present batch with the model's outputs joined in: valid from before_*_iter (without
+    /// outputs) to after_*_iter. before_*_iter may change it.
+    virtual Batch& batch() = 0;
+
+    /// A window of the scalars recorded in `phase`.
+    virtual std::shared_ptr<MeterWindow> open_window(Phase phase) = 0;
+    /// Records a scalar: the mean over `weight` samples. Does not wait for the device.
+    virtual void record(const std::string& name, const Tensor& mean, double weight) = 0;
+    virtual Timing timing() = 0;
+
+    /// Results of the last val or test phase (val loss, metrics), by the configuration's names.
+    virtual const std::vector<std::pair<std::string, double>>& results(Phase phase) const = 0;
+    /// Adds a result of the phase that ends now. The same on all ranks.
+    virtual void publish(const std::string& name, double value) = 0;
+
+    /// Ends the run well after this iteration. All ranks must ask alike.
+    virtual void stop(const std::string& reason) = 0;
+    /// Why the run ends early, or "".
+    virtual const std::string& stop_reason() const = 0;
+
+    /// Writes a checkpoint into the folder `path` (committed: complete or absent) and moves
+    /// `<work_dir>/last_checkpoint`. Collective. Throws Error on all ranks alike when any rank fails;
+    /// earlier checkpoints are not touched.
+    virtual void save_checkpoint(const std::string& path) = 0;
+
+    /// What the process did until now: for the summary line.
+    virtual double seconds_to_first_step() const = 0;
+    virtual double train_seconds() const = 0;
+    virtual int64_t train_samples() const = 0;
+};
+
+}  // namespace ailab
