@@ -1,0 +1,96 @@
+#pragma once
+// The whole configuration of a run, checked and with all defaults.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ailab/module_spec.hpp"
+
+namespace ailab {
+
+struct DistConfig {
+    std::string backend = "auto";
+    std::string init_method = "env://";
+    std::optional<int64_t> world_size;
+    /// Seconds that a collective may take.
+    double timeout = 1800;
+};
+
+struct DataloaderConfig {
+    std::optional<int64_t> batch_size;         // per rank; unset: 32
+    std::optional<int64_t> global_batch_size;  // in place of batch_size; must divide by the world
+    int64_t num_workers = -1;                  // threads; -1: chosen from the cores
+    int64_t prefetch_factor = 2;               // batches made ready ahead
+    bool drop_last = false;
+    std::optional<bool> shuffle;               // unset: true for train, false otherwise
+    bool pin_memory = true;
+    bool persistent_workers = true;            // accepted; threads always persist
+    ModuleSpec<Sampler> sampler;               // unset: DefaultSampler
+};
+
+struct DataConfig {
+    ModuleSpec<Dataset> train, val, test;
+    DataloaderConfig train_dataloader, val_dataloader, test_dataloader;
+};
+
+/// What the host does around the user's model. Each is a line in the log.
+struct RuntimeConfig {
+    std::string device = "auto";       // auto, cpu, cuda
+    std::string dtype = "float32";     // float32, float64
+    std::string allocator = "caching"; // caching, system
+    bool channels_last = true;
+    int64_t threads = 0;               // compute threads a rank; 0: chosen from the cores
+    double bucket_mb = 25;
+    bool deterministic = false;
+};
+
+struct WorkflowStep {
+    std::string phase;           // train, val, test
+    int64_t epochs = 1;
+    std::optional<int64_t> iters;  // in place of epochs
+    Place place;
+};
+
+struct NamedHook {
+    std::string name;
+    ModuleSpec<Hook> spec;
+};
+
+struct RunConfig {
+    uint64_t seed = 0;
+    std::string work_dir = "./work_dir";
+    std::optional<std::string> resume_from;
+    std::vector<std::string> plugins;
+    DistConfig dist;
+    ModuleSpec<Model> model;
+    DataConfig data;
+    ModuleSpec<Loss> loss;
+    /// One with the name "", or one for each of the model's optimizer_names().
+    std::vector<std::pair<std::string, ModuleSpec<Optimizer>>> optimizers;
+    std::vector<WorkflowStep> workflow;  // default [[train, 1]], with data.val [[train, 1], [val, 1]]
+    std::optional<int64_t> total_epochs;
+    std::optional<int64_t> total_iters;
+    std::vector<NamedHook> hooks;  // in the file's order
+    RuntimeConfig runtime;
+
+    /// The tree that was read, with all defaults: a valid input that gives the same run.
+    Node resolved;
+    /// What the file itself held, to find the place of a later complaint.
+    Node source;
+};
+
+/// What the command line adds to the file.
+struct ConfigInput {
+    std::string path;
+    std::vector<std::string> overrides;  // key=value
+    std::vector<std::string> plugins;    // --plugins
+    std::string work_dir;                // --work-dir, or ""
+};
+
+/// Reads, expands, overrides and checks. Loads the plugins that the file and the command line name.
+/// Throws ConfigError with everything that is wrong.
+RunConfig load_config(const ConfigInput& input);
+
+}  // namespace ailab

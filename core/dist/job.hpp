@@ -1,0 +1,47 @@
+#pragma once
+// The ranks of one run as a whole: they find each other, watch each other, and end together.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/backend.hpp"
+#include "ailab/comm.hpp"
+
+namespace ailab {
+
+/// What this rank is doing, for the message when it is gone. Cheap: called each iteration.
+struct Heartbeat {
+    const char* phase = "start";  // a literal
+    int64_t epoch = 0;
+    int64_t iter = 0;
+    int64_t step = 0;
+};
+
+class Job : public Comm {
+  public:
+    /// Finds the other ranks by `init_method` and starts watching them. With one rank nothing is
+    /// opened. Throws ConfigError for a wrong init_method.
+    static std::shared_ptr<Job> start(const Placement& placement, const std::string& init_method,
+                                      double timeout_seconds);
+    ~Job() override = default;
+
+    virtual const Placement& placement() const = 0;
+    virtual const c10::intrusive_ptr<c10d::Store>& store() const = 0;
+
+    /// Goes over the store: for what happens before there is a backend. Collective.
+    virtual std::vector<std::string> exchange(const std::string& key, const std::string& text) = 0;
+    /// Takes the backend that all later collectives go over; nullptr for one rank.
+    virtual void use(std::shared_ptr<Backend> backend, c10::Device device) = 0;
+    virtual c10::intrusive_ptr<c10d::Backend> backend() const = 0;
+    virtual const std::string& backend_name() const = 0;
+
+    virtual void beat(const Heartbeat& heartbeat) noexcept = 0;
+
+    /// An error on this rank: the message (one for the job) goes to rank 0, which prints it and ends
+    /// every rank. Does not return. `status` is the exit status (1, or 2 for configuration).
+    [[noreturn]] virtual void fail(const std::string& message, int status = 1) = 0;
+    /// The run is over on this rank: waits for the others, shuts the backend down.
+    virtual void finish() = 0;
+};
+
+}  // namespace ailab

@@ -1,0 +1,44 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ailab {
+
+struct NamedParameter {
+    std::string name;
+    at::Tensor tensor;
+};
+
+/// Distributed gradients (DDP): gradients are views into flat buckets of a fixed order (reverse
+/// registration), summed over all ranks while backward still runs. Bits are equal on all ranks and
+/// from run to run. Main thread.
+class Reducer {
+  public:
+    /// `parameters` in registration order; those that require no gradient are left out.
+    /// Sets post-accumulate-grad hooks on them.
+    static std::unique_ptr<Reducer> create(std::vector<NamedParameter> parameters,
+                                           c10::intrusive_ptr<c10d::Backend> backend,
+                                           double bucket_mb);
+    virtual ~Reducer() = default;
+
+    /// Before a step's first backward: gradients are the buckets' views, zero. `tail` are numbers
+    /// that are summed along (flags, weights), on the CPU; at most 8.
+    virtual void begin() = 0;
+    /// The next backward is this step's last one: reduce what it completes. (Earlier micro-batches
+    /// only accumulate.)
+    virtual void arm() = 0;
+    /// Reduces the rest (a rank without samples calls it without a backward), waits for all, and
+    /// returns the sums of the tail. Parameters that no rank used have an undefined gradient
+    /// afterwards.
+    virtual std::vector<double> finish(const std::vector<double>& tail) = 0;
+    /// After finish(): names of parameters that no rank used in this step.
+    virtual const std::vector<std::string>& unused() const = 0;
+    /// For the log: buckets and bytes.
+    virtual std::string describe() const = 0;
+};
+
+}  // namespace ailab

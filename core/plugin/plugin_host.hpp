@@ -1,0 +1,43 @@
+#pragma once
+// The global registries and the plugins that filled them. Main thread only.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/module_spec.hpp"
+
+namespace ailab {
+
+struct LoadedPlugin {
+    std::string name;      // from AILAB_PLUGIN
+    std::string version;
+    std::string doc;
+    std::string path;
+    std::string build_id;  // hex of the ELF note, or a hash of the file
+    bool builtin = false;
+};
+
+class AILAB_API PluginHost {
+  public:
+    static PluginHost& instance();
+    virtual ~PluginHost() = default;
+
+    /// Where bare names are looked for first (the configuration's folder).
+    virtual void add_search_folder(const std::string& folder) = 0;
+    /// Loads a plugin: all its modules are registered, or none. The same file twice is no error.
+    /// Throws ConfigError.
+    virtual void load(const std::string& path_or_name) = 0;
+    /// The module, loading the built-in plugin whose index has it. "plugin/Name" picks among equals.
+    /// nullptr when unknown or ambiguous, and then `complaint` says so with the nearest names.
+    virtual std::shared_ptr<const ModuleEntry> find(const std::string& kind, const std::string& name,
+                                                    std::string& complaint) = 0;
+    /// Registered and, from the indexes, known modules of a kind ("" for all): nothing is loaded.
+    virtual std::vector<ModuleEntry> list(const std::string& kind) const = 0;
+    virtual std::vector<LoadedPlugin> loaded() const = 0;
+    /// Calls the shutdown functions, newest first. Nothing is ever unloaded.
+    virtual void shutdown() = 0;
+    /// JSON of a plugin's modules and their options, as --describe prints and the index stores.
+    virtual std::string describe(const std::string& path) = 0;
+};
+
+}  // namespace ailab
