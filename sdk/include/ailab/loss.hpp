@@ -15,13 +15,16 @@ namespace ailab {
 /// sum of its `weight`s, so it is what one big batch would have given.
 struct LossTerm {
     std::string name;
-    /// A scalar with gradient: summed over this rank's samples.
+    /// A scalar with gradient: summed over this rank's samples, or their mean if `is_mean`.
     Tensor sum;
     /// What to divide by: a scalar tensor without gradient (class weights, counted pixels), or
     /// nothing for the number of samples, which the sampler knows (cheaper: nothing is exchanged).
     std::optional<Tensor> weight;
     /// The factor of this term in the total.
     double scale = 1;
+    /// `sum` is the mean over the samples instead (a loss that computes means saves an operation).
+    /// Not together with `weight`.
+    bool is_mean = false;
 };
 
 /// A loss. The simple case overrides forward(output, target) and returns the mean over the samples.
