@@ -16,6 +16,15 @@ inline constexpr int low = 70;
 inline constexpr int very_low = 90;
 }  // namespace priority
 
+/// What is known of a run before it starts.
+struct RunPlan {
+    /// The phases of the workflow.
+    std::vector<Phase> phases;
+    /// The fields that a batch of a phase will have, the model's outputs among them; empty when the
+    /// dataset does not declare its fields.
+    std::map<Phase, std::vector<std::string>> fields;
+};
+
 /// Called on every rank, on the main thread. May call collectives where all ranks do. A hook that
 /// throws ends the whole job.
 class AILAB_API Hook : public Stateful {
@@ -24,6 +33,10 @@ class AILAB_API Hook : public Stateful {
 
     /// The default; `priority:` in the configuration overrides it.
     virtual int default_priority() const { return priority::normal; }
+
+    /// Before anything is started: adds what is wrong with the options in view of the whole run
+    /// (names that no batch has, phases that do not occur).
+    virtual void check(const RunPlan&, Problems&) {}
 
     virtual void before_run(Run&) {}
     virtual void after_run(Run&) {}
