@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+
+namespace ailab {
+
+/// How one epoch's samples are dealt to batches and ranks. Numbers only, so every rank agrees.
+///
+/// Training deals global batches: batch k is the samples [k*G, (k+1)*G) of the epoch's order, of
+/// which rank r takes the contiguous slice [m*r/W, m*(r+1)/W), m being the batch's true size.
+/// Evaluation deals whole batches to the ranks in turn, so a batch holds the same samples for any
+/// world size, and each sample is seen exactly once.
+struct BatchPlan {
+    int64_t samples = 0;     // of one epoch, over all ranks
+    int64_t batch_size = 1;  // training: global; evaluation: of one batch
+    int world_size = 1;
+    int rank = 0;
+    bool evaluation = false;
+    bool drop_last = false;
+
+    struct Slice {
+        int64_t begin = 0, end = 0;  // positions in the epoch's order
+        int64_t global_size = 0;
+        int64_t size() const { return end - begin; }
+    };
+
+    /// Batches of an epoch over the whole job.
+    int64_t batches() const {
+        return drop_last && !evaluation ? samples / batch_size
+                                        : (samples + batch_size - 1) / batch_size;
+    }
+    /// Iterations of an epoch: the same on all ranks (evaluation: some may have an empty batch).
+    int64_t iterations() const {
+        return evaluation ? (batches() + world_size - 1) / world_size : batches();
+    }
+    /// What this rank takes in iteration `iteration` of an epoch.
+    Slice slice(int64_t iteration) const {
+        const int64_t batch = evaluation ? iteration * world_size + rank : iteration;
+        if (batch >= batches()) return {};
+        const int64_t begin = batch * batch_size;
+        const int64_t end = begin + batch_size < samples ? begin + batch_size : samples;
+        if (evaluation) return {begin, end, end - begin};
+        const int64_t m = end - begin;
+        return {begin + m * rank / world_size, begin + m * (rank + 1) / world_size, m};
+    }
+    /// Samples that all ranks together have taken after `iterations` iterations of an epoch.
+    int64_t samples_after(int64_t iterations) const {
+        const int64_t dealt = iterations * batch_size * (evaluation ? world_size : 1);
+        const int64_t all = drop_last && !evaluation ? batches() * batch_size : samples;
+        return dealt < all ? dealt : all;
+    }
+};
+
+}  // namespace ailab

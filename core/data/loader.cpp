@@ -1,0 +1,230 @@
+#include "loader.hpp"
+
+#include <ATen/ATen.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "memory_format.hpp"
+
+namespace ailab {
+
+namespace {
+
+/// The order of an epoch, computed once by whichever worker needs it first; two are kept, since
+/// workers run ahead into the next epoch.
+class Orders {
+  public:
+    using Order = std::shared_ptr<const std::vector<int64_t>>;
+
+    Order get(const LoaderOptions& options, int64_t epoch) {
+        std::lock_guard lock(mutex_);
+        auto found = orders_.find(epoch);
+        if (found == orders_.end()) {
+            auto order = std::make_shared<const std::vector<int64_t>>(
+                options.sampler->order(*options.dataset, options.context.seed, epoch));
+            if (int64_t(order->size()) < options.plan.samples)
+                throw Error(concat("the sampler of ", options.name, " dealt ", order->size(),
+                                   " numbers, and said that it deals ", options.plan.samples));
+            found = orders_.emplace(epoch, std::move(order)).first;
+            while (orders_.size() > 2) orders_.erase(orders_.begin());
+        }
+        return found->second;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::map<int64_t, Order> orders_;
+};
+
+[[noreturn]] void rethrow_for_sample(const LoaderOptions& options, const std::string& which) {
+    try {
+        throw;
+    } catch (const std::exception& error) {
+        throw Error(concat(options.name, ", ", which, ": ", error.what()));
+    } catch (...) {
+        throw Error(concat(options.name, ", ", which, ": an exception of unknown type"));
+    }
+}
+
+}  // namespace
+
+struct Loader::State {
+    struct Ready {
+        Batch batch;
+        std::exception_ptr error;
+    };
+
+    explicit State(LoaderOptions given) : options(std::move(given)) {
+        taken = first = options.start_epoch * iterations() + options.start_iteration;
+        started = first;
+    }
+
+    ~State() {
+        {
+            std::lock_guard lock(mutex);
+            stopping = true;
+        }
+        work.notify_all();
+        for (std::thread& thread : threads) thread.join();
+    }
+
+    int64_t iterations() const { return options.plan.iterations(); }
+
+    void start() {
+        // Signals belong to the thread that watches the job.
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        for (int i = 0; i < options.workers; ++i) {
+            threads.emplace_back([this] { run(); });
+            pthread_setname_np(threads.back().native_handle(), "ailab-loader");
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+    void run() {
+        std::unique_lock lock(mutex);
+        for (;;) {
+            work.wait(lock, [&] { return stopping || started < taken + options.prefetch; });
+            if (stopping) return;
+            const int64_t number = started++;
+            Batch reused;
+            if (!pool.empty()) {
+                reused = std::move(pool.back());
+                pool.pop_back();
+            }
+            lock.unlock();
+            Ready made = make(number, std::move(reused));
+            lock.lock();
+            ready.emplace(number, std::move(made));
+            if (number == taken) available.notify_one();
+        }
+    }
+
+    Ready make(int64_t number, Batch batch) {
+        try {
+            fill(number / iterations(), number % iterations(), batch);
+            return {std::move(batch), nullptr};
+        } catch (...) {
+            return {{}, std::current_exception()};
+        }
+    }
+
+    void fill(int64_t epoch, int64_t iteration, Batch& batch) {
+        const BatchPlan::Slice slice = options.plan.slice(iteration);
+        batch.ids.clear();
+        batch.size = slice.size();
+        batch.global_size = slice.global_size;
+        if (slice.size() == 0) {
+            batch.fields.clear();
+            return;
+        }
+        const Orders::Order order = orders.get(options, epoch);
+        batch.ids.assign(order->begin() + slice.begin, order->begin() + slice.end);
+        SampleContext context = options.context;
+        context.epoch = epoch;
+        if (options.dataset->has_batches() && options.transforms.empty())
+            fill_whole(context, batch);
+        else
+            fill_by_sample(context, batch);
+        finish_fields(batch);
+    }
+
+    void fill_whole(const SampleContext& context, Batch& batch) {
+        try {
+            options.dataset->get_batch(batch.ids, context, batch);
+        } catch (...) {
+            std::string which = concat(batch.ids.size() == 1 ? "sample " : "a batch of samples ",
+                                       batch.ids.front());
+            for (size_t i = 1; i < batch.ids.size() && i < 8; ++i)
+                which += concat(", ", batch.ids[i]);
+            rethrow_for_sample(options, which + (batch.ids.size() > 8 ? ", …" : ""));
+        }
+    }
+
+    void fill_by_sample(const SampleContext& context, Batch& batch) {
+        std::vector<Sample> samples;
+        samples.reserve(batch.ids.size());
+        for (const int64_t id : batch.ids) {
+            try {
+                samples.push_back(options.dataset->get(id, context));
+                Philox random = context.random(id);
+                for (const auto& transform : options.transforms)
+                    transform->apply(samples.back(), random);
+            } catch (...) {
+                rethrow_for_sample(options, concat("sample ", id));
+            }
+        }
+        try {
+            batch.fields = options.dataset->collate(samples).fields;
+        } catch (...) {
+            rethrow_for_sample(options, concat("the batch of samples ", batch.ids.front(), " to ",
+                                               batch.ids.back()));
+        }
+    }
+
+    /// What the step would otherwise have to do on the main thread.
+    void finish_fields(Batch& batch) const {
+        for (auto& [name, field] : batch.fields) {
+            auto* tensor = std::get_if<Tensor>(&field);
+            if (!tensor || !tensor->defined()) continue;
+            if (tensor->is_floating_point() && tensor->scalar_type() != options.dtype)
+                *tensor = tensor->to(options.dtype);
+            if (options.channels_last && tensor->dim() == 4 && tensor->is_floating_point())
+                *tensor = to_channels_last(*tensor);
+        }
+    }
+
+    const LoaderOptions options;
+    Orders orders;
+
+    std::mutex mutex;
+    std::condition_variable work;       // a place in the queue is free
+    std::condition_variable available;  // the batch that next() waits for is there
+    std::vector<std::thread> threads;
+    std::map<int64_t, Ready> ready;  // by number in the endless stream
+    std::vector<Batch> pool;
+    int64_t first = 0;
+    int64_t started = 0;  // the next number that a worker takes
+    int64_t taken = 0;    // the next number that next() returns
+    bool stopping = false;
+};
+
+Loader::Loader(LoaderOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Loader::~Loader() = default;
+
+Batch Loader::next() {
+    State& s = *state_;
+    std::unique_lock lock(s.mutex);
+    if (s.threads.empty()) s.start();
+    s.available.wait(lock, [&] { return s.ready.count(s.taken) != 0; });
+    auto node = s.ready.extract(s.taken);
+    ++s.taken;
+    lock.unlock();
+    s.work.notify_one();
+    if (node.mapped().error) std::rethrow_exception(node.mapped().error);
+    return std::move(node.mapped().batch);
+}
+
+void Loader::recycle(Batch batch) {
+    std::lock_guard lock(state_->mutex);
+    if (state_->pool.size() < size_t(state_->options.prefetch) + 1)
+        state_->pool.push_back(std::move(batch));
+}
+
+const BatchPlan& Loader::plan() const { return state_->options.plan; }
+int64_t Loader::epoch() const {
+    return state_->iterations() ? state_->taken / state_->iterations() : 0;
+}
+int64_t Loader::iteration() const {
+    return state_->iterations() ? state_->taken % state_->iterations() : 0;
+}
+
+}  // namespace ailab

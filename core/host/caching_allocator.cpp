@@ -1,0 +1,152 @@
+#include "caching_allocator.hpp"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace ailab {
+
+namespace {
+
+// A block is a 64-byte header followed by the memory that the tensor sees.
+constexpr size_t alignment = 64;
+struct alignas(alignment) Header {
+    uint32_t size_class;
+};
+
+// Four classes to each power of two, from 64 bytes: at most a quarter is wasted.
+constexpr int classes = 4 * 40;
+int class_of(size_t bytes) {
+    if (bytes <= 64) return 0;
+    const int top = std::bit_width(bytes - 1) - 1;  // 2^top < bytes <= 2^(top+1)
+    const size_t quarter = size_t(1) << (top - 2);
+    const int part = int((bytes - 1 - (size_t(1) << top)) / quarter);
+    return (top - 6) * 4 + part + 1;
+}
+size_t size_of(int size_class) {
+    if (size_class == 0) return 64;
+    const int top = (size_class - 1) / 4 + 6;
+    return (size_t(1) << top) + size_t((size_class - 1) % 4 + 1) * (size_t(1) << (top - 2));
+}
+
+std::atomic<size_t> in_use{0};
+std::atomic<size_t> peak_in_use{0};
+std::atomic<size_t> cached{0};
+constexpr size_t least_cached = size_t(32) << 20;
+
+/// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in static
+/// storage are freed late.
+struct SharedPool {
+    std::mutex mutex;
+    std::array<std::vector<Header*>, classes> blocks;
+};
+SharedPool& shared_pool() {
+    static SharedPool* pool = new (std::nothrow) SharedPool;  // never destroyed, see above
+    return *pool;
+}
+
+struct ThreadCache {
+    static constexpr size_t room = 32;  // blocks a class
+    std::array<std::vector<Header*>, classes> blocks;
+    ~ThreadCache();
+};
+thread_local bool thread_ended = false;
+ThreadCache::~ThreadCache() {
+    thread_ended = true;
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
+    for (int i = 0; i < classes; ++i)
+        pool.blocks[i].insert(pool.blocks[i].end(), blocks[i].begin(), blocks[i].end());
+}
+ThreadCache* thread_cache() {
+    if (thread_ended) return nullptr;
+    thread_local ThreadCache cache;
+    return &cache;
+}
+
+Header* take_cached(int size_class) {
+    if (ThreadCache* cache = thread_cache()) {
+        auto& list = cache->blocks[size_class];
+        if (!list.empty()) {
+            Header* block = list.back();
+            list.pop_back();
+            return block;
+        }
+    }
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
+    auto& list = pool.blocks[size_class];
+    if (list.empty()) return nullptr;
+    Header* block = list.back();
+    list.pop_back();
+    return block;
+}
+
+void give_back(Header* block) {
+    const int size_class = int(block->size_class);
+    const size_t bytes = size_of(size_class);
+    in_use.fetch_sub(bytes, std::memory_order_relaxed);
+    const size_t limit = std::max(least_cached, peak_in_use.load(std::memory_order_relaxed));
+    if (cached.load(std::memory_order_relaxed) + bytes > limit) {
+        std::free(block);
+        return;
+    }
+    cached.fetch_add(bytes, std::memory_order_relaxed);
+    if (ThreadCache* cache = thread_cache(); cache && cache->blocks[size_class].size() < cache->room) {
+        cache->blocks[size_class].push_back(block);
+        return;
+    }
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
+    pool.blocks[size_class].push_back(block);
+}
+
+void free_data(void* data) {
+    if (data) give_back(reinterpret_cast<Header*>(static_cast<char*>(data) - sizeof(Header)));
+}
+
+class CachingAllocator final : public c10::Allocator {
+  public:
+    c10::DataPtr allocate(size_t bytes) override {
+        if (bytes == 0) return {nullptr, nullptr, &free_data, c10::Device(c10::DeviceType::CPU)};
+        const int size_class = class_of(bytes);
+        TORCH_CHECK(size_class < classes, "cannot allocate ", bytes, " bytes");
+        const size_t rounded = size_of(size_class);
+        Header* block = take_cached(size_class);
+        if (block) {
+            cached.fetch_sub(rounded, std::memory_order_relaxed);
+        } else {
+            void* memory = nullptr;
+            if (posix_memalign(&memory, alignment, sizeof(Header) + rounded) != 0)
+                TORCH_CHECK(false, "out of memory: ", bytes, " bytes wanted on the CPU");
+            block = new (memory) Header{uint32_t(size_class)};
+        }
+        const size_t now = in_use.fetch_add(rounded, std::memory_order_relaxed) + rounded;
+        size_t peak = peak_in_use.load(std::memory_order_relaxed);
+        while (now > peak && !peak_in_use.compare_exchange_weak(peak, now, std::memory_order_relaxed))
+            ;
+        void* data = block + 1;
+        return {data, data, &free_data, c10::Device(c10::DeviceType::CPU)};
+    }
+    c10::DeleterFnPtr raw_deleter() const override { return &free_data; }
+    void copy_data(void* to, const void* from, size_t bytes) const override {
+        std::memcpy(to, from, bytes);
+    }
+};
+
+}  // namespace
+
+void install_caching_allocator() {
+    static CachingAllocator allocator;
+    c10::SetCPUAllocator(&allocator, /*priority=*/100);
+}
+
+}  // namespace ailab

@@ -1,0 +1,85 @@
+#include "threads.hpp"
+
+#include <ATen/Parallel.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+
+namespace {
+
+int allowed_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/// The kernel cuts the wish down to what the container may use.
+bool allow_all_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+/// mpirun exports the policy only when the user gave --bind-to or its MCA parameter.
+bool binding_was_asked_for() { return std::getenv("OMPI_MCA_hwloc_base_binding_policy") != nullptr; }
+
+}  // namespace
+
+ThreadPlan plan_threads(const Placement& placement, int wanted) {
+    ThreadPlan plan;
+    int cores = allowed_cores();
+    std::string note;
+    // A bound rank owns its cores alone; an unbound one shares them with the host's other ranks.
+    bool shared = true;
+    if (placement.launcher == "mpirun" && cores < sysconf(_SC_NPROCESSORS_ONLN)) {
+        if (binding_was_asked_for()) {
+            shared = false;
+            note = concat(", bound by mpirun to ", cores);
+        } else if (allow_all_cores()) {
+            note = concat(", mpirun's default binding to ", cores, " widened");
+            cores = allowed_cores();
+        }
+    }
+    const int mine = std::max(1, shared ? cores / placement.local_size : cores);
+    plan.compute = mine;
+    std::string chosen = "chosen";
+    if (wanted > 0) {
+        plan.compute = wanted;
+        chosen = "runtime.threads";
+    } else if (const char* omp = std::getenv("OMP_NUM_THREADS"); omp && std::atoi(omp) > 0) {
+        plan.compute = std::atoi(omp);
+        chosen = "OMP_NUM_THREADS";
+    }
+    plan.loader = std::max(1, mine);
+    plan.why = concat("threads a rank: ", plan.compute, " compute (", chosen, "), ", plan.loader,
+                      " loader; ", cores, cores == 1 ? " core" : " cores", note, ", ",
+                      placement.local_size, placement.local_size == 1 ? " rank" : " ranks",
+                      " on this host");
+    at::set_num_threads(plan.compute);
+    return plan;
+}
+
+double seconds_since_process_start() {
+    std::ifstream file("/proc/self/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    // The name of the command is in brackets and may hold anything; field 22 is the start time.
+    std::istringstream rest(text.substr(text.rfind(')') + 2));
+    std::string field;
+    for (int i = 3; i <= 22; ++i) rest >> field;
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return double(now.tv_sec) + double(now.tv_nsec) * 1e-9 -
+           std::stod(field) / double(sysconf(_SC_CLK_TCK));
+}
+
+}  // namespace ailab

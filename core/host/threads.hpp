@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+
+#include "ailab/backend.hpp"
+
+namespace ailab {
+
+struct ThreadPlan {
+    int compute = 1;  // threads of tensor operations
+    int loader = 1;   // threads that make batches, where samples are made one by one
+    std::string why;  // one line for the log
+};
+
+/// Sizes a rank's threads from the cores it may use and the ranks that share the host. mpirun binds
+/// each of one or two ranks to one core by default: such an accidental binding is widened. `wanted` > 0
+/// (runtime.threads), then OMP_NUM_THREADS, override the choice. Sets ATen's thread count.
+ThreadPlan plan_threads(const Placement& placement, int wanted);
+
+/// Seconds since this process was started (the kernel's clock, 10 ms).
+double seconds_since_process_start();
+
+}  // namespace ailab

@@ -1,0 +1,87 @@
+#include "ailab/binding.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ailab {
+
+namespace {
+
+/// The spellings that users of losses and metrics know, for the same two inputs.
+struct Alias {
+    const char* spelling;
+    const char* input;
+};
+constexpr std::array aliases = {Alias{"pred", "output"},   Alias{"preds", "output"},
+                                Alias{"input", "output"},  Alias{"label", "target"},
+                                Alias{"labels", "target"}, Alias{"targets", "target"}};
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// The input that a mapping key means, or "".
+std::string input_of(const std::string& key, const std::vector<std::string>& inputs) {
+    if (contains(inputs, key)) return key;
+    for (const Alias& alias : aliases)
+        if (key == alias.spelling && contains(inputs, alias.input)) return alias.input;
+    return "";
+}
+
+/// The field that an input is taken from.
+template <class Has>
+std::string field_of(const std::string& input, const std::vector<std::string>& inputs,
+                     const Binding& binding, const Has& has) {
+    for (const auto& [key, field] : binding.mapping)
+        if (input_of(key, inputs) == input) return field;
+    if (input == "target" && !has("target") && has("label")) return "label";
+    return input;
+}
+
+std::string missing(const std::string& what, const std::string& input, const std::string& field,
+                    const std::vector<std::string>& known, const std::string& shown) {
+    std::string text = concat(what, " takes \"", input, "\"");
+    if (field != input) text += concat(" from field \"", field, "\"");
+    text += concat(", which is not there; the fields are ", shown);
+    if (const std::string near = nearest_name(field, known); !near.empty())
+        text += concat("; did you mean \"", near, "\"?");
+    return text + concat(" Bind it with mapping: {", input, ": <field>}.");
+}
+
+}  // namespace
+
+Batch bind(const Batch& batch, const std::vector<std::string>& inputs, const Binding& binding,
+           const std::string& what) {
+    Batch bound;
+    const auto has = [&](const std::string& name) { return batch.has(name); };
+    for (const std::string& input : inputs) {
+        const std::string field = field_of(input, inputs, binding, has);
+        const auto found = batch.fields.find(field);
+        if (found == batch.fields.end()) {
+            std::vector<std::string> known;
+            for (const auto& entry : batch.fields) known.push_back(entry.first);
+            throw Error(missing(what, input, field, known, batch.describe()));
+        }
+        bound.fields.emplace(input, found->second);
+    }
+    bound.size = batch.size;
+    bound.global_size = batch.global_size;
+    return bound;
+}
+
+void check_binding(const std::vector<std::string>& fields, const std::vector<std::string>& inputs,
+                   const ModuleConfig& config, const std::string& what, Problems& problems) {
+    for (const auto& [key, field] : config.binding.mapping)
+        if (input_of(key, inputs).empty())
+            problems.add(config.place, concat(what, " has no input \"", key, "\" to map; it takes ",
+                                              join(inputs)));
+    if (fields.empty()) return;
+    const auto has = [&](const std::string& name) { return contains(fields, name); };
+    for (const std::string& input : inputs) {
+        const std::string field = field_of(input, inputs, config.binding, has);
+        if (!has(field))
+            problems.add(config.place, missing(what, input, field, fields, join(fields)));
+    }
+}
+
+}  // namespace ailab

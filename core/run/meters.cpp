@@ -1,0 +1,78 @@
+#include "meters.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace ailab {
+
+Meters::Sum& Meters::find(const std::string& name) {
+    for (Sum& sum : sums_)
+        if (sum.name == name) return sum;
+    return sums_.emplace_back(Sum{name, 0, 0, {}});
+}
+
+void Meters::add(const std::string& name, double mean, double weight) {
+    Sum& sum = find(name);
+    sum.sum += mean * weight;
+    sum.weight += weight;
+}
+
+void Meters::add(const std::string& name, const Tensor& mean, double weight) {
+    if (mean.is_cpu()) return add(name, mean.item<double>(), weight);
+    const at::NoGradGuard no_grad;
+    Sum& sum = find(name);
+    if (!sum.on_device.defined())
+        sum.on_device = at::zeros({}, mean.options().dtype(at::kDouble).requires_grad(false));
+    sum.on_device.add_(mean.detach(), weight);
+    sum.weight += weight;
+}
+
+/// A rank that had no samples may not know a name yet: the ranks agree on the list when any of them
+/// has a new one.
+std::vector<std::string> Meters::names_everywhere() {
+    std::vector<std::string> mine;
+    for (const Sum& sum : sums_) mine.push_back(sum.name);
+    if (comm_.world_size() == 1) return mine;
+    Tensor unknown = at::zeros({1}, at::kLong);
+    for (const std::string& name : mine)
+        if (std::find(agreed_.begin(), agreed_.end(), name) == agreed_.end())
+            unknown.fill_(1);
+    comm_.all_reduce_max(unknown);
+    if (unknown.item<int64_t>() == 0) return agreed_;
+    for (const std::string& list : comm_.gather_text(join(mine, "\n"))) {
+        for (size_t begin = 0; begin < list.size();) {
+            const size_t end = std::min(list.find('\n', begin), list.size());
+            const std::string name = list.substr(begin, end - begin);
+            if (std::find(agreed_.begin(), agreed_.end(), name) == agreed_.end())
+                agreed_.push_back(name);
+            begin = end + 1;
+        }
+    }
+    return agreed_;
+}
+
+std::vector<std::pair<std::string, double>> Meters::reduce() {
+    const std::vector<std::string> names = names_everywhere();
+    Tensor packed = at::zeros({int64_t(names.size()), 2}, at::kDouble);
+    auto* values = packed.mutable_data_ptr<double>();
+    for (size_t i = 0; i < names.size(); ++i) {
+        Sum& sum = find(names[i]);
+        if (sum.on_device.defined()) sum.sum += sum.on_device.item<double>();
+        values[2 * i] = sum.sum;
+        values[2 * i + 1] = sum.weight;
+    }
+    if (comm_.world_size() > 1 && !names.empty()) comm_.all_reduce_sum(packed);
+    std::vector<std::pair<std::string, double>> means;
+    for (size_t i = 0; i < names.size(); ++i)
+        if (values[2 * i + 1] != 0) means.emplace_back(names[i], values[2 * i] / values[2 * i + 1]);
+    for (Sum& sum : sums_) {
+        sum.sum = sum.weight = 0;
+        if (sum.on_device.defined()) sum.on_device.zero_();
+    }
+    return means;
+}
+
+}  // namespace ailab
