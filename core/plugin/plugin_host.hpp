@@ -9,7 +9,7 @@
 namespace ailab {
 
 struct LoadedPlugin {
-    std::string name;      // from AILAB_PLUGIN
+    std::string name;  // from AILAB_PLUGIN
     std::string version;
     std::string doc;
     std::string path;
@@ -27,9 +27,11 @@ class AILAB_API PluginHost {
     /// Loads a plugin: all its modules are registered, or none. The same file twice is no error.
     /// Throws ConfigError.
     virtual void load(const std::string& path_or_name) = 0;
-    /// The module, loading the built-in plugin whose index has it. "plugin/Name" picks among equals.
-    /// nullptr when unknown or ambiguous, and then `complaint` says so with the nearest names.
-    virtual std::shared_ptr<const ModuleEntry> find(const std::string& kind, const std::string& name,
+    /// The module, loading the built-in plugin whose index has it. "plugin/Name" picks among
+    /// equals. nullptr when unknown or ambiguous, and then `complaint` says so with the nearest
+    /// names.
+    virtual std::shared_ptr<const ModuleEntry> find(const std::string& kind,
+                                                    const std::string& name,
                                                     std::string& complaint) = 0;
     /// Registered and, from the indexes, known modules of a kind ("" for all): nothing is loaded.
     virtual std::vector<ModuleEntry> list(const std::string& kind) const = 0;

@@ -1,0 +1,58 @@
+#include "plugin/builtin_index.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "plugin/plugin_file.hpp"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace ailab::plugin {
+namespace {
+
+IndexedPlugin read_index(const fs::path& file) {
+    std::ifstream in(file);
+    try {
+        const json content = json::parse(in);
+        IndexedPlugin plugin;
+        plugin.name = content.at("plugin");
+        plugin.path = (file.parent_path() / content.at("file").get<std::string>()).string();
+        for (const json& module : content.at("modules")) {
+            ModuleEntry& entry = plugin.modules.emplace_back();
+            entry.kind = module.at("kind");
+            entry.name = module.at("name");
+            entry.doc = module.at("doc");
+            entry.plugin = plugin.name;
+            entry.origin = origin_text(plugin.path, module.at("source"), module.at("line"));
+        }
+        return plugin;
+    } catch (const json::exception& e) {
+        throw Error(concat("the index ", file.string(), " of a built-in plugin is damaged: ",
+                           e.what(), ". Build or install ailab again."));
+    }
+}
+
+}  // namespace
+
+const std::vector<IndexedPlugin>& BuiltinIndex::plugins() const {
+    if (plugins_) return *plugins_;
+    std::vector<fs::path> files;
+    std::error_code error;
+    for (const fs::directory_entry& file : fs::directory_iterator(folder_, error)) {
+        // An index without its library is left over from a build; the search path says so if
+        // wanted.
+        const std::string stem = file.path().stem().string();
+        if (file.path().extension() == ".json" &&
+            fs::exists(file.path().parent_path() / ("lib" + stem + ".so")))
+            files.push_back(file.path());
+    }
+    std::sort(files.begin(), files.end());
+    std::vector<IndexedPlugin> plugins;
+    for (const fs::path& file : files) plugins.push_back(read_index(file));
+    return plugins_.emplace(std::move(plugins));
+}
+
+}  // namespace ailab::plugin

@@ -1,0 +1,31 @@
+#pragma once
+// The indexes `<name>.json` beside the built-in plugins: which module is in which file, known
+// without loading any. Written at build time from describe().
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ailab/module_spec.hpp"
+
+namespace ailab::plugin {
+
+struct IndexedPlugin {
+    std::string name;
+    std::string path;
+    std::vector<ModuleEntry> modules;  // without node
+};
+
+class BuiltinIndex {
+  public:
+    explicit BuiltinIndex(std::string folder) : folder_(std::move(folder)) {}
+
+    /// Reads the folder on the first call. A folder that does not exist holds nothing. Throws Error
+    /// when an index is damaged.
+    const std::vector<IndexedPlugin>& plugins() const;
+
+  private:
+    std::string folder_;
+    mutable std::optional<std::vector<IndexedPlugin>> plugins_;
+};
+
+}  // namespace ailab::plugin

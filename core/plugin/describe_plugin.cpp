@@ -1,0 +1,69 @@
+#include "plugin/describe_plugin.hpp"
+
+#include <filesystem>
+
+#include "ailab/registry.hpp"
+#include "config/describe_options.hpp"
+#include "config/formats.hpp"
+#include "plugin/stamp_check.hpp"
+
+namespace fs = std::filesystem;
+
+namespace ailab::plugin {
+namespace {
+
+Node text(const std::string& value) {
+    return Node::string(value);
+}
+
+Node describe_option(const FieldDoc& field) {
+    Node option = Node::map();
+    option.set("name", text(field.rest ? "*" : field.name));
+    option.set("type", text(field.type));
+    option.set("doc", text(field.doc));
+    if (!field.bounds.empty()) option.set("bounds", text(field.bounds));
+    option.set("required", Node(field.required));
+    if (!field.required && !field.rest) option.set("default", field.default_value);
+    return option;
+}
+
+Node describe_module(const ModuleEntry& entry) {
+    Node module = Node::map();
+    module.set("kind", text(entry.kind));
+    module.set("name", text(entry.name));
+    module.set("doc", text(entry.doc));
+    module.set("source", text(fs::path(entry.node->file).filename().string()));
+    module.set("line", Node(int64_t{entry.node->line}));
+    Node options = Node::list();
+    try {
+        for (const FieldDoc& field : describe_options(*entry.node->make_options()))
+            options.items().push_back(describe_option(field));
+    } catch (const std::exception& e) {
+        throw ConfigError(concat("the options of ", entry.kind, " \"", entry.name, "\" from ",
+                                 entry.origin, " cannot be listed: ", e.what()));
+    }
+    module.set("options", std::move(options));
+    return module;
+}
+
+}  // namespace
+
+std::string describe_plugin(const LoadedPlugin& about,
+                            const std::vector<std::shared_ptr<const ModuleEntry>>& modules) {
+    // A plugin that was loaded has the host's stamp in all that matters.
+    const Stamp& host = host_stamp();
+    Node plugin = Node::map();
+    plugin.set("plugin", text(about.name));
+    plugin.set("version", text(about.version));
+    plugin.set("doc", text(about.doc));
+    plugin.set("file", text(fs::path(about.path).filename().string()));
+    plugin.set("build_id", text(about.build_id));
+    plugin.set("torch", text(stamp_text(host.torch)));
+    plugin.set("abi", text(stamp_text(host.abi)));
+    Node list = Node::list();
+    for (const auto& entry : modules) list.items().push_back(describe_module(*entry));
+    plugin.set("modules", std::move(list));
+    return to_json(plugin, 2);
+}
+
+}  // namespace ailab::plugin

@@ -1,0 +1,106 @@
+#include "plugin/shared_object.hpp"
+
+// Boost.DLL on std::filesystem needs no Boost library at run time.
+#define BOOST_DLL_USE_STD_FS
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <boost/dll/shared_library.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "ailab/error.hpp"
+
+namespace ailab::plugin {
+namespace {
+
+std::string loading;  // NOLINT: read by the terminate handler, which has no argument
+
+[[noreturn]] void report_static_constructor() {
+    std::string what = "something that is no std::exception";
+    if (const std::exception_ptr thrown = std::current_exception()) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::exception& e) {
+            what = concat("\"", e.what(), "\"");
+        } catch (...) {
+        }
+    } else {
+        what = "nothing: it called std::terminate()";
+    }
+    std::fprintf(
+        stderr,
+        "%s cannot be loaded: a constructor of one of its static objects threw %s. Move that "
+        "work into the module's constructor.\n",
+        loading.c_str(), what.c_str());
+    std::_Exit(2);
+}
+
+/// While it lives, an exception that leaves a static constructor is reported in the plugin's name.
+class TerminateGuard {
+  public:
+    explicit TerminateGuard(const std::string& path) : before_(std::get_terminate()) {
+        loading = path;
+        std::set_terminate(report_static_constructor);
+    }
+    ~TerminateGuard() { std::set_terminate(before_); }
+    TerminateGuard(const TerminateGuard&) = delete;
+    TerminateGuard& operator=(const TerminateGuard&) = delete;
+
+  private:
+    std::terminate_handler before_;
+};
+
+/// What follows `mark` in the loader's message, up to a delimiter; "" without the mark.
+std::string text_after(const std::string& message, const std::string& mark,
+                       const char* delimiters) {
+    const size_t start = message.find(mark);
+    if (start == std::string::npos) return "";
+    const size_t from = start + mark.size();
+    return message.substr(from, message.find_first_of(delimiters, from) - from);
+}
+
+std::string demangled(const std::string& symbol) {
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), &std::free);
+    return status == 0 && name ? name.get() : symbol;
+}
+
+std::string advice(const std::string& message, const std::string& path) {
+    if (const std::string symbol = text_after(message, "undefined symbol: ", " \t(,");
+        !symbol.empty())
+        return concat(" Nothing defines ", demangled(symbol),
+                      ": add the source or the library that does to the plugin's build.");
+    const std::string missing = text_after(message, "", ":");
+    if (message.find("cannot open shared object file") != std::string::npos && missing != path)
+        return concat(" Install ", missing, ", or add its folder to LD_LIBRARY_PATH.");
+    return "";
+}
+
+}  // namespace
+
+const Descriptor& load_shared_object(const std::string& path) {
+    using boost::dll::load_mode::type;
+    const auto mode = static_cast<type>(RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    boost::dll::shared_library library;
+    boost::dll::fs::error_code error;
+    {
+        const TerminateGuard guard(path);
+        library.load(path, error, mode);
+    }
+    if (error) {
+        const char* text = dlerror();
+        const std::string message = text ? text : error.message();
+        throw ConfigError(concat(path, " cannot be loaded: ", message, ".", advice(message, path)));
+    }
+    if (!library.has("ailab_plugin_descriptor"))
+        throw ConfigError(concat(path,
+                                 " has an ailab stamp but no descriptor. Put AILAB_PLUGIN(...) "
+                                 "in exactly one .cpp, and do not hide its symbols."));
+    return library.get<const Descriptor>("ailab_plugin_descriptor");
+}
+
+}  // namespace ailab::plugin
