@@ -1,0 +1,25 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace ailab::app {
+
+enum class Action { train, list_modules, describe, version, help };
+
+/// What the user asked for.
+struct CommandLine {
+    Action action = Action::help;
+    std::string config;
+    std::vector<std::string> overrides;  // key=value
+    std::vector<std::string> plugins;
+    std::string work_dir;
+    std::string launcher;
+    std::string kind;   // --list-modules
+    bool json = false;  // --list-modules
+    std::string plugin_to_describe;
+};
+
+/// Throws ConfigError with what is wrong and what to type instead.
+CommandLine parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace ailab::app

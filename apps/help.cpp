@@ -1,0 +1,55 @@
+#include "help.hpp"
+
+#include "ailab/abi.hpp"
+#include "ailab/error.hpp"
+
+namespace ailab::app {
+
+std::string help_text() {
+    return R"(ailab-run trains what a YAML file describes, with models, data sets and losses from plugins.
+
+Usage
+  ailab-run [train] CONFIG [key=value ...] [options]
+  ailab-run --list-modules [KIND] [--json] [--plugins FILES]
+  ailab-run --describe PLUGIN.so
+
+Examples
+  ailab-run train.yaml
+  mpirun -np 4 ailab-run --plugins libmy.so train.yaml
+  ailab-run train.yaml optimizer.lr=0.01 total_epochs=5 workflow.0.1=2
+  ailab-run --list-modules model --plugins libmy.so
+
+Options
+  --plugins FILES        plugins to load, separated by commas; may be repeated. A file is looked for as
+                         given, in the configuration's folder, in the folders of $AILAB_PLUGIN_PATH,
+                         and among the built-in plugins, which need not be named
+  --work-dir FOLDER      where runs are kept; the same as work_dir=FOLDER
+  --launcher NAME        who started the ranks: single, mpi, slurm or torchrun (default: found out from
+                         the environment)
+  --list-modules [KIND]  what can stand at `type:`, with the plugin it comes from. KIND: dataset, model,
+                         loss, metric, optimizer, lr_scheduler, sampler, transform, hook, backend, device
+  --json                 with --list-modules: JSON in place of a table
+  --describe PLUGIN.so   the modules of a plugin and their options, as JSON
+  --version              versions of ailab and LibTorch
+  -h, --help             this text
+
+Overrides change one value of the configuration: key=value, keys of nested maps and places in lists
+joined by dots. The value is YAML: loss.weight=[1.0,2.0] hooks.logger.interval=10.
+
+Several processes: under mpirun nothing else is needed; srun and torchrun-style variables (RANK,
+WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) are understood too.
+
+A plugin is code and runs with your rights: load only those that you trust.
+
+Exit status: 0 done, 1 the run failed, 2 the command line or the configuration is wrong.
+)";
+}
+
+std::string version_text() {
+    constexpr plugin::Stamp stamp = plugin::make_stamp();
+    return concat("ailab ", stamp.core, " (LibTorch ", stamp.torch, ", SDK ",
+                  std::string(stamp.abi).substr(0, 12), ", ", stamp.build, ", compiler ",
+                  stamp.compiler, ")\n");
+}
+
+}  // namespace ailab::app

@@ -1,0 +1,74 @@
+// ailab-run: reads the command line and hands over to libailab_core.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "ailab/error.hpp"
+#include "command_line.hpp"
+#include "config/run_config.hpp"
+#include "help.hpp"
+#include "list_modules.hpp"
+#include "plugin/plugin_host.hpp"
+#include "run/train.hpp"
+
+namespace {
+
+using namespace ailab;
+
+constexpr int run_failed = 1;
+constexpr int wrong_input = 2;
+
+/// A mistake on the command line is every rank's: one of them says so.
+bool is_first_rank() {
+    for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID", "RANK"})
+        if (const char* rank = std::getenv(name)) return std::string(rank) == "0";
+    return true;
+}
+
+int print(const std::string& text) {
+    const bool written =
+        std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+    if (!written) std::perror("ailab-run: cannot write to standard output");
+    return written ? 0 : run_failed;
+}
+
+void load_plugins(const app::CommandLine& line) {
+    for (const std::string& plugin : line.plugins) PluginHost::instance().load(plugin);
+}
+
+int run(const app::CommandLine& line) {
+    switch (line.action) {
+        case app::Action::help:
+            return print(app::help_text());
+        case app::Action::version:
+            return print(app::version_text());
+        case app::Action::describe:
+            return print(PluginHost::instance().describe(line.plugin_to_describe) + "\n");
+        case app::Action::list_modules:
+            load_plugins(line);
+            return print(app::list_modules(line.kind, line.json));
+        case app::Action::train:
+            break;
+    }
+    ConfigInput input;
+    input.path = line.config;
+    input.overrides = line.overrides;
+    input.plugins = line.plugins;
+    input.work_dir = line.work_dir;
+    return train(input, line.launcher);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(app::parse_command_line({argv + 1, argv + argc}));
+    } catch (const ConfigError& e) {
+        if (is_first_rank()) std::fprintf(stderr, "ailab-run: %s\n", e.what());
+        return wrong_input;
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "ailab-run: %s\n", e.what());
+        return run_failed;
+    }
+}
