@@ -13,6 +13,8 @@ namespace ailab {
 class AILAB_API Device {
   public:
     virtual ~Device();
+    /// cpu, cuda, …
+    virtual c10::DeviceType type() const = 0;
     virtual Availability available(const Placement& placement) const = 0;
     /// Takes the device of this rank (the local rank's GPU) and makes it current.
     virtual c10::Device select(const Placement& placement) = 0;

@@ -30,6 +30,9 @@ struct ModuleEntry {
     /// "libailab_vision.so (resnet.cpp:12)".
     std::string origin;
     std::string plugin;
+    /// Why the plugin cannot serve on this machine, from its index alone (`NEEDS` of a built-in one:
+    /// "needs an NVIDIA GPU (/dev/nvidiactl), which is not here"); empty when it may.
+    std::string unusable_here;
     const plugin::ModuleNode* node = nullptr;
 };
 

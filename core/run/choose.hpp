@@ -1,0 +1,31 @@
+#pragma once
+// Which device and which backend the run uses.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/backend.hpp"
+#include "ailab/device.hpp"
+#include "config/run_config.hpp"
+
+namespace ailab {
+
+struct ChosenDevice {
+    std::string name;
+    std::shared_ptr<Device> device;
+};
+
+/// `runtime.device`, or for `auto` the best that is available. Throws ConfigError.
+ChosenDevice choose_device(const RunConfig& config, const Placement& placement);
+
+struct BackendCandidate {
+    std::string name;
+    std::shared_ptr<Backend> backend;
+};
+
+/// `dist.backend`, or for `auto` all that are available, best first. Throws ConfigError when the one
+/// asked for cannot be used here, naming the line to change. Empty for one rank.
+std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Placement& placement,
+                                              c10::DeviceType device);
+
+}  // namespace ailab

@@ -1,0 +1,81 @@
+#include "model_step.hpp"
+
+#include <ATen/ATen.h>
+
+#include "error_context.hpp"
+
+namespace ailab {
+
+namespace {
+
+/// While it lives, only one optimizer's parameters require gradients.
+class OnlyThese {
+  public:
+    OnlyThese(const torch::nn::Module& model, const std::vector<NamedParameter>& chosen) {
+        for (const Tensor& parameter : model.parameters()) {
+            if (!parameter.requires_grad()) continue;
+            bool is_chosen = false;
+            for (const NamedParameter& one : chosen) is_chosen |= one.tensor.is_same(parameter);
+            if (is_chosen) continue;
+            parameter.set_requires_grad(false);
+            others_.push_back(parameter);
+        }
+    }
+    ~OnlyThese() {
+        for (const Tensor& parameter : others_) parameter.set_requires_grad(true);
+    }
+    OnlyThese(const OnlyThese&) = delete;
+    OnlyThese& operator=(const OnlyThese&) = delete;
+
+  private:
+    std::vector<Tensor> others_;
+};
+
+}  // namespace
+
+double ModelStep::global_sum(double local) {
+    if (runner_.job_.world_size() == 1) return local;
+    Tensor sum = at::full({1}, local, at::kDouble);
+    runner_.job_.all_reduce_sum(sum);
+    return sum.item<double>();
+}
+
+void ModelStep::update(const std::string& optimizer, const std::function<Tensor()>& loss,
+                       std::optional<double> normaliser) {
+    const auto found = runner_.modules_.updates.find(optimizer);
+    if (found == runner_.modules_.updates.end()) {
+        std::vector<std::string> names;
+        for (const auto& [name, update] : runner_.modules_.updates)
+            names.push_back(concat('"', name, '"'));
+        throw Error(concat("there is no optimizer \"", optimizer, "\"; there are ", join(names)));
+    }
+    ParameterUpdate& update = *found->second;
+    const OnlyThese only(*runner_.modules_.model, update.parameters());
+    const Batch& batch = runner_.batch_;
+    update.begin();
+    const double local = normaliser.value_or(double(batch.size));
+    const double global = normaliser ? global_sum(local) : double(batch.global_size);
+    if (batch.size > 0) {
+        const Tensor mean = loss();
+        if (!mean.defined() || mean.dim() != 0)
+            throw Error(concat("the loss given to update(\"", optimizer, "\") must be a scalar"));
+        update.backward({mean}, {global == 0 ? 0 : local / global});
+    }
+    runner_.call(&Hook::after_backward, "after_backward");
+    update.reduce();
+    runner_.call(&Hook::before_step, "before_step");
+    update.step();
+    runner_.call(&Hook::after_step, "after_step");
+    update.drop_gradients();
+}
+
+void ModelStep::record(const std::string& name, const Tensor& value) {
+    if (runner_.batch_.size > 0)
+        runner_.record(name, value.detach(), double(runner_.batch_.size));
+}
+
+void ModelStep::output(const std::string& name, BatchField value) {
+    runner_.batch_.set(name, std::move(value));
+}
+
+}  // namespace ailab

@@ -1,0 +1,23 @@
+#pragma once
+#include "runner.hpp"
+
+namespace ailab {
+
+/// What a model's own train_step() works with: several optimizers, each with its own reduction.
+class ModelStep final : public StepContext {
+  public:
+    explicit ModelStep(Runner& runner) : runner_(runner) {}
+
+    const Batch& batch() const override { return runner_.batch_; }
+    void update(const std::string& optimizer, const std::function<Tensor()>& loss,
+                std::optional<double> normaliser) override;
+    void record(const std::string& name, const Tensor& value) override;
+    void output(const std::string& name, BatchField value) override;
+
+  private:
+    double global_sum(double local);
+
+    Runner& runner_;
+};
+
+}  // namespace ailab

@@ -1,0 +1,277 @@
+#include "modules.hpp"
+
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "ailab/binding.hpp"
+#include "ailab/log.hpp"
+#include "data/memory_format.hpp"
+
+namespace ailab {
+
+namespace {
+
+constexpr int64_t default_batch_size = 32;
+
+Place place_of(const RunConfig& config, std::initializer_list<const char*> path) {
+    const Node* node = &config.source;
+    Place place = node->place;
+    for (const char* key : path) {
+        node = node->find(key);
+        if (!node) break;
+        place = node->place;
+    }
+    return place;
+}
+
+// ---- data
+
+struct PhaseConfig {
+    Phase phase;
+    const ModuleSpec<Dataset>& dataset;
+    const DataloaderConfig& loader;
+};
+
+std::vector<PhaseConfig> phases_of(const RunConfig& config) {
+    const auto used = [&](const char* name) {
+        return std::any_of(config.workflow.begin(), config.workflow.end(),
+                           [&](const WorkflowStep& step) { return step.phase == name; });
+    };
+    std::vector<PhaseConfig> phases;
+    const DataConfig& data = config.data;
+    if (used("train")) phases.push_back({Phase::train, data.train, data.train_dataloader});
+    if (used("val")) phases.push_back({Phase::val, data.val, data.val_dataloader});
+    if (used("test")) phases.push_back({Phase::test, data.test, data.test_dataloader});
+    return phases;
+}
+
+std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config) {
+    if (config.loader.sampler) return config.loader.sampler.create();
+    const bool shuffle = config.loader.shuffle.value_or(config.phase == Phase::train);
+    Node node = Node::map();
+    node.set("type", Node::string(shuffle ? "DefaultSampler" : "SequentialSampler"));
+    Problems problems;
+    const ModuleConfig module = read_module("sampler", node, "the default sampler", problems);
+    problems.check();
+    return std::static_pointer_cast<Sampler>(module.create());
+}
+
+BatchPlan plan_batches(const PhaseConfig& config, const RunConfig& run, const Job& job,
+                       int64_t samples) {
+    BatchPlan plan;
+    plan.samples = samples;
+    plan.world_size = job.world_size();
+    plan.rank = job.rank();
+    plan.evaluation = config.phase != Phase::train;
+    plan.drop_last = config.loader.drop_last;
+    if (!plan.evaluation)
+        plan.batch_size = global_batch_size(run, job.world_size());
+    else if (config.loader.global_batch_size)
+        plan.batch_size = std::max<int64_t>(1, *config.loader.global_batch_size / plan.world_size);
+    else
+        plan.batch_size = config.loader.batch_size.value_or(default_batch_size);
+    return plan;
+}
+
+PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool channels_last) {
+    PhaseData data;
+    data.dataset = config.dataset.create();
+    const std::string name = concat("data.", phase_name(config.phase));
+    if (data.dataset->size() <= 0)
+        throw ConfigError({{config.dataset.config.place, concat(name, " has no samples")}});
+    LoaderOptions options;
+    options.dataset = data.dataset;
+    options.sampler = make_sampler(config);
+    for (const ModuleConfig& transform : config.dataset.config.transforms)
+        options.transforms.push_back(std::static_pointer_cast<Transform>(transform.create()));
+    options.plan =
+        plan_batches(config, input.config, input.job, options.sampler->size(*data.dataset));
+    if (options.plan.iterations() == 0)
+        throw ConfigError({{config.dataset.config.place,
+                            concat(name, " has ", options.plan.samples, " samples, fewer than a batch of ",
+                                   options.plan.batch_size, ", and drop_last leaves none")}});
+    options.context.seed = input.config.seed;
+    options.context.train = config.phase == Phase::train;
+    // Whole batches are made by one thread; samples are made by as many as the cores allow.
+    const bool whole = data.dataset->has_batches() && options.transforms.empty();
+    const int64_t wanted = config.loader.num_workers;
+    options.workers = whole ? 1 : int(wanted > 0 ? wanted : input.threads.loader);
+    options.prefetch = int(std::max<int64_t>(1, config.loader.prefetch_factor)) *
+                       (whole ? 1 : options.workers);
+    options.channels_last = channels_last;
+    options.dtype = input.config.runtime.dtype == "float64" ? at::kDouble : at::kFloat;
+    options.name = name;
+    data.loader = std::make_unique<Loader>(std::move(options));
+    return data;
+}
+
+// ---- model
+
+bool is_convolutional(const torch::nn::Module& module) {
+    const auto parameters = module.parameters();
+    return std::any_of(parameters.begin(), parameters.end(),
+                       [](const Tensor& parameter) { return parameter.dim() == 4; });
+}
+
+void to_channels_last(torch::nn::Module& module) {
+    for (Tensor& parameter : module.parameters())
+        if (parameter.dim() == 4) parameter.set_data(to_channels_last(parameter.detach()));
+}
+
+/// Weights are drawn on rank 0 and sent to everyone.
+void broadcast_weights(torch::nn::Module& module, Job& job) {
+    if (job.world_size() == 1) return;
+    const at::NoGradGuard no_grad;
+    auto send = [&](const Tensor& tensor) {
+        Tensor flat = tensor.detach().contiguous();
+        job.broadcast(flat, 0);
+        tensor.detach().copy_(flat);
+    };
+    for (const Tensor& parameter : module.parameters()) send(parameter);
+    for (const Tensor& buffer : module.buffers()) send(buffer);
+}
+
+void place_module(torch::nn::Module& module, const BuildInput& input) {
+    if (input.config.runtime.dtype == "float64") module.to(at::kDouble);
+    if (!input.torch_device.is_cpu()) module.to(input.torch_device);
+}
+
+void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunPlan& plan,
+                          const RunConfig& config, Problems& problems) {
+    std::vector<std::string> fields = modules.data.at(phase.phase).dataset->fields();
+    const std::string model_name = concat("model \"", config.model.type(), "\"");
+    if (!modules.model->owns_step() || phase.phase != Phase::train)
+        check_binding(fields, modules.model->inputs(), config.model.config, model_name, problems);
+    if (!fields.empty()) {
+        const auto& keys = config.model.binding().output_keys;
+        const std::vector<std::string> outputs = modules.model->outputs();
+        fields.insert(fields.end(), keys.empty() ? outputs.begin() : keys.begin(),
+                      keys.empty() ? outputs.end() : keys.end());
+    }
+    plan.phases.push_back(phase.phase);
+    plan.fields[phase.phase] = fields;
+    if (modules.loss)
+        check_binding(fields, modules.loss->inputs(), config.loss.config,
+                      concat("loss \"", config.loss.type(), "\""), problems);
+}
+
+void make_optimizers(const BuildInput& input, Modules& modules, Problems& problems) {
+    const RunConfig& config = input.config;
+    const std::vector<std::string> wanted = modules.model->optimizer_names();
+    std::vector<std::string> given;
+    for (const auto& [name, spec] : config.optimizers) given.push_back(name);
+    const std::vector<std::string> one = {""};
+    if (!std::is_permutation(given.begin(), given.end(), wanted.empty() ? one.begin() : wanted.begin(),
+                             wanted.empty() ? one.end() : wanted.end())) {
+        const Place place = place_of(config, {"optimizer"});
+        if (wanted.empty())
+            problems.add(place, concat("model \"", config.model.type(),
+                                       "\" is trained with one optimizer; write optimizer: {type: …}"));
+        else
+            problems.add(place, concat("model \"", config.model.type(), "\" needs the optimizers ",
+                                       join(wanted), "; write optimizer: {", wanted[0],
+                                       ": {type: …}, …}"));
+        return;
+    }
+    for (const auto& [name, spec] : config.optimizers) {
+        std::vector<NamedParameter> parameters;
+        auto add = [&](const std::string& key, const Tensor& tensor) {
+            if (tensor.requires_grad()) parameters.push_back({key, tensor});
+        };
+        if (name.empty()) {
+            for (const auto& item : modules.model->named_parameters()) add(item.key(), item.value());
+            if (modules.loss)
+                for (const auto& item : modules.loss->named_parameters())
+                    add("loss." + item.key(), item.value());
+        } else {
+            for (const auto& [key, tensor] : modules.model->optimizer_parameters(name))
+                add(key, tensor);
+        }
+        if (parameters.empty()) {
+            problems.add(spec.config.place,
+                         concat("model \"", config.model.type(), "\" has no parameter to train"));
+            continue;
+        }
+        modules.optimizers[name] = spec.create();
+        modules.updates[name] = std::make_unique<ParameterUpdate>(
+            modules.optimizers[name], std::move(parameters), input.job, config.runtime.bucket_mb);
+    }
+}
+
+void make_hooks(const RunConfig& config, Modules& modules) {
+    struct Made {
+        std::shared_ptr<Hook> hook;
+        std::string name;
+        int priority;
+    };
+    std::vector<Made> made;
+    for (const NamedHook& named : config.hooks) {
+        if (!named.spec.config.enable) continue;
+        std::shared_ptr<Hook> hook = named.spec.create();
+        const int priority = named.spec.config.priority.value_or(hook->default_priority());
+        made.push_back({std::move(hook), named.name, priority});
+    }
+    std::stable_sort(made.begin(), made.end(),
+                     [](const Made& a, const Made& b) { return a.priority < b.priority; });
+    for (Made& one : made) {
+        modules.hooks.push_back(std::move(one.hook));
+        modules.hook_names.push_back(std::move(one.name));
+    }
+}
+
+}  // namespace
+
+int64_t global_batch_size(const RunConfig& config, int world_size) {
+    const DataloaderConfig& loader = config.data.train_dataloader;
+    if (!loader.global_batch_size) return loader.batch_size.value_or(default_batch_size) * world_size;
+    if (*loader.global_batch_size % world_size != 0)
+        throw ConfigError(
+            {{place_of(config, {"data", "train_dataloader", "global_batch_size"}),
+              concat("global_batch_size ", *loader.global_batch_size, " does not divide by the ",
+                     world_size, " ranks; give a multiple, or batch_size, which is per rank")}});
+    return *loader.global_batch_size;
+}
+
+Modules build_modules(const BuildInput& input) {
+    const RunConfig& config = input.config;
+    Modules modules;
+    input.device.seed(config.seed);
+    modules.model = config.model.create();
+    place_module(*modules.model, input);
+    if (config.loss) {
+        modules.loss = config.loss.create();
+        place_module(*modules.loss, input);
+    }
+    const bool convolutional = is_convolutional(*modules.model);
+    const bool channels_last = config.runtime.channels_last && convolutional;
+    if (channels_last) to_channels_last(*modules.model);
+    if (convolutional)
+        modules.notes.push_back(channels_last
+                                    ? "convolutional model: channels_last weights and inputs "
+                                      "(runtime.channels_last: false to switch off)"
+                                    : "convolutional model: channels_last is off");
+    broadcast_weights(*modules.model, input.job);
+    if (modules.loss) broadcast_weights(*modules.loss, input.job);
+
+    Problems problems;
+    RunPlan plan;
+    for (const PhaseConfig& phase : phases_of(config)) {
+        modules.data[phase.phase] = make_data(phase, input, channels_last);
+        check_dataset_fields(phase, modules, plan, config, problems);
+    }
+    if (!modules.loss && !modules.model->owns_step())
+        problems.add(place_of(config, {}), "there is no loss; add loss: {type: …}");
+    make_optimizers(input, modules, problems);
+    make_hooks(config, modules);
+    for (const auto& hook : modules.hooks) hook->check(plan, problems);
+    problems.check();
+    for (const auto& [name, update] : modules.updates)
+        if (const std::string buckets = update->describe(); !buckets.empty())
+            modules.notes.push_back(concat("gradients", name.empty() ? "" : " of " + name, ": ",
+                                           buckets, " over ", input.job.backend_name()));
+    return modules;
+}
+
+}  // namespace ailab

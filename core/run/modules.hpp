@@ -1,0 +1,51 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/hook.hpp"
+#include "config/run_config.hpp"
+#include "data/loader.hpp"
+#include "host/threads.hpp"
+#include "parameter_update.hpp"
+
+namespace ailab {
+
+/// One phase's data.
+struct PhaseData {
+    std::shared_ptr<Dataset> dataset;
+    std::unique_ptr<Loader> loader;
+};
+
+/// Everything that a configuration names, made and checked against each other.
+struct Modules {
+    std::shared_ptr<Model> model;
+    std::shared_ptr<Loss> loss;
+    /// By the optimizer's name; one has the name "".
+    std::map<std::string, std::unique_ptr<ParameterUpdate>> updates;
+    std::map<std::string, std::shared_ptr<Optimizer>> optimizers;
+    std::map<Phase, PhaseData> data;
+    /// In the order in which they run.
+    std::vector<std::shared_ptr<Hook>> hooks;
+    std::vector<std::string> hook_names;
+    /// One line each, for the log: what the host does around the model.
+    std::vector<std::string> notes;
+};
+
+struct BuildInput {
+    const RunConfig& config;
+    Job& job;
+    Device& device;
+    c10::Device torch_device;
+    ThreadPlan threads;
+};
+
+/// Makes all modules. Collective: weights come from rank 0. Throws ConfigError with everything that
+/// does not fit together, Error when a module cannot be made.
+Modules build_modules(const BuildInput& input);
+
+/// The training batch over all ranks. Throws ConfigError when it does not divide.
+int64_t global_batch_size(const RunConfig& config, int world_size);
+
+}  // namespace ailab

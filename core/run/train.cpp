@@ -1,0 +1,218 @@
+#include "train.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "ailab/log.hpp"
+#include "choose.hpp"
+#include "config/formats.hpp"
+#include "error_context.hpp"
+#include "host/caching_allocator.hpp"
+#include "host/threads.hpp"
+#include "log/log.hpp"
+#include "plugin/plugin_host.hpp"
+#include "run_folder.hpp"
+#include "runner.hpp"
+
+namespace ailab {
+
+namespace {
+
+constexpr int config_status = 2;
+constexpr int failure_status = 1;
+
+/// A mistake that one rank or all ranks found before they had met. They meet to say it once.
+int refuse(const Placement& placement, const std::string& init_method, const std::string& message) {
+    if (placement.world_size > 1) {
+        try {
+            constexpr double patience = 10;  // seconds; the others may be gone already
+            Job::start(placement, init_method, patience)->fail(message, config_status);
+        } catch (const std::exception&) {
+            // They cannot meet (init_method may be what is wrong): each says it for itself.
+        }
+    }
+    std::fprintf(stderr, "%s\n", message.c_str());
+    return config_status;
+}
+
+void check_world(const RunConfig& config, const Placement& placement) {
+    if (config.dist.world_size && *config.dist.world_size != placement.world_size) {
+        const Node* dist = config.source.find("dist");
+        const Node* size = dist ? dist->find("world_size") : nullptr;
+        throw ConfigError(
+            {{size ? size->place : Place{},
+              concat("dist.world_size is ", *config.dist.world_size, " and the launcher (",
+                     placement.launcher, ") started ", placement.world_size,
+                     placement.world_size == 1 ? " rank" : " ranks",
+                     "; leave it out, or start as many ranks")}});
+    }
+    if (config.data.train) global_batch_size(config, placement.world_size);
+}
+
+/// One rank's stale plugin would hang the others at their first collective.
+void compare_ranks(Job& job, const RunConfig& config) {
+    std::string mine = to_json(config.resolved);
+    for (const LoadedPlugin& plugin : PluginHost::instance().loaded())
+        mine += concat("\n", plugin.name, " ", plugin.version, " ", plugin.build_id, " (", plugin.path,
+                       ")");
+    const std::vector<std::string> all = job.exchange("plugins", mine);
+    for (size_t rank = 1; rank < all.size(); ++rank) {
+        if (all[rank] == all[0]) continue;
+        // Paths may differ from host to host; what counts is the build.
+        auto facts = [](const std::string& text) {
+            std::string kept;
+            for (size_t at = 0; at < text.size(); ++at) {
+                if (text[at] == '(') at = text.find(')', at);
+                if (at >= text.size()) break;
+                kept += text[at];
+            }
+            return kept;
+        };
+        const std::string config_0 = all[0].substr(0, all[0].find('\n'));
+        const std::string config_r = all[rank].substr(0, all[rank].find('\n'));
+        if (config_0 != config_r)
+            throw Error(concat("rank ", rank, " has another configuration than rank 0; give all ",
+                               "ranks the same file and overrides"));
+        if (facts(all[0]) != facts(all[rank]))
+            throw Error(concat("rank ", rank, " has other plugins than rank 0:\nrank 0:",
+                               all[0].substr(config_0.size()), "\nrank ", rank, ":",
+                               all[rank].substr(config_r.size()),
+                               "\nCopy the same files to all hosts, or use a shared path."));
+    }
+}
+
+/// The best backend that all ranks can make; `auto` goes on to the next where one cannot.
+void connect(Job& job, std::vector<BackendCandidate> candidates, c10::Device device) {
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        std::string problem;
+        try {
+            job.use(candidates[i].backend, device);
+        } catch (const std::exception& error) {
+            problem = short_message(error);
+            if (problem.empty()) problem = "unknown error";
+        }
+        int failed = -1;
+        const auto all = job.exchange(concat("backend-", int64_t(i)), problem);
+        for (int rank = int(all.size()) - 1; rank >= 0; --rank)
+            if (!all[size_t(rank)].empty()) failed = rank;
+        if (failed < 0) return;
+        const std::string why = concat("backend ", candidates[i].name, " cannot be used (rank ",
+                                       failed, ": ", all[size_t(failed)], ")");
+        if (i + 1 == candidates.size()) throw Error(why);
+        log_info(why, "; trying ", candidates[i + 1].name);
+    }
+}
+
+void say_start(const RunConfig& config, Job& job, const ThreadPlan& threads, const Modules& modules,
+               const std::string& device, const std::string& run_dir) {
+    log_info("run folder: ", run_dir);
+    log_info("device: ", device, ", ranks: ", job.world_size(), " (", job.placement().launcher, ")",
+             job.world_size() > 1 ? ", backend: " + job.backend_name() : "");
+    log_info(threads.why);
+    log_info("allocator: ", config.runtime.allocator,
+             config.runtime.allocator == "caching"
+                 ? " (runtime.allocator: system to switch off)" : "");
+    for (const std::string& note : modules.notes) log_info(note);
+    if (config.data.train) {
+        const int64_t global = global_batch_size(config, job.world_size());
+        log_info("batch: ", global, " samples over all ranks, ", global / job.world_size(), " a rank");
+    }
+}
+
+struct Started {
+    Placement placement;
+    RunConfig config;
+    ChosenDevice device;
+    std::vector<BackendCandidate> backends;
+};
+
+int run_job(Started& started) {
+    const RunConfig& config = started.config;
+    std::shared_ptr<Job> job =
+        Job::start(started.placement, config.dist.init_method, config.dist.timeout);
+    std::unique_ptr<Runner> runner;
+    try {
+        if (config.runtime.allocator == "caching") install_caching_allocator();
+        const ThreadPlan threads = plan_threads(job->placement(), int(config.runtime.threads));
+        const c10::Device torch_device = started.device.device->select(job->placement());
+        if (job->world_size() > 1) {
+            compare_ranks(*job, config);
+            connect(*job, started.backends, torch_device);
+        }
+        Modules modules =
+            build_modules({config, *job, *started.device.device, torch_device, threads});
+        const std::string run_dir = make_run_folder(config.work_dir, *job);
+        const Node environment =
+            describe_environment(*job, job->world_size() > 1 ? job->backend_name() : "none",
+                                 torch_device.str());
+        runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device, modules,
+                                          run_dir);
+        if (job->rank() == 0) {
+            write_text_file(run_dir + "/config.yaml", runner->config_text());
+            write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");
+        }
+        say_start(config, *job, threads, modules, started.device.name, run_dir);
+        try {
+            runner->run();
+        } catch (...) {
+            const std::string message = [] {
+                try {
+                    throw;
+                } catch (const std::exception& error) {
+                    return short_message(error);
+                } catch (...) {
+                    return std::string("an exception of unknown type");
+                }
+            }();
+            runner->on_exception(message);
+            throw;
+        }
+        job->finish();
+        runner.reset();
+        PluginHost::instance().shutdown();
+        return 0;
+    } catch (const ConfigError& error) {
+        job->fail(error.what(), config_status);
+    } catch (const std::exception& error) {
+        job->fail(short_message(error), failure_status);
+    } catch (...) {
+        job->fail("an exception of unknown type", failure_status);
+    }
+}
+
+}  // namespace
+
+int train(const ConfigInput& input, const std::string& launcher) {
+    Started started;
+    try {
+        started.placement = detect_placement(launcher);
+    } catch (const ConfigError& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return config_status;
+    }
+    set_log_rank(started.placement.rank, started.placement.world_size);
+    std::string init_method = "env://";
+    try {
+        started.config = load_config(input);
+        init_method = started.config.dist.init_method;
+        if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
+        check_world(started.config, started.placement);
+        started.device = choose_device(started.config, started.placement);
+        started.backends = choose_backends(started.config, started.placement,
+                                           started.device.device->type());
+    } catch (const std::exception& error) {
+        return refuse(started.placement, init_method, short_message(error));
+    }
+    try {
+        return run_job(started);
+    } catch (const ConfigError& error) {
+        return refuse({}, "", error.what());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "ailab: [rank %d] %s\n", started.placement.rank,
+                     short_message(error).c_str());
+        return failure_status;
+    }
+}
+
+}  // namespace ailab
