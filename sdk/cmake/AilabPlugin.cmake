@@ -1,16 +1,27 @@
-# ailab_add_plugin(<name> SOURCES … [LIBRARIES …]): a plugin lib<name>.so with the SDK's settings and
-# its precompiled header. Inside ailab's own tree it lands in lib/ailab/plugins; the index beside it
-# (<name>.json, from ailab-run --describe) tells the host which modules it holds.
+# ailab_add_plugin(<name> SOURCES … [LIBRARIES …] [NO_PCH]): a plugin lib<name>.so with the SDK's
+# settings and its precompiled header. NO_PCH suits a plugin whose sources include only the light
+# headers (ailab/registry.hpp and the like).
 function(ailab_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "NO_PCH" "" "SOURCES;LIBRARIES")
+  if(NOT arg_SOURCES)
+    message(FATAL_ERROR "ailab_add_plugin(${name} ...) names no sources: add SOURCES a.cpp ...")
+  endif()
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "ailab_add_plugin(${name} ...) does not know ${arg_UNPARSED_ARGUMENTS}; it "
+      "takes SOURCES, LIBRARIES and NO_PCH")
+  endif()
   add_library(${name} MODULE ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ailab::sdk ${arg_LIBRARIES})
   set_target_properties(${name} PROPERTIES
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON
-    PREFIX lib)
-  # Every symbol must be there when the plugin is built, not when it is loaded.
-  target_link_options(${name} PRIVATE -Wl,-z,defs)
+    PREFIX lib
+    # A plugin called mpi or cuda must not answer for the real libmpi.so.
+    NO_SONAME ON
+    INSTALL_RPATH_USE_LINK_PATH ON)
+  # Every symbol must be there when the plugin is built, not when it is loaded. The build-id is what
+  # the ranks compare.
+  target_link_options(${name} PRIVATE -Wl,-z,defs -Wl,--build-id=sha1)
   if(NOT arg_NO_PCH)
     ailab_use_pch(${name})
   endif()

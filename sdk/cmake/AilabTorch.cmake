@@ -2,13 +2,14 @@
 # toolkit are, ailab::torch_cuda. find_package(Torch) is not used: it insists on a full CUDA toolkit
 # even for CPU builds.
 #
-# Where it looks: -DTORCH_DIR=<folder with include/ and lib/> or TORCH_DIR in the environment, an
-# entry of CMAKE_PREFIX_PATH with libtorch, and .deps/libtorch/torch of the source tree.
+# Where it looks: -DTORCH_DIR=<folder with include/ and lib/> or TORCH_DIR in the environment, the
+# LibTorch that an installed ailab was built with, an entry of CMAKE_PREFIX_PATH with libtorch, and
+# .deps/libtorch/torch of the source tree.
 if(TARGET ailab::torch)
   return()
 endif()
 
-set(_ailab_torch_hints ${TORCH_DIR} $ENV{TORCH_DIR} ${CMAKE_PREFIX_PATH} ${AILAB_TORCH_HINT}
+set(_ailab_torch_hints ${TORCH_DIR} $ENV{TORCH_DIR} ${AILAB_TORCH_HINT} ${CMAKE_PREFIX_PATH}
     ${CMAKE_CURRENT_LIST_DIR}/../../.deps/libtorch/torch)
 find_path(AILAB_TORCH_INCLUDE torch/csrc/api/include/torch/torch.h
   HINTS ${_ailab_torch_hints} PATH_SUFFIXES include NO_DEFAULT_PATH)
