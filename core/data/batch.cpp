@@ -35,7 +35,8 @@ const Wanted& field_as(const Batch& batch, const std::string& name, const char* 
         throw Error(concat("there is no field \"", name, "\" here; there are: ", batch.describe()));
     const auto* value = std::get_if<Wanted>(&found->second);
     if (!value)
-        throw Error(concat("field \"", name, "\" is not ", wanted, "; there are: ", batch.describe()));
+        throw Error(
+            concat("field \"", name, "\" is not ", wanted, "; there are: ", batch.describe()));
     return *value;
 }
 
@@ -45,7 +46,8 @@ const Tensor& Sample::tensor(const std::string& name) const {
     const auto found = fields.find(name);
     const Tensor* tensor = found == fields.end() ? nullptr : std::get_if<Tensor>(&found->second);
     if (!tensor)
-        throw Error(concat("the sample has no tensor \"", name, "\"; its fields: ", names_of(fields)));
+        throw Error(
+            concat("the sample has no tensor \"", name, "\"; its fields: ", names_of(fields)));
     return *tensor;
 }
 
@@ -144,9 +146,10 @@ Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef shape, at:
     if (reusable) return tensor;
     if (channels_last && shape.size() == 4) {
         const int64_t n = shape[0], c = shape[1], h = shape[2], w = shape[3];
-        // Explicit strides: for one channel empty(ChannelsLast) leaves strides that oneDNN takes for
-        // the plain layout, which is slower.
-        tensor = at::empty({n * c * h * w}, dtype).as_strided({n, c, h, w}, {h * w * c, 1, w * c, c});
+        // Explicit strides: for one channel empty(ChannelsLast) leaves strides that oneDNN takes
+        // for the plain layout, which is slower.
+        tensor =
+            at::empty({n * c * h * w}, dtype).as_strided({n, c, h, w}, {h * w * c, 1, w * c, c});
     } else {
         tensor = at::empty(shape, dtype);
     }

@@ -219,7 +219,9 @@ void Loader::recycle(Batch batch) {
         state_->pool.push_back(std::move(batch));
 }
 
-const BatchPlan& Loader::plan() const { return state_->options.plan; }
+const BatchPlan& Loader::plan() const {
+    return state_->options.plan;
+}
 int64_t Loader::epoch() const {
     return state_->iterations() ? state_->taken / state_->iterations() : 0;
 }

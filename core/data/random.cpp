@@ -64,7 +64,9 @@ uint64_t Philox::next64() {
     return low | uint64_t(next()) << 32;
 }
 
-double Philox::uniform() { return double(next64() >> 11) * 0x1p-53; }
+double Philox::uniform() {
+    return double(next64() >> 11) * 0x1p-53;
+}
 
 uint64_t Philox::below(uint64_t n) {
     // Lemire, "Fast Random Integer Generation in an Interval", 2019.

@@ -42,8 +42,8 @@ std::atomic<size_t> peak_in_use{0};
 std::atomic<size_t> cached{0};
 constexpr size_t least_cached = size_t(32) << 20;
 
-/// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in static
-/// storage are freed late.
+/// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in
+/// static storage are freed late.
 struct SharedPool {
     std::mutex mutex;
     std::array<std::vector<Header*>, classes> blocks;
@@ -100,7 +100,8 @@ void give_back(Header* block) {
         return;
     }
     cached.fetch_add(bytes, std::memory_order_relaxed);
-    if (ThreadCache* cache = thread_cache(); cache && cache->blocks[size_class].size() < cache->room) {
+    if (ThreadCache* cache = thread_cache();
+        cache && cache->blocks[size_class].size() < cache->room) {
         cache->blocks[size_class].push_back(block);
         return;
     }
@@ -131,7 +132,8 @@ class CachingAllocator final : public c10::Allocator {
         }
         const size_t now = in_use.fetch_add(rounded, std::memory_order_relaxed) + rounded;
         size_t peak = peak_in_use.load(std::memory_order_relaxed);
-        while (now > peak && !peak_in_use.compare_exchange_weak(peak, now, std::memory_order_relaxed))
+        while (now > peak &&
+               !peak_in_use.compare_exchange_weak(peak, now, std::memory_order_relaxed))
             ;
         void* data = block + 1;
         return {data, data, &free_data, c10::Device(c10::DeviceType::CPU)};

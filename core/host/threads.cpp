@@ -31,7 +31,9 @@ bool allow_all_cores() {
 }
 
 /// mpirun exports the policy only when the user gave --bind-to or its MCA parameter.
-bool binding_was_asked_for() { return std::getenv("OMPI_MCA_hwloc_base_binding_policy") != nullptr; }
+bool binding_was_asked_for() {
+    return std::getenv("OMPI_MCA_hwloc_base_binding_policy") != nullptr;
+}
 
 }  // namespace
 

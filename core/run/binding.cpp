@@ -50,8 +50,8 @@ std::string missing(const std::string& what, const std::string& input, const std
 
 }  // namespace
 
-Batch bind(const Batch& batch, const std::vector<std::string>& inputs, const Binding& binding,
-           const std::string& what) {
+Batch bind_inputs(const Batch& batch, const std::vector<std::string>& inputs,
+                  const Binding& binding, const std::string& what) {
     Batch bound;
     const auto has = [&](const std::string& name) { return batch.has(name); };
     for (const std::string& input : inputs) {

@@ -23,8 +23,8 @@ struct BackendCandidate {
     std::shared_ptr<Backend> backend;
 };
 
-/// `dist.backend`, or for `auto` all that are available, best first. Throws ConfigError when the one
-/// asked for cannot be used here, naming the line to change. Empty for one rank.
+/// `dist.backend`, or for `auto` all that are available, best first. Throws ConfigError when the
+/// one asked for cannot be used here, naming the line to change. Empty for one rank.
 std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Placement& placement,
                                               c10::DeviceType device);
 

@@ -49,7 +49,8 @@ void Runner::return_batch(PhaseData& data) {
 void Runner::place_on_device(Batch& batch) {
     for (auto& [name, field] : batch.fields) {
         auto move = [&](Tensor& tensor) {
-            if (tensor.defined()) tensor = device_.pin(tensor).to(torch_device_, /*non_blocking=*/true);
+            if (tensor.defined())
+                tensor = device_.pin(tensor).to(torch_device_, /*non_blocking=*/true);
         };
         if (auto* tensor = std::get_if<Tensor>(&field)) move(*tensor);
         if (auto* list = std::get_if<std::vector<Tensor>>(&field))
@@ -66,7 +67,7 @@ void Runner::seed_step() {
 Batch Runner::run_model() {
     try {
         return modules_.model->forward_batch(
-            bind(batch_, modules_.model->inputs(), config_.model.binding(), model_label_));
+            bind_inputs(batch_, modules_.model->inputs(), config_.model.binding(), model_label_));
     } catch (...) {
         rethrow_with(model_label_);
     }
@@ -150,7 +151,8 @@ void Runner::shared_step() {
         join_outputs(run_model());
         try {
             Loss& loss = *modules_.loss;
-            terms = loss.terms(bind(batch_, loss.inputs(), config_.loss.binding(), loss_label_));
+            terms =
+                loss.terms(bind_inputs(batch_, loss.inputs(), config_.loss.binding(), loss_label_));
             check_terms(terms, loss.term_names(), loss.has_own_weights(), loss_label_);
         } catch (...) {
             rethrow_with(loss_label_);
@@ -204,8 +206,8 @@ void Runner::evaluate_iteration(Meters& sums) {
         if (modules_.loss) {
             try {
                 Loss& loss = *modules_.loss;
-                const auto terms =
-                    loss.terms(bind(batch_, loss.inputs(), config_.loss.binding(), loss_label_));
+                const auto terms = loss.terms(
+                    bind_inputs(batch_, loss.inputs(), config_.loss.binding(), loss_label_));
                 check_terms(terms, loss.term_names(), loss.has_own_weights(), loss_label_);
                 for (const LossTerm& term : terms) {
                     const TermValue value = value_of(term, batch_.size);

@@ -14,8 +14,8 @@ void check_terms(const std::vector<LossTerm>& terms, const std::vector<std::stri
     for (size_t i = 0; i < terms.size(); ++i) {
         const LossTerm& term = terms[i];
         if (term.name != names[i])
-            throw Error(concat(loss_label, ": term ", i, " is \"", term.name, "\" and is declared as \"",
-                               names[i], "\" in term_names()"));
+            throw Error(concat(loss_label, ": term ", i, " is \"", term.name,
+                               "\" and is declared as \"", names[i], "\" in term_names()"));
         if (!term.sum.defined() || term.sum.dim() != 0) {
             std::ostringstream shape;
             if (term.sum.defined()) shape << term.sum.sizes();

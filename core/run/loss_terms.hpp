@@ -6,7 +6,8 @@
 
 namespace ailab {
 
-/// Throws Error unless the terms are those that the loss declares, scalars, and weighted as it says.
+/// Throws Error unless the terms are those that the loss declares, scalars, and weighted as it
+/// says.
 void check_terms(const std::vector<LossTerm>& terms, const std::vector<std::string>& names,
                  bool own_weights, const std::string& loss_label);
 

@@ -38,8 +38,7 @@ std::vector<std::string> Meters::names_everywhere() {
     if (comm_.world_size() == 1) return mine;
     Tensor unknown = at::zeros({1}, at::kLong);
     for (const std::string& name : mine)
-        if (std::find(agreed_.begin(), agreed_.end(), name) == agreed_.end())
-            unknown.fill_(1);
+        if (std::find(agreed_.begin(), agreed_.end(), name) == agreed_.end()) unknown.fill_(1);
     comm_.all_reduce_max(unknown);
     if (unknown.item<int64_t>() == 0) return agreed_;
     for (const std::string& list : comm_.gather_text(join(mine, "\n"))) {

@@ -8,8 +8,8 @@
 
 namespace ailab {
 
-/// Sums of scalars and of their weights, by name. On the CPU they are added at once; on a device they
-/// are added there, so nothing waits for it.
+/// Sums of scalars and of their weights, by name. On the CPU they are added at once; on a device
+/// they are added there, so nothing waits for it.
 class Meters final : public MeterWindow {
   public:
     explicit Meters(Comm& comm) : comm_(comm) {}

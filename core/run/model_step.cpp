@@ -70,8 +70,7 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
 }
 
 void ModelStep::record(const std::string& name, const Tensor& value) {
-    if (runner_.batch_.size > 0)
-        runner_.record(name, value.detach(), double(runner_.batch_.size));
+    if (runner_.batch_.size > 0) runner_.record(name, value.detach(), double(runner_.batch_.size));
 }
 
 void ModelStep::output(const std::string& name, BatchField value) {

@@ -89,17 +89,18 @@ PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool cha
     options.plan =
         plan_batches(config, input.config, input.job, options.sampler->size(*data.dataset));
     if (options.plan.iterations() == 0)
-        throw ConfigError({{config.dataset.config.place,
-                            concat(name, " has ", options.plan.samples, " samples, fewer than a batch of ",
-                                   options.plan.batch_size, ", and drop_last leaves none")}});
+        throw ConfigError(
+            {{config.dataset.config.place,
+              concat(name, " has ", options.plan.samples, " samples, fewer than a batch of ",
+                     options.plan.batch_size, ", and drop_last leaves none")}});
     options.context.seed = input.config.seed;
     options.context.train = config.phase == Phase::train;
     // Whole batches are made by one thread; samples are made by as many as the cores allow.
     const bool whole = data.dataset->has_batches() && options.transforms.empty();
     const int64_t wanted = config.loader.num_workers;
     options.workers = whole ? 1 : int(wanted > 0 ? wanted : input.threads.loader);
-    options.prefetch = int(std::max<int64_t>(1, config.loader.prefetch_factor)) *
-                       (whole ? 1 : options.workers);
+    options.prefetch =
+        int(std::max<int64_t>(1, config.loader.prefetch_factor)) * (whole ? 1 : options.workers);
     options.channels_last = channels_last;
     options.dtype = input.config.runtime.dtype == "float64" ? at::kDouble : at::kFloat;
     options.name = name;
@@ -115,7 +116,7 @@ bool is_convolutional(const torch::nn::Module& module) {
                        [](const Tensor& parameter) { return parameter.dim() == 4; });
 }
 
-void to_channels_last(torch::nn::Module& module) {
+void make_channels_last(torch::nn::Module& module) {
     for (Tensor& parameter : module.parameters())
         if (parameter.dim() == 4) parameter.set_data(to_channels_last(parameter.detach()));
 }
@@ -163,16 +164,18 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
     std::vector<std::string> given;
     for (const auto& [name, spec] : config.optimizers) given.push_back(name);
     const std::vector<std::string> one = {""};
-    if (!std::is_permutation(given.begin(), given.end(), wanted.empty() ? one.begin() : wanted.begin(),
+    if (!std::is_permutation(given.begin(), given.end(),
+                             wanted.empty() ? one.begin() : wanted.begin(),
                              wanted.empty() ? one.end() : wanted.end())) {
         const Place place = place_of(config, {"optimizer"});
         if (wanted.empty())
-            problems.add(place, concat("model \"", config.model.type(),
-                                       "\" is trained with one optimizer; write optimizer: {type: …}"));
+            problems.add(place,
+                         concat("model \"", config.model.type(),
+                                "\" is trained with one optimizer; write optimizer: {type: …}"));
         else
-            problems.add(place, concat("model \"", config.model.type(), "\" needs the optimizers ",
-                                       join(wanted), "; write optimizer: {", wanted[0],
-                                       ": {type: …}, …}"));
+            problems.add(
+                place, concat("model \"", config.model.type(), "\" needs the optimizers ",
+                              join(wanted), "; write optimizer: {", wanted[0], ": {type: …}, …}"));
         return;
     }
     for (const auto& [name, spec] : config.optimizers) {
@@ -181,7 +184,8 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
             if (tensor.requires_grad()) parameters.push_back({key, tensor});
         };
         if (name.empty()) {
-            for (const auto& item : modules.model->named_parameters()) add(item.key(), item.value());
+            for (const auto& item : modules.model->named_parameters())
+                add(item.key(), item.value());
             if (modules.loss)
                 for (const auto& item : modules.loss->named_parameters())
                     add("loss." + item.key(), item.value());
@@ -225,7 +229,8 @@ void make_hooks(const RunConfig& config, Modules& modules) {
 
 int64_t global_batch_size(const RunConfig& config, int world_size) {
     const DataloaderConfig& loader = config.data.train_dataloader;
-    if (!loader.global_batch_size) return loader.batch_size.value_or(default_batch_size) * world_size;
+    if (!loader.global_batch_size)
+        return loader.batch_size.value_or(default_batch_size) * world_size;
     if (*loader.global_batch_size % world_size != 0)
         throw ConfigError(
             {{place_of(config, {"data", "train_dataloader", "global_batch_size"}),
@@ -246,7 +251,7 @@ Modules build_modules(const BuildInput& input) {
     }
     const bool convolutional = is_convolutional(*modules.model);
     const bool channels_last = config.runtime.channels_last && convolutional;
-    if (channels_last) to_channels_last(*modules.model);
+    if (channels_last) make_channels_last(*modules.model);
     if (convolutional)
         modules.notes.push_back(channels_last
                                     ? "convolutional model: channels_last weights and inputs "

@@ -6,8 +6,7 @@
 namespace ailab {
 
 ParameterUpdate::ParameterUpdate(std::shared_ptr<Optimizer> optimizer,
-                                 std::vector<NamedParameter> parameters, Job& job,
-                                 double bucket_mb)
+                                 std::vector<NamedParameter> parameters, Job& job, double bucket_mb)
     : optimizer_(std::move(optimizer)), parameters_(std::move(parameters)) {
     ParamGroup group;
     for (const NamedParameter& parameter : parameters_) {

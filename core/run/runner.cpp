@@ -22,7 +22,9 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
     plan_length();
 }
 
-std::string Runner::config_text() const { return to_yaml(config_.resolved); }
+std::string Runner::config_text() const {
+    return to_yaml(config_.resolved);
+}
 
 int64_t Runner::global_batch_size() const {
     const auto data = modules_.data.find(Phase::train);
@@ -144,8 +146,8 @@ void Runner::save_checkpoint(const std::string& path) {
         run.set("data_samples_dealt", Node(loader.plan().samples_after(loader.iteration())));
         run.set("global_batch_size", Node(loader.plan().batch_size));
     }
-    // The generator is seeded for each step from (seed, step, rank); its state is kept all the same,
-    // for hooks and models that draw between steps.
+    // The generator is seeded for each step from (seed, step, rank); its state is kept all the
+    // same, for hooks and models that draw between steps.
     checkpoint.rank.tensors["generator"] = device_.rng_state();
 
     checkpoint.manifest.set("epoch", Node(position_.epoch));

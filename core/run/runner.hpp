@@ -12,11 +12,11 @@ namespace ailab {
 
 /// Where the next iteration stands in the workflow: what a checkpoint stores.
 struct Position {
-    int64_t epoch = 0;        // training epochs (or rounds of iterations) that are complete
-    size_t entry = 0;         // of the workflow's list
-    int64_t repeat = 0;       // epochs of this entry that are complete
-    int64_t iter = 0;         // iterations of the present epoch that are complete
-    int64_t step = 0;         // optimizer steps
+    int64_t epoch = 0;   // training epochs (or rounds of iterations) that are complete
+    size_t entry = 0;    // of the workflow's list
+    int64_t repeat = 0;  // epochs of this entry that are complete
+    int64_t iter = 0;    // iterations of the present epoch that are complete
+    int64_t step = 0;    // optimizer steps
 };
 
 /// Runs the workflow: phases, the training step, hooks. Main thread.

@@ -35,9 +35,12 @@ StepContext::~StepContext() = default;
 
 const char* phase_name(Phase phase) {
     switch (phase) {
-        case Phase::train: return "train";
-        case Phase::val: return "val";
-        case Phase::test: return "test";
+        case Phase::train:
+            return "train";
+        case Phase::val:
+            return "val";
+        case Phase::test:
+            return "test";
     }
     return "?";
 }
@@ -105,7 +108,9 @@ void Metric::add_state(const std::string& name, at::IntArrayRef shape, at::Scala
     states_[name] = at::zeros(shape, dtype);
 }
 
-Tensor& Metric::state(const std::string& name) { return states_.at(name); }
+Tensor& Metric::state(const std::string& name) {
+    return states_.at(name);
+}
 
 void Metric::reset() {
     for (auto& [name, tensor] : states_) tensor.zero_();

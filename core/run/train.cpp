@@ -7,6 +7,7 @@
 #include "ailab/log.hpp"
 #include "choose.hpp"
 #include "config/formats.hpp"
+#include "dist/launcher.hpp"
 #include "error_context.hpp"
 #include "host/caching_allocator.hpp"
 #include "host/threads.hpp"
@@ -54,8 +55,8 @@ void check_world(const RunConfig& config, const Placement& placement) {
 void compare_ranks(Job& job, const RunConfig& config) {
     std::string mine = to_json(config.resolved);
     for (const LoadedPlugin& plugin : PluginHost::instance().loaded())
-        mine += concat("\n", plugin.name, " ", plugin.version, " ", plugin.build_id, " (", plugin.path,
-                       ")");
+        mine += concat("\n", plugin.name, " ", plugin.version, " ", plugin.build_id, " (",
+                       plugin.path, ")");
     const std::vector<std::string> all = job.exchange("plugins", mine);
     for (size_t rank = 1; rank < all.size(); ++rank) {
         if (all[rank] == all[0]) continue;
@@ -110,13 +111,14 @@ void say_start(const RunConfig& config, Job& job, const ThreadPlan& threads, con
     log_info("device: ", device, ", ranks: ", job.world_size(), " (", job.placement().launcher, ")",
              job.world_size() > 1 ? ", backend: " + job.backend_name() : "");
     log_info(threads.why);
-    log_info("allocator: ", config.runtime.allocator,
-             config.runtime.allocator == "caching"
-                 ? " (runtime.allocator: system to switch off)" : "");
+    log_info(
+        "allocator: ", config.runtime.allocator,
+        config.runtime.allocator == "caching" ? " (runtime.allocator: system to switch off)" : "");
     for (const std::string& note : modules.notes) log_info(note);
     if (config.data.train) {
         const int64_t global = global_batch_size(config, job.world_size());
-        log_info("batch: ", global, " samples over all ranks, ", global / job.world_size(), " a rank");
+        log_info("batch: ", global, " samples over all ranks, ", global / job.world_size(),
+                 " a rank");
     }
 }
 
@@ -143,11 +145,10 @@ int run_job(Started& started) {
         Modules modules =
             build_modules({config, *job, *started.device.device, torch_device, threads});
         const std::string run_dir = make_run_folder(config.work_dir, *job);
-        const Node environment =
-            describe_environment(*job, job->world_size() > 1 ? job->backend_name() : "none",
-                                 torch_device.str());
-        runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device, modules,
-                                          run_dir);
+        const Node environment = describe_environment(
+            *job, job->world_size() > 1 ? job->backend_name() : "none", torch_device.str());
+        runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device,
+                                          modules, run_dir);
         if (job->rank() == 0) {
             write_text_file(run_dir + "/config.yaml", runner->config_text());
             write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");
@@ -168,9 +169,9 @@ int run_job(Started& started) {
             runner->on_exception(message);
             throw;
         }
-        job->finish();
         runner.reset();
         PluginHost::instance().shutdown();
+        job->finish();
         return 0;
     } catch (const ConfigError& error) {
         job->fail(error.what(), config_status);
@@ -199,8 +200,8 @@ int train(const ConfigInput& input, const std::string& launcher) {
         if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
         check_world(started.config, started.placement);
         started.device = choose_device(started.config, started.placement);
-        started.backends = choose_backends(started.config, started.placement,
-                                           started.device.device->type());
+        started.backends =
+            choose_backends(started.config, started.placement, started.device.device->type());
     } catch (const std::exception& error) {
         return refuse(started.placement, init_method, short_message(error));
     }

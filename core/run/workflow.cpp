@@ -88,7 +88,8 @@ void Runner::train_epoch(const WorkflowStep& step) {
     Loader& loader = *modules_.data.at(Phase::train).loader;
     const int64_t whole = loader.plan().iterations();
     int64_t iterations = step.iters ? *step.iters : whole - loader.iteration();
-    if (config_.total_iters) iterations = std::min(iterations, *config_.total_iters - position_.step);
+    if (config_.total_iters)
+        iterations = std::min(iterations, *config_.total_iters - position_.step);
     progress_.epoch = position_.epoch;
     begin_phase(Phase::train, iterations);
     call(&Hook::before_train_epoch, "before_train_epoch");

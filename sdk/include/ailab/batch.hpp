@@ -35,7 +35,8 @@ class AILAB_API Batch {
     Batch() = default;
     /// The usual batch: fields `input` and `target`.
     Batch(Tensor input, Tensor target);
-    Batch(std::initializer_list<std::pair<const std::string, BatchField>> fields) : fields(fields) {}
+    Batch(std::initializer_list<std::pair<const std::string, BatchField>> fields)
+        : fields(fields) {}
 
     bool has(const std::string& name) const { return fields.count(name) != 0; }
     /// The field as a tensor. Throws Error that lists the fields when it is missing or no tensor.

@@ -17,9 +17,7 @@ struct SampleContext {
     bool train = false;
     /// Augmentation draws from this: the same (seed, epoch, index) gives the same numbers for any
     /// worker count, world size and after a resume.
-    Philox random(int64_t index) const {
-        return Philox(seed, uint64_t(epoch), uint64_t(index));
-    }
+    Philox random(int64_t index) const { return Philox(seed, uint64_t(epoch), uint64_t(index)); }
 };
 
 /// A data set: samples by number. Constructed once a rank, with its options; everything that can be

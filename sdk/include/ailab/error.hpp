@@ -1,6 +1,6 @@
 #pragma once
-// Errors. Anything derived from std::exception may be thrown by a plugin; the core adds which plugin,
-// module, rank, phase and step it came from.
+// Errors. Anything derived from std::exception may be thrown by a plugin; the core adds which
+// plugin, module, rank, phase and step it came from.
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -15,17 +15,26 @@ namespace ailab {
 
 namespace detail {
 AILAB_API std::string concat_parts(std::initializer_list<std::string> parts);
-inline std::string to_text(const std::string& s) { return s; }
-inline std::string to_text(const char* s) { return s; }
-inline std::string to_text(char c) { return std::string(1, c); }
-inline std::string to_text(bool b) { return b ? "true" : "false"; }
+inline std::string to_text(const std::string& s) {
+    return s;
+}
+inline std::string to_text(const char* s) {
+    return s;
+}
+inline std::string to_text(char c) {
+    return std::string(1, c);
+}
+inline std::string to_text(bool b) {
+    return b ? "true" : "false";
+}
 AILAB_API std::string to_text(double value);
 template <class T>
-    requires std::is_integral_v<T>
-std::string to_text(T value) {
+requires std::is_integral_v<T> std::string to_text(T value) {
     return std::to_string(value);
 }
-inline std::string to_text(std::string_view s) { return std::string(s); }
+inline std::string to_text(std::string_view s) {
+    return std::string(s);
+}
 }  // namespace detail
 
 /// Joins strings, numbers and bools to one string: concat("epoch ", 3, " of ", n).
@@ -75,9 +84,11 @@ class AILAB_API Problems {
     std::vector<Problem> list_;
 };
 
-/// `did you mean "betas"?`-style suggestion: the nearest of `known` to `name` by edit distance, or "".
+/// `did you mean "betas"?`-style suggestion: the nearest of `known` to `name` by edit distance, or
+/// "".
 AILAB_API std::string nearest_name(const std::string& name, const std::vector<std::string>& known);
 /// "a, b, c".
-AILAB_API std::string join(const std::vector<std::string>& items, const std::string& separator = ", ");
+AILAB_API std::string join(const std::vector<std::string>& items,
+                           const std::string& separator = ", ");
 
 }  // namespace ailab

@@ -11,8 +11,8 @@
 
 namespace ailab {
 
-/// One term of a loss. Over several ranks and micro-batches a term is the sum of its `sum`s over the
-/// sum of its `weight`s, so it is what one big batch would have given.
+/// One term of a loss. Over several ranks and micro-batches a term is the sum of its `sum`s over
+/// the sum of its `weight`s, so it is what one big batch would have given.
 struct LossTerm {
     std::string name;
     /// A scalar with gradient: summed over this rank's samples, or their mean if `is_mean`.

@@ -20,9 +20,8 @@ class StepContext;
 ///     class Net : public ailab::Model {
 ///       public:
 ///         struct Options { … };
-///         explicit Net(const Options& options) { fc = register_module("fc", torch::nn::Linear(…)); }
-///         Tensor forward(const Tensor& input) override { return fc(input); }
-///         …
+///         explicit Net(const Options& options) { fc = register_module("fc", torch::nn::Linear(…));
+///         } Tensor forward(const Tensor& input) override { return fc(input); } …
 ///     };
 ///
 /// The general cases: forward_batch() takes and returns named fields; train_step() owns the step.
@@ -64,9 +63,9 @@ class AILAB_API StepContext {
     /// This rank's share of the batch, on the device. May be empty (size 0) at the end of an epoch.
     virtual const Batch& batch() const = 0;
     /// Computes `loss` (a mean over this rank's samples) and takes one step of the named optimizer
-    /// with its gradients, reduced over all ranks. Only that optimizer's parameters require gradients
-    /// meanwhile. `normaliser` is the number of samples (or the weight) on this rank that the mean
-    /// was taken over; by default the batch's size.
+    /// with its gradients, reduced over all ranks. Only that optimizer's parameters require
+    /// gradients meanwhile. `normaliser` is the number of samples (or the weight) on this rank that
+    /// the mean was taken over; by default the batch's size.
     virtual void update(const std::string& optimizer, const std::function<Tensor()>& loss,
                         std::optional<double> normaliser = std::nullopt) = 0;
     /// Records a scalar for the log under `name`, averaged over samples, ranks and the interval.

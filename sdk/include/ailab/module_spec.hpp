@@ -1,6 +1,6 @@
 #pragma once
-// A module that the configuration names: `{type: Accuracy, topk: 5}`, checked when the configuration
-// is read, made when it is wanted.
+// A module that the configuration names: `{type: Accuracy, topk: 5}`, checked when the
+// configuration is read, made when it is wanted.
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,8 +30,8 @@ struct ModuleEntry {
     /// "libailab_vision.so (resnet.cpp:12)".
     std::string origin;
     std::string plugin;
-    /// Why the plugin cannot serve on this machine, from its index alone (`NEEDS` of a built-in one:
-    /// "needs an NVIDIA GPU (/dev/nvidiactl), which is not here"); empty when it may.
+    /// Why the plugin cannot serve on this machine, from its index alone (`NEEDS` of a built-in
+    /// one: "needs an NVIDIA GPU (/dev/nvidiactl), which is not here"); empty when it may.
     std::string unusable_here;
     const plugin::ModuleNode* node = nullptr;
 };
@@ -58,8 +58,8 @@ class AILAB_API ModuleConfig {
 
 /// Reads `{type: …}` of a kind: looks the type up (loading the plugin that has it if need be) and
 /// checks its options. What is wrong goes to `problems`; the result is then empty.
-AILAB_API ModuleConfig read_module(const std::string& kind, const Node& node, const std::string& name,
-                                   Problems& problems);
+AILAB_API ModuleConfig read_module(const std::string& kind, const Node& node,
+                                   const std::string& name, Problems& problems);
 
 /// An option that is a module: `ModuleSpec<LrScheduler> scheduler;`
 template <class Kind>

@@ -80,8 +80,8 @@ class AILAB_API Node {
 
     Value value;
     Place place;
-    /// A scalar as it was written, before `${…}` was expanded and its type resolved; empty otherwise.
-    /// The saved configuration writes this where it holds `${`.
+    /// A scalar as it was written, before `${…}` was expanded and its type resolved; empty
+    /// otherwise. The saved configuration writes this where it holds `${`.
     std::string written;
 };
 

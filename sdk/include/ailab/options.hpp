@@ -1,6 +1,6 @@
 #pragma once
-// Options of a module: one struct with defaults and one visitor function. From that single list come
-// parsing, checking, --describe, --list-modules and the saved configuration.
+// Options of a module: one struct with defaults and one visitor function. From that single list
+// come parsing, checking, --describe, --list-modules and the saved configuration.
 //
 //     struct Options {
 //         int64_t hidden = 128;
@@ -9,12 +9,14 @@
 //         void visit(ailab::OptionVisitor& v) {
 //             v.required("root", root, "folder of the data");
 //             v.option("hidden", hidden, "width of the hidden layer", ailab::at_least(1));
-//             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0, 1));
+//             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0,
+//             1));
 //         }
 //     };
 //
 // Field types: bool, int, int64_t, double, std::string, Node (anything), ModuleSpec<Kind> (a nested
-// `{type: …}`), and std::optional (accepts null), std::vector and std::map<std::string, …> of these.
+// `{type: …}`), and std::optional (accepts null), std::vector and std::map<std::string, …> of
+// these.
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,10 +44,18 @@ struct AILAB_API Bounds {
     std::string check(const std::string& value) const;
 };
 
-inline Bounds at_least(double min) { return {.min = min}; }
-inline Bounds above(double min) { return {.min = min, .exclusive_min = true}; }
-inline Bounds at_most(double max) { return {.max = max}; }
-inline Bounds between(double min, double max) { return {.min = min, .max = max}; }
+inline Bounds at_least(double min) {
+    return {.min = min};
+}
+inline Bounds above(double min) {
+    return {.min = min, .exclusive_min = true};
+}
+inline Bounds at_most(double max) {
+    return {.max = max};
+}
+inline Bounds between(double min, double max) {
+    return {.min = min, .max = max};
+}
 inline Bounds one_of(std::vector<std::string> choices) {
     return {.choices = std::move(choices)};
 }
@@ -56,7 +66,8 @@ class FieldRef {
     virtual ~FieldRef() = default;
     /// "integer", "list of number", "module (loss)": for documentation and messages.
     virtual std::string type_name() const = 0;
-    /// Reads `node` into the field, or adds what is wrong to `problems`; `name` begins the messages.
+    /// Reads `node` into the field, or adds what is wrong to `problems`; `name` begins the
+    /// messages.
     virtual void read(const Node& node, const Bounds& bounds, const std::string& name,
                       Problems& problems) = 0;
     /// The present value.

@@ -6,8 +6,8 @@
 //     AILAB_REGISTER_MODEL(MyNet, "Two convolutions and a linear layer")
 //
 // The macros only fill constants: nothing is allocated and nothing can throw while the library is
-// loaded. The host reads the stamp before it loads the file, and takes over the list afterwards, all
-// of it or nothing.
+// loaded. The host reads the stamp before it loads the file, and takes over the list afterwards,
+// all of it or nothing.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,17 +34,28 @@ class Device;
 /// The name of a registry, as messages and --list-modules show it.
 template <class Kind>
 inline constexpr const char* kind_name = nullptr;
-template <> inline constexpr const char* kind_name<Dataset> = "dataset";
-template <> inline constexpr const char* kind_name<Model> = "model";
-template <> inline constexpr const char* kind_name<Loss> = "loss";
-template <> inline constexpr const char* kind_name<Metric> = "metric";
-template <> inline constexpr const char* kind_name<Optimizer> = "optimizer";
-template <> inline constexpr const char* kind_name<LrScheduler> = "lr_scheduler";
-template <> inline constexpr const char* kind_name<Sampler> = "sampler";
-template <> inline constexpr const char* kind_name<Transform> = "transform";
-template <> inline constexpr const char* kind_name<Hook> = "hook";
-template <> inline constexpr const char* kind_name<Backend> = "backend";
-template <> inline constexpr const char* kind_name<Device> = "device";
+template <>
+inline constexpr const char* kind_name<Dataset> = "dataset";
+template <>
+inline constexpr const char* kind_name<Model> = "model";
+template <>
+inline constexpr const char* kind_name<Loss> = "loss";
+template <>
+inline constexpr const char* kind_name<Metric> = "metric";
+template <>
+inline constexpr const char* kind_name<Optimizer> = "optimizer";
+template <>
+inline constexpr const char* kind_name<LrScheduler> = "lr_scheduler";
+template <>
+inline constexpr const char* kind_name<Sampler> = "sampler";
+template <>
+inline constexpr const char* kind_name<Transform> = "transform";
+template <>
+inline constexpr const char* kind_name<Hook> = "hook";
+template <>
+inline constexpr const char* kind_name<Backend> = "backend";
+template <>
+inline constexpr const char* kind_name<Device> = "device";
 
 namespace plugin {
 
@@ -83,7 +94,9 @@ struct __attribute__((visibility("hidden"))) Registration {
 };
 
 template <class T>
-concept HasOptions = requires { typename T::Options; };
+concept HasOptions = requires {
+    typename T::Options;
+};
 
 template <class T>
 std::unique_ptr<OptionsHolder> make_options() {
@@ -95,7 +108,8 @@ std::unique_ptr<OptionsHolder> make_options() {
 
 template <class Kind, class T>
 std::shared_ptr<void> create(OptionsHolder& options) {
-    static_assert(std::is_base_of_v<Kind, T>, "the class must derive from the base class of its kind");
+    static_assert(std::is_base_of_v<Kind, T>,
+                  "the class must derive from the base class of its kind");
     std::shared_ptr<Kind> made;
     if constexpr (HasOptions<T>)
         made = std::make_shared<T>(static_cast<OptionsOf<typename T::Options>&>(options).value);
@@ -110,14 +124,19 @@ std::shared_ptr<void> create(OptionsHolder& options) {
 #define AILAB_CONCAT_(a, b) a##b
 #define AILAB_CONCAT(a, b) AILAB_CONCAT_(a, b)
 
-#define AILAB_REGISTER_(Kind, Class, name, doc, id)                                             \
-    namespace {                                                                                 \
-    constinit ::ailab::plugin::ModuleNode AILAB_CONCAT(ailab_node_, id){                        \
-        ::ailab::kind_name<::ailab::Kind>,    name, doc, __FILE__, __LINE__,                    \
-        &::ailab::plugin::make_options<Class>, &::ailab::plugin::create<::ailab::Kind, Class>,  \
-        nullptr};                                                                               \
-    const ::ailab::plugin::Registration AILAB_CONCAT(ailab_registration_, id){                  \
-        AILAB_CONCAT(ailab_node_, id)};                                                         \
+#define AILAB_REGISTER_(Kind, Class, name, doc, id)                                      \
+    namespace {                                                                          \
+    constinit ::ailab::plugin::ModuleNode AILAB_CONCAT(ailab_node_, id){                 \
+        ::ailab::kind_name<::ailab::Kind>,                                               \
+        name,                                                                            \
+        doc,                                                                             \
+        __FILE__,                                                                        \
+        __LINE__,                                                                        \
+        &::ailab::plugin::make_options<Class>,                                           \
+        &::ailab::plugin::create<::ailab::Kind, Class>,                                  \
+        nullptr};                                                                        \
+    const ::ailab::plugin::Registration AILAB_CONCAT(ailab_registration_,                \
+                                                     id){AILAB_CONCAT(ailab_node_, id)}; \
     }
 
 /// Registers a class under another name than its own: AILAB_REGISTER_AS(Model, Net, "my_net", "…").
@@ -140,12 +159,12 @@ std::shared_ptr<void> create(OptionsHolder& options) {
 #define AILAB_PLUGIN(name, version, doc) AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, nullptr)
 
 /// The same with a function `void f()` that is called before the process group ends.
-#define AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, shutdown)                                  \
-    extern "C" __attribute__((visibility("default"), section("ailab_abi")))                       \
-    const ::ailab::plugin::Stamp ailab_stamp;                                                     \
-    extern "C" __attribute__((used))                                                              \
-    constexpr ::ailab::plugin::Stamp ailab_stamp = ::ailab::plugin::make_stamp();                 \
-    extern "C" __attribute__((visibility("default"), used))                                       \
-    const ::ailab::plugin::Descriptor ailab_plugin_descriptor = {                                 \
-        sizeof(::ailab::plugin::Descriptor), name, version, doc, &::ailab::plugin::module_list,   \
-        shutdown};
+#define AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, shutdown)                    \
+    extern "C" __attribute__((visibility("default"), section("ailab_abi")))         \
+    const ::ailab::plugin::Stamp ailab_stamp;                                       \
+    extern "C" __attribute__((used)) constexpr ::ailab::plugin::Stamp ailab_stamp = \
+        ::ailab::plugin::make_stamp();                                              \
+    extern "C" __attribute__((visibility("default"), used))                         \
+    const ::ailab::plugin::Descriptor ailab_plugin_descriptor = {                   \
+        sizeof(::ailab::plugin::Descriptor), name,    version, doc,                 \
+        &::ailab::plugin::module_list,       shutdown};

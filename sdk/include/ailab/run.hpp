@@ -101,8 +101,8 @@ class AILAB_API Run {
     virtual const std::string& stop_reason() const = 0;
 
     /// Writes a checkpoint into the folder `path` (committed: complete or absent) and moves
-    /// `<work_dir>/last_checkpoint`. Collective. Throws Error on all ranks alike when any rank fails;
-    /// earlier checkpoints are not touched.
+    /// `<work_dir>/last_checkpoint`. Collective. Throws Error on all ranks alike when any rank
+    /// fails; earlier checkpoints are not touched.
     virtual void save_checkpoint(const std::string& path) = 0;
 
     /// What the process did until now: for the summary line.

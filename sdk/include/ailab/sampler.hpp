@@ -14,7 +14,8 @@ class AILAB_API Sampler {
   public:
     virtual ~Sampler();
     /// The sample numbers of one epoch, in order.
-    virtual std::vector<int64_t> order(const Dataset& dataset, uint64_t seed, int64_t epoch) const = 0;
+    virtual std::vector<int64_t> order(const Dataset& dataset, uint64_t seed,
+                                       int64_t epoch) const = 0;
     /// How many numbers order() gives.
     virtual int64_t size(const Dataset& dataset) const = 0;
 };

@@ -16,8 +16,9 @@ struct State {
     Node values = Node::map();
 };
 
-/// A module with state overrides both. save_state() is called between steps on every rank; what rank
-/// 0 returns is stored. load_state() is given it on every rank, and throws Error when it does not fit.
+/// A module with state overrides both. save_state() is called between steps on every rank; what
+/// rank 0 returns is stored. load_state() is given it on every rank, and throws Error when it does
+/// not fit.
 class AILAB_API Stateful {
   public:
     virtual ~Stateful();
