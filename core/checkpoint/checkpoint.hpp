@@ -1,6 +1,11 @@
 #pragma once
-// A checkpoint is a folder: model.safetensors, state.safetensors, state.json, manifest.json (sizes,
-// checksums, step, world size, configuration digest, plugins), committed by rename.
+// A checkpoint is a folder, committed by rename:
+//   model.safetensors      parameters and buffers, as Python tools load them
+//   state.safetensors      tensors of the modules' and the run's states, "<module>/<name>"
+//   state.json             their values, {"modules": {<module>: …}, "run": …}
+//   rank<R>.safetensors    what rank R has of its own; its values lie in the file's metadata
+//   manifest.json          sizes, checksums, world size, and the run's facts (step, digests,
+//   plugins)
 #include <map>
 #include <string>
 
@@ -17,20 +22,25 @@ struct Checkpoint {
     std::map<std::string, State> modules;
     /// The run's own position: epoch, iter, step, samples dealt, seed, generators, …
     State run;
-    /// This rank's own generators and the like; each rank writes state.rank<R>.safetensors.
+    /// This rank's own generators and the like; each rank writes its own. Empty when a checkpoint
+    /// of fewer ranks is read.
     State rank;
     /// Facts for the manifest beside sizes and checksums.
     Node manifest = Node::map();
 };
 
-/// Writes `<path>` as peers expect of a commit: `<path>.tmp-<id>`, fsync, agree, manifest, rename,
-/// fsync of the parent. Collective; throws Error on every rank alike, with the failing rank's reason,
-/// and leaves nothing behind. Then replaces `pointer` (last_checkpoint) by a file that holds `path`.
-void write_checkpoint(const std::string& path, const std::string& pointer, const Checkpoint& checkpoint,
-                      Comm& comm);
+/// Writes the folder `path`: into `<path>.tmp-<id>`, fsync, agree, manifest, rename, fsync of the
+/// parent. What rank 0 gives as model, modules, run and manifest is written. Collective; throws the
+/// same Error on every rank, with the failing rank's reason, and leaves nothing behind; what was at
+/// `path` before is then still there. Then replaces `pointer` (last_checkpoint, "" for none) by a
+/// file that holds `path`.
+void write_checkpoint(const std::string& path, const std::string& pointer,
+                      const Checkpoint& checkpoint, Comm& comm);
 
 /// Throws Error that says what is wrong (missing manifest, size, checksum) unless it is complete.
+/// Reads every byte.
 void validate_checkpoint(const std::string& path);
+/// Reads what rank `rank` needs. Checks the form of the files, not their checksums.
 Checkpoint read_checkpoint(const std::string& path, int rank);
 
 }  // namespace ailab

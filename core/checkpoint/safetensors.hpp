@@ -3,20 +3,31 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ailab/export.hpp"
+#include "durable_file.hpp"
 
 namespace ailab {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+using Metadata = std::map<std::string, std::string>;
 
-/// Writes the safetensors format (header <= 100,000,000 bytes, 8-byte aligned, offsets without holes).
-/// Tensors are made contiguous and taken to the CPU; two names for one tensor are an Error. fsyncs.
-AILAB_API void write_safetensors(const std::string& path, const NamedTensors& tensors,
-                                 const std::map<std::string, std::string>& metadata = {});
-/// Reads one. Everything is checked before memory is taken. Throws Error naming the file.
-AILAB_API NamedTensors read_safetensors(const std::string& path,
-                                        std::map<std::string, std::string>* metadata = nullptr);
+/// Writes a new file in the safetensors format (header <= 100,000,000 bytes, 8-byte aligned,
+/// offsets without holes; largest dtype first, then by name, as the reference implementation does).
+/// Tensors are made contiguous and taken to the CPU one by one; two names for one tensor are an
+/// Error. The file is on the disk when this returns.
+AILAB_API FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
+                                       const Metadata& metadata = {});
+/// Reads one, in the order of the data. Everything is checked before memory is taken. Throws Error
+/// naming the file.
+AILAB_API NamedTensors read_safetensors(const std::string& path, Metadata* metadata = nullptr);
+
+/// Takes out the tensors that another name already has (tied weights) and notes "name -> kept name"
+/// in `metadata`, as safetensors.torch.save_model() does.
+NamedTensors drop_aliases(const NamedTensors& tensors, Metadata& metadata);
+/// Adds them again.
+void restore_aliases(NamedTensors& tensors, const Metadata& metadata);
 
 }  // namespace ailab

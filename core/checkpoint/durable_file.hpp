@@ -1,0 +1,61 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace ailab {
+
+/// What a file held when it was written, to be found again later.
+struct FileDigest {
+    uint64_t size = 0;
+    uint32_t crc32c = 0;
+    bool operator==(const FileDigest&) const = default;
+};
+
+/// A new file that is on the disk when finish() returns. Every failing call is an Error that names
+/// the file; a file that was not finished is removed again.
+class DurableFile {
+  public:
+    /// The file must not exist: nothing is ever truncated in place.
+    explicit DurableFile(const std::string& path);
+    ~DurableFile();
+    DurableFile(const DurableFile&) = delete;
+    DurableFile& operator=(const DurableFile&) = delete;
+
+    void write(const void* data, size_t size);
+    /// fsync and close. A failed fsync is not tried again: the kernel may have dropped the pages.
+    FileDigest finish();
+
+  private:
+    [[noreturn]] void fail(const char* what, int error) const;
+
+    std::string path_;
+    int file_ = -1;
+    FileDigest digest_;
+};
+
+/// Writes a whole small file.
+FileDigest write_durably(const std::string& path, const std::string& text);
+
+/// Makes the names in a folder last. Throws Error.
+void sync_folder(const std::string& path);
+
+/// Puts the folder `from` in the place of `to` in one step. A folder that is already there is
+/// exchanged for it (where the file system can); returns where it lies then, or "". The caller
+/// syncs the parent and removes it.
+std::string replace_folder(const std::string& from, const std::string& to);
+
+/// The folder that holds `path`.
+std::string parent_folder(const std::string& path);
+
+/// Replaces the file at `path` by one that holds `text`: a temporary file, fsync, rename, fsync of
+/// the folder. Readers see the old text or the new one.
+void replace_file(const std::string& path, const std::string& text);
+
+/// The size and checksum of the file that is there now. Throws Error.
+FileDigest digest_file(const std::string& path);
+
+/// The whole file. Throws Error when it cannot be read or is larger than `limit`.
+std::string read_file(const std::string& path, uint64_t limit);
+
+}  // namespace ailab

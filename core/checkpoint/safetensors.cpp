@@ -1,0 +1,211 @@
+#include "safetensors.hpp"
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <tuple>
+
+#include "ailab/error.hpp"
+#include "safetensors_header.hpp"
+
+namespace ailab {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+
+const std::vector<std::pair<std::string, at::ScalarType>>& dtypes() {
+    static const std::vector<std::pair<std::string, at::ScalarType>> list = {
+        {"F64", at::kDouble},         {"F32", at::kFloat},
+        {"F16", at::kHalf},           {"BF16", at::kBFloat16},
+        {"I64", at::kLong},           {"I32", at::kInt},
+        {"I16", at::kShort},          {"I8", at::kChar},
+        {"U64", at::kUInt64},         {"U32", at::kUInt32},
+        {"U16", at::kUInt16},         {"U8", at::kByte},
+        {"BOOL", at::kBool},          {"F8_E4M3", at::kFloat8_e4m3fn},
+        {"F8_E5M2", at::kFloat8_e5m2}};
+    return list;
+}
+
+std::string dtype_name(at::ScalarType type) {
+    for (const auto& [name, known] : dtypes())
+        if (known == type) return name;
+    return "";
+}
+
+at::ScalarType scalar_type(const std::string& name) {
+    for (const auto& [known, type] : dtypes())
+        if (known == name) return type;
+    throw Error("unknown dtype " + name);
+}
+
+/// Finds the name under which a tensor (the same memory seen in the same way) was added before.
+class AliasFinder {
+  public:
+    /// The earlier name, or nullptr, and then the tensor is known from now on.
+    const std::string* find_or_add(const std::string& name, const at::Tensor& tensor) {
+        if (tensor.numel() == 0 || tensor.is_meta()) return nullptr;
+        auto& here = by_address_[tensor.const_data_ptr()];
+        for (const auto& [other, known] : here)
+            if (known.scalar_type() == tensor.scalar_type() && known.sizes() == tensor.sizes() &&
+                known.strides() == tensor.strides())
+                return &other;
+        here.emplace_back(name, tensor);
+        return nullptr;
+    }
+
+  private:
+    std::map<const void*, NamedTensors> by_address_;
+};
+
+void check_writable(const std::string& name, const at::Tensor& tensor, const std::string& path) {
+    const std::string where = concat("cannot write ", path, ": tensor \"", name, "\" ");
+    if (!tensor.defined()) throw Error(where + "is undefined");
+    if (tensor.layout() != at::kStrided) throw Error(where + "is not dense");
+    if (dtype_name(tensor.scalar_type()).empty())
+        throw Error(concat(where, "is ", c10::toString(tensor.scalar_type()),
+                           ", which safetensors files cannot hold"));
+}
+
+class InputFile {
+  public:
+    explicit InputFile(const std::string& path)
+        : path_(path), file_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+        struct stat info {};
+        if (file_ < 0 || fstat(file_, &info) != 0) {
+            const int error = errno;
+            if (file_ >= 0) close(file_);
+            throw Error(concat("cannot open ", path, ": ", std::strerror(error)));
+        }
+        size = uint64_t(info.st_size);
+    }
+    ~InputFile() { close(file_); }
+    InputFile(const InputFile&) = delete;
+    InputFile& operator=(const InputFile&) = delete;
+
+    void read(void* to, uint64_t count, uint64_t offset) const {
+        auto* bytes = static_cast<char*>(to);
+        while (count > 0) {
+            const ssize_t n = pread(file_, bytes, count, off_t(offset));
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0)
+                throw Error(concat("cannot read ", path_, ": ",
+                                   n < 0 ? std::strerror(errno) : "it became shorter"));
+            bytes += n;
+            count -= uint64_t(n);
+            offset += uint64_t(n);
+        }
+    }
+
+    uint64_t size = 0;
+
+  private:
+    std::string path_;
+    int file_;
+};
+
+at::Tensor read_tensor(const InputFile& file, const TensorEntry& entry, uint64_t data_begin) {
+    const at::ScalarType type = scalar_type(entry.dtype);
+    // A bool that is neither 0 nor 1 would be undefined behaviour later.
+    at::Tensor tensor =
+        at::empty(entry.shape, at::TensorOptions(type == at::kBool ? at::kByte : type));
+    file.read(tensor.mutable_data_ptr(), entry.end - entry.begin, data_begin + entry.begin);
+    return type == at::kBool ? tensor.ne(0) : tensor;
+}
+
+}  // namespace
+
+FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
+                             const Metadata& metadata) {
+    NamedTensors ordered;
+    AliasFinder seen;
+    for (const auto& [name, tensor] : tensors) {
+        check_writable(name, tensor, path);
+        if (const std::string* other = seen.find_or_add(name, tensor))
+            throw Error(concat("cannot write ", path, ": \"", *other, "\" and \"", name,
+                               "\" are one tensor; write it under one name"));
+        ordered.emplace_back(name, tensor.detach());
+    }
+    std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
+        return std::tuple(b.second.element_size(), a.first) <
+               std::tuple(a.second.element_size(), b.first);
+    });
+    SafetensorsHeader header;
+    header.metadata = metadata;
+    uint64_t offset = 0;
+    for (const auto& [name, tensor] : ordered) {
+        if (!header.entries.empty() && header.entries.back().name == name)
+            throw Error(concat("cannot write ", path, ": two tensors are named \"", name, "\""));
+        const uint64_t end = offset + uint64_t(tensor.numel() * tensor.element_size());
+        header.entries.push_back(
+            {name, dtype_name(tensor.scalar_type()), tensor.sizes().vec(), offset, end});
+        offset = end;
+    }
+    std::string start;
+    try {
+        start = encode_header(header);
+    } catch (const std::exception& error) {
+        throw Error(concat("cannot write ", path, ": ", error.what()));
+    }
+    DurableFile file(path);
+    file.write(start.data(), start.size());
+    for (const auto& [name, tensor] : ordered) {
+        const at::Tensor plain = tensor.cpu().resolve_neg().contiguous();
+        file.write(plain.const_data_ptr(), size_t(plain.numel() * plain.element_size()));
+    }
+    return file.finish();
+}
+
+NamedTensors read_safetensors(const std::string& path, Metadata* metadata) {
+    const InputFile file(path);
+    unsigned char raw[8];
+    if (file.size < sizeof raw)
+        throw Error(concat(path, " is truncated: it has ", file.size, " bytes"));
+    file.read(raw, sizeof raw, 0);
+    uint64_t length = 0;
+    for (int i = 0; i < 8; ++i) length |= uint64_t(raw[i]) << (8 * i);
+    if (length > max_safetensors_header)
+        throw Error(concat(path, ": a header of ", length, " bytes is too long (at most ",
+                           max_safetensors_header, "): this is no safetensors file"));
+    if (length > file.size - sizeof raw)
+        throw Error(concat(path, " is truncated: its header takes ", length, " bytes, ",
+                           file.size - sizeof raw, " are there"));
+    std::string json(length, '\0');
+    file.read(json.data(), length, sizeof raw);
+    const uint64_t data_begin = sizeof raw + length;
+    SafetensorsHeader header = parse_header(json, file.size - data_begin, path);
+    NamedTensors tensors;
+    for (const TensorEntry& entry : header.entries)
+        tensors.emplace_back(entry.name, read_tensor(file, entry, data_begin));
+    if (metadata) *metadata = std::move(header.metadata);
+    return tensors;
+}
+
+NamedTensors drop_aliases(const NamedTensors& tensors, Metadata& metadata) {
+    NamedTensors kept;
+    AliasFinder seen;
+    for (const auto& [name, tensor] : tensors) {
+        const std::string* other = tensor.defined() ? seen.find_or_add(name, tensor) : nullptr;
+        if (other && *other != name)
+            metadata[name] = *other;
+        else
+            kept.emplace_back(name, tensor);
+    }
+    return kept;
+}
+
+void restore_aliases(NamedTensors& tensors, const Metadata& metadata) {
+    const std::map<std::string, at::Tensor> by_name(tensors.begin(), tensors.end());
+    for (const auto& [name, kept] : metadata) {
+        const auto found = by_name.find(kept);
+        if (found != by_name.end() && !by_name.count(name))
+            tensors.emplace_back(name, found->second);
+    }
+}
+
+}  // namespace ailab

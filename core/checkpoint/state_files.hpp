@@ -1,0 +1,36 @@
+#pragma once
+// How states lie in the files of a checkpoint.
+#include <map>
+#include <string>
+
+#include "ailab/state.hpp"
+#include "safetensors.hpp"
+
+namespace ailab {
+
+namespace checkpoint_file {
+inline constexpr const char* model = "model.safetensors";
+inline constexpr const char* state_tensors = "state.safetensors";
+inline constexpr const char* state_values = "state.json";
+inline constexpr const char* manifest = "manifest.json";
+inline std::string rank(int rank) {
+    return "rank" + std::to_string(rank) + ".safetensors";
+}
+}  // namespace checkpoint_file
+
+struct StateFiles {
+    NamedTensors tensors;  // "<module>/<name>"
+    std::string values;    // JSON
+};
+
+/// `run` and the modules' states together. Throws Error for a module named "run" or with a slash.
+StateFiles pack_states(const std::map<std::string, State>& modules, const State& run);
+/// The reverse. `source` is the folder, for messages.
+void unpack_states(const NamedTensors& tensors, const std::string& values,
+                   const std::string& source, std::map<std::string, State>& modules, State& run);
+
+/// One line of JSON in which NaN and infinities survive, as {"$float": "nan"}.
+std::string values_to_json(const Node& values);
+Node values_from_json(const std::string& text, const std::string& source);
+
+}  // namespace ailab

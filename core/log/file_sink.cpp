@@ -1,0 +1,44 @@
+#include "file_sink.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+
+FileSink::FileSink(const std::string& path)
+    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    if (file_ < 0)
+        throw Error(concat("cannot write the log file ", path, ": ", std::strerror(errno),
+                           ". Choose another log_dir or work_dir"));
+}
+
+FileSink::~FileSink() {
+    if (file_ >= 0) close(file_);
+}
+
+void FileSink::sink_it_(const spdlog::details::log_msg& message) {
+    if (file_ < 0) return;
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    for (size_t done = 0; done < line.size();) {
+        const ssize_t n = write(file_, line.data() + done, line.size() - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail(n < 0 ? errno : ENOSPC);
+        done += size_t(n);
+    }
+}
+
+void FileSink::fail(int error) {
+    std::fprintf(stderr, "ailab: cannot write the log file %s: %s; lines go to the console alone\n",
+                 path_.c_str(), std::strerror(error));
+    if (file_ >= 0) close(file_);
+    file_ = -1;
+}
+
+}  // namespace ailab
