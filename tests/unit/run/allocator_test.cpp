@@ -1,0 +1,63 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "host/caching_allocator.hpp"
+
+namespace ailab {
+namespace {
+
+class CachingAllocator : public ::testing::Test {
+  protected:
+    static void SetUpTestSuite() { install_caching_allocator(); }
+};
+
+TEST_F(CachingAllocator, GivesAlignedMemoryOfEverySize) {
+    for (int64_t bytes = 0; bytes < 5000; ++bytes) {
+        const Tensor tensor = at::empty({bytes}, at::kByte);
+        ASSERT_EQ(reinterpret_cast<uintptr_t>(tensor.data_ptr()) % 64, 0u);
+        if (bytes) tensor.fill_(bytes % 251);
+    }
+    for (const int64_t bytes : {int64_t(1) << 20, (int64_t(1) << 20) + 1, int64_t(100) << 20}) {
+        const Tensor tensor = at::empty({bytes}, at::kByte);
+        tensor[0] = 1;
+        tensor[bytes - 1] = 2;
+        EXPECT_EQ(tensor[bytes - 1].item<uint8_t>(), 2);
+    }
+}
+
+TEST_F(CachingAllocator, GivesFreedBlocksOutAgain) {
+    const void* first = at::empty({1000}).data_ptr();
+    EXPECT_EQ(at::empty({1000}).data_ptr(), first);
+    EXPECT_EQ(at::empty({1020}).data_ptr(), first);  // of the same size class
+}
+
+TEST_F(CachingAllocator, NoTwoLiveTensorsShareMemoryAcrossThreads) {
+    std::vector<std::thread> threads;
+    std::atomic<int> clashes{0};
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([t, &clashes] {
+            std::vector<Tensor> live;
+            for (int i = 0; i < 3000; ++i) {
+                const int64_t n = 16 + (i * 37 + t * 11) % 3000;
+                live.push_back(at::full({n}, t * 10000 + i, at::kInt));
+                if (live.size() > 20) {
+                    const Tensor& old = live.front();
+                    if (!old.eq(old[0]).all().item<bool>()) ++clashes;
+                    live.erase(live.begin());
+                }
+            }
+        });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(clashes, 0);
+}
+
+TEST_F(CachingAllocator, ABlockFreedByAnotherThreadIsReused) {
+    Tensor tensor = at::ones({5000});
+    std::thread([moved = std::move(tensor)]() mutable { moved.reset(); }).join();
+    EXPECT_EQ(at::ones({5000}).sum().item<float>(), 5000);
+}
+
+}  // namespace
+}  // namespace ailab
