@@ -44,8 +44,10 @@ function(ailab_use_pch target)
   target_precompile_headers(${target} REUSE_FROM ailab_pch)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
-    # The header was compiled with -fPIC; -fPIE is another language to the compiler.
+    # The header was compiled with these; to the compiler other ones are another language.
     target_compile_options(${target} PRIVATE -fPIC)
+    set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden
+      VISIBILITY_INLINES_HIDDEN ON)
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     target_compile_options(${target} PRIVATE -fpch-instantiate-templates)
