@@ -22,4 +22,7 @@ struct FieldDoc {
 /// In the order of the visitor. Changes nothing in `options`.
 AILAB_API std::vector<FieldDoc> describe_options(OptionsHolder& options);
 
+/// The keys that every module of a kind takes beside its own: mapping, enable, priority, …
+AILAB_API std::vector<FieldDoc> describe_common_options(const std::string& kind);
+
 }  // namespace ailab

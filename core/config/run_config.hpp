@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ailab/module_spec.hpp"
+#include "config/describe_options.hpp"
 
 namespace ailab {
 
@@ -24,10 +25,10 @@ struct DataloaderConfig {
     int64_t num_workers = -1;                  // threads; -1: chosen from the cores
     int64_t prefetch_factor = 2;               // batches made ready ahead
     bool drop_last = false;
-    std::optional<bool> shuffle;               // unset: true for train, false otherwise
+    std::optional<bool> shuffle;  // unset: true for train, false otherwise
     bool pin_memory = true;
-    bool persistent_workers = true;            // accepted; threads always persist
-    ModuleSpec<Sampler> sampler;               // unset: DefaultSampler
+    bool persistent_workers = true;  // accepted; threads always persist
+    ModuleSpec<Sampler> sampler;     // unset: DefaultSampler
 };
 
 struct DataConfig {
@@ -37,17 +38,17 @@ struct DataConfig {
 
 /// What the host does around the user's model. Each is a line in the log.
 struct RuntimeConfig {
-    std::string device = "auto";       // auto, cpu, cuda
-    std::string dtype = "float32";     // float32, float64
-    std::string allocator = "caching"; // caching, system
+    std::string device = "auto";        // auto, cpu, cuda
+    std::string dtype = "float32";      // float32, float64
+    std::string allocator = "caching";  // caching, system
     bool channels_last = true;
-    int64_t threads = 0;               // compute threads a rank; 0: chosen from the cores
+    int64_t threads = 0;  // compute threads a rank; 0: chosen from the cores
     double bucket_mb = 25;
     bool deterministic = false;
 };
 
 struct WorkflowStep {
-    std::string phase;           // train, val, test
+    std::string phase;  // train, val, test
     int64_t epochs = 1;
     std::optional<int64_t> iters;  // in place of epochs
     Place place;
@@ -69,7 +70,8 @@ struct RunConfig {
     ModuleSpec<Loss> loss;
     /// One with the name "", or one for each of the model's optimizer_names().
     std::vector<std::pair<std::string, ModuleSpec<Optimizer>>> optimizers;
-    std::vector<WorkflowStep> workflow;  // default [[train, 1]], with data.val [[train, 1], [val, 1]]
+    std::vector<WorkflowStep>
+        workflow;  // default [[train, 1]], with data.val [[train, 1], [val, 1]]
     std::optional<int64_t> total_epochs;
     std::optional<int64_t> total_iters;
     std::vector<NamedHook> hooks;  // in the file's order
@@ -92,5 +94,14 @@ struct ConfigInput {
 /// Reads, expands, overrides and checks. Loads the plugins that the file and the command line name.
 /// Throws ConfigError with everything that is wrong.
 RunConfig load_config(const ConfigInput& input);
+/// The same for a text that was read from `source`; `input.path` is not read.
+RunConfig parse_config(const std::string& text, const std::string& source,
+                       const ConfigInput& input);
+
+/// Where `data.train.root` was written; if it was not, the nearest map around it.
+Place place_of(const Node& source, const std::string& dotted_path);
+
+/// Every key of the configuration by its dotted path.
+std::vector<FieldDoc> describe_run_config();
 
 }  // namespace ailab

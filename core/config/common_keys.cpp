@@ -1,0 +1,79 @@
+#include "common_keys.hpp"
+
+#include <array>
+#include <utility>
+
+#include "scalar.hpp"
+
+namespace ailab {
+namespace {
+
+/// MMEngine's, as in <ailab/hook.hpp>, which pulls in torch.
+constexpr std::array<std::pair<const char*, int>, 7> priorities = {{{"VERY_HIGH", 10},
+                                                                    {"HIGH", 30},
+                                                                    {"ABOVE_NORMAL", 40},
+                                                                    {"NORMAL", 50},
+                                                                    {"BELOW_NORMAL", 60},
+                                                                    {"LOW", 70},
+                                                                    {"VERY_LOW", 90}}};
+
+}  // namespace
+
+std::string OptionType<HookPriority>::name() {
+    return "priority";
+}
+
+void OptionType<HookPriority>::read(const Node& given, HookPriority& field, const Bounds& bounds,
+                                    const std::string& name, Problems& problems) {
+    const Node node = typed_if_expanded(given);
+    if (!node.is_string()) return OptionType<int>::read(node, field.value, bounds, name, problems);
+    std::vector<std::string> names;
+    for (const auto& [known, value] : priorities) {
+        if (node.as_string() == known) {
+            field.value = value;
+            return;
+        }
+        names.push_back(known);
+    }
+    const std::string nearest = nearest_name(node.as_string(), names);
+    problems.add(node.place,
+                 concat(name, " must be an integer or one of ", join(names), ", got ",
+                        quoted(node.as_string()), nearest.empty() ? "." : "; did you mean ",
+                        nearest.empty() ? "" : quoted(nearest) + "?"));
+}
+
+Node OptionType<HookPriority>::write(const HookPriority& field) {
+    return OptionType<int>::write(field.value);
+}
+
+void CommonKeys::visit(OptionVisitor& v) {
+    if (kind == "model" || kind == "loss" || kind == "metric")
+        v.option("mapping", binding.mapping, "the module's input: the field that it takes");
+    if (kind == "model")
+        v.option("output_keys", binding.output_keys, "names of the outputs, in order");
+    if (kind == "metric")
+        v.option("phases", binding.phases, "phases in which it is computed",
+                 one_of({"train", "val", "test"}));
+    if (kind == "dataset") v.option("transforms", transforms, "applied to each sample, in order");
+    if (kind == "hook") {
+        v.option("enable", enable, "whether the hook does anything");
+        v.option("enabled", enabled, "the same as enable");
+        v.option("priority", priority, "a lower number runs first, or VERY_HIGH … VERY_LOW",
+                 between(0, 100));
+        v.rule([this] {
+            return enable && enabled ? std::string("enable and enabled are the same; give one.")
+                                     : "";
+        });
+    }
+}
+
+std::vector<FieldDoc> describe_common_options(const std::string& kind) {
+    struct Holder final : OptionsHolder {
+        CommonKeys keys;
+        void visit(OptionVisitor& v) override { keys.visit(v); }
+    } holder;
+    holder.keys.kind = kind;
+    return describe_options(holder);
+}
+
+}  // namespace ailab

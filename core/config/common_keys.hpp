@@ -1,0 +1,36 @@
+#pragma once
+// Keys that every module of a kind takes beside its own options. Internal to core/config.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ailab/module_spec.hpp"
+#include "describe_options.hpp"
+
+namespace ailab {
+
+/// A hook's priority: a number, or one of MMEngine's names.
+struct HookPriority {
+    int value = 0;
+};
+
+template <>
+struct OptionType<HookPriority> {
+    static std::string name();
+    static void read(const Node&, HookPriority&, const Bounds&, const std::string&, Problems&);
+    static Node write(const HookPriority&);
+};
+
+struct CommonKeys {
+    std::string kind;
+    Binding binding;
+    std::optional<bool> enable;
+    std::optional<bool> enabled;
+    std::optional<HookPriority> priority;
+    std::vector<ModuleSpec<Transform>> transforms;
+
+    void visit(OptionVisitor& v);
+};
+
+}  // namespace ailab

@@ -1,0 +1,147 @@
+#include <exception>
+
+#include "ailab/module_spec.hpp"
+#include "common_keys.hpp"
+#include "options_reader.hpp"
+#include "plugin/plugin_host.hpp"
+#include "scalar.hpp"
+
+namespace ailab {
+namespace {
+
+/// `hook "LoggerHook" of liblogging.so (logger.cpp:20)`
+std::string title_with_origin(const ModuleEntry& entry) {
+    return concat(entry.kind, " ", quoted(entry.name), " of ", entry.origin);
+}
+
+/// c10::Error's text goes on with a stack trace, which tells the user nothing.
+std::string without_trace(const std::string& text) {
+    return text.substr(0, text.find("\nException raised from "));
+}
+
+/// A typo of `type` itself is near enough to name it.
+void report_missing_type(const std::string& kind, const Node& node, const std::string& name,
+                         Problems& problems) {
+    for (const Member& member : node.members())
+        if (nearest_name(member.key, {"type"}) == "type")
+            return problems.add(
+                member.place,
+                concat(name, " has no \"type\"; did you mean it with ", quoted(member.key), "?"));
+    problems.add(node.place, concat(name, " has no \"type\", the name of a ", kind,
+                                    ". Add one; ailab-run --list-modules ", kind, " lists them."));
+}
+
+std::shared_ptr<const ModuleEntry> find_entry(const std::string& kind, const Node& node,
+                                              const std::string& name, Problems& problems) {
+    if (!node.is_map()) {
+        detail::wrong_type(node, name, "module (" + kind + ")", problems);
+        return nullptr;
+    }
+    const Node* type = node.find("type");
+    if (!type) {
+        report_missing_type(kind, node, name, problems);
+        return nullptr;
+    }
+    const size_t before = problems.size();
+    std::string type_name;
+    OptionType<std::string>::read(*type, type_name, Bounds(), name + ".type", problems);
+    if (problems.size() != before) return nullptr;
+    std::string complaint;
+    auto entry = PluginHost::instance().find(kind, type_name, complaint);
+    if (!entry) problems.add(type->place, complaint);
+    return entry;
+}
+
+/// A module must not name an option like a key that its whole kind takes.
+void check_reserved(const CommonKeys& common, const ModuleEntry& entry, OptionsHolder& options,
+                    const Place& place, Problems& problems) {
+    std::vector<FieldDoc> reserved = describe_common_options(common.kind);
+    reserved.push_back({.name = "type"});
+    for (const FieldDoc& own : describe_options(options))
+        for (const FieldDoc& other : reserved)
+            if (!own.rest && own.name == other.name)
+                problems.add(place, concat(title_with_origin(entry), " names an option ",
+                                           quoted(own.name), ", which is a key of every ",
+                                           entry.kind, ". Rename the option in the plugin."));
+}
+
+}  // namespace
+
+ModuleConfig read_module(const std::string& kind, const Node& node, const std::string& name,
+                         Problems& problems) {
+    const size_t before = problems.size();
+    ModuleConfig config;
+    config.place = node.place;
+    config.entry = find_entry(kind, node, name, problems);
+    if (!config.entry) return {};
+    config.options = config.entry->node->make_options();
+
+    CommonKeys common;
+    common.kind = kind;
+    check_reserved(common, *config.entry, *config.options, node.place, problems);
+    const Subject subject{
+        concat(kind, " ", quoted(config.entry->name)), name, "option", node.place, {"type"}};
+    read_options(
+        [&](OptionVisitor& v) {
+            config.options->visit(v);
+            common.visit(v);
+        },
+        node, subject, problems);
+    if (problems.size() != before) return {};
+
+    config.binding = std::move(common.binding);
+    config.enable = common.enable.value_or(common.enabled.value_or(true));
+    if (common.priority) config.priority = common.priority->value;
+    for (ModuleSpec<Transform>& transform : common.transforms)
+        config.transforms.push_back(std::move(transform.config));
+    return config;
+}
+
+std::shared_ptr<void> ModuleConfig::create() const {
+    if (!entry) throw Error("an option that names no module was asked to make one");
+    const std::string title = title_with_origin(*entry);
+    const std::string where = place.str().empty() ? title : place.str() + ": " + title;
+    try {
+        return entry->node->create(*options);
+    } catch (const ConfigError& error) {
+        std::vector<Problem> problems;
+        for (const Problem& problem : error.problems()) {
+            const bool has_place = !problem.place.str().empty();
+            problems.push_back(has_place ? problem : Problem{place, title + ": " + problem.text});
+        }
+        throw ConfigError(std::move(problems));
+    } catch (const std::exception& error) {
+        throw Error(where + ": " + without_trace(error.what()));
+    } catch (...) {
+        throw Error(where + ": it threw something that is no std::exception. Throw ailab::Error.");
+    }
+}
+
+Node ModuleConfig::write() const {
+    if (!entry) return Node();
+    // The bare name, unless two plugins share it.
+    std::string ignored;
+    const auto found = PluginHost::instance().find(entry->kind, entry->name, ignored);
+    const bool bare = found && found->plugin == entry->plugin;
+    Node out = Node::map();
+    out.set("type", Node::string(bare ? entry->name : entry->plugin + "/" + entry->name));
+    Node own = write_options([&](OptionVisitor& v) { options->visit(v); });
+    for (Member& member : own.members()) out.set(member.key, std::move(member.value));
+
+    if (!binding.mapping.empty())
+        out.set("mapping", OptionType<std::map<std::string, std::string>>::write(binding.mapping));
+    if (!binding.output_keys.empty())
+        out.set("output_keys", OptionType<std::vector<std::string>>::write(binding.output_keys));
+    if (!binding.phases.empty())
+        out.set("phases", OptionType<std::vector<std::string>>::write(binding.phases));
+    if (!transforms.empty()) {
+        Node list = Node::list();
+        for (const ModuleConfig& transform : transforms) list.items().push_back(transform.write());
+        out.set("transforms", std::move(list));
+    }
+    if (entry->kind == "hook") out.set("enable", Node(Node::Value(enable)));
+    if (priority) out.set("priority", OptionType<int>::write(*priority));
+    return out;
+}
+
+}  // namespace ailab

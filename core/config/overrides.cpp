@@ -1,0 +1,133 @@
+#include "overrides.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "scalar.hpp"
+#include "yaml_reader.hpp"
+
+namespace ailab {
+namespace {
+
+const std::shared_ptr<const std::string>& command_line() {
+    static const auto name = std::make_shared<const std::string>("command line");
+    return name;
+}
+
+void set_places(Node& node, const Place& place) {
+    node.place = place;
+    if (node.is_list()) {
+        for (Node& item : node.items()) set_places(item, place);
+    } else if (node.is_map()) {
+        for (Member& member : node.members()) {
+            member.place = place;
+            set_places(member.value, place);
+        }
+    }
+}
+
+std::vector<std::string> split(const std::string& path) {
+    std::vector<std::string> parts(1);
+    for (const char c : path) {
+        if (c == '.')
+            parts.emplace_back();
+        else
+            parts.back() += c;
+    }
+    return parts;
+}
+
+bool is_number(const std::string& text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// The list entry that `part` names, or what is wrong.
+Node* list_entry(Node& list, const std::string& part, const std::string& at,
+                 std::string& complaint) {
+    const size_t size = list.items().size();
+    size_t index = size;
+    if (is_number(part)) std::from_chars(part.data(), part.data() + part.size(), index);
+    if (index < size) return &list.items()[index];
+    complaint =
+        concat(quoted(at), " is ", list.describe(), ", which has no entry ", quoted(part), ". ");
+    complaint += size == 0 ? "Give the whole list: " + at + "=[…]."
+                           : concat("Name one of 0 to ", size - 1, ".");
+    return nullptr;
+}
+
+/// The node that the path names, made where a map lacks it; nullptr and a complaint otherwise.
+Node* reach(Node& root, const std::vector<std::string>& parts, const Place& place,
+            std::string& complaint) {
+    Node* node = &root;
+    std::string at;
+    for (const std::string& part : parts) {
+        if (node->is_list()) {
+            node = list_entry(*node, part, at, complaint);
+            if (!node) return nullptr;
+        } else {
+            if (node->is_null()) {
+                if (is_number(part)) {
+                    complaint = concat(quoted(at), " is not given, so it has no entry ", part,
+                                       ". Give the whole list: ", at, "=[…].");
+                    return nullptr;
+                }
+                *node = Node::map({}, place);
+            }
+            if (!node->is_map()) {
+                complaint = concat(quoted(at), " is ", node->describe(), " and holds no key ",
+                                   quoted(part), ".");
+                return nullptr;
+            }
+            Node* member = node->find(part);
+            node = member ? member : &node->set(part, Node(Node::Value(), place));
+        }
+        at += (at.empty() ? "" : ".") + part;
+    }
+    return node;
+}
+
+}  // namespace
+
+Place override_place(int number) {
+    return {command_line(), 0, number};
+}
+
+void apply_override(Node& root, const std::string& text, int number, Problems& problems) {
+    const Place place = override_place(number);
+    const size_t equals = text.find('=');
+    const std::vector<std::string> parts = split(text.substr(0, equals));
+    const bool has_empty_part = std::find(parts.begin(), parts.end(), "") != parts.end();
+    if (equals == std::string::npos || has_empty_part) {
+        problems.add(place, "is not of the form key=value, as in data.train.root=/data.");
+        return;
+    }
+    Problems in_value;
+    Node value = read_yaml(text.substr(equals + 1), "", in_value);
+    for (const Problem& problem : in_value.list())
+        problems.add(place, concat("the value, at its character ", problem.place.column, ": ",
+                                   problem.text));
+    if (!in_value.empty()) return;
+    set_places(value, place);
+
+    std::string complaint;
+    if (Node* target = reach(root, parts, place, complaint))
+        *target = std::move(value);
+    else
+        problems.add(place, std::move(complaint));
+}
+
+std::vector<Problem> name_overrides(std::vector<Problem> problems,
+                                    const std::vector<std::string>& overrides) {
+    for (Problem& problem : problems) {
+        const Place& place = problem.place;
+        const bool is_override = place.source && *place.source == *command_line() &&
+                                 place.line == 0 && place.column >= 1 &&
+                                 size_t(place.column) <= overrides.size();
+        if (is_override)
+            problem.text = concat(quoted(overrides[size_t(place.column) - 1]), ": ", problem.text);
+    }
+    return problems;
+}
+
+}  // namespace ailab

@@ -1,0 +1,172 @@
+#include "run_config.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "expand.hpp"
+#include "overrides.hpp"
+#include "plugin/plugin_host.hpp"
+#include "resolved.hpp"
+#include "run_checks.hpp"
+#include "run_schema.hpp"
+#include "scalar.hpp"
+#include "yaml_reader.hpp"
+
+namespace ailab {
+namespace {
+
+std::string read_file(const std::string& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored))
+        throw ConfigError(path + ": is a folder; give the configuration's file.");
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    if (file) text << file.rdbuf();
+    if (!file)
+        throw ConfigError(concat(path, ": the configuration cannot be read: ", std::strerror(errno),
+                                 ". Check the name."));
+    return text.str();
+}
+
+/// Values that `${…}` has also when the file does not give them.
+std::map<std::string, Node> default_variables() {
+    std::map<std::string, Node> defaults;
+    for (FieldDoc& doc : describe_run_config())
+        if (doc.name.find('.') == std::string::npos && doc.default_value.is_scalar() &&
+            !doc.default_value.is_null())
+            defaults[doc.name] = std::move(doc.default_value);
+    return defaults;
+}
+
+void apply_command_line(Node& tree, const ConfigInput& input, Problems& problems) {
+    const Place place = override_place(0);
+    if (!input.work_dir.empty()) {
+        Node work_dir = Node::string(input.work_dir, place);
+        work_dir.written = input.work_dir;
+        tree.set("work_dir", std::move(work_dir));
+    }
+    for (size_t i = 0; i < input.overrides.size(); ++i)
+        apply_override(tree, input.overrides[i], int(i) + 1, problems);
+
+    if (input.plugins.empty()) return;
+    Node* plugins = tree.find("plugins");
+    if (!plugins || plugins->is_null()) plugins = &tree.set("plugins", Node::list({}, place));
+    if (!plugins->is_list()) return;  // the schema complains
+    for (const std::string& plugin : input.plugins)
+        plugins->items().push_back(Node::string(plugin, place));
+}
+
+/// Loads a plugin and gives the name by which a configuration in another folder finds it.
+std::string load_plugin(const std::string& name, const std::string& folder) {
+    PluginHost& host = PluginHost::instance();
+    const size_t before = host.loaded().size();
+    host.load(name);
+    const std::vector<LoadedPlugin> loaded = host.loaded();
+    if (std::filesystem::exists(name) || loaded.size() == before) return name;
+    const std::filesystem::path path = std::filesystem::absolute(loaded.back().path);
+    return path.parent_path() == std::filesystem::absolute(folder).lexically_normal()
+               ? path.string()
+               : name;
+}
+
+void load_plugins(const Node& tree, const std::string& source, std::vector<std::string>& names,
+                  Problems& problems) {
+    const Node* plugins = tree.find("plugins");
+    if (!plugins || !plugins->is_list()) return;
+    std::string folder = std::filesystem::path(source).parent_path().string();
+    if (folder.empty()) folder = ".";
+    PluginHost::instance().add_search_folder(folder);
+    for (const Node& plugin : plugins->items()) {
+        if (!plugin.is_string()) continue;  // the schema complains
+        try {
+            names.push_back(load_plugin(plugin.as_string(), folder));
+        } catch (const ConfigError& error) {
+            for (const Problem& problem : error.problems())
+                problems.add(plugin.place, problem.text);
+        }
+    }
+}
+
+void fill_in(RunSchema& schema, const Node& tree) {
+    RunConfig& config = schema.config;
+    if (config.resume_from == "") config.resume_from.reset();
+    if (!tree.find("workflow")) {
+        const Place place = place_of(tree, "data");
+        config.workflow.push_back({"train", 1, {}, place});
+        if (is_given(tree, "data.val")) config.workflow.push_back({"val", 1, {}, place});
+    }
+}
+
+void fill_in_loaders(RunSchema& schema) {
+    DataConfig& data = schema.config.data;
+    if (schema.global_batch_size)
+        data.train_dataloader.global_batch_size = std::exchange(schema.global_batch_size, {});
+    for (DataloaderConfig* loader :
+         {&data.train_dataloader, &data.val_dataloader, &data.test_dataloader}) {
+        if (!loader->batch_size && !loader->global_batch_size) loader->batch_size = 32;
+        if (!loader->shuffle) loader->shuffle = loader == &data.train_dataloader;
+    }
+}
+
+Node resolve(RunSchema& schema, const Node& tree) {
+    Node resolved = write_options([&](OptionVisitor& v) { schema.visit(v); });
+    keep_variables(resolved, tree);
+    const Node* short_form = tree.find("global_batch_size");
+    Node* long_form = resolved.find("data")->find("train_dataloader")->find("global_batch_size");
+    if (short_form && !short_form->is_null()) keep_variables(*long_form, *short_form);
+    // It stands in the loader's section now.
+    std::erase_if(resolved.members(),
+                  [](const Member& member) { return member.key == "global_batch_size"; });
+    return resolved;
+}
+
+Node read_tree(const std::string& text, const std::string& source, Problems& problems) {
+    Node tree = read_yaml(text, source, problems);
+    if (tree.is_map()) return tree;
+    if (problems.empty())
+        problems.add(tree.place, tree.is_null() ? concat(source,
+                                                         " is empty. A configuration begins with "
+                                                         "model: {type: …}.")
+                                                : concat("a configuration is a map of keys, got ",
+                                                         tree.describe(),
+                                                         ". It begins with model: {type: …}."));
+    problems.check();
+    return tree;
+}
+
+}  // namespace
+
+RunConfig parse_config(const std::string& text, const std::string& source,
+                       const ConfigInput& input) {
+    Problems problems;
+    Node tree = read_tree(text, source, problems);
+    apply_command_line(tree, input, problems);
+    expand_variables(tree, default_variables(), problems);
+
+    RunConfig config;
+    std::vector<std::string> plugins;
+    load_plugins(tree, source, plugins, problems);
+
+    RunSchema schema{config, {}};
+    read_options([&](OptionVisitor& v) { schema.visit(v); }, tree,
+                 {"the configuration", "", "key", tree.place, {}}, problems);
+    fill_in(schema, tree);
+    check_run(schema, tree, problems);
+    if (!problems.empty()) throw ConfigError(name_overrides(problems.list(), input.overrides));
+
+    fill_in_loaders(schema);
+    config.plugins = std::move(plugins);
+    config.resolved = resolve(schema, tree);
+    config.source = std::move(tree);
+    return config;
+}
+
+RunConfig load_config(const ConfigInput& input) {
+    return parse_config(read_file(input.path), input.path, input);
+}
+
+}  // namespace ailab

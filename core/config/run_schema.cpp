@@ -1,0 +1,93 @@
+#include "run_schema.hpp"
+
+namespace ailab {
+void visit_section(OptionVisitor& v, DistConfig& dist) {
+    v.option("backend", dist.backend, "auto, or a backend: gloo, mpi, nccl, shm");
+    v.option("init_method", dist.init_method, "env://, tcp://host:port or file:///path");
+    v.option("world_size", dist.world_size, "checked against the launcher's", at_least(1));
+    v.option("timeout", dist.timeout, "seconds that a collective may take", above(0));
+}
+
+void visit_section(OptionVisitor& v, DataConfig& data) {
+    v.option("train", data.train, "data to train on");
+    v.option("val", data.val, "data to validate on");
+    v.option("test", data.test, "data to test on");
+    v.option("train_dataloader", data.train_dataloader, "how data.train is read");
+    v.option("val_dataloader", data.val_dataloader, "how data.val is read");
+    v.option("test_dataloader", data.test_dataloader, "how data.test is read");
+}
+
+void visit_section(OptionVisitor& v, DataloaderConfig& loader) {
+    v.option("batch_size", loader.batch_size, "samples a rank and step; 32 if not given",
+             at_least(1));
+    v.option("global_batch_size", loader.global_batch_size,
+             "samples a step of all ranks together, in place of batch_size", at_least(1));
+    v.option("num_workers", loader.num_workers, "loader threads; -1: chosen from the cores",
+             at_least(-1));
+    v.option("prefetch_factor", loader.prefetch_factor, "batches made ready ahead", at_least(1));
+    v.option("drop_last", loader.drop_last, "leave the last, smaller batch out");
+    v.option("shuffle", loader.shuffle, "true for training if not given");
+    v.option("pin_memory", loader.pin_memory, "batches in memory that a GPU copies from fast");
+    v.option("persistent_workers", loader.persistent_workers, "accepted; threads always persist");
+    v.option("sampler", loader.sampler, "deals the order of samples");
+    v.rule([&loader] {
+        return loader.batch_size && loader.global_batch_size
+                   ? std::string(
+                         "batch_size (a rank's) and global_batch_size (of all ranks) are both "
+                         "given. Remove one.")
+                   : "";
+    });
+}
+
+void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
+    v.option("device", runtime.device, "auto, or a device: cpu, cuda");
+    v.option("dtype", runtime.dtype, "of parameters and inputs", one_of({"float32", "float64"}));
+    v.option("allocator", runtime.allocator, "of CPU memory", one_of({"caching", "system"}));
+    v.option("channels_last", runtime.channels_last, "memory order of convolutional models");
+    v.option("threads", runtime.threads, "compute threads a rank; 0: chosen from the cores",
+             at_least(0));
+    v.option("bucket_mb", runtime.bucket_mb, "size of the gradients' buckets", above(0));
+    v.option("deterministic", runtime.deterministic, "deterministic kernels only");
+}
+
+void RunSchema::visit(OptionVisitor& v) {
+    v.option("seed", config.seed, "of every random number");
+    v.option("work_dir", config.work_dir, "folder of the runs");
+    v.option("resume_from", config.resume_from, "a checkpoint, \"auto\", or nothing");
+    v.option("plugins", config.plugins, "plugin files or names");
+    v.option("dist", config.dist, "distribution");
+    v.required("model", config.model, "the model");
+    v.required("data", config.data, "the data sets and how they are read");
+    v.option("global_batch_size", global_batch_size, "that of data.train_dataloader", at_least(1));
+    v.option("loss", config.loss, "the loss");
+    v.option("optimizer", config.optimizers, "one, or a map of named ones");
+    v.option("workflow", config.workflow, "phases of a round: [[train, 1], [val, 1]]");
+    v.option("total_epochs", config.total_epochs, "rounds of the run", at_least(1));
+    v.option("total_iters", config.total_iters, "training iterations, in place of total_epochs",
+             at_least(1));
+    v.option("hooks", config.hooks, "named hooks");
+    v.option("runtime", config.runtime, "what is done around the model");
+}
+
+std::vector<FieldDoc> describe_run_config() {
+    RunConfig config;
+    RunSchema schema{config, {}};
+    std::vector<FieldDoc> docs;
+    const auto append = [&](const std::string& prefix, const Visitable& visit) {
+        for (FieldDoc& doc : describe_options(visit)) {
+            if (doc.type == "section") continue;
+            doc.name = prefix + doc.name;
+            docs.push_back(std::move(doc));
+        }
+    };
+    append("", [&](OptionVisitor& v) { schema.visit(v); });
+    append("dist.", [&](OptionVisitor& v) { visit_section(v, config.dist); });
+    append("data.", [&](OptionVisitor& v) { visit_section(v, config.data); });
+    for (const char* phase : {"train", "val", "test"})
+        append(concat("data.", phase, "_dataloader."),
+               [&](OptionVisitor& v) { visit_section(v, config.data.train_dataloader); });
+    append("runtime.", [&](OptionVisitor& v) { visit_section(v, config.runtime); });
+    return docs;
+}
+
+}  // namespace ailab

@@ -1,0 +1,127 @@
+// Values of the configuration that have a form of their own.
+#include <algorithm>
+#include <limits>
+
+#include "run_schema.hpp"
+#include "scalar.hpp"
+
+namespace ailab {
+namespace {
+
+/// {phase: train, iters: 500}
+void read_step_map(const Node& node, WorkflowStep& step, const std::string& name,
+                   Problems& problems) {
+    std::optional<int64_t> epochs;
+    const auto visit = [&](OptionVisitor& v) {
+        v.required("phase", step.phase, "what is done", one_of({"train", "val", "test"}));
+        v.option("epochs", epochs, "passes over the data", at_least(1));
+        v.option("iters", step.iters, "iterations, in place of epochs", at_least(1));
+        v.rule([&] {
+            return epochs && step.iters
+                       ? std::string("epochs and iters are both given. Remove one.")
+                       : "";
+        });
+    };
+    read_options(visit, node, {name, name, "key", node.place, {}}, problems);
+    step.epochs = epochs.value_or(1);
+}
+
+/// One that holds maps alone is a map of optimizers; anything else lacks its type.
+bool is_map_of_modules(const Node& node) {
+    return node.is_map() && !node.find("type") && !node.members().empty() &&
+           std::all_of(node.members().begin(), node.members().end(),
+                       [](const Member& member) { return member.value.is_map(); });
+}
+
+}  // namespace
+
+std::string OptionType<uint64_t>::name() {
+    return "integer";
+}
+void OptionType<uint64_t>::read(const Node& node, uint64_t& field, const Bounds&,
+                                const std::string& name, Problems& problems) {
+    int64_t value = 0;
+    OptionType<int64_t>::read(node, value, at_least(0), name, problems);
+    field = uint64_t(value);
+}
+Node OptionType<uint64_t>::write(const uint64_t& field) {
+    return Node(Node::Value(int64_t(field)));
+}
+
+std::string OptionType<WorkflowStep>::name() {
+    return "[phase, epochs]";
+}
+void OptionType<WorkflowStep>::read(const Node& node, WorkflowStep& step, const Bounds&,
+                                    const std::string& name, Problems& problems) {
+    step.place = node.place;
+    if (node.is_map()) return read_step_map(node, step, name, problems);
+    if (!node.is_list() || node.items().size() != 2) {
+        problems.add(node.place,
+                     concat(name, " must be [phase, epochs] or {phase: …, iters: …}, got ",
+                            node.describe(), ". For example: [train, 1]."));
+        return;
+    }
+    OptionType<std::string>::read(node.items()[0], step.phase, one_of({"train", "val", "test"}),
+                                  name + "[0]", problems);
+    OptionType<int64_t>::read(node.items()[1], step.epochs, at_least(1), name + "[1]", problems);
+}
+Node OptionType<WorkflowStep>::write(const WorkflowStep& step) {
+    if (!step.iters)
+        return Node::list({Node::string(step.phase), OptionType<int64_t>::write(step.epochs)});
+    Node map = Node::map();
+    map.set("phase", Node::string(step.phase));
+    map.set("iters", OptionType<int64_t>::write(*step.iters));
+    return map;
+}
+
+std::string OptionType<std::vector<NamedOptimizer>>::name() {
+    return "module (optimizer)";
+}
+void OptionType<std::vector<NamedOptimizer>>::read(const Node& node,
+                                                   std::vector<NamedOptimizer>& field,
+                                                   const Bounds& bounds, const std::string& name,
+                                                   Problems& problems) {
+    using Spec = OptionType<ModuleSpec<Optimizer>>;
+    field.clear();
+    if (!is_map_of_modules(node)) {
+        field.emplace_back();
+        return Spec::read(node, field.back().second, bounds, name, problems);
+    }
+    for (const Member& member : node.members()) {
+        field.emplace_back(member.key, ModuleSpec<Optimizer>());
+        Spec::read(member.value, field.back().second, bounds, name + "." + member.key, problems);
+    }
+}
+Node OptionType<std::vector<NamedOptimizer>>::write(const std::vector<NamedOptimizer>& field) {
+    using Spec = OptionType<ModuleSpec<Optimizer>>;
+    if (field.empty()) return Node();
+    if (field.size() == 1 && field[0].first.empty()) return Spec::write(field[0].second);
+    Node map = Node::map();
+    for (const auto& [name, spec] : field) map.set(name, Spec::write(spec));
+    return map;
+}
+
+std::string OptionType<std::vector<NamedHook>>::name() {
+    return "map of module (hook)";
+}
+void OptionType<std::vector<NamedHook>>::read(const Node& node, std::vector<NamedHook>& field,
+                                              const Bounds& bounds, const std::string& name,
+                                              Problems& problems) {
+    field.clear();
+    if (node.is_null()) return;
+    if (!node.is_map())
+        return detail::wrong_type(node, name, OptionType<std::vector<NamedHook>>::name(), problems);
+    for (const Member& member : node.members()) {
+        field.push_back({member.key, {}});
+        OptionType<ModuleSpec<Hook>>::read(member.value, field.back().spec, bounds,
+                                           name + "." + member.key, problems);
+    }
+}
+Node OptionType<std::vector<NamedHook>>::write(const std::vector<NamedHook>& field) {
+    Node map = Node::map();
+    for (const NamedHook& hook : field)
+        map.set(hook.name, OptionType<ModuleSpec<Hook>>::write(hook.spec));
+    return map;
+}
+
+}  // namespace ailab
