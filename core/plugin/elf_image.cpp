@@ -126,7 +126,8 @@ class ElfReader {
         const bool little = header_.e_ident[EI_DATA] == ELFDATA2LSB;
         const bool wide = header_.e_ident[EI_CLASS] == ELFCLASS64;
         if (header_.e_machine != this_machine || !little || !wide)
-            fail(concat(" was built for ", machine_name(header_.e_machine), wide ? "" : " (32-bit)",
+            fail(concat(" was built for ", machine_name(header_.e_machine),
+                        wide || header_.e_machine != this_machine ? "" : " (32-bit)",
                         little ? "" : " (big-endian)", "; this machine is ",
                         machine_name(this_machine), ". Build it on this machine."));
         if (header_.e_type != ET_DYN)

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts: named, timed steps with a log file each.
 set -euo pipefail
 
