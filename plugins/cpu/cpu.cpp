@@ -1,0 +1,61 @@
+#include <ATen/CPUGeneratorImpl.h>
+#include <sys/resource.h>
+
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+namespace {
+
+/// VmHWM of /proc/self/status, in bytes; 0 when there is none.
+int64_t peak_resident_set() {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (!line.starts_with("VmHWM:")) continue;
+        int64_t kilobytes = 0;
+        std::istringstream(line.substr(6)) >> kilobytes;
+        return kilobytes * 1024;
+    }
+    return 0;
+}
+
+}  // namespace
+
+class CpuDevice final : public Device {
+  public:
+    c10::DeviceType type() const override { return c10::DeviceType::CPU; }
+    Availability available(const Placement&) const override { return {"", 10}; }
+    c10::Device select(const Placement&) override { return c10::kCPU; }
+
+    int64_t peak_memory() const override {
+        if (const int64_t bytes = peak_resident_set()) return bytes;
+        // Counts from before exec() too, so it is only the second choice.
+        rusage usage = {};
+        getrusage(RUSAGE_SELF, &usage);
+        return int64_t(usage.ru_maxrss) * 1024;
+    }
+
+    void seed(uint64_t seed) override {
+        auto generator = at::detail::getDefaultCPUGenerator();
+        const std::lock_guard<std::mutex> guard(generator.mutex());
+        generator.set_current_seed(seed);
+    }
+    at::Tensor rng_state() const override {
+        auto generator = at::detail::getDefaultCPUGenerator();
+        const std::lock_guard<std::mutex> guard(generator.mutex());
+        return generator.get_state();
+    }
+    void set_rng_state(const at::Tensor& state) override {
+        auto generator = at::detail::getDefaultCPUGenerator();
+        const std::lock_guard<std::mutex> guard(generator.mutex());
+        generator.set_state(state);
+    }
+};
+
+}  // namespace ailab
+
+AILAB_PLUGIN("cpu", AILAB_VERSION, "The CPU as a device")
+AILAB_REGISTER_AS(Device, ailab::CpuDevice, "cpu", "The processor's cores and main memory")

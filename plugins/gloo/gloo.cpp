@@ -1,0 +1,47 @@
+// The only file that sees gloo's headers. They are another release's than the gloo inside LibTorch,
+// so nothing of gloo's own is made here: devices come from ProcessGroupGloo's static functions.
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+
+#include <atomic>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+
+class GlooModule final : public Backend {
+  public:
+    Availability available(const Placement&, c10::DeviceType device) const override {
+        if (device != c10::DeviceType::CPU)
+            return {concat("gloo moves tensors of the CPU, and this run is on ",
+                           c10::DeviceTypeName(device, true),
+                           "; set dist.backend to auto or nccl")};
+        return {"", 40};
+    }
+
+    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+                                             const c10::intrusive_ptr<c10d::Store>& store,
+                                             c10::Device) override {
+        using Gloo = c10d::ProcessGroupGloo;
+        auto options = Gloo::Options::create();
+        // The loopback needs no name service and no network; across hosts the host's own address.
+        options->devices.push_back(placement.one_host() ? Gloo::createDeviceForHostname("127.0.0.1")
+                                                        : Gloo::createDefaultDevice());
+        // Another one over the same store must not meet the first one's keys.
+        static std::atomic<int> count{0};
+        auto own = c10::make_intrusive<c10d::PrefixStore>(concat("gloo/", count++), store);
+        backend_ = c10::make_intrusive<Gloo>(own, placement.rank, placement.world_size,
+                                             std::move(options));
+        return backend_;
+    }
+
+    void shutdown() override { backend_.reset(); }
+
+  private:
+    c10::intrusive_ptr<c10d::Backend> backend_;
+};
+
+}  // namespace ailab
+
+AILAB_PLUGIN("gloo", AILAB_VERSION, "Communication over TCP by gloo")
+AILAB_REGISTER_AS(Backend, ailab::GlooModule, "gloo", "TCP, over any network; needs no launcher")
