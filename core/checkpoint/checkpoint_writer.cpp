@@ -1,3 +1,4 @@
+#include <c10/util/Exception.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,8 @@ std::string error_of(const Action& action) {
     try {
         action();
         return "";
+    } catch (const c10::Error& error) {
+        return error.what_without_backtrace();
     } catch (const std::exception& error) {
         return *error.what() ? error.what() : "unknown error";
     }

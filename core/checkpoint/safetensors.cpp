@@ -49,7 +49,7 @@ class AliasFinder {
   public:
     /// The earlier name, or nullptr, and then the tensor is known from now on.
     const std::string* find_or_add(const std::string& name, const at::Tensor& tensor) {
-        if (tensor.numel() == 0 || tensor.is_meta()) return nullptr;
+        if (!tensor.has_storage() || tensor.numel() == 0 || tensor.is_meta()) return nullptr;
         auto& here = by_address_[tensor.const_data_ptr()];
         for (const auto& [other, known] : here)
             if (known.scalar_type() == tensor.scalar_type() && known.sizes() == tensor.sizes() &&

@@ -1,6 +1,7 @@
 // The log: MMEngine's line, who speaks, and what is in the file when a process is killed.
 #include "log/log.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -136,7 +137,7 @@ TEST_F(LogTest, IsCompleteWhenTheProcessIsKilled) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-        close(STDERR_FILENO);
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
         log_to_file(path);
         for (int i = 0; i < 100; ++i) log_info("line ", i);
         kill(getpid(), SIGKILL);

@@ -1,0 +1,3 @@
+#include "ailab/ailab.hpp"
+
+AILAB_PLUGIN("ailab_metrics", AILAB_VERSION, "Metrics: accuracy")

@@ -1,0 +1,84 @@
+// Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019), by ATen's fused kernels.
+#include "fused_optimizer.hpp"
+
+namespace ailab {
+namespace {
+
+/// Names and defaults are PyTorch's.
+struct AdamOptions {
+    double lr = 1e-3;
+    std::vector<double> betas = {0.9, 0.999};
+    double eps = 1e-8;
+    double weight_decay = 0;
+    bool amsgrad = false;
+    bool maximize = false;
+
+    void visit(OptionVisitor& v) {
+        v.option("lr", lr, "learning rate", at_least(0));
+        v.option("betas", betas, "decay of the averages of the gradient and of its square",
+                 {.min = 0, .max = 1, .exclusive_max = true});
+        v.option("eps", eps, "added to the denominator", at_least(0));
+        v.option("weight_decay", weight_decay, "weight decay", at_least(0));
+        v.option("amsgrad", amsgrad, "divide by the largest average so far");
+        v.option("maximize", maximize, "go up the gradient instead of down");
+        v.rule([this] {
+            return betas.size() == 2 ? std::string()
+                                     : concat("betas takes 2 numbers, got ", betas.size());
+        });
+    }
+};
+
+struct AdamWOptions : AdamOptions {
+    AdamWOptions() { weight_decay = 1e-2; }
+};
+
+std::vector<std::string> state_names(const AdamOptions& options) {
+    std::vector<std::string> names = {"exp_avg", "exp_avg_sq"};
+    if (options.amsgrad) names.emplace_back("max_exp_avg_sq");
+    return names;
+}
+
+class Adam : public FusedOptimizer {
+  public:
+    using Options = AdamOptions;
+    explicit Adam(const Options& options) : FusedOptimizer(state_names(options)), o(options) {}
+
+    double default_lr() const override { return o.lr; }
+    double default_weight_decay() const override { return o.weight_decay; }
+
+  protected:
+    void update(FusedCell& cell, const ParamGroup& group, bool,
+                const std::optional<Tensor>& grad_scale,
+                const std::optional<Tensor>& found_inf) override {
+        at::_fused_adam_(cell.params, cell.grads, cell.states[0], cell.states[1], largest(cell),
+                         cell.steps, group.lr, o.betas[0], o.betas[1], group.weight_decay, o.eps,
+                         o.amsgrad, o.maximize, grad_scale, found_inf);
+    }
+    at::TensorList largest(const FusedCell& cell) const {
+        return o.amsgrad ? at::TensorList(cell.states[2]) : at::TensorList();
+    }
+
+    const Options o;
+};
+
+class AdamW final : public Adam {
+  public:
+    using Options = AdamWOptions;
+    explicit AdamW(const Options& options) : Adam(options) {}
+
+  protected:
+    void update(FusedCell& cell, const ParamGroup& group, bool,
+                const std::optional<Tensor>& grad_scale,
+                const std::optional<Tensor>& found_inf) override {
+        at::_fused_adamw_(cell.params, cell.grads, cell.states[0], cell.states[1], largest(cell),
+                          cell.steps, group.lr, o.betas[0], o.betas[1], group.weight_decay, o.eps,
+                          o.amsgrad, o.maximize, grad_scale, found_inf);
+    }
+};
+
+}  // namespace
+
+AILAB_REGISTER_OPTIMIZER(Adam, "Adam; weight_decay is added to the gradient")
+AILAB_REGISTER_OPTIMIZER(AdamW, "Adam with decoupled weight decay")
+
+}  // namespace ailab

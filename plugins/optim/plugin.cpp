@@ -1,0 +1,4 @@
+#include "ailab/ailab.hpp"
+
+AILAB_PLUGIN("ailab_optim", AILAB_VERSION,
+             "Optimizers by fused kernels, and learning-rate schedules")
