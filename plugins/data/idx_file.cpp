@@ -1,0 +1,183 @@
+#include "idx_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+namespace {
+
+constexpr uint8_t unsigned_bytes = 0x08;
+
+size_t header_size(int dimensions) {
+    return 4 + 4 * size_t(dimensions);
+}
+
+std::string hex(std::span<const uint8_t> bytes) {
+    static const char digits[] = "0123456789abcdef";
+    std::string text = "0x";
+    for (uint8_t byte : bytes) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
+    return text;
+}
+
+[[noreturn]] void fail_truncated(const std::string& path, int64_t got, int64_t expected) {
+    throw Error(concat(path, " is truncated: got ", got, " bytes of data, expected ", expected,
+                       ". Fetch the file again"));
+}
+
+/// An open gzip file; zlib reads plain files through the same calls, but those are mapped.
+class GzipReader {
+  public:
+    explicit GzipReader(const std::string& path) : path_(path), file_(gzopen(path.c_str(), "rb")) {
+        if (!file_) throw Error(concat("cannot open ", path, ": ", std::strerror(errno)));
+        gzbuffer(file_, 1 << 17);
+    }
+    ~GzipReader() { gzclose(file_); }
+    GzipReader(const GzipReader&) = delete;
+    GzipReader& operator=(const GzipReader&) = delete;
+
+    /// Up to `size` bytes; fewer at the end.
+    int64_t read(uint8_t* to, int64_t size) {
+        int64_t done = 0;
+        while (done < size) {
+            const auto piece = unsigned(std::min<int64_t>(size - done, 1 << 30));
+            const int n = gzread(file_, to + done, piece);
+            if (n < 0) fail();
+            if (n == 0) break;
+            done += n;
+        }
+        return done;
+    }
+    /// Checks that the data ends here and that its checksum is right.
+    void expect_end(int64_t expected) {
+        uint8_t more;
+        if (read(&more, 1) == 1)
+            throw Error(concat(path_, ": got more bytes of data than the expected ", expected,
+                               ". Fetch the file again"));
+        int code = Z_OK;
+        gzerror(file_, &code);
+        if (code != Z_OK && code != Z_STREAM_END) fail();
+    }
+
+  private:
+    [[noreturn]] void fail() {
+        int code = Z_OK;
+        const char* text = gzerror(file_, &code);
+        throw Error(concat("cannot read ", path_, ": ",
+                           code == Z_ERRNO ? std::strerror(errno) : text,
+                           ". Fetch the file again"));
+    }
+
+    std::string path_;
+    gzFile file_;
+};
+
+}  // namespace
+
+class IdxFile::Mapping {
+  public:
+    explicit Mapping(const std::string& path) {
+        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        struct stat info {};
+        if (file < 0 || fstat(file, &info) != 0) {
+            const int error = errno;
+            if (file >= 0) close(file);
+            throw Error(concat("cannot open ", path, ": ", std::strerror(error)));
+        }
+        size = size_t(info.st_size);
+        void* address = size > 0 ? mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+        const int error = size > 0 ? errno : 0;
+        close(file);
+        if (address == MAP_FAILED) {
+            if (size == 0) return;  // the header check tells that it is too short
+            throw Error(concat("cannot map ", path, ": ", std::strerror(error)));
+        }
+        // Shuffled samples: reading ahead would only fill the memory.
+        madvise(address, size, MADV_RANDOM);
+        data = static_cast<const uint8_t*>(address);
+    }
+    ~Mapping() {
+        if (data) munmap(const_cast<uint8_t*>(data), size);
+    }
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+
+    const uint8_t* data = nullptr;
+    size_t size = 0;
+};
+
+IdxFile::IdxFile(const std::string& path, int dimensions, int64_t limit) : path_(path) {
+    const auto plain = std::make_shared<Mapping>(path);
+    const bool gzip = plain->size >= 2 && plain->data[0] == 0x1f && plain->data[1] == 0x8b;
+    if (gzip) return read_gzip(dimensions, limit);
+    mapping_ = plain;
+    read_plain(dimensions, limit);
+}
+
+void IdxFile::read_plain(int dimensions, int64_t limit) {
+    const std::span bytes(mapping_->data, mapping_->size);
+    parse_header(bytes.first(std::min(bytes.size(), header_size(dimensions))), dimensions, limit);
+    const int64_t expected = shape_[0] * item_size_;
+    const auto got = int64_t(bytes.size() - header_size(dimensions));
+    if (got < expected) fail_truncated(path_, got, expected);
+    if (got > expected)
+        throw Error(concat(path_, ": got ", got, " bytes of data, expected ", expected,
+                           ". Fetch the file again"));
+    data_ = mapping_->data + header_size(dimensions);
+}
+
+void IdxFile::read_gzip(int dimensions, int64_t limit) {
+    GzipReader reader(path_);
+    std::vector<uint8_t> header(header_size(dimensions));
+    header.resize(size_t(reader.read(header.data(), int64_t(header.size()))));
+    parse_header(header, dimensions, limit);
+    const int64_t wanted = available_ * item_size_;
+    inflated_.resize(size_t(wanted));
+    const int64_t got = reader.read(inflated_.data(), wanted);
+    if (got < wanted) fail_truncated(path_, got, shape_[0] * item_size_);
+    if (available_ == shape_[0]) reader.expect_end(wanted);
+    data_ = inflated_.data();
+}
+
+void IdxFile::parse_header(std::span<const uint8_t> bytes, int dimensions, int64_t limit) {
+    const uint8_t magic[4] = {0, 0, unsigned_bytes, uint8_t(dimensions)};
+    if (bytes.size() < 4 || std::memcmp(bytes.data(), magic, 4) != 0)
+        throw Error(concat(path_, " is no IDX file of ", dimensions == 1 ? "labels" : "images",
+                           ": got the magic ", hex(bytes.first(std::min<size_t>(bytes.size(), 4))),
+                           ", expected ", hex(magic)));
+    if (bytes.size() < header_size(dimensions))
+        throw Error(concat(path_, " is truncated: got ", bytes.size(), " bytes, its header has ",
+                           header_size(dimensions), ". Fetch the file again"));
+    for (int d = 0; d < dimensions; ++d) {
+        const uint8_t* at = bytes.data() + 4 + 4 * d;
+        shape_.push_back(int64_t(at[0]) << 24 | at[1] << 16 | at[2] << 8 | at[3]);
+        // Three numbers below 2^32 can overflow 2^63.
+        if (d > 0 && __builtin_mul_overflow(item_size_, shape_.back(), &item_size_))
+            throw Error(path_ + ": the sizes in its header overflow");
+    }
+    int64_t total = 0;
+    if (__builtin_mul_overflow(item_size_, shape_[0], &total) || item_size_ == 0)
+        throw Error(concat(path_, ": the sizes in its header make no sense"));
+    available_ = limit < 0 ? shape_[0] : std::min(limit, shape_[0]);
+}
+
+std::string plain_or_gzip(const std::string& path) {
+    if (access(path.c_str(), F_OK) == 0) return path;
+    const std::string gzip = path + ".gz";
+    if (access(gzip.c_str(), F_OK) == 0) return gzip;
+    throw Error(concat("neither ", path, " nor ", gzip, " exists"));
+}
+
+}  // namespace ailab

@@ -1,0 +1,29 @@
+#pragma once
+#include <cstddef>
+#include <string>
+
+namespace ailab {
+
+/// A file that lines are appended to. Every failing call is an Error that names the file.
+class LineFile {
+  public:
+    LineFile() = default;
+    ~LineFile();
+    LineFile(const LineFile&) = delete;
+    LineFile& operator=(const LineFile&) = delete;
+
+    /// Makes the file's folder too. Lines are collected until there are `buffer` bytes of them;
+    /// with 0 each one is written at once, so that the file of a killed run is complete.
+    void open(const std::string& path, size_t buffer = 0);
+    bool is_open() const { return file_ >= 0; }
+    void write(const std::string& line);
+    void flush();
+
+  private:
+    std::string path_;
+    int file_ = -1;
+    size_t buffer_size_ = 0;
+    std::string pending_;
+};
+
+}  // namespace ailab

@@ -1,0 +1,69 @@
+#include "log_line.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "json_line.hpp"
+
+namespace ailab {
+namespace {
+
+std::string formatted(const char* format, double value) {
+    char text[64];
+    std::snprintf(text, sizeof text, format, value);
+    return text;
+}
+
+/// "[1][ 99/469]", or "[ 99/469]" for a run by iterations.
+std::string counts(const LogRecord& record) {
+    const std::string total = std::to_string(record.iters);
+    std::string iter = std::to_string(record.iter);
+    iter.insert(0, total.size() - std::min(total.size(), iter.size()), ' ');
+    return (record.epoch > 0 ? concat("[", record.epoch, "]") : "") + "[" + iter + "/" + total +
+           "]";
+}
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+    const auto whole = int64_t(seconds);
+    const int64_t days = whole / 86400;
+    char clock[32];
+    std::snprintf(clock, sizeof clock, "%d:%02d:%02d", int(whole / 3600 % 24), int(whole / 60 % 60),
+                  int(whole % 60));
+    if (days == 0) return clock;
+    return concat(days, days == 1 ? " day, " : " days, ", clock);
+}
+
+std::string console_line(const LogRecord& record) {
+    std::string line = concat(record.epoch > 0 ? "Epoch(" : "Iter(", phase_name(record.phase), ") ",
+                              counts(record));
+    auto add = [&](const std::string& name, const std::string& text) {
+        line += "  " + name + ": " + text;
+    };
+    for (const auto& [name, value] : record.lr) add(name, formatted("%.4e", value));
+    if (record.eta >= 0) add("eta", duration_text(record.eta));
+    if (record.phase != Phase::train)
+        for (const auto& [name, value] : record.values) add(name, formatted("%.4f", value));
+    add("time", formatted("%.4f", record.time));
+    if (record.data_time >= 0) add("data_time", formatted("%.4f", record.data_time));
+    add("memory", std::to_string(record.memory));
+    if (record.phase == Phase::train)
+        for (const auto& [name, value] : record.values) add(name, formatted("%.4f", value));
+    return line;
+}
+
+std::string json_line(const LogRecord& record) {
+    JsonLine line;
+    line.add("mode", std::string(phase_name(record.phase)));
+    if (record.epoch > 0) line.add("epoch", record.epoch);
+    line.add("iter", record.iter).add("step", record.step);
+    for (const auto& [name, value] : record.lr) line.add(name, value);
+    line.add("time", record.time);
+    if (record.data_time >= 0) line.add("data_time", record.data_time);
+    line.add("memory", record.memory);
+    for (const auto& [name, value] : record.values) line.add(name, value);
+    return line.str();
+}
+
+}  // namespace ailab

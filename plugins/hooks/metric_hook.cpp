@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "metric_sums.hpp"
+
+namespace ailab {
+namespace {
+
+ModuleSpec<Metric> accuracy(int64_t topk) {
+    Node node = Node::map();
+    node.set("type", Node::string("Accuracy"));
+    node.set("topk", Node(topk));
+    Problems problems;
+    ModuleSpec<Metric> spec;
+    spec.config = read_module("metric", node, "MetricHook's default metric", problems);
+    problems.check();
+    return spec;
+}
+
+class MetricHook final : public Hook {
+  public:
+    struct Options {
+        std::map<std::string, ModuleSpec<Metric>> metrics;
+        void visit(OptionVisitor& v) {
+            v.rest(
+                metrics,
+                "name: {type: …, mapping: …, phases: [val, test]}; by default top1 and top5, the "
+                "accuracies");
+            v.rule([this] { return check_phases(); });
+        }
+        std::string check_phases() const {
+            const std::vector<std::string> known = {"train", "val", "test"};
+            for (const auto& [name, spec] : metrics)
+                for (const std::string& phase : spec.binding().phases)
+                    if (std::find(known.begin(), known.end(), phase) == known.end())
+                        return concat("phases of metric ", name, " may be ", join(known), "; got ",
+                                      phase);
+            return "";
+        }
+    };
+
+    explicit MetricHook(const Options& options) {
+        std::map<std::string, ModuleSpec<Metric>> specs = options.metrics;
+        if (specs.empty()) specs = {{"top1", accuracy(1)}, {"top5", accuracy(5)}};
+        for (const auto& [name, spec] : specs)
+            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"),
+                                spec.binding(), spec.create()});
+    }
+
+    int default_priority() const override { return priority::above_normal; }
+
+    void after_train_iter(Run& run) override { update(run, Phase::train); }
+    void after_val_iter(Run& run) override { update(run, Phase::val); }
+    void after_test_iter(Run& run) override { update(run, Phase::test); }
+    void after_train_epoch(Run& run) override { publish(run, Phase::train); }
+    void after_val_epoch(Run& run) override { publish(run, Phase::val); }
+    void after_test_epoch(Run& run) override { publish(run, Phase::test); }
+
+    // A checkpoint in the middle of a training epoch holds the sums over all ranks until then;
+    // rank 0 goes on with them, the others with nothing, so the sums are right for any number of
+    // ranks.
+    void before_save_checkpoint(Run& run, const std::string&) override {
+        saved_ = State();
+        const std::vector<Named*> active = of_phase(Phase::train);
+        if (active.empty()) return;
+        const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
+        for (size_t i = 0; i < active.size(); ++i)
+            for (const auto& [name, sum] : sums[i])
+                saved_.tensors[active[i]->name + "/" + name] = sum;
+    }
+    State save_state() const override { return saved_; }
+    void load_state(const State& state) override { saved_ = state; }
+    void after_load_checkpoint(Run& run, const std::string& path) override {
+        for (Named* metric : of_phase(Phase::train)) {
+            metric->metric->reset();
+            if (!run.is_main()) continue;
+            for (auto& [name, tensor] : metric->metric->states()) {
+                const auto found = saved_.tensors.find(metric->name + "/" + name);
+                if (found == saved_.tensors.end() || found->second.sizes() != tensor.sizes() ||
+                    found->second.scalar_type() != tensor.scalar_type())
+                    throw Error(concat("the checkpoint ", path, " has no sums of ", metric->label,
+                                       " that fit; it was written with other metrics"));
+                tensor = found->second.clone();
+            }
+        }
+    }
+
+  private:
+    struct Named {
+        std::string name;
+        std::string label;  // for messages
+        Binding binding;
+        std::shared_ptr<Metric> metric;
+
+        bool runs_in(Phase phase) const {
+            if (binding.phases.empty()) return phase != Phase::train;
+            return std::find(binding.phases.begin(), binding.phases.end(), phase_name(phase)) !=
+                   binding.phases.end();
+        }
+    };
+
+    std::vector<Named*> of_phase(Phase phase) {
+        std::vector<Named*> result;
+        for (Named& metric : metrics_)
+            if (metric.runs_in(phase)) result.push_back(&metric);
+        return result;
+    }
+    static std::vector<Metric*> pointers(const std::vector<Named*>& metrics) {
+        std::vector<Metric*> result;
+        for (Named* metric : metrics) result.push_back(metric->metric.get());
+        return result;
+    }
+
+    void update(Run& run, Phase phase) {
+        if (run.batch().size == 0) return;  // this rank has no samples in the last batch
+        const at::NoGradGuard no_grad;
+        for (Named& metric : metrics_)
+            if (metric.runs_in(phase)) update(run, metric);
+    }
+    static void update(Run& run, Named& metric) {
+        const Batch inputs =
+            bind_inputs(run.batch(), metric.metric->inputs(), metric.binding, metric.label);
+        try {
+            metric.metric->update_batch(inputs);
+        } catch (const c10::Error& error) {
+            throw Error(concat(metric.label, ": ", error.what_without_backtrace()));
+        } catch (const std::exception& error) {
+            throw Error(concat(metric.label, ": ", error.what()));
+        }
+    }
+
+    void publish(Run& run, Phase phase) {
+        const std::vector<Named*> active = of_phase(phase);
+        if (active.empty()) return;
+        const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
+        for (size_t i = 0; i < active.size(); ++i) {
+            for (const auto& [suffix, value] : active[i]->metric->compute(sums[i]))
+                run.publish(suffix.empty() ? active[i]->name : active[i]->name + "_" + suffix,
+                            value);
+            active[i]->metric->reset();
+        }
+    }
+
+    std::vector<Named> metrics_;
+    State saved_;
+};
+
+}  // namespace
+
+AILAB_REGISTER_HOOK(MetricHook,
+                    "Computes metrics over all ranks after each val and test phase (priority 40)")
+
+}  // namespace ailab
