@@ -1,0 +1,78 @@
+"""What the benchmarks share: alternating blocks, medians of pairs, one JSON line a result."""
+import gzip
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+os.environ.setdefault("AILAB_SOURCE", str(HERE.parents[1]))
+os.environ.setdefault("AILAB_BUILD", str(HERE.parents[1] / "build"))
+from harness import BUILD, FASHION_MNIST, SOURCE, call, command, environment  # noqa: E402
+
+PROGRAMS = BUILD / "tests" / "bench"
+
+
+def build():
+    subprocess.run(["cmake", "--build", str(BUILD), "--target", "bench_programs"], check=True,
+                   stdout=sys.stderr)
+
+
+def say(bench, case, value, unit, ratio=None, against=None):
+    record = {"bench": bench, "case": case, "value": round(value, 4), "unit": unit}
+    if ratio is not None:
+        record.update(ratio=round(ratio, 4), against=against)
+    print(json.dumps(record), flush=True)
+
+
+def measured(words, timeout=300, **env):
+    """The JSON line that a program or BenchTimer prints last."""
+    result = call([str(w) for w in words], timeout=timeout, **env)
+    if result.status != 0:
+        raise SystemExit(f"{words}: {result}")
+    return json.loads(result.out.strip().splitlines()[-1])
+
+
+def alternate(blocks, count):
+    """Runs each of the named callables in turn, `count` times. Gives a list of numbers a name."""
+    numbers = {name: [] for name in blocks}
+    for i in range(count):
+        for name, run in blocks.items():
+            numbers[name].append(run())
+    return numbers
+
+
+def paired(a, b):
+    """The median of the pairs' ratios a/b."""
+    return statistics.median(x / y for x, y in zip(a, b))
+
+
+class Folder:
+    def __enter__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="ailab-bench-"))
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def mlp(folder, name, hooks, **sections):
+    """A configuration of the MLP 784-64-10 at batch 32 on the whole of Fashion-MNIST."""
+    data = {"type": "IDX", "root": str(FASHION_MNIST), "mean": 0.286, "std": 0.353}
+    config = {
+        "seed": 1, "work_dir": str(folder / name), "model": {"type": "MLP"},
+        "data": {"train": {**data, "train": True}, "val": {**data, "train": False},
+                 "train_dataloader": {"batch_size": 32}, "val_dataloader": {"batch_size": 500}},
+        "loss": {"type": "CrossEntropyLoss"}, "optimizer": {"type": "Adam", "lr": 0.001},
+        "workflow": [["train", 1], ["val", 1]], "total_epochs": 2, "runtime": {"threads": 1},
+        "hooks": hooks}
+    config.update(sections)
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps(config, indent=1))
+    return command(path, plugins=["mlp", "bench_timer"])

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""What the runner costs: the MLP 784-64-10, batch 32, one thread, data in memory. The run with logger
+(interval 50), metrics (val) and checkpoints (each epoch), against the run without them, and against a
+plain LibTorch loop that does the same work (index, convert, normalise, forward, backward, fused Adam).
+Alternating whole processes; medians of the pairs."""
+import statistics
+import sys
+
+from bench import PROGRAMS, Folder, alternate, build, measured, mlp, paired, say
+
+PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+TIMER = {"timer": {"type": "BenchTimer"}}
+HOOKS = {"logger": {"type": "LoggerHook", "interval": 50}, "metrics": {"type": "MetricHook"},
+         "checkpoint": {"type": "CheckpointHook", "interval": 1}, **TIMER}
+
+build()
+with Folder() as folder:
+    run = lambda words: lambda: measured(words)["us_per_iteration"]
+    times = alternate({"with hooks": run(mlp(folder, "with", HOOKS)),
+                       "without hooks": run(mlp(folder, "without", TIMER)),
+                       "plain": run([PROGRAMS / "plain_mlp", 3750])}, PAIRS)
+for case, against in (("with hooks", "without hooks"), ("with hooks", "plain"), ("without hooks", "plain")):
+    say("overhead", case, statistics.median(times[case]), "us/iteration",
+        paired(times[case], times[against]), against)
+say("overhead", "plain", statistics.median(times["plain"]), "us/iteration")

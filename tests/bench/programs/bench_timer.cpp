@@ -1,0 +1,54 @@
+// A hook that times training from inside a run, after the first iterations, and says so in one line
+// of JSON on standard output. It is all that the run without other hooks has.
+#include <ailab/ailab.hpp>
+
+#include <chrono>
+#include <cstdio>
+
+AILAB_PLUGIN("bench_timer", "1.0", "Times training for the benchmarks")
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class BenchTimer : public ailab::Hook {
+  public:
+    struct Options {
+        int64_t skip = 200;
+        void visit(ailab::OptionVisitor& v) {
+            v.option("skip", skip, "iterations to leave out at the start", ailab::at_least(0));
+        }
+    };
+    explicit BenchTimer(const Options& options) : skip_(options.skip) {}
+    /// After all others, so that what they do at an epoch's end is timed too.
+    int default_priority() const override { return 100; }
+
+    void before_train_epoch(ailab::Run&) override { begin_ = Clock::now(); }
+    void after_train_iter(ailab::Run& run) override {
+        if (run.progress().step == skip_) {
+            seconds_ = 0;
+            samples_ = run.train_samples();
+            begin_ = Clock::now();
+        }
+    }
+    void after_train_epoch(ailab::Run&) override {
+        seconds_ += std::chrono::duration<double>(Clock::now() - begin_).count();
+    }
+    void after_run(ailab::Run& run) override {
+        if (!run.is_main()) return;
+        const double steps = double(run.progress().step - skip_);
+        std::printf(
+            "{\"us_per_iteration\": %.4f, \"samples_per_second\": %.4f, \"first_step\": %.4f}\n",
+            seconds_ / steps * 1e6, double(run.train_samples() - samples_) / seconds_,
+            run.seconds_to_first_step());
+    }
+
+  private:
+    int64_t skip_;
+    int64_t samples_ = 0;
+    double seconds_ = 0;
+    Clock::time_point begin_;
+};
+AILAB_REGISTER_HOOK(BenchTimer, "Prints the time of a training iteration (for benchmarks)")
+
+}  // namespace
