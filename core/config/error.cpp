@@ -36,17 +36,19 @@ std::string lines(const std::vector<Problem>& problems) {
     return join(texts, "\n");
 }
 
+/// Two letters swapped count as one mistake.
 size_t edit_distance(const std::string& a, const std::string& b) {
-    std::vector<size_t> row(b.size() + 1);
+    std::vector<size_t> two_above, above, row(b.size() + 1);
     for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
     for (size_t i = 1; i <= a.size(); ++i) {
-        size_t diagonal = row[0];
+        two_above = std::move(above);
+        above = row;
         row[0] = i;
         for (size_t j = 1; j <= b.size(); ++j) {
-            const size_t above = row[j];
-            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            row[j] = std::min({above + 1, row[j - 1] + 1, replaced});
-            diagonal = above;
+            const size_t replaced = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+            row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
+            const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped) row[j] = std::min(row[j], two_above[j - 2] + 1);
         }
     }
     return row[b.size()];
@@ -100,7 +102,7 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
     if (name.empty() || name.size() > longest) return "";
     const std::string folded_name = folded(name);
     std::string best;
-    size_t best_distance = std::max<size_t>(1, folded_name.size() / 3) + 1;
+    size_t best_distance = std::max<size_t>(1, folded_name.size() / 4) + 1;
     for (const std::string& candidate : known) {
         const std::string other = folded(candidate);
         if (other.size() > longest) continue;

@@ -51,8 +51,9 @@ Node* list_entry(Node& list, const std::string& part, const std::string& at,
     if (index < size) return &list.items()[index];
     complaint =
         concat(quoted(at), " is ", list.describe(), ", which has no entry ", quoted(part), ". ");
-    complaint += size == 0 ? "Give the whole list: " + at + "=[…]."
-                           : concat("Name one of 0 to ", size - 1, ".");
+    complaint += size == 0   ? "Give the whole list: " + at + "=[…]."
+                 : size == 1 ? "Its only entry is 0."
+                             : concat("Name one of 0 to ", size - 1, ".");
     return nullptr;
 }
 
@@ -99,7 +100,7 @@ void apply_override(Node& root, const std::string& text, int number, Problems& p
     const std::vector<std::string> parts = split(text.substr(0, equals));
     const bool has_empty_part = std::find(parts.begin(), parts.end(), "") != parts.end();
     if (equals == std::string::npos || has_empty_part) {
-        problems.add(place, "is not of the form key=value, as in data.train.root=/data.");
+        problems.add(place, "an override is key=value, as in data.train.root=/data.");
         return;
     }
     Problems in_value;
@@ -110,11 +111,12 @@ void apply_override(Node& root, const std::string& text, int number, Problems& p
     if (!in_value.empty()) return;
     set_places(value, place);
 
+    Node changed = root;  // what was made on the way must not stay if the path ends nowhere
     std::string complaint;
-    if (Node* target = reach(root, parts, place, complaint))
-        *target = std::move(value);
-    else
-        problems.add(place, std::move(complaint));
+    Node* target = reach(changed, parts, place, complaint);
+    if (!target) return problems.add(place, std::move(complaint));
+    *target = std::move(value);
+    root = std::move(changed);
 }
 
 std::vector<Problem> name_overrides(std::vector<Problem> problems,

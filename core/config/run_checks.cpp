@@ -95,8 +95,8 @@ void check_global_batch_size(const RunSchema& schema, const Node& tree, Problems
         const std::string path = concat("data.train_dataloader.", key);
         if (is_given(tree, path))
             problems.add(place_of(tree, "global_batch_size"),
-                         concat("global_batch_size is given here, and ", path, " at ",
-                                place_of(tree, path).str(), ". Remove one."));
+                         concat("global_batch_size is given here, and ", path, " too (",
+                                place_of(tree, path).str(), "). Remove one."));
     }
 }
 

@@ -127,13 +127,11 @@ Node resolve(RunSchema& schema, const Node& tree) {
 Node read_tree(const std::string& text, const std::string& source, Problems& problems) {
     Node tree = read_yaml(text, source, problems);
     if (tree.is_map()) return tree;
+    const std::string form = " A configuration is a map of keys, such as model: {type: …}.";
     if (problems.empty())
-        problems.add(tree.place, tree.is_null() ? concat(source,
-                                                         " is empty. A configuration begins with "
-                                                         "model: {type: …}.")
-                                                : concat("a configuration is a map of keys, got ",
-                                                         tree.describe(),
-                                                         ". It begins with model: {type: …}."));
+        problems.add({std::make_shared<const std::string>(source), 1, 1},
+                     tree.is_null() ? "there is nothing in this file." + form
+                                    : concat("this file holds ", tree.describe(), ".", form));
     problems.check();
     return tree;
 }

@@ -95,7 +95,7 @@ bool is_word_of_older_yaml(const std::string& text) {
 
 bool reads_back_plain(const std::string& text) {
     if (text.empty() || !std::holds_alternative<std::string>(resolve_scalar(text))) return false;
-    if (is_word_of_older_yaml(text)) return false;
+    if (is_word_of_older_yaml(text) || text == "...") return false;
     const char first = text[0];
     if (!is_letter(first) && first != '_' && first != '/' && first != '.') return false;
     return std::all_of(text.begin(), text.end(), [](char c) {

@@ -61,13 +61,13 @@ TreeBuilder::TreeBuilder(const std::string& text, const std::string& source, Pro
 }
 
 Place TreeBuilder::place(const YAML::Mark& mark) const {
-    if (mark.line < 0 || size_t(mark.line) >= lines_.size())
-        return {source_, int(lines_.size()), 1};
-    const std::string& line = lines_[size_t(mark.line)];
-    const size_t bytes = std::min(size_t(std::max(mark.column, 0)), line.size());
+    const bool beyond = mark.line < 0 || size_t(mark.line) >= lines_.size();
+    const size_t number = beyond ? lines_.size() - 1 : size_t(mark.line);
+    const std::string& line = lines_[number];
+    const size_t bytes = beyond ? line.size() : std::min(size_t(mark.column), line.size());
     const size_t column =
         line.size() > long_line ? bytes : count_characters(std::string_view(line).substr(0, bytes));
-    return {source_, mark.line + 1, int(column) + 1};
+    return {source_, int(number) + 1, int(column) + 1};
 }
 
 std::string TreeBuilder::line(const YAML::Mark& mark) const {
@@ -96,9 +96,10 @@ void TreeBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
 void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                            const std::string& text) {
     const bool plain = tag == "?";
-    Node node(plain ? resolve_scalar(text) : Node::Value(text), place(mark));
+    const bool is_text = tag == "!" || tag == "tag:yaml.org,2002:str";
+    Node node(!is_text ? resolve_scalar(text) : Node::Value(text), place(mark));
     node.written = text;
-    if (tag != "tag:yaml.org,2002:str") refuse_tag(tag, node.place);
+    if (!is_text) refuse_tag(tag, node.place);
     if (anchor) anchors_[anchor] = {std::exchange(next_anchor_name_, ""), true, node};
     account(1 + text_weight(node.written), node.place);
     deliver(std::move(node), plain);
@@ -111,7 +112,7 @@ void TreeBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
                       concat("the alias *", target.name, " stands inside of &", target.name,
                              " itself, which would never end. Write the "
                              "value out, or move the anchor."));
-        deliver(Node(Node::Value(), place(mark)), false);
+        deliver_nothing();
         return;
     }
     const Extent added = extent(target.node);
@@ -169,8 +170,17 @@ void TreeBuilder::deliver(Node node, bool plain) {
     } else if (frame.key_is_merge) {
         frame.merged.push_back(std::move(node));
     } else if (frame.key_is_usable) {
+        // yaml-cpp puts an absent value where the next key is.
+        if (node.is_null() && node.place.line > frame.key_place.line) node.place = frame.key_place;
         frame.node.members().push_back({frame.key, frame.key_place, std::move(node)});
     }
+    frame.key_is_next = !frame.key_is_next;
+}
+
+void TreeBuilder::deliver_nothing() {
+    if (frames_.empty() || frames_.back().node.is_list()) return;
+    Frame& frame = frames_.back();
+    frame.key_is_usable = frame.key_is_merge = false;
     frame.key_is_next = !frame.key_is_next;
 }
 
@@ -220,7 +230,10 @@ void TreeBuilder::merge_into(Frame& frame, const Node& from) {
 
 void TreeBuilder::refuse_tag(const std::string& tag, const Place& place) {
     if (is_default_tag(tag)) return;
-    problems_.add(place, concat("the tag ", quoted(tag),
+    const std::string usual = "tag:yaml.org,2002:";
+    const bool is_usual = tag.compare(0, usual.size(), usual) == 0;
+    const std::string shown = is_usual ? "!!" + tag.substr(usual.size()) : tag;
+    problems_.add(place, concat("the tag ", shown,
                                 " is not supported. Remove it; !!str or "
                                 "quotes make a string."));
 }

@@ -69,6 +69,8 @@ class TreeBuilder final : public YAML::EventHandler {
     void end_container();
     /// A complete node: goes to the list or map that it stands in. `plain`: an unquoted scalar.
     void deliver(Node node, bool plain);
+    /// A value that was reported: leaves its key or entry out.
+    void deliver_nothing();
     void take_key(Frame& frame, const Node& node, bool plain);
     void merge_into(Frame& frame, const Node& from);
     void refuse_tag(const std::string& tag, const Place& place);

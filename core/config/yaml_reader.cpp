@@ -14,11 +14,17 @@ namespace {
 
 constexpr size_t max_bytes = 4 << 20;
 
-std::string advice(const std::string& line) {
+std::string advice(const std::string& complaint, const std::string& line) {
+    const auto says = [&](const char* part) { return complaint.find(part) != std::string::npos; };
     if (line.find('\t') != std::string::npos) return " Indent with spaces, not with tabs.";
     const size_t variable = line.find("${");
     if (variable != std::string::npos && line.find_first_of("{[") < variable)
         return " Inside of { } and [ ] put a value with ${…} in quotes.";
+    if (says("anchor")) return " Write &name where the value stands, before *name.";
+    if (says("EOF in scalar")) return " A quote that was opened before is never closed.";
+    if (says("flow not found")) return " Close every { and [.";
+    if (says("illegal map value"))
+        return " Indent the keys of a map alike, and put a value with \": \" in quotes.";
     return " Check the brackets, quotes and indentation here and in the lines before.";
 }
 
@@ -48,7 +54,8 @@ Node read_yaml(const std::string& given, const std::string& source, Problems& pr
     }
 
     TreeBuilder builder(text, source, problems);
-    std::istringstream stream(text);
+    // Without a last line yaml-cpp lets the end of the file close an open quote.
+    std::istringstream stream(text + "\n# the end\n");
     try {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder) && builder.documents() < 2) {
@@ -56,8 +63,9 @@ Node read_yaml(const std::string& given, const std::string& source, Problems& pr
     } catch (const DocumentTooLarge& error) {
         problems.add(error.place, error.text);
     } catch (const YAML::Exception& error) {
-        problems.add(builder.place(error.mark), concat("this is no valid YAML: ", error.msg, ".",
-                                                       advice(builder.line(error.mark))));
+        problems.add(builder.place(error.mark),
+                     concat("this is no valid YAML: ", error.msg, ".",
+                            advice(error.msg, builder.line(error.mark))));
     }
     return builder.take();
 }

@@ -1,0 +1,33 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "config/run_config.hpp"
+
+namespace ailab {
+
+/// The least that is a whole configuration; tests append from line 5 on.
+inline const std::string least =
+    "model: {type: TinyModel}\n"
+    "data: {train: {type: ListData, root: /d}}\n"
+    "optimizer: {type: AdamW}\n"
+    "total_epochs: 1\n";
+
+inline RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    ConfigInput input;
+    input.overrides = overrides;
+    return parse_config(text, "c.yaml", input);
+}
+
+/// What load says about a wrong configuration; "accepted" if it takes it.
+inline std::string complaint(const std::string& text,
+                             const std::vector<std::string>& overrides = {}) {
+    try {
+        parse(text, overrides);
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+}  // namespace ailab
