@@ -1,5 +1,6 @@
 #pragma once
 // The ranks of one run as a whole: they find each other, watch each other, and end together.
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,14 +18,21 @@ struct Heartbeat {
     int64_t step = 0;
 };
 
+/// Rank 0's text to everyone before there is a store: how MPI can tell where rank 0 is when mpirun
+/// started ranks on several hosts and no variable says it. Collective.
+using TextBroadcast = std::function<std::string(const std::string&)>;
+
 class Job : public Comm {
   public:
     /// Finds the other ranks by `init_method` and starts watching them. With one rank nothing is
-    /// opened. Throws ConfigError for a wrong init_method.
+    /// opened. Takes over SIGTERM and SIGINT. Throws ConfigError for a wrong init_method, Error
+    /// when rank 0 cannot be found. Call it before threads are started: they inherit the blocked
+    /// signals.
     static std::shared_ptr<Job> start(const Placement& placement, const std::string& init_method,
-                                      double timeout_seconds);
+                                      double timeout_seconds, TextBroadcast broadcast = {});
     ~Job() override = default;
 
+    /// The local rank and size are those of the launcher, or else as the ranks' hosts tell.
     virtual const Placement& placement() const = 0;
     virtual const c10::intrusive_ptr<c10d::Store>& store() const = 0;
 
@@ -37,8 +45,10 @@ class Job : public Comm {
 
     virtual void beat(const Heartbeat& heartbeat) noexcept = 0;
 
-    /// An error on this rank: the message (one for the job) goes to rank 0, which prints it and ends
-    /// every rank. Does not return. `status` is the exit status (1, or 2 for configuration).
+    /// An error on this rank: the message (one for the job) goes to rank 0, which prints it and
+    /// ends every rank. Does not return. `status` is the exit status (1, or 2 for configuration:
+    /// the same message from all ranks is printed as it is, one from some with rank, host and
+    /// position).
     [[noreturn]] virtual void fail(const std::string& message, int status = 1) = 0;
     /// The run is over on this rank: waits for the others, shuts the backend down.
     virtual void finish() = 0;

@@ -1,0 +1,259 @@
+#include "hub.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "ailab/error.hpp"
+#include "rank_info.hpp"
+
+namespace ailab::dist {
+namespace {
+
+constexpr std::chrono::seconds hello_within{5};
+constexpr std::chrono::seconds leave_within{5};
+
+// What is printed when several things happen at once: the cause, not its consequences.
+enum Weight { by_signal, by_secondary, by_loss, by_config, by_failure };
+
+}  // namespace
+
+Hub::Hub(int world_size, uint64_t nonce, bool loopback_only)
+    : Watcher(0, world_size), nonce_(nonce), listener_(listen_on(0, loopback_only)) {
+    joined_ranks_.assign(size_t(world_size), false);
+    joined_ranks_[0] = true;
+    start_thread();
+}
+
+void Hub::collect(std::vector<pollfd>& waits) {
+    if (!ending_) waits.push_back({listener_.fd.get(), POLLIN, 0});
+    for (const auto& peer : peers_) {
+        const short events = POLLIN | (peer->connection.has_unsent() ? POLLOUT : 0);
+        waits.push_back({peer->connection.fd(), events, 0});
+    }
+}
+
+void Hub::handle(const pollfd& ready) {
+    if (ready.fd == listener_.fd.get()) return accept_all();
+    const auto found = std::find_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
+        return peer->connection.fd() == ready.fd;
+    });
+    if (found == peers_.end()) return;
+    Peer& peer = **found;
+    peer.connection.flush();
+    if (!(ready.revents & (POLLIN | POLLHUP | POLLERR))) return;
+    const bool open = peer.connection.receive();
+    try {
+        while (const std::optional<Frame> frame = peer.connection.next()) take(peer, *frame);
+    } catch (const ProtocolError&) {
+        return gone(peer);  // not one of ours
+    }
+    if (!open) gone(peer);
+}
+
+void Hub::accept_all() {
+    const int fd = ::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    auto peer = std::make_unique<Peer>();
+    peer->connection = Connection(Fd(fd));
+    peer->heard = Clock::now();
+    peers_.push_back(std::move(peer));
+}
+
+void Hub::take(Peer& peer, const Frame& frame) {
+    if (peer.rank < 0) {
+        if (frame.type != FrameType::hello) throw ProtocolError("no hello");
+        return take_hello(peer, PayloadReader(frame.payload));
+    }
+    peer.heard = Clock::now();
+    switch (frame.type) {
+        case FrameType::heartbeat:
+            peer.beat = Report::decode(frame.payload).beat;
+            return;
+        case FrameType::failure:
+            return judge_failure(Report::decode(frame.payload));
+        case FrameType::stopped:
+            return judge_signal(Report::decode(frame.payload));
+        case FrameType::done:
+            peer.done = true;
+            return check_done();
+        case FrameType::goodbye:
+            peer.goodbye = true;
+            return;
+        default:
+            throw ProtocolError("not for rank 0");
+    }
+}
+
+void Hub::take_hello(Peer& peer, PayloadReader reader) {
+    const auto nonce = uint64_t(reader.number());
+    const int rank = int(reader.number()), world_size = int(reader.number());
+    RankInfo member = decode_info(reader);
+    auto refuse = [&](const std::string& why) {
+        peer.connection.send(FrameType::refused, why);
+        peer.goodbye = true;
+    };
+    if (nonce != nonce_) return refuse("another job listens there");
+    if (world_size != world_size_ || rank < 1 || rank >= world_size_) {
+        Report wrong{.rank = rank, .host = member.host};
+        wrong.text =
+            concat("this rank was started as ", rank, " of ", world_size, ", but rank 0 as one of ",
+                   world_size_, "; start all ranks with the same world size");
+        return judge_failure(wrong);
+    }
+    if (find(rank)) return refuse(concat("a job runs there that has its rank ", rank, " already"));
+    peer.rank = rank;
+    peer.member = std::move(member);
+    peer.heard = Clock::now();
+    peer.connection.send(FrameType::accepted);
+    {
+        const std::lock_guard lock(joined_mutex_);
+        joined_ranks_[size_t(rank)] = true;
+    }
+    if (present() == world_size_ && !welcomed_) welcome_all();
+}
+
+void Hub::welcome_all() {
+    welcomed_ = true;
+    std::vector<RankInfo> members(static_cast<size_t>(world_size_));
+    members[0] = {.host = host_, .host_id = host_id(), .addresses = {}};
+    for (const auto& peer : peers_)
+        if (peer->rank > 0) members[size_t(peer->rank)] = peer->member;
+    PayloadWriter writer;
+    for (const RankInfo& member : members) encode_info(writer, member);
+    send_all(FrameType::welcome, writer.bytes());
+    set_members(std::move(members));
+}
+
+void Hub::gone(Peer& peer) {
+    const bool lost = peer.rank > 0 && !peer.goodbye && !ending_;
+    if (lost) {
+        const std::chrono::duration<double> silence = Clock::now() - peer.heard;
+        Verdict verdict{.weight = by_loss, .report = {}, .line = {}, .when = Clock::now()};
+        verdict.line = lost_line(peer.rank, peer.member.host, peer.beat, silence.count());
+        judge(std::move(verdict));
+    }
+    std::erase_if(peers_, [&](const auto& each) { return each.get() == &peer; });
+}
+
+void Hub::failed_here(Report report) {
+    judge_failure(std::move(report));
+}
+
+void Hub::stopped_here(int signal) {
+    judge_signal(report(concat("stopped by ", signal_name(signal)), 128 + signal));
+}
+
+void Hub::judge_signal(Report report) {
+    const Clock::time_point when = Clock::now() + EndTimes::signal;
+    judge({.weight = by_signal, .report = report, .line = failure_line(report), .when = when});
+}
+
+void Hub::judge_failure(Report report) {
+    Clock::time_point when = Clock::now();
+    int weight = by_failure;
+    if (report.status == 2) {
+        // Mostly every rank finds the same mistake, and then it is no matter of one rank.
+        config_errors_[report.rank] = report.text;
+        weight = by_config;
+        if (config_errors_.size() < size_t(world_size_)) when += EndTimes::same_error;
+    } else if (report.secondary) {
+        weight = by_secondary;
+        when += EndTimes::secondary;
+    }
+    judge({.weight = weight, .report = report, .line = failure_line(report), .when = when});
+}
+
+void Hub::judge(Verdict verdict) {
+    if (verdict_ && verdict_->weight >= verdict.weight) {
+        verdict_->when = std::min(verdict_->when, verdict.when);
+        return;
+    }
+    verdict_ = std::move(verdict);
+}
+
+void Hub::end_job() {
+    ending_ = true;
+    deadline_ = Clock::now() + EndTimes::leave;
+    const bool same_everywhere =
+        verdict_->weight == by_config && config_errors_.size() == size_t(world_size_) &&
+        std::all_of(config_errors_.begin(), config_errors_.end(), [this](const auto& each) {
+            return each.second == config_errors_.begin()->second;
+        });
+    print_line(same_everywhere ? verdict_->report.text : verdict_->line);
+    const std::string status = PayloadWriter().number(verdict_->report.status).bytes();
+    for (const auto& peer : peers_) peer->connection.send(FrameType::end, status);
+}
+
+void Hub::done_here() {
+    own_done_ = true;
+    check_done();
+}
+
+void Hub::check_done() {
+    const bool all = own_done_ && present() == world_size_ &&
+                     std::all_of(peers_.begin(), peers_.end(),
+                                 [](const auto& peer) { return peer->rank < 0 || peer->done; });
+    if (!all || all_done_ || verdict_) return;
+    all_done_ = true;
+    send_all(FrameType::all_done);
+    set_all_done();
+}
+
+void Hub::leave_here() {
+    leaving_ = true;
+    deadline_ = Clock::now() + leave_within;
+}
+
+void Hub::send_beat() {
+    send_all(FrameType::heartbeat, report("", 0).encode());
+}
+
+Clock::time_point Hub::tick(Clock::time_point now) {
+    const auto far = now + std::chrono::hours(1);
+    std::erase_if(peers_, [&](const auto& peer) {
+        return peer->rank < 0 && now - peer->heard > hello_within;
+    });
+    if (verdict_ && !ending_ && now >= verdict_->when) end_job();
+    const bool alone = present() == 1;
+    if (ending_) {
+        if (alone || now >= deadline_) end_process(verdict_->report.status, !alone);
+        return deadline_;
+    }
+    if (leaving_) {
+        const bool all_left = std::all_of(peers_.begin(), peers_.end(), [](const auto& peer) {
+            return peer->rank < 0 || peer->goodbye;
+        });
+        left_ = all_left || now >= deadline_;
+        return deadline_;
+    }
+    return verdict_ ? verdict_->when : far;
+}
+
+std::string Hub::missing() {
+    std::vector<std::string> ranks;
+    const std::lock_guard lock(joined_mutex_);
+    for (size_t rank = 0; rank < joined_ranks_.size(); ++rank)
+        if (!joined_ranks_[rank]) ranks.push_back(std::to_string(rank));
+    return concat("of ", world_size_, " ranks, these did not join in time: ", join(ranks),
+                  ". Were they started, and can they reach this host?");
+}
+
+Hub::Peer* Hub::find(int rank) {
+    for (const auto& peer : peers_)
+        if (peer->rank == rank) return peer.get();
+    return nullptr;
+}
+
+int Hub::present() const {
+    return 1 + int(std::count_if(peers_.begin(), peers_.end(),
+                                 [](const auto& peer) { return peer->rank > 0; }));
+}
+
+void Hub::send_all(FrameType type, const std::string& payload) {
+    for (const auto& peer : peers_)
+        if (peer->rank > 0) peer->connection.send(type, payload);
+}
+
+}  // namespace ailab::dist

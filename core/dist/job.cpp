@@ -1,0 +1,17 @@
+#include "job.hpp"
+
+#include "many_job.hpp"
+#include "rendezvous.hpp"
+#include "single_job.hpp"
+
+namespace ailab {
+
+std::shared_ptr<Job> Job::start(const Placement& placement, const std::string& init_method,
+                                double timeout_seconds, TextBroadcast broadcast) {
+    if (placement.world_size == 1) return std::make_shared<dist::SingleJob>(placement);
+    const auto timeout = std::chrono::milliseconds(int64_t(timeout_seconds * 1000));
+    dist::Joined joined = dist::find_other_ranks(placement, init_method, timeout, broadcast);
+    return std::make_shared<dist::ManyJob>(placement, std::move(joined), timeout);
+}
+
+}  // namespace ailab

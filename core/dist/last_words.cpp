@@ -1,0 +1,84 @@
+#include "last_words.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "ailab/error.hpp"
+#include "frames.hpp"
+
+namespace ailab::dist {
+namespace {
+
+constexpr size_t longest_text = 64 << 10;
+
+std::string who(int rank, const std::string& host) {
+    return concat("ailab: [rank ", rank, ", ", host, "] ");
+}
+
+}  // namespace
+
+std::string Beat::describe() const {
+    if (phase == "start") return phase;
+    return concat(phase, ", epoch ", epoch, ", iter ", iter, ", step ", step);
+}
+
+std::string Report::encode() const {
+    PayloadWriter writer;
+    writer.number(rank).text(host).text(beat.phase).number(beat.epoch).number(beat.iter);
+    writer.number(beat.step).text(text.substr(0, longest_text)).number(status).number(secondary);
+    return writer.bytes();
+}
+
+Report Report::decode(const std::string& bytes) {
+    PayloadReader reader(bytes);
+    Report report;
+    report.rank = int(reader.number());
+    report.host = reader.text();
+    report.beat.phase = reader.text();
+    report.beat.epoch = reader.number();
+    report.beat.iter = reader.number();
+    report.beat.step = reader.number();
+    report.text = reader.text();
+    report.status = int(reader.number());
+    report.secondary = reader.number() != 0;
+    return report;
+}
+
+std::string failure_line(const Report& report) {
+    return concat(who(report.rank, report.host), report.beat.describe(), ": ", report.text);
+}
+
+std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago) {
+    char age[32];
+    std::snprintf(age, sizeof age, "%.1f", seconds_ago);
+    return concat(who(rank, host),
+                  "ended without a word (killed?); last heartbeat: ", beat.describe(), ", ",
+                  static_cast<const char*>(age), " s before");
+}
+
+const char* signal_name(int signal) noexcept {
+    switch (signal) {
+        case SIGTERM:
+            return "SIGTERM";
+        case SIGINT:
+            return "SIGINT";
+    }
+    return "a signal";
+}
+
+void print_line(std::string line) {
+    line += '\n';
+    size_t done = 0;
+    while (done < line.size()) {
+        const ssize_t written = ::write(STDERR_FILENO, line.data() + done, line.size() - done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0)
+            return;  // nobody reads stderr any more, and there is nowhere else to say so
+        done += size_t(written);
+    }
+}
+
+}  // namespace ailab::dist

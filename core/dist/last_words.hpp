@@ -1,0 +1,35 @@
+#pragma once
+// The one message with which a job ends.
+#include <string>
+
+#include "heartbeat.hpp"
+
+namespace ailab::dist {
+
+/// Why a rank wants the job to end.
+struct Report {
+    int rank = 0;
+    std::string host;
+    Beat beat;
+    std::string text;
+    int status = 1;
+    /// Likely a consequence of what happened on another rank: that one's report is to be preferred.
+    bool secondary = false;
+
+    std::string encode() const;
+    static Report decode(const std::string& bytes);
+};
+
+/// "ailab: [rank 2, node07] train, epoch 3, iter 17, step 412: <text>".
+std::string failure_line(const Report& report);
+/// "ailab: [rank 1, node07] ended without a word (killed?); last heartbeat: train, …, 0.4 s
+/// before".
+std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago);
+
+/// "SIGTERM".
+const char* signal_name(int signal) noexcept;
+
+/// One write to stderr, so that lines of several processes do not mix.
+void print_line(std::string line);
+
+}  // namespace ailab::dist

@@ -1,0 +1,238 @@
+#include "many_job.hpp"
+
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <sstream>
+#include <thread>
+
+#include "collective.hpp"
+
+namespace ailab::dist {
+namespace {
+
+constexpr std::chrono::microseconds shortest_pause{100};
+constexpr std::chrono::microseconds longest_pause{10'000};
+
+/// The local ranks as the ranks' hosts tell, where the launcher left them open.
+Placement refined(Placement placement, const std::vector<RankInfo>& members) {
+    int size = 0, rank = 0;
+    for (int each = 0; each < placement.world_size; ++each) {
+        if (members[size_t(each)].host_id != members[size_t(placement.rank)].host_id) continue;
+        ++size;
+        if (each < placement.rank) ++rank;
+    }
+    if (placement.local_size < 1) placement.local_size = size;
+    if (placement.local_rank < 0) placement.local_rank = rank;
+    return placement;
+}
+
+/// Text as int64, which every backend can sum: eight bytes a number.
+at::Tensor pack(const std::string& text, int64_t words) {
+    at::Tensor packed = at::zeros({words}, at::kLong);
+    std::memcpy(packed.data_ptr(), text.data(), text.size());
+    return packed;
+}
+
+int64_t words(int64_t bytes) {
+    return (bytes + 7) / 8;
+}
+
+std::string unpack(const at::Tensor& packed, int64_t from_word, int64_t bytes) {
+    const auto* data = static_cast<const char*>(packed.const_data_ptr()) + from_word * 8;
+    return std::string(data, size_t(bytes));
+}
+
+std::vector<uint8_t> bytes(const std::string& text) {
+    return {text.begin(), text.end()};
+}
+
+}  // namespace
+
+ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::milliseconds timeout)
+    : placement_(refined(placement, joined.members)),
+      watcher_(std::move(joined.watcher)),
+      store_(std::move(joined.store)),
+      timeout_(timeout) {
+    store_->setTimeout(timeout_);
+}
+
+ManyJob::~ManyJob() = default;
+
+void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
+    device_ = device;
+    communicator_ = backend->create(placement_, store_, device);
+    backend_name_ = communicator_->getBackendName();
+    backend_ = std::move(backend);
+    watcher_->on_abort([backend = backend_] { backend->abort(); });
+}
+
+void ManyJob::fail(const std::string& message, int status) {
+    watcher_->fail(message, status, collective_failed());
+}
+
+void ManyJob::finish() {
+    if (std::exchange(finished_, true)) return;
+    watcher_->wait_for_done();
+    // No rank is in a collective any more.
+    communicator_.reset();
+    if (backend_) backend_->shutdown();
+    watcher_->leave();
+}
+
+// ---- collectives
+
+std::chrono::milliseconds ManyJob::wait_time() const {
+    return device_.is_cpu() ? timeout_ : std::chrono::milliseconds(0);
+}
+
+std::string ManyJob::what(const char* name, const at::Tensor& tensor) const {
+    std::ostringstream text;
+    text << name << " of " << tensor.sizes() << " " << tensor.scalar_type() << " over "
+         << backend_name_;
+    return text.str();
+}
+
+void ManyJob::on_device(at::Tensor& tensor, const std::function<void(at::Tensor&)>& collective) {
+    if (!communicator_)
+        throw Error("a collective was called before the job had a backend (Job::use())");
+    if (tensor.numel() == 0) return;
+    const at::NoGradGuard no_grad;
+    if (tensor.device() == device_ && tensor.is_contiguous()) return collective(tensor);
+    at::Tensor moved = tensor.to(device_).contiguous();
+    collective(moved);
+    tensor.copy_(moved);
+}
+
+void ManyJob::all_reduce(at::Tensor& tensor, c10d::ReduceOp::RedOpType op, const char* name) {
+    on_device(tensor, [&](at::Tensor& moved) {
+        std::vector<at::Tensor> tensors{moved};
+        c10d::AllreduceOptions options;
+        options.reduceOp = op;
+        options.timeout = timeout_;
+        run_collective([&] { return communicator_->allreduce(tensors, options); }, wait_time(),
+                       [&] { return what(name, moved); });
+    });
+}
+
+void ManyJob::all_reduce_sum(at::Tensor& tensor) {
+    all_reduce(tensor, c10d::ReduceOp::SUM, "all_reduce_sum");
+}
+
+void ManyJob::all_reduce_max(at::Tensor& tensor) {
+    all_reduce(tensor, c10d::ReduceOp::MAX, "all_reduce_max");
+}
+
+void ManyJob::all_reduce_min(at::Tensor& tensor) {
+    all_reduce(tensor, c10d::ReduceOp::MIN, "all_reduce_min");
+}
+
+void ManyJob::broadcast(at::Tensor& tensor, int root) {
+    on_device(tensor, [&](at::Tensor& moved) {
+        std::vector<at::Tensor> tensors{moved};
+        c10d::BroadcastOptions options;
+        options.rootRank = root;
+        options.timeout = timeout_;
+        run_collective([&] { return communicator_->broadcast(tensors, options); }, wait_time(),
+                       [&] { return what("broadcast", moved); });
+    });
+}
+
+void ManyJob::barrier() {
+    if (!communicator_) {
+        exchange("barrier", "");
+        return;
+    }
+    c10d::BarrierOptions options;
+    options.timeout = timeout_;
+    if (!device_.is_cpu()) {
+        options.device = device_;
+        options.device_ids = {device_.index()};
+    }
+    run_collective([&] { return communicator_->barrier(options); }, wait_time(),
+                   [&] { return concat("barrier over ", backend_name_); });
+}
+
+// ---- text
+
+std::string ManyJob::from_store(const std::string& key, const std::string& name, int from_rank) {
+    const Clock::time_point deadline = Clock::now() + timeout_;
+    auto pause = shortest_pause;
+    try {
+        // Not Store::wait(): when rank 0 dies, that one prints pages of its own to stderr.
+        while (!store_->check({key})) {
+            if (Clock::now() > deadline) throw Error("it timed out");
+            std::this_thread::sleep_for(pause);
+            pause = std::min(2 * pause, longest_pause);
+        }
+        return store_->get_to_str(key);
+    } catch (const c10::Error& error) {
+        throw CollectiveError(concat(name, " waited for rank ", from_rank,
+                                     " and failed: ", error.what_without_backtrace()));
+    } catch (const Error& error) {
+        throw CollectiveError(
+            concat(name, " waited for rank ", from_rank, " and failed: ", error.what()));
+    }
+}
+
+std::vector<std::string> ManyJob::exchange(const std::string& key, const std::string& text) {
+    const std::string round = concat("ailab/exchange/", exchanges_++, "/", key, "/");
+    try {
+        store_->set(round + std::to_string(rank()), bytes(text));
+    } catch (const c10::Error& error) {
+        throw CollectiveError(
+            concat("exchange of ", key, " failed: ", error.what_without_backtrace()));
+    }
+    std::vector<std::string> texts;
+    for (int from = 0; from < world_size(); ++from)
+        texts.push_back(from == rank() ? text
+                                       : from_store(round + std::to_string(from),
+                                                    concat("exchange of ", key), from));
+    return texts;
+}
+
+std::vector<std::string> ManyJob::gather_text(const std::string& text) {
+    return communicator_ ? gather_by_backend(text) : exchange("gather_text", text);
+}
+
+std::string ManyJob::broadcast_text(const std::string& text) {
+    return communicator_ ? broadcast_by_backend(text) : broadcast_by_store(text);
+}
+
+std::string ManyJob::broadcast_by_store(const std::string& text) {
+    const std::string key = concat("ailab/exchange/", exchanges_++, "/broadcast_text");
+    if (rank() != 0) return from_store(key, "broadcast_text", 0);
+    store_->set(key, bytes(text));
+    return text;
+}
+
+std::string ManyJob::broadcast_by_backend(const std::string& text) {
+    at::Tensor size = at::full({1}, int64_t(text.size()), at::kLong);
+    broadcast(size, 0);
+    const int64_t count = size.item<int64_t>();
+    at::Tensor packed =
+        rank() == 0 ? pack(text, words(count)) : at::zeros({words(count)}, at::kLong);
+    broadcast(packed, 0);
+    return unpack(packed, 0, count);
+}
+
+std::vector<std::string> ManyJob::gather_by_backend(const std::string& text) {
+    at::Tensor sizes = at::zeros({world_size()}, at::kLong);
+    sizes[rank()] = int64_t(text.size());
+    all_reduce_sum(sizes);
+    const int64_t* counts = sizes.const_data_ptr<int64_t>();
+    std::vector<int64_t> begins(1, 0);
+    for (int each = 0; each < world_size(); ++each)
+        begins.push_back(begins.back() + words(counts[each]));
+    // Each rank fills its own part, the others hold zeros there: the sum is the concatenation.
+    at::Tensor all = at::zeros({begins.back()}, at::kLong);
+    std::memcpy(all.data_ptr<int64_t>() + begins[size_t(rank())], text.data(), text.size());
+    all_reduce_sum(all);
+    std::vector<std::string> texts;
+    for (int each = 0; each < world_size(); ++each)
+        texts.push_back(unpack(all, begins[size_t(each)], counts[each]));
+    return texts;
+}
+
+}  // namespace ailab::dist

@@ -1,0 +1,201 @@
+#include "net.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include "ailab/error.hpp"
+
+namespace ailab::dist {
+namespace {
+
+/// After this long without an answer from the other machine's kernel the connection counts as lost.
+constexpr int lost_after_ms = 30'000;
+
+void set_option(int fd, int level, int option, int value) {
+    // Each of these only improves the connection; it works without.
+    (void)::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void tune(int fd) {
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, lost_after_ms);
+}
+
+uint16_t bound_port(int fd) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+        throw Error(concat("getsockname failed: ", std::strerror(errno)));
+    if (address.ss_family == AF_INET6)
+        return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
+    return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
+}
+
+template <class Address>
+Fd try_listen(const Address& address, int family) {
+    Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) return fd;
+    set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (family == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(fd.get(), SOMAXCONN) != 0) {
+        const int error = errno;
+        fd.reset();
+        errno = error;
+    }
+    return fd;
+}
+
+Fd try_connect(const addrinfo& address, Clock::time_point deadline, std::string& why) {
+    Fd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    int error = 0;
+    if (!fd ||
+        (::connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS)) {
+        error = errno;
+    } else {
+        pollfd wait{fd.get(), POLLOUT, 0};
+        const int ready = ::poll(&wait, 1, milliseconds_until(deadline));
+        socklen_t length = sizeof error;
+        if (ready == 0)
+            error = ETIMEDOUT;
+        else if (ready < 0 || ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+            error = errno;
+    }
+    if (error != 0) {
+        why = std::strerror(error);
+        return Fd();
+    }
+    tune(fd.get());
+    return fd;
+}
+
+std::string first_line(const char* path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+std::string identity(const char* path) {
+    struct stat status {};
+    if (::stat(path, &status) != 0) return "-";
+    return concat(uint64_t(status.st_dev), ".", uint64_t(status.st_ino));
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+    if (this != &other) {
+        reset();
+        fd_ = other.release();
+    }
+    return *this;
+}
+
+void Fd::reset() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+}
+
+int milliseconds_until(Clock::time_point deadline) {
+    using std::chrono::milliseconds;
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    return int(std::clamp<int64_t>(left.count(), 0, 1'000'000'000));
+}
+
+Listener listen_on(uint16_t port, bool loopback_only) {
+    Fd fd;
+    if (!loopback_only) {
+        sockaddr_in6 any{};
+        any.sin6_family = AF_INET6;
+        any.sin6_port = htons(port);
+        any.sin6_addr = in6addr_any;
+        fd = try_listen(any, AF_INET6);
+    }
+    if (!fd && (loopback_only || errno != EADDRINUSE)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(loopback_only ? INADDR_LOOPBACK : INADDR_ANY);
+        fd = try_listen(address, AF_INET);
+    }
+    if (!fd) throw Error(concat("cannot listen on port ", port, ": ", std::strerror(errno)));
+    const uint16_t bound = bound_port(fd.get());
+    return {std::move(fd), bound};
+}
+
+Fd connect_to(const std::string& host, uint16_t port, Clock::time_point deadline,
+              std::string& why) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* raw = nullptr;
+    const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &raw);
+    if (failed != 0) {
+        why = concat("host \"", host, "\" is not known: ", ::gai_strerror(failed));
+        return Fd();
+    }
+    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(raw, ::freeaddrinfo);
+    for (const addrinfo* each = raw; each; each = each->ai_next)
+        if (Fd fd = try_connect(*each, deadline, why)) return fd;
+    return Fd();
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) return "?";
+    const std::string full = name.data();
+    return full.substr(0, full.find('.'));
+}
+
+std::string host_id() {
+    static const std::string id = [] {
+        return concat(host_name(), " ", first_line("/proc/sys/kernel/random/boot_id"), " ",
+                      identity("/proc/self/ns/net"), " ", identity("/dev/shm"));
+    }();
+    return id;
+}
+
+std::vector<std::string> reachable_addresses() {
+    std::vector<std::string> found;
+    ifaddrs* raw = nullptr;
+    if (::getifaddrs(&raw) == 0) {
+        const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> interfaces(raw, ::freeifaddrs);
+        for (const int family : {AF_INET, AF_INET6}) {
+            for (const ifaddrs* each = raw; each; each = each->ifa_next) {
+                if (!each->ifa_addr || each->ifa_addr->sa_family != family ||
+                    (each->ifa_flags & IFF_LOOPBACK) || !(each->ifa_flags & IFF_UP))
+                    continue;
+                const socklen_t length =
+                    family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+                std::array<char, NI_MAXHOST> text{};
+                if (::getnameinfo(each->ifa_addr, length, text.data(), text.size(), nullptr, 0,
+                                  NI_NUMERICHOST) == 0)
+                    found.emplace_back(text.data());
+            }
+        }
+    }
+    found.push_back(host_name());
+    return found;
+}
+
+}  // namespace ailab::dist

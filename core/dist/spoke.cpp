@@ -1,0 +1,196 @@
+#include "spoke.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "ailab/error.hpp"
+#include "rank_info.hpp"
+
+namespace ailab::dist {
+namespace {
+
+/// How long a host that is down may keep the others from electing who prints.
+constexpr std::chrono::milliseconds alive_within{300};
+/// The rank that prints stays this long, so that slower ones still find it.
+constexpr std::chrono::milliseconds linger{500};
+constexpr std::chrono::seconds answer_within{5};
+
+int status_of(const Frame& end) {
+    return int(PayloadReader(end.payload).number());
+}
+
+}  // namespace
+
+std::string Meeting::encode() const {
+    PayloadWriter writer;
+    writer.number(int64_t(nonce)).text(host_id).number(port).number(int64_t(addresses.size()));
+    for (const std::string& address : addresses) writer.text(address);
+    return writer.bytes();
+}
+
+Meeting Meeting::decode(const std::string& bytes) {
+    PayloadReader reader(bytes);
+    Meeting meeting;
+    meeting.nonce = uint64_t(reader.number());
+    meeting.host_id = reader.text();
+    meeting.port = uint16_t(reader.number());
+    for (int64_t left = reader.number(); left > 0; --left)
+        meeting.addresses.push_back(reader.text());
+    return meeting;
+}
+
+Connection join_meeting(const Meeting& meeting, int rank, int world_size, const RankInfo& self,
+                        Clock::time_point deadline, std::string& why) {
+    deadline = std::min(deadline, Clock::now() + answer_within);
+    Fd fd = reach(meeting.host_id, meeting.addresses, meeting.port, deadline, why);
+    if (!fd) return {};
+    Connection hub(std::move(fd));
+    PayloadWriter hello;
+    hello.number(int64_t(meeting.nonce)).number(rank).number(world_size);
+    encode_info(hello, self);
+    hub.send(FrameType::hello, hello.bytes());
+    why = "no answer";
+    try {
+        while (Clock::now() < deadline) {
+            pollfd wait{hub.fd(), POLLIN, 0};
+            ::poll(&wait, 1, milliseconds_until(deadline));
+            const bool open = hub.receive();
+            if (const std::optional<Frame> frame = hub.next()) {
+                if (frame->type == FrameType::accepted) return hub;
+                if (frame->type == FrameType::end) ::_exit(status_of(*frame));
+                why = frame->type == FrameType::refused ? frame->payload : "a strange answer";
+                return {};
+            }
+            if (!open) break;
+        }
+    } catch (const ProtocolError& error) {
+        why = error.what();
+    }
+    return {};
+}
+
+Spoke::Spoke(int rank, int world_size, Connection hub, Listener listener)
+    : Watcher(rank, world_size),
+      hub_(std::move(hub)),
+      listener_(std::move(listener)),
+      hub_heard_(Clock::now()) {
+    start_thread();
+}
+
+void Spoke::collect(std::vector<pollfd>& waits) {
+    const short events = POLLIN | (hub_.has_unsent() ? POLLOUT : 0);
+    if (hub_.open()) waits.push_back({hub_.fd(), events, 0});
+}
+
+void Spoke::handle(const pollfd& ready) {
+    hub_.flush();
+    if (!(ready.revents & (POLLIN | POLLHUP | POLLERR))) return;
+    bool open = hub_.receive();
+    try {
+        while (const std::optional<Frame> frame = hub_.next()) take(*frame);
+    } catch (const ProtocolError&) {
+        open = false;
+    }
+    if (open) return;
+    if (!leaving_) hub_lost();
+    hub_.close();
+}
+
+void Spoke::take(const Frame& frame) {
+    hub_heard_ = Clock::now();
+    switch (frame.type) {
+        case FrameType::heartbeat:
+            hub_beat_ = Report::decode(frame.payload).beat;
+            return;
+        case FrameType::welcome:
+            return take_welcome(frame.payload);
+        case FrameType::end:
+            end_process(status_of(frame), false);
+        case FrameType::all_done:
+            return set_all_done();
+        default:
+            throw ProtocolError("not from rank 0");
+    }
+}
+
+void Spoke::take_welcome(const std::string& payload) {
+    PayloadReader reader(payload);
+    for (int rank = 0; rank < world_size_; ++rank) known_.push_back(decode_info(reader));
+    set_members(known_);
+}
+
+void Spoke::failed_here(Report report) {
+    ask_for_end(std::move(report), FrameType::failure);
+}
+
+void Spoke::stopped_here(int signal) {
+    if (pending_) return;
+    ask_for_end(report(concat("stopped by ", signal_name(signal)), 128 + signal),
+                FrameType::stopped);
+}
+
+void Spoke::ask_for_end(Report report, FrameType type) {
+    hub_.send(type, report.encode());
+    pending_ = std::move(report);
+    deadline_ = Clock::now() + EndTimes::answer;
+}
+
+void Spoke::done_here() {
+    hub_.send(FrameType::done);
+}
+
+void Spoke::leave_here() {
+    hub_.send(FrameType::goodbye);
+    leaving_ = true;
+    deadline_ = Clock::now() + EndTimes::leave;
+}
+
+void Spoke::send_beat() {
+    hub_.send(FrameType::heartbeat, report("", 0).encode());
+}
+
+Clock::time_point Spoke::tick(Clock::time_point now) {
+    if (leaving_) {
+        left_ = !hub_.open() || !hub_.has_unsent() || now >= deadline_;
+        return deadline_;
+    }
+    if (!pending_) return now + std::chrono::hours(1);
+    if (now >= deadline_) {  // rank 0 does not answer any more
+        print_line(failure_line(*pending_));
+        end_process(pending_->status, true);
+    }
+    return deadline_;
+}
+
+void Spoke::hub_lost() {
+    const bool own_failure = pending_ && !pending_->secondary && pending_->status < 128;
+    if (own_failure) {
+        print_line(failure_line(*pending_));
+        end_process(pending_->status, false);
+    }
+    if (lower_rank_alive()) end_process(1, false);
+    const std::string host = known_.empty() ? "unknown host" : known_[0].host;
+    const std::chrono::duration<double> silence = Clock::now() - hub_heard_;
+    print_line(lost_line(0, host, hub_beat_, silence.count()));
+    std::this_thread::sleep_for(linger);
+    end_process(1, true);
+}
+
+bool Spoke::lower_rank_alive() {
+    for (int rank = 1; rank < rank_ && !known_.empty(); ++rank) {
+        const RankInfo& other = known_[size_t(rank)];
+        std::string why;
+        if (reach(other.host_id, other.addresses, other.port, Clock::now() + alive_within, why))
+            return true;
+    }
+    return false;
+}
+
+std::string Spoke::missing() {
+    return concat("rank 0 did not say within the time allowed that all ", world_size_,
+                  " ranks are there");
+}
+
+}  // namespace ailab::dist
