@@ -19,8 +19,7 @@ std::string counts(const LogRecord& record) {
     const std::string total = std::to_string(record.iters);
     std::string iter = std::to_string(record.iter);
     iter.insert(0, total.size() - std::min(total.size(), iter.size()), ' ');
-    return (record.epoch > 0 ? concat("[", record.epoch, "]") : "") + "[" + iter + "/" + total +
-           "]";
+    return (record.by_iter ? "" : concat("[", record.epoch, "]")) + "[" + iter + "/" + total + "]";
 }
 
 }  // namespace
@@ -36,8 +35,8 @@ std::string duration_text(double seconds) {
 }
 
 std::string console_line(const LogRecord& record) {
-    std::string line = concat(record.epoch > 0 ? "Epoch(" : "Iter(", phase_name(record.phase), ") ",
-                              counts(record));
+    std::string line =
+        concat(record.by_iter ? "Iter(" : "Epoch(", phase_name(record.phase), ") ", counts(record));
     auto add = [&](const std::string& name, const std::string& text) {
         line += "  " + name + ": " + text;
     };
@@ -56,8 +55,7 @@ std::string console_line(const LogRecord& record) {
 std::string json_line(const LogRecord& record) {
     JsonLine line;
     line.add("mode", std::string(phase_name(record.phase)));
-    if (record.epoch > 0) line.add("epoch", record.epoch);
-    line.add("iter", record.iter).add("step", record.step);
+    line.add("epoch", record.epoch).add("iter", record.iter).add("step", record.step);
     for (const auto& [name, value] : record.lr) line.add(name, value);
     line.add("time", record.time);
     if (record.data_time >= 0) line.add("data_time", record.data_time);

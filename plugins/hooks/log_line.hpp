@@ -13,7 +13,8 @@ using NamedValues = std::vector<std::pair<std::string, double>>;
 /// What one line tells. Counts are as people see them: from 1.
 struct LogRecord {
     Phase phase = Phase::train;
-    /// 0 for a run by iterations: then the line counts these alone.
+    /// A run by iterations: the line counts these alone.
+    bool by_iter = false;
     int64_t epoch = 0;
     int64_t iter = 0;
     int64_t iters = 0;

@@ -43,6 +43,7 @@ class LoggerHook final : public Hook {
 
     void before_train_epoch(Run& run) override {
         phase_begin_ = Clock::now();
+        in_training_ = true;
         run.timing();  // what validation took is not this epoch's
     }
     void after_train_iter(Run& run) override {
@@ -54,6 +55,7 @@ class LoggerHook final : public Hook {
     }
     void after_train_epoch(Run& run) override {
         if (unlogged_ > 0) log_training(run);
+        in_training_ = false;
     }
 
     void before_val_epoch(Run&) override { phase_begin_ = Clock::now(); }
@@ -74,9 +76,11 @@ class LoggerHook final : public Hook {
         const Progress& progress = run.progress();
         LogRecord record;
         record.phase = progress.phase;
-        record.epoch = progress.total_epochs > 0 ? progress.epoch + 1 : 0;
-        record.iter = progress.iter + 1;
-        record.iters = progress.iters;
+        record.by_iter = progress.total_epochs == 0;
+        record.epoch = progress.epoch + 1;
+        const bool whole_run = record.by_iter && progress.phase == Phase::train;
+        record.iter = whole_run ? progress.step : progress.iter + 1;
+        record.iters = whole_run ? progress.total_steps : progress.iters;
         record.step = progress.step;
         record.memory = int64_t(double(run.device().peak_memory()) / mebibyte);
         return record;
@@ -117,10 +121,12 @@ class LoggerHook final : public Hook {
 
     void write_summary(Run& run, const std::string& exit) {
         if (!metrics_.is_open()) return;  // not rank 0, or it failed before
-        const double seconds = run.train_seconds();
+        // The run counts the time of complete epochs.
+        const double seconds =
+            run.train_seconds() + (in_training_ ? seconds_since(phase_begin_) : 0.0);
         metrics_.write(JsonLine()
                            .add("mode", std::string("summary"))
-                           .add("epoch", run.progress().epoch)
+                           .add("epoch", run.progress().epoch + 1)
                            .add("step", run.progress().step)
                            .add("samples_per_second", double(run.train_samples()) / seconds)
                            .add("time_to_first_step", run.seconds_to_first_step())
@@ -136,6 +142,7 @@ class LoggerHook final : public Hook {
     double timed_seconds_ = 0;
     int64_t timed_iterations_ = 0;
     Clock::time_point phase_begin_;
+    bool in_training_ = false;
 };
 
 }  // namespace
