@@ -32,7 +32,7 @@ std::string loading;  // NOLINT: read by the terminate handler, which has no arg
     }
     std::fprintf(
         stderr,
-        "%s cannot be loaded: a constructor of one of its static objects threw %s. Move that "
+        "ailab-run: %s cannot be loaded: a constructor of one of its static objects threw %s. Move that "
         "work into the module's constructor.\n",
         loading.c_str(), what.c_str());
     std::_Exit(2);
