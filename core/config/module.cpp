@@ -24,9 +24,8 @@ void report_missing_type(const std::string& kind, const Node& node, const std::s
                          Problems& problems) {
     for (const Member& member : node.members())
         if (nearest_name(member.key, {"type"}) == "type")
-            return problems.add(
-                member.place,
-                concat(name, " has no \"type\"; did you mean it with ", quoted(member.key), "?"));
+            return problems.add(member.place, concat(name, " has no \"type\"; is ",
+                                                     quoted(member.key), " a misspelling of it?"));
     problems.add(node.place, concat(name, " has no \"type\", the name of a ", kind,
                                     ". Add one; ailab-run --list-modules ", kind, " lists them."));
 }

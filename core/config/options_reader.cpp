@@ -65,10 +65,10 @@ class OptionReader final : public OptionVisitor {
         const bool absent = !node || (node->is_null() && is_module_type(ref.type_name()));
         if (!absent) return ref.read(*node, field.bounds, subject_.path_of(field.name), problems_);
         if (!field.required) return;
-        problems_.add(
-            node ? node->place : subject_.place,
-            concat(subject_.title, " needs the ", subject_.noun, " ", quoted(field.name), " (",
-                   field.doc, "). Add ", field.name, ": ", example_value(ref.type_name()), "."));
+        problems_.add(node ? node->place : subject_.place,
+                      concat(subject_.title, " needs the ", subject_.noun, " ", quoted(field.name),
+                             " (", field.doc, "). Add \"", field.name, ": ",
+                             example_value(ref.type_name()), "\"."));
     }
 
   private:

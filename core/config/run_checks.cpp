@@ -55,7 +55,7 @@ void check_length(const Node& tree, Problems& problems) {
     if (!epochs && !iters)
         problems.add(tree.place,
                      "the configuration needs the key \"total_epochs\" or \"total_iters\" "
-                     "(how long the run is). Add total_epochs: 10, for example.");
+                     "(how long the run is). Add \"total_epochs: 10\", for example.");
 }
 
 bool has_phase(const RunConfig& config, const std::string& phase) {
@@ -86,7 +86,7 @@ void check_workflow(const RunConfig& config, const Node& tree, Problems& problem
     if (!is_given(tree, "optimizer"))
         problems.add(tree.place,
                      "the configuration needs the key \"optimizer\" to train. Add "
-                     "optimizer: {type: …}.");
+                     "\"optimizer: {type: …}\".");
 }
 
 void check_global_batch_size(const RunSchema& schema, const Node& tree, Problems& problems) {

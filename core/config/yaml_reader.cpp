@@ -55,7 +55,7 @@ Node read_yaml(const std::string& given, const std::string& source, Problems& pr
 
     TreeBuilder builder(text, source, problems);
     // Without a last line yaml-cpp lets the end of the file close an open quote.
-    std::istringstream stream(text + "\n# the end\n");
+    std::istringstream stream(text + "\n# the end");
     try {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder) && builder.documents() < 2) {

@@ -58,8 +58,8 @@ const Accepted accepted[] = {
     {"train_is_shuffled", least, "data.train_dataloader.shuffle", "true"},
     {"val_is_not_shuffled", least, "data.val_dataloader.shuffle", "false"},
     {"option_defaults", least, "optimizer",
-     "{type: AdamW, lr: 0.001, betas: [0.9, 0.999], eps: "
-     "1.0e-08, weight_decay: 0.01, amsgrad: false}"},
+     "{type: AdamW, lr: 0.001, betas: [0.9, 0.999], eps: 1.0e-08, weight_decay: 0.01, amsgrad: "
+     "false}"},
     {"epochs_of_workflow", least + "workflow: [[train, 2]]\n", "workflow", "[[train, 2]]"},
     {"iters_of_workflow", least + "workflow: [{phase: train, iters: 500}, [train, 1]]\n",
      "workflow", "[{phase: train, iters: 500}, [train, 1]]"},
@@ -217,13 +217,12 @@ TEST(UsersFiles, AllMistakesComeAtOnceInTheOrderOfTheirPlaces) {
     EXPECT_EQ(
         complaint(text, {"optimizer.type=SGD"}),
         "command line: \"optimizer.type=SGD\": unknown optimizer \"SGD\". Plugins loaded: fake.\n"
-        "c.yaml:1:28: hook \"DDPHook\" has no option \"x\". It takes: enable, enabled, "
-        "priority.\n"
+        "c.yaml:1:28: hook \"DDPHook\" has no option \"x\". It takes: enable, enabled, priority.\n"
         "c.yaml:2:7: seed must be at least 0, got -1.\n"
         "c.yaml:3:15: unknown model \"Nope\". Plugins loaded: fake.\n"
         "c.yaml:4:15: total_epochs must be at least 1, got 0.\n"
         "c.yaml:5:15: dataset \"ListData\" needs the option \"root\" (folder of the data). Add "
-        "root: ….\n"
+        "\"root: …\".\n"
         "c.yaml:6:1: the configuration has no key \"bogus\". It takes: seed, work_dir, "
         "resume_from, plugins, dist, model, data, global_batch_size, loss, optimizer, workflow, "
         "total_epochs, total_iters, hooks, runtime.");
@@ -237,8 +236,8 @@ TEST(UsersFiles, MissingFile) {
         FAIL();
     } catch (const ConfigError& error) {
         EXPECT_STREQ(error.what(),
-                     "/nowhere/train.yaml: the configuration cannot be read: No such "
-                     "file or directory. Check the name.");
+                     "/nowhere/train.yaml: the configuration cannot be read: No such file or "
+                     "directory. Check the name.");
     }
     input.path = "/";
     EXPECT_THROW(load_config(input), ConfigError);

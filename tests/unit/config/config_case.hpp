@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "config/run_config.hpp"
+#include "fake_modules.hpp"
 
 namespace ailab {
 
@@ -14,6 +15,7 @@ inline const std::string least =
     "total_epochs: 1\n";
 
 inline RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    fake::reset_host();
     ConfigInput input;
     input.overrides = overrides;
     return parse_config(text, "c.yaml", input);

@@ -8,6 +8,9 @@
 
 namespace ailab::fake {
 
+/// Forgets the plugins that an earlier test loaded.
+void reset_host();
+
 struct TinyModel {
     struct Options {
         int64_t hidden = 128;

@@ -43,6 +43,12 @@ class FakeHost final : public PluginHost {
         add<fake::Plain>("hook", "DDPHook");
     }
 
+    /// As in a new process: "extra.so" is not loaded.
+    void reset() {
+        loaded_.resize(1);
+        std::erase_if(entries_, [](const ModuleEntry& entry) { return entry.plugin == "extra"; });
+    }
+
     void add_search_folder(const std::string&) override {}
     void load(const std::string& name) override {
         if (name != "extra.so") throw ConfigError("plugin " + name + " not found; looked in ./.");
@@ -91,11 +97,19 @@ class FakeHost final : public PluginHost {
     std::vector<LoadedPlugin> loaded_ = {{.name = "fake"}};
 };
 
-}  // namespace
-
-PluginHost& PluginHost::instance() {
+FakeHost& fake_host() {
     static FakeHost host;
     return host;
+}
+
+}  // namespace
+
+void fake::reset_host() {
+    fake_host().reset();
+}
+
+PluginHost& PluginHost::instance() {
+    return fake_host();
 }
 
 }  // namespace ailab
