@@ -121,9 +121,12 @@ class IdxFile::Mapping {
 IdxFile::IdxFile(const std::string& path, int dimensions, int64_t limit) : path_(path) {
     const auto plain = std::make_shared<Mapping>(path);
     const bool gzip = plain->size >= 2 && plain->data[0] == 0x1f && plain->data[1] == 0x8b;
-    if (gzip) return read_gzip(dimensions, limit);
-    mapping_ = plain;
-    read_plain(dimensions, limit);
+    if (gzip) {
+        read_gzip(dimensions, limit);
+    } else {
+        mapping_ = plain;
+        read_plain(dimensions, limit);
+    }
 }
 
 void IdxFile::read_plain(int dimensions, int64_t limit) {
