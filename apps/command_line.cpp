@@ -32,7 +32,8 @@ po::options_description known_options() {
 
 std::vector<std::string> option_names() {
     std::vector<std::string> names;
-    for (const auto& option : known_options().options())
+    const po::options_description known = known_options();
+    for (const auto& option : known.options())
         if (option->long_name() != "words") names.push_back("--" + option->long_name());
     return names;
 }
@@ -56,7 +57,8 @@ po::variables_map parse(const std::vector<std::string>& arguments) {
                       .run(),
                   values);
     } catch (const po::unknown_option& e) {
-        const std::string name = e.get_option_name();
+        const std::string given = e.get_option_name();
+        const std::string name = given.substr(0, given.find('='));
         throw ConfigError(
             concat("unknown option ", name, ".", did_you_mean(name, option_names()), see_help));
     } catch (const po::invalid_command_line_syntax& e) {

@@ -136,6 +136,8 @@ class ElfReader {
                         : header_.e_type == ET_EXEC ? "a program"
                                                     : "some other ELF file",
                         ", not a shared library. Build it with ailab_add_plugin()."));
+        // The table of sections is the last thing in the file: most cuts show here.
+        require(header_.e_shoff, uint64_t{header_.e_shnum} * header_.e_shentsize);
         segments_ =
             table<Elf64_Phdr>(header_.e_phoff, header_.e_phnum, header_.e_phentsize, "segment");
         for (const Elf64_Phdr& segment : segments_)

@@ -18,6 +18,11 @@ namespace {
 
 std::string loading;  // NOLINT: read by the terminate handler, which has no argument
 
+std::string constructor_threw(const std::string& path, const std::string& what) {
+    return concat(path, " cannot be loaded: a constructor of one of its static objects threw ",
+                  what, ". Move that work into the module's constructor.");
+}
+
 [[noreturn]] void report_static_constructor() {
     std::string what = "something that is no std::exception";
     if (const std::exception_ptr thrown = std::current_exception()) {
@@ -30,15 +35,12 @@ std::string loading;  // NOLINT: read by the terminate handler, which has no arg
     } else {
         what = "nothing: it called std::terminate()";
     }
-    std::fprintf(
-        stderr,
-        "ailab-run: %s cannot be loaded: a constructor of one of its static objects threw %s. Move that "
-        "work into the module's constructor.\n",
-        loading.c_str(), what.c_str());
+    std::fprintf(stderr, "ailab-run: %s\n", constructor_threw(loading, what).c_str());
     std::_Exit(2);
 }
 
-/// While it lives, an exception that leaves a static constructor is reported in the plugin's name.
+/// While it lives, an exception that ends the process in a static constructor is reported in the
+/// plugin's name. (Some dynamic loaders let it pass to dlopen's caller, others do not.)
 class TerminateGuard {
   public:
     explicit TerminateGuard(const std::string& path) : before_(std::get_terminate()) {
@@ -89,7 +91,11 @@ const Descriptor& load_shared_object(const std::string& path) {
     boost::dll::fs::error_code error;
     {
         const TerminateGuard guard(path);
-        library.load(path, error, mode);
+        try {
+            library.load(path, error, mode);
+        } catch (const std::exception& e) {
+            throw ConfigError(constructor_threw(path, concat("\"", e.what(), "\"")));
+        }
     }
     if (error) {
         const char* text = dlerror();

@@ -39,7 +39,7 @@ def patched_stamp(offset, value):
 class BadPlugins(InFolder):
     def refuse(self, path, text, cwd=None):
         result = run("--list-modules", "sampler", "--plugins", path, cwd=cwd)
-        self.assert_refused(result, "ailab-run: " + text.replace("PATH", path))
+        self.assert_refused(result, "ailab-run: " + text.replace("<file>", path))
 
     def test_good_one_is_accepted(self):
         path = self.write("libmy.so", bytes(good_bytes()))
@@ -53,42 +53,42 @@ class BadPlugins(InFolder):
                     f"(unset), {BUILD}/lib/ailab/plugins/libmy.so. Give the path of the file, or "
                     "add its folder to AILAB_PLUGIN_PATH.", cwd=self.folder)
         self.refuse(self.folder + "/libmy.so",
-                    "plugin PATH was not found. Check the path, and that its build has finished.")
+                    "plugin <file> was not found. Check the path, and that its build has finished.")
 
     def test_text_file(self):
         path = self.write("libmy.so", "#include <ailab/ailab.hpp>\n")
-        self.refuse(path, 'PATH is not a shared library: it begins with "#include <ailab/ailab.hp". '
+        self.refuse(path, '<file> is not a shared library: it begins with "#include <ailab/ailab.hp". '
                           "Give --plugins the lib….so that the plugin's build made.")
 
     def test_empty_file(self):
         self.refuse(self.write("libmy.so", ""),
-                    "PATH is empty; it should be a shared library. Build or copy it again.")
+                    "<file> is empty; it should be a shared library. Build or copy it again.")
 
     def test_folder(self):
-        self.refuse(self.folder, "PATH is a folder; it should be a shared library.")
+        self.refuse(self.folder, "<file> is a folder; it should be a shared library.")
 
     @unittest.skipIf(os.geteuid() == 0, "root may read everything")
     def test_unreadable_file(self):
         path = self.write("libmy.so", bytes(good_bytes()))
         os.chmod(path, 0)
-        self.refuse(path, "PATH cannot be read: Permission denied.")
+        self.refuse(path, "<file> cannot be read: Permission denied.")
 
     def test_other_architecture(self):
         content = good_bytes()
         struct.pack_into("<H", content, E_MACHINE, EM_AARCH64)
         self.refuse(self.write("libmy.so", bytes(content)),
-                    "PATH was built for AArch64; this machine is x86-64. Build it on this machine.")
+                    "<file> was built for AArch64; this machine is x86-64. Build it on this machine.")
 
     def test_truncated_file(self):
         content = bytes(good_bytes())
         half = content[:len(content) // 2]
         self.refuse(self.write("libmy.so", half),
-                    f"PATH is truncated: it has {len(half)} bytes, and its headers speak of "
+                    f"<file> is truncated: it has {len(half)} bytes, and its headers speak of "
                     f"{len(content)}. Build or copy it again.")
 
     def test_no_stamp(self):
         self.refuse(fixture("no_stamp"),
-                    "PATH is not an ailab plugin: it has no ailab stamp. Put AILAB_PLUGIN(...) in "
+                    "<file> is not an ailab plugin: it has no ailab stamp. Put AILAB_PLUGIN(...) in "
                     "exactly one .cpp, or check that --plugins names the right file.")
 
     def test_other_libtorch(self):
@@ -96,12 +96,12 @@ class BadPlugins(InFolder):
         result = run("--list-modules", "sampler", "--plugins", path)
         self.assertRegex(result.stderr, "this ailab-run uses LibTorch 2[.][0-9.]+[.] Rebuild")
         ours = result.stderr.split("uses LibTorch ")[1].split(". Rebuild")[0]
-        self.refuse(path, f"PATH was built for LibTorch 2.4.0; this ailab-run uses LibTorch {ours}. "
+        self.refuse(path, f"<file> was built for LibTorch 2.4.0; this ailab-run uses LibTorch {ours}. "
                           + REBUILD)
 
     def test_other_string_abi(self):
         path = self.write("libmy.so", patched_stamp(STAMP_CXX11ABI, b"\0"))
-        self.refuse(path, "PATH was built for _GLIBCXX_USE_CXX11_ABI=0; this ailab-run uses "
+        self.refuse(path, "<file> was built for _GLIBCXX_USE_CXX11_ABI=0; this ailab-run uses "
                           "_GLIBCXX_USE_CXX11_ABI=1. " + REBUILD)
 
     def test_other_build_type_is_a_warning(self):
@@ -115,7 +115,7 @@ class BadPlugins(InFolder):
 
     def test_unresolved_symbol(self):
         path = fixture("nobody_defines_it")
-        self.refuse(path, "PATH cannot be loaded: PATH: undefined symbol: "
+        self.refuse(path, "<file> cannot be loaded: <file>: undefined symbol: "
                           "_ZN9elsewhere7missingEi. Nothing defines elsewhere::missing(int): add the "
                           "source or the library that does to the plugin's build.")
 
@@ -128,7 +128,7 @@ class BadPlugins(InFolder):
 
     def test_duplicate_name(self):
         self.refuse(fixture("duplicate"),
-                    'PATH registers sampler "Twice" twice: libfixture_duplicate.so '
+                    '<file> registers sampler "Twice" twice: libfixture_duplicate.so '
                     "(duplicate.cpp:18) and libfixture_duplicate.so (duplicate.cpp:19). Rename one, "
                     "or drop one of the two lines.")
 
