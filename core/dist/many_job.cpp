@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "collective.hpp"
+#include "quiet_c10d.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -44,10 +45,6 @@ std::string unpack(const at::Tensor& packed, int64_t from_word, int64_t bytes) {
     return std::string(data, size_t(bytes));
 }
 
-std::vector<uint8_t> bytes(const std::string& text) {
-    return {text.begin(), text.end()};
-}
-
 }  // namespace
 
 ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::milliseconds timeout)
@@ -61,6 +58,7 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
 ManyJob::~ManyJob() = default;
 
 void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
+    const QuietC10d quiet;
     device_ = device;
     communicator_ = backend->create(placement_, store_, device);
     backend_name_ = communicator_->getBackendName();
@@ -156,11 +154,21 @@ void ManyJob::barrier() {
 
 // ---- text
 
+void ManyJob::to_store(const std::string& key, const std::string& text, const std::string& name) {
+    const QuietC10d quiet;
+    try {
+        store_->set(key, text);
+    } catch (const c10::Error& error) {
+        throw CollectiveError(concat(name, " failed: ", error.what_without_backtrace()));
+    }
+}
+
 std::string ManyJob::from_store(const std::string& key, const std::string& name, int from_rank) {
+    const QuietC10d quiet;
     const Clock::time_point deadline = Clock::now() + timeout_;
     auto pause = shortest_pause;
     try {
-        // Not Store::wait(): when rank 0 dies, that one prints pages of its own to stderr.
+        // Not Store::wait(), which knows no message of ours when time is up.
         while (!store_->check({key})) {
             if (Clock::now() > deadline) throw Error("it timed out");
             std::this_thread::sleep_for(pause);
@@ -178,12 +186,7 @@ std::string ManyJob::from_store(const std::string& key, const std::string& name,
 
 std::vector<std::string> ManyJob::exchange(const std::string& key, const std::string& text) {
     const std::string round = concat("ailab/exchange/", exchanges_++, "/", key, "/");
-    try {
-        store_->set(round + std::to_string(rank()), bytes(text));
-    } catch (const c10::Error& error) {
-        throw CollectiveError(
-            concat("exchange of ", key, " failed: ", error.what_without_backtrace()));
-    }
+    to_store(round + std::to_string(rank()), text, concat("exchange of ", key));
     std::vector<std::string> texts;
     for (int from = 0; from < world_size(); ++from)
         texts.push_back(from == rank() ? text
@@ -203,7 +206,7 @@ std::string ManyJob::broadcast_text(const std::string& text) {
 std::string ManyJob::broadcast_by_store(const std::string& text) {
     const std::string key = concat("ailab/exchange/", exchanges_++, "/broadcast_text");
     if (rank() != 0) return from_store(key, "broadcast_text", 0);
-    store_->set(key, bytes(text));
+    to_store(key, text, "broadcast_text");
     return text;
 }
 

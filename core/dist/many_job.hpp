@@ -39,6 +39,7 @@ class ManyJob final : public Job {
     std::string what(const char* name, const at::Tensor& tensor) const;
     /// How long Work::wait() may take: for a GPU it must not wait at all (the stream does).
     std::chrono::milliseconds wait_time() const;
+    void to_store(const std::string& key, const std::string& text, const std::string& name);
     std::string from_store(const std::string& key, const std::string& name, int from_rank);
     std::string broadcast_by_store(const std::string& text);
     std::string broadcast_by_backend(const std::string& text);

@@ -25,15 +25,18 @@ class Reducer {
                                            double bucket_mb);
     virtual ~Reducer() = default;
 
-    /// Before a step's first backward: gradients are the buckets' views, zero. `tail` are numbers
-    /// that are summed along (flags, weights), on the CPU; at most 8.
+    /// Before a step's first backward: drops the last step's gradients. (The first backward's
+    /// gradient is copied into the bucket's view, later ones are added there: that needs neither
+    /// clearing nor a second pass.)
     virtual void begin() = 0;
     /// The next backward is this step's last one: reduce what it completes. (Earlier micro-batches
     /// only accumulate.)
     virtual void arm() = 0;
     /// Reduces the rest (a rank without samples calls it without a backward), waits for all, and
-    /// returns the sums of the tail. Parameters that no rank used have an undefined gradient
-    /// afterwards.
+    /// returns the sums of the tail: numbers that are summed along (flags, weights), at most 8.
+    /// They travel in the last bucket's dtype, float32 for float32 parameters. Afterwards gradients
+    /// are views into the buckets, valid until the next begin(); parameters that no rank used have
+    /// an undefined one.
     virtual std::vector<double> finish(const std::vector<double>& tail) = 0;
     /// After finish(): names of parameters that no rank used in this step.
     virtual const std::vector<std::string>& unused() const = 0;

@@ -10,6 +10,7 @@
 #include "ailab/error.hpp"
 #include "hub.hpp"
 #include "init_method.hpp"
+#include "quiet_c10d.hpp"
 #include "spoke.hpp"
 
 namespace ailab::dist {
@@ -242,6 +243,7 @@ class Rendezvous {
 Joined find_other_ranks(const Placement& placement, const std::string& init_method,
                         milliseconds timeout, const TextBroadcast& broadcast) {
     const MeetingPlace place = meeting_place(init_method, placement);
+    const QuietC10d quiet;
     Rendezvous rendezvous(placement, timeout);
     if (const auto* address = std::get_if<StoreAddress>(&place)) return rendezvous.meet(*address);
     if (const auto* file = std::get_if<AddressFile>(&place)) return rendezvous.meet(*file);
