@@ -142,11 +142,15 @@ void Team::sleep_until_reached(int peer) {
 void Team::check_alive() {
     const uint32_t aborted_by = control_->aborted_by.load();
     if (aborted_by != 0) throw Error(concat("shm: rank ", aborted_by - 1, " has ended the job"));
-    for (int peer = 0; peer < size_; ++peer)
-        if (peer != rank_ && !segment_.held_by_other(peer))
-            throw Error(concat("shm: rank ", peer,
-                               " is gone (it was killed, or has ended) while rank ", rank_,
-                               " was in ", control_->ranks[rank_].calls[calls_ & 1].str()));
+    for (int peer = 0; peer < size_; ++peer) {
+        if (peer == rank_ || segment_.held_by_other(peer)) continue;
+        uint32_t gone = 0;
+        if (control_->first_gone.compare_exchange_strong(gone, uint32_t(peer + 1)))
+            gone = uint32_t(peer + 1);
+        throw Error(concat("shm: rank ", gone - 1,
+                           " is gone (it was killed, or has ended) while rank ", rank_, " was in ",
+                           control_->ranks[rank_].calls[calls_ & 1].str()));
+    }
 }
 
 void Team::abort() noexcept {

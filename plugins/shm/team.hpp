@@ -52,6 +52,7 @@ struct Control {
         alignas(64) cpu_set_t cores;
     };
     std::atomic<uint32_t> aborted_by;  // rank + 1
+    std::atomic<uint32_t> first_gone;  // rank + 1: those who leave because of it are not named
     char bucket_name[64];
     alignas(128) Rank ranks[];
 };

@@ -33,6 +33,7 @@ class Mover {
         const auto list = future->value().toTensorVector();
         if (list.size() != 1 || !list[0].is_same(tensors[0]))
             wrong_.push_back("the future of an allreduce does not hold its tensor");
+        work->wait();
         if (!work->isCompleted()) wrong_.push_back("a Work that was waited for is not complete");
     }
 
