@@ -59,27 +59,27 @@ std::string Node::describe() const {
     if (is_map()) return members().empty() ? "an empty map" : concat("a map of ", members().size());
     if (is_string()) {
         const std::string& text = as_string();
-        if (text.size() <= longest) return "the string " + quoted(text);
+        if (text.size() <= longest) return concat("the string ", quoted(text));
         size_t cut = longest;  // not inside a character
         while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-        return "the string " + quoted(text.substr(0, cut) + "…");
+        return concat("the string ", quoted(concat(text.substr(0, cut), "…")));
     }
     if (is_bool()) return as_bool() ? "true" : "false";
     const bool as_written = !written.empty() && !holds_variable(written);
-    if (as_written) return "the number " + written;
-    return "the number " + (is_int() ? std::to_string(as_int()) : detail::to_text(as_float()));
+    if (as_written) return concat("the number ", written);
+    return concat("the number ", is_int() ? std::to_string(as_int()) : detail::to_text(as_float()));
 }
 
 std::string Node::flow() const {
     std::vector<std::string> parts;
     if (is_list()) {
         for (const Node& item : items()) parts.push_back(item.flow());
-        return "[" + join(parts) + "]";
+        return concat("[", join(parts), "]");
     }
     if (is_map()) {
         for (const Member& member : members())
-            parts.push_back(quoted_if_needed(member.key) + ": " + member.value.flow());
-        return "{" + join(parts) + "}";
+            parts.push_back(concat(quoted_if_needed(member.key), ": ", member.value.flow()));
+        return concat("{", join(parts), "}");
     }
     return is_string() ? quoted_if_needed(as_string()) : scalar_text(value);
 }

@@ -77,8 +77,8 @@ void load_plugins(const Node& tree, const std::string& source, std::vector<std::
                   Problems& problems) {
     const Node* plugins = tree.find("plugins");
     if (!plugins || !plugins->is_list()) return;
-    std::string folder = std::filesystem::path(source).parent_path().string();
-    if (folder.empty()) folder = ".";
+    const std::string parent = std::filesystem::path(source).parent_path().string();
+    const std::string folder = parent.empty() ? std::string(".") : parent;
     PluginHost::instance().add_search_folder(folder);
     for (const Node& plugin : plugins->items()) {
         if (!plugin.is_string()) continue;  // the schema complains
@@ -130,7 +130,7 @@ Node read_tree(const std::string& text, const std::string& source, Problems& pro
     const std::string form = " A configuration is a map of keys, such as model: {type: …}.";
     if (problems.empty())
         problems.add({std::make_shared<const std::string>(source), 1, 1},
-                     tree.is_null() ? "there is nothing in this file." + form
+                     tree.is_null() ? concat("there is nothing in this file.", form)
                                     : concat("this file holds ", tree.describe(), ".", form));
     problems.check();
     return tree;

@@ -1,3 +1,4 @@
+#include "ailab/error.hpp"
 #include "formats.hpp"
 #include "scalar.hpp"
 
@@ -34,24 +35,24 @@ void write_block(const Node& node, const std::string& indent, std::string& out);
 /// What follows "- ": the first line goes on there.
 void write_item(const Node& item, const std::string& indent, std::string& out) {
     if (is_inline(item)) {
-        out += indent + "- " + inline_yaml(item) + "\n";
+        out += concat(indent, "- ", inline_yaml(item), "\n");
         return;
     }
     std::string block;
     write_block(item, indent + "  ", block);
-    out += indent + "- " + block.substr(indent.size() + 2);
+    out += concat(indent, "- ", block.substr(indent.size() + 2));
 }
 
 void write_block(const Node& node, const std::string& indent, std::string& out) {
     if (is_inline(node)) {
-        out += indent + inline_yaml(node) + "\n";
+        out += concat(indent, inline_yaml(node), "\n");
     } else if (node.is_list()) {
         for (const Node& item : node.items()) write_item(item, indent, out);
     } else {
         for (const Member& member : node.members()) {
-            out += indent + quoted_if_needed(member.key) + ":";
+            out += concat(indent, quoted_if_needed(member.key), ":");
             if (is_inline(member.value)) {
-                out += " " + inline_yaml(member.value) + "\n";
+                out += concat(" ", inline_yaml(member.value), "\n");
             } else {
                 out += "\n";
                 write_block(member.value, indent + "  ", out);
