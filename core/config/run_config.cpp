@@ -94,6 +94,7 @@ void load_plugins(const Node& tree, const std::string& source, std::vector<std::
 void fill_in(RunSchema& schema, const Node& tree) {
     RunConfig& config = schema.config;
     if (config.resume_from == "") config.resume_from.reset();
+    if (config.load_from == "") config.load_from.reset();
     if (!tree.find("workflow")) {
         const Place place = place_of(tree, "data");
         config.workflow.push_back({"train", 1, {}, place});

@@ -63,6 +63,7 @@ struct RunConfig {
     uint64_t seed = 0;
     std::string work_dir = "./work_dir";
     std::optional<std::string> resume_from;
+    std::optional<std::string> load_from;
     std::vector<std::string> plugins;
     DistConfig dist;
     ModuleSpec<Model> model;

@@ -54,6 +54,8 @@ void RunSchema::visit(OptionVisitor& v) {
     v.option("seed", config.seed, "of every random number");
     v.option("work_dir", config.work_dir, "folder of the runs");
     v.option("resume_from", config.resume_from, "a checkpoint, \"auto\", or nothing");
+    v.option("load_from", config.load_from,
+             "a checkpoint or model.safetensors whose weights the model starts with");
     v.option("plugins", config.plugins, "plugin files or names");
     v.option("dist", config.dist, "distribution");
     v.required("model", config.model, "the model");

@@ -8,6 +8,7 @@
 #include "ailab/binding.hpp"
 #include "ailab/log.hpp"
 #include "data/memory_format.hpp"
+#include "load_weights.hpp"
 
 namespace ailab {
 
@@ -257,6 +258,10 @@ Modules build_modules(const BuildInput& input) {
                                     ? "convolutional model: channels_last weights and inputs "
                                       "(runtime.channels_last: false to switch off)"
                                     : "convolutional model: channels_last is off");
+    if (config.load_from) {
+        load_weights(*modules.model, *config.load_from);
+        modules.notes.push_back(concat("weights loaded from ", *config.load_from));
+    }
     broadcast_weights(*modules.model, input.job);
     if (modules.loss) broadcast_weights(*modules.loss, input.job);
 

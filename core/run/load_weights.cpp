@@ -1,0 +1,45 @@
+#include "load_weights.hpp"
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "ailab/error.hpp"
+#include "checkpoint/safetensors.hpp"
+
+namespace ailab {
+
+void load_weights(torch::nn::Module& model, const std::string& path) {
+    const bool folder = std::filesystem::is_directory(path);
+    const std::string file = folder ? path + "/model.safetensors" : path;
+    std::map<std::string, at::Tensor> loaded;
+    for (auto& [name, tensor] : read_safetensors(file)) loaded.emplace(name, tensor);
+
+    std::map<std::string, at::Tensor> wanted;
+    for (const auto& item : model.named_parameters()) wanted.emplace(item.key(), item.value());
+    for (const auto& item : model.named_buffers()) wanted.emplace(item.key(), item.value());
+
+    std::vector<std::string> problems;
+    for (const auto& [name, tensor] : wanted) {
+        const auto found = loaded.find(name);
+        if (found == loaded.end()) {
+            problems.push_back(concat("\"", name, "\" is not in the file"));
+        } else if (found->second.sizes() != tensor.sizes()) {
+            std::ostringstream shapes;
+            shapes << found->second.sizes() << " in the file and " << tensor.sizes()
+                   << " in the model";
+            problems.push_back(concat("\"", name, "\" is ", shapes.str()));
+        }
+    }
+    for (const auto& [name, tensor] : loaded)
+        if (!wanted.count(name)) problems.push_back(concat("the model has no \"", name, "\""));
+    if (!problems.empty())
+        throw Error(concat("load_from: ", file, " does not fit the model: ", join(problems, "; ")));
+
+    const at::NoGradGuard no_grad;
+    for (const auto& [name, tensor] : wanted) tensor.detach().copy_(loaded.at(name));
+}
+
+}  // namespace ailab

@@ -1,0 +1,13 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include <string>
+
+namespace ailab {
+
+/// Copies the weights of a checkpoint folder or a .safetensors file into the model's parameters and
+/// buffers. Throws Error that lists every name that is missing, left over or of another shape; the
+/// model is then unchanged.
+void load_weights(torch::nn::Module& model, const std::string& path);
+
+}  // namespace ailab
