@@ -74,10 +74,11 @@ class GzipReader {
   private:
     [[noreturn]] void fail() {
         int code = Z_OK;
-        const char* text = gzerror(file_, &code);
-        throw Error(concat("cannot read ", path_, ": ",
-                           code == Z_ERRNO ? std::strerror(errno) : text,
-                           ". Fetch the file again"));
+        std::string text = gzerror(file_, &code);
+        if (code == Z_ERRNO) text = std::strerror(errno);
+        const std::string prefix = path_ + ": ";  // zlib's own
+        if (text.compare(0, prefix.size(), prefix) == 0) text.erase(0, prefix.size());
+        throw Error(concat("cannot read ", path_, ": ", text, ". Fetch the file again"));
     }
 
     std::string path_;

@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "make_module.hpp"
+
+namespace ailab {
+namespace {
+
+using test::error_of;
+using test::make;
+
+double value(Metric& metric) {
+    const auto results = metric.compute(metric.states());
+    EXPECT_EQ(results.size(), 1u);
+    return results.at("");
+}
+
+TEST(Accuracy, CountsTheHighestScores) {
+    const Tensor output = torch::tensor({0.1, 0.5, 0.4, 0.0,  //
+                                         0.9, 0.5, 0.4, 0.0,  //
+                                         0.1, 0.2, 0.3, 0.4,  //
+                                         0.4, 0.3, 0.2, 0.1})
+                              .reshape({4, 4});
+    const Tensor target = torch::tensor({1, 2, 2, 3}, at::kLong);
+    const std::vector<std::pair<int, double>> table = {{1, 25},  {2, 50},  {3, 75},
+                                                       {4, 100}, {5, 100}, {1000, 100}};
+    for (const auto& [topk, expected] : table) {
+        const auto metric =
+            make<Metric>(R"({"type": "Accuracy", "topk": )" + std::to_string(topk) + "}");
+        metric->update(output, target);
+        EXPECT_EQ(value(*metric), expected) << "top " << topk;
+        // In pieces, the same counts.
+        metric->reset();
+        for (int64_t i = 0; i < 4; ++i)
+            metric->update(output.slice(0, i, i + 1), target.slice(0, i, i + 1));
+        EXPECT_EQ(value(*metric), expected) << "top " << topk;
+        EXPECT_EQ(metric->states().at("total").item<int64_t>(), 4);
+        EXPECT_EQ(metric->states().at("total").scalar_type(), at::kLong);
+    }
+}
+
+TEST(Accuracy, IsNotFooledByTies) {
+    // A dead model gives every class the same score, or NaN: right in one of ten at most.
+    for (const double score : {0.0, std::nan("")})
+        for (int topk : {1, 5}) {
+            const auto metric =
+                make<Metric>(R"({"type": "Accuracy", "topk": )" + std::to_string(topk) + "}");
+            metric->update(torch::full({100, 10}, score), torch::arange(100) % 10);
+            EXPECT_EQ(value(*metric), 10 * topk);
+        }
+}
+
+TEST(Accuracy, OfNothingIsUnknown) {
+    EXPECT_TRUE(std::isnan(value(*make<Metric>(R"({"type": "Accuracy"})"))));
+}
+
+TEST(Accuracy, RefusesWrongShapes) {
+    const auto metric = make<Metric>(R"({"type": "Accuracy"})");
+    const std::string expected =
+        "Accuracy: expected output [N, classes] and target [N] of class numbers; got output ";
+    EXPECT_EQ(error_of([&] { metric->update(torch::rand({4}), torch::zeros({4}, at::kLong)); }),
+              expected + "[4] and target [4] Long");
+    EXPECT_EQ(error_of([&] {
+                  metric->update(torch::rand({4, 2}), torch::zeros({3}, at::kLong));
+              }),
+              expected + "[4, 2] and target [3] Long");
+    EXPECT_EQ(error_of([&] {
+                  metric->update(torch::rand({4, 2}), torch::rand({4}));
+              }),
+              expected + "[4, 2] and target [4] Float");
+    EXPECT_THROW(make<Metric>(R"({"type": "Accuracy", "topk": 0})"), ConfigError);
+}
+
+}  // namespace
+}  // namespace ailab

@@ -1,0 +1,118 @@
+#pragma once
+// A run as a hook sees it, moved by the test's hand.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "ailab/ailab.hpp"
+#include "checkpoint/thread_comm.hpp"
+#include "make_module.hpp"
+
+namespace ailab::test {
+
+class FakeDevice final : public Device {
+  public:
+    Availability available(const Placement&) const override { return {}; }
+    c10::Device select(const Placement&) override { return at::kCPU; }
+    int64_t peak_memory() const override { return 392 << 20; }
+    void seed(uint64_t) override {}
+    Tensor rng_state() const override { return {}; }
+    void set_rng_state(const Tensor&) override {}
+};
+
+class FakeModel final : public Model {};
+
+class FakeWindow final : public MeterWindow {
+  public:
+    std::vector<std::pair<std::string, double>> reduce() override {
+        ++reductions;
+        return values;
+    }
+    std::vector<std::pair<std::string, double>> values;
+    int reductions = 0;
+};
+
+class FakeRun final : public Run {
+  public:
+    FakeRun(Comm& comm, std::string folder) : comm_(comm), folder_(std::move(folder)) {
+        std::filesystem::create_directories(folder_);
+    }
+
+    const Node& config() const override { return config_; }
+    std::string config_text() const override { return ""; }
+    const std::string& work_dir() const override { return folder_; }
+    const std::string& run_dir() const override { return folder_; }
+    uint64_t seed() const override { return 0; }
+    Comm& comm() override { return comm_; }
+    Device& device() override { return device_; }
+    c10::Device torch_device() const override { return at::kCPU; }
+    const Progress& progress() const override { return now; }
+    int64_t global_batch_size() const override { return 4; }
+    Model& model() override { return model_; }
+    Loss* loss() override { return nullptr; }
+    std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() override { return optimizers_; }
+    const std::vector<std::shared_ptr<Hook>>& hooks() const override { return hooks_; }
+    Batch& batch() override { return batch_; }
+    std::shared_ptr<MeterWindow> open_window(Phase) override { return window; }
+    void record(const std::string&, const Tensor&, double) override {}
+    Timing timing() override { return {.iteration = 0.0141, .data = 0.0007}; }
+    const std::vector<std::pair<std::string, double>>& results(Phase phase) const override {
+        static const std::vector<std::pair<std::string, double>> none;
+        const auto found = published.find(phase);
+        return found == published.end() ? none : found->second;
+    }
+    void publish(const std::string& name, double value) override {
+        published[now.phase].emplace_back(name, value);
+    }
+    void stop(const std::string& reason) override { stop_reason_ = reason; }
+    const std::string& stop_reason() const override { return stop_reason_; }
+    void save_checkpoint(const std::string& path) override {
+        saved.push_back(path);
+        if (!is_main()) return;
+        std::filesystem::create_directories(path);
+        std::ofstream(path + "/manifest.json") << "{}";
+    }
+    double seconds_to_first_step() const override { return 0.5; }
+    double train_seconds() const override { return 2; }
+    int64_t train_samples() const override { return 1000; }
+
+    Progress now;
+    std::map<Phase, std::vector<std::pair<std::string, double>>> published;
+    std::vector<std::string> saved;
+    std::shared_ptr<FakeWindow> window = std::make_shared<FakeWindow>();
+
+  private:
+    Comm& comm_;
+    std::string folder_;
+    Node config_ = Node::map();
+    FakeDevice device_;
+    FakeModel model_;
+    std::map<std::string, std::shared_ptr<Optimizer>> optimizers_;
+    std::vector<std::shared_ptr<Hook>> hooks_;
+    Batch batch_;
+    std::string stop_reason_;
+};
+
+class HookTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        folder_ =
+            std::filesystem::temp_directory_path() / ("ailab_hook_" + std::to_string(getpid()));
+        std::filesystem::remove_all(folder_);
+    }
+    void TearDown() override {
+        log_to_file("");
+        std::filesystem::remove_all(folder_);
+    }
+    std::vector<std::string> lines(const std::string& name) const {
+        std::ifstream file(folder_ / name);
+        std::vector<std::string> result;
+        for (std::string line; std::getline(file, line);) result.push_back(line);
+        return result;
+    }
+
+    std::filesystem::path folder_;
+};
+
+}  // namespace ailab::test
