@@ -9,13 +9,9 @@
 namespace ailab::testing {
 namespace {
 
-std::string plugin_file(const std::string& name) {
-    return std::string(AILAB_PLUGIN_FOLDER) + "/lib" + name + ".so";
-}
-
 template <class Kind>
 std::shared_ptr<Kind> load(const std::string& name) {
-    const std::string file = plugin_file(name);
+    const std::string file = plugin_file(name == "nccl" ? "cuda" : name);
     void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) throw std::runtime_error(std::string("cannot load ") + dlerror());
     auto* descriptor =
@@ -30,6 +26,10 @@ std::shared_ptr<Kind> load(const std::string& name) {
 }
 
 }  // namespace
+
+std::string plugin_file(const std::string& plugin) {
+    return std::string(AILAB_PLUGIN_FOLDER) + "/lib" + plugin + ".so";
+}
 
 std::shared_ptr<Backend> load_backend(const std::string& name) {
     return load<Backend>(name);

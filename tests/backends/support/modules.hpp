@@ -8,9 +8,12 @@
 
 namespace ailab::testing {
 
-/// The backend of the built-in plugin of that name, made as the host makes it.
+/// The module of a built-in plugin, made as the host makes it. The plugin has the module's name,
+/// but nccl is in cuda.
 std::shared_ptr<Backend> load_backend(const std::string& name);
 std::shared_ptr<Device> load_device(const std::string& name);
+
+std::string plugin_file(const std::string& plugin);
 
 /// Which of these plugins were built here.
 std::vector<std::string> built_backends(const std::vector<std::string>& names);

@@ -1,0 +1,48 @@
+#include <c10/cuda/CUDAFunctions.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+
+#include <atomic>
+
+#include "ailab/ailab.hpp"
+#include "runtime.hpp"
+
+namespace ailab::cuda {
+namespace {
+
+class Nccl final : public Backend {
+  public:
+    Availability available(const Placement&, c10::DeviceType) const override { return {"", 100}; }
+
+    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+                                             const c10::intrusive_ptr<c10d::Store>& store,
+                                             c10::Device device) override {
+        c10::cuda::set_device(device.index());
+        static std::atomic<int> count{0};
+        auto own = c10::make_intrusive<c10d::PrefixStore>(concat("nccl/", count++), store);
+        group_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(std::move(own), placement.rank,
+                                                             placement.world_size);
+        // So that a barrier runs on this rank's GPU and does not guess one from the rank.
+        group_->setBoundDeviceId(device);
+        group_->eagerConnectSingleDevice(device);
+        return group_;
+    }
+
+    // Before static destruction: NCCL's teardown there hangs.
+    void shutdown() override {
+        if (group_) group_->shutdown();
+        group_.reset();
+    }
+    // abort() stays as it is: aborting a communicator waits, and the job's monitor ends the others.
+
+  private:
+    c10::intrusive_ptr<c10d::ProcessGroupNCCL> group_;
+};
+
+}  // namespace
+}  // namespace ailab::cuda
+
+extern "C" __attribute__((visibility("default"))) ailab::Backend* ailab_make_nccl_backend() {
+    return new ailab::cuda::Nccl;
+}
+static_assert(std::is_same_v<decltype(&ailab_make_nccl_backend), ailab::cuda::MakeBackend>);
