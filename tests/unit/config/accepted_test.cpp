@@ -99,6 +99,9 @@ const Accepted accepted[] = {
     {"resume_from_nothing", least + "resume_from: \"\"\n", "resume_from", "null"},
     {"resume_from_null", least + "resume_from: null\n", "resume_from", "null"},
     {"resume_from_auto", least + "resume_from: auto\n", "resume_from", "auto"},
+    {"load_from_nothing", least + "load_from: \"\"\n", "load_from", "null"},
+    {"load_from_file", least + "load_from: a/model.safetensors\n", "load_from",
+     "a/model.safetensors"},
     {"empty_section", least + "dist:\n", "dist.backend", "auto"},
     {"empty_hooks", least + "hooks:\n", "hooks", "{}"},
     {"no_loss", least + "loss: null\n", "seed", "0"},
@@ -223,9 +226,8 @@ TEST(UsersFiles, AllMistakesComeAtOnceInTheOrderOfTheirPlaces) {
         "c.yaml:4:15: total_epochs must be at least 1, got 0.\n"
         "c.yaml:5:15: dataset \"ListData\" needs the option \"root\" (folder of the data). Add "
         "\"root: …\".\n"
-        "c.yaml:6:1: the configuration has no key \"bogus\". It takes: seed, work_dir, "
-        "resume_from, plugins, dist, model, data, global_batch_size, loss, optimizer, workflow, "
-        "total_epochs, total_iters, hooks, runtime.");
+        "c.yaml:6:1: the configuration has no key \"bogus\". It takes: " +
+            all_keys + ".");
 }
 
 TEST(UsersFiles, MissingFile) {

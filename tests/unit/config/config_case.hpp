@@ -14,6 +14,11 @@ inline const std::string least =
     "optimizer: {type: AdamW}\n"
     "total_epochs: 1\n";
 
+/// What the top level takes, as messages list it.
+inline const std::string all_keys =
+    "seed, work_dir, resume_from, load_from, plugins, dist, model, data, global_batch_size, loss, "
+    "optimizer, workflow, total_epochs, total_iters, hooks, runtime";
+
 inline RunConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
     fake::reset_host();
     ConfigInput input;
