@@ -1,0 +1,171 @@
+"""The plugin templates as their READMEs say: built by their own CMake projects with
+find_package(ailab), described, and trained, against the build tree and an installed ailab."""
+import glob
+import gzip
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import unittest
+
+from running import BUILD, SOURCE, InFolder, run
+
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+def write_idx(path, shape, values):
+    head = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+    with gzip.open(path, "wb") as file:
+        file.write(head + bytes(values))
+
+
+def write_images(folder, name, count):
+    """Pictures that show their class: a bright band at the class's height."""
+    labels = [i % 10 for i in range(count)]
+    pixels = bytearray()
+    for label in labels:
+        rows = [[255 if row // 3 == label else 0] * 28 for row in range(28)]
+        pixels += bytes(sum(rows, []))
+    write_idx(f"{folder}/{name}-images-idx3-ubyte.gz", [count, 28, 28], pixels)
+    write_idx(f"{folder}/{name}-labels-idx1-ubyte.gz", [count], labels)
+
+
+class Templates:
+    """Both trees: `templates` are the sources, `package` what -Dailab_DIR names, `program`."""
+
+    def check(self, *command, **options):
+        result = subprocess.run(command, capture_output=True, text=True, timeout=600,
+                                env=dict(os.environ, **AS_ROOT), **options)
+        self.assertEqual(result.returncode, 0, f"{command}\n{result.stdout}\n{result.stderr}")
+        return result.stdout + result.stderr
+
+    def build(self, name):
+        source = os.path.join(self.folder, name)
+        shutil.copytree(os.path.join(self.templates, name), source)
+        self.check("cmake", "-G", "Ninja", "-S", source, "-B", source + "/build",
+                   f"-Dailab_DIR={self.package}", f"-DCMAKE_CXX_COMPILER={os.environ['CXX']}")
+        self.check("cmake", "--build", source + "/build")
+        return f"{source}/build/lib{name}.so"
+
+    def described(self, plugin):
+        modules = json.loads(run("--describe", plugin, program=self.program).stdout)["modules"]
+        return [(module["kind"], module["name"]) for module in modules]
+
+    def validation(self, work_dir):
+        path, = glob.glob(f"{work_dir}/latest/**/metrics.jsonl", recursive=True)
+        with open(path) as file:
+            lines = [json.loads(line) for line in file]
+        return [line for line in lines if line["mode"] == "val"]
+
+    def test_minimal(self):
+        plugin = self.build("minimal")
+        self.assertEqual(self.described(plugin), [("model", "SmallCNN")])
+        write_images(self.folder, "train", 600)
+        write_images(self.folder, "t10k", 100)
+        config = self.write("train.yaml", f"""
+seed: 1
+work_dir: {self.folder}/runs
+model: {{type: SmallCNN, num_classes: 10}}
+data:
+  train: {{type: IDX, root: {self.folder}, train: true}}
+  val: {{type: IDX, root: {self.folder}, train: false}}
+  train_dataloader: {{global_batch_size: 20}}
+loss: {{type: CrossEntropyLoss}}
+optimizer: {{type: Adam, lr: 0.001}}
+total_epochs: 2
+hooks:
+  metrics: {{type: MetricHook}}
+  logger: {{type: LoggerHook, interval: 10}}
+""")
+        self.check("mpirun", "-np", "2", "--oversubscribe", self.program, "--plugins", plugin, config)
+        self.assertEqual(self.validation(self.folder + "/runs")[-1]["top1"], 100)
+
+        # A changed source: only it is built again.
+        source = self.folder + "/minimal/small_cnn.cpp"
+        with open(source) as file:
+            text = file.read()
+        with open(source, "w") as file:
+            file.write(text.replace("Two convolutions", "2 convolutions"))
+        steps = self.check("cmake", "--build", self.folder + "/minimal/build")
+        self.assertIn("[2/2] Linking CXX shared module libminimal.so", steps)
+        self.assertIn("2 convolutions", run("--describe", plugin, program=self.program).stdout)
+
+    def test_complete(self):
+        plugin = self.build("complete")
+        self.assertEqual(sorted(self.described(plugin)),
+                         [("dataset", "Spirals"), ("hook", "StopAtHook"), ("loss", "FocalLoss"),
+                          ("metric", "MeanRecall"), ("model", "SpiralNet")])
+        # As its README says, in its own folder.
+        folder = self.folder + "/complete"
+        output = self.check(self.program, "--plugins", "build/libcomplete.so", "train.yaml",
+                            cwd=folder)
+        last = self.validation(folder + "/work_dir")[-1]
+        self.assertGreaterEqual(last["recall"], 97)
+        self.assertLess(last["epoch"], 30)
+        self.assertRegex(output, "recall reached 9[7-9]")
+
+
+class BuildTree(Templates, InFolder):
+    templates = SOURCE + "/sdk/templates"
+    package = BUILD
+    program = BUILD + "/bin/ailab-run"
+
+
+class Installed(Templates, InFolder):
+    """An empty prefix that holds all there is to know: nothing of the build tree is used."""
+
+    def setUp(self):
+        super().setUp()
+        prefix = self.folder + "/prefix"
+        self.check("cmake", "--install", BUILD, "--prefix", prefix)
+        self.templates = prefix + "/share/ailab/templates"
+        self.package = prefix + "/lib/cmake/ailab"
+        self.program = prefix + "/bin/ailab-run"
+
+    def test_nothing_points_to_the_build_tree(self):
+        prefix = self.folder + "/prefix"
+        for path in [self.program, *glob.glob(prefix + "/lib/**/*.so", recursive=True)]:
+            dynamic = self.check("readelf", "-d", path)
+            self.assertNotIn(BUILD, dynamic, path)
+        for path in glob.glob(prefix + "/lib/cmake/ailab/*.cmake"):
+            with open(path) as file:
+                self.assertNotIn(BUILD, file.read(), path)
+
+    def test_the_installed_program_has_the_built_in_modules(self):
+        def names(program):
+            listed = run("--list-modules", "--json", program=program)
+            return [(module["kind"], module["name"]) for module in json.loads(listed.stdout)]
+
+        self.assertEqual(names(self.program), names(BUILD + "/bin/ailab-run"))
+        self.assertIn(("loss", "CrossEntropyLoss"), names(self.program))
+
+    def test_a_missing_plugin_is_looked_for_in_the_prefix(self):
+        result = run("--list-modules", "--plugins", "libmy.so", program=self.program,
+                     cwd=self.folder)
+        self.assertIn(f"{self.folder}/prefix/lib/ailab/plugins/libmy.so", result.stderr)
+
+    def test_another_libtorch_is_refused_when_a_plugin_is_configured(self):
+        torch = self.folder + "/torch"
+        version = torch + "/include/torch/headeronly"
+        os.makedirs(version)
+        os.makedirs(torch + "/include/torch/csrc/api/include/torch")
+        os.makedirs(torch + "/lib")
+        for name in ("include/torch/csrc/api/include/torch/torch.h", "lib/libtorch_cpu.so",
+                     "lib/libc10.so"):
+            open(os.path.join(torch, name), "w").close()
+        self.write("torch/include/torch/headeronly/version.h", "#define TORCH_VERSION_MAJOR 2\n"
+                   "#define TORCH_VERSION_MINOR 99\n#define TORCH_VERSION_PATCH 0\n")
+        result = subprocess.run(
+            ["cmake", "-G", "Ninja", "-S", self.templates + "/minimal", "-B", self.folder + "/build",
+             f"-Dailab_DIR={self.package}", f"-DTORCH_DIR={torch}",
+             f"-DCMAKE_CXX_COMPILER={os.environ['CXX']}"], capture_output=True, text=True)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertRegex(re.sub(r"\s+", " ", result.stderr),
+                         r"This ailab was built with LibTorch 2\.\S+, and \S+/torch/lib is 2\.99\.0: a "
+                         "plugin needs the same")
+
+
+if __name__ == "__main__":
+    unittest.main()
