@@ -1,0 +1,346 @@
+// Whole jobs as processes: how their ranks find each other, and how they end.
+#include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <thread>
+
+#include "dist/net.hpp"
+#include "processes.hpp"
+
+namespace ailab::test {
+namespace {
+
+const std::string host = dist::host_name();
+
+std::string greeting(int rank, int size, const std::string& launcher) {
+    std::string line = "rank " + std::to_string(rank) + " of " + std::to_string(size) + ", local " +
+                       std::to_string(rank) + " of " + std::to_string(size) + ", " + launcher +
+                       ": ";
+    for (int each = 0; each < size; ++each) line += "r" + std::to_string(each) + " ";
+    return line + "from0\n";
+}
+
+void expect_greetings(const Outcome& outcome, int size, const std::string& launcher) {
+    for (const int status : outcome.statuses) EXPECT_EQ(status, 0);
+    size_t expected = 0;
+    for (int rank = 0; rank < size; ++rank) {
+        const std::string line = greeting(rank, size, launcher);
+        EXPECT_NE(outcome.output.find(line), std::string::npos) << line;
+        expected += line.size();
+    }
+    EXPECT_EQ(outcome.output.size(), expected) << "nothing else is said:\n" << outcome.output;
+}
+
+Variables master(int port) {
+    return {{"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", std::to_string(port)}};
+}
+
+std::string init_tcp(int port) {
+    return "init=tcp://localhost:" + std::to_string(port);
+}
+
+size_t files_in_shm() {
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+        count += entry.path().filename().string().starts_with("ailab-");
+    return count;
+}
+
+// ---- finding each other
+
+TEST(Rendezvous, OfOneRankOpensNothing) {
+    Process alone({DIST_PROBE, "greet"}, {});
+    EXPECT_EQ(alone.wait(), 0);
+    EXPECT_EQ(alone.output(), "rank 0 of 1, local 0 of 1, single: r0 from0\n");
+}
+
+TEST(Rendezvous, MpirunNeedsNoVariables) {
+    const size_t before = files_in_shm();
+    expect_greetings(run_mpirun(2, {"greet"}), 2, "mpirun");
+    expect_greetings(run_mpirun(4, {"greet"}), 4, "mpirun");
+    EXPECT_LE(files_in_shm(), before);
+}
+
+TEST(Rendezvous, ByMasterVariables) {
+    expect_greetings(run_ranks_alone(3, {"greet"}, master(free_port())), 3, "env");
+}
+
+TEST(Rendezvous, ByTcp) {
+    expect_greetings(run_ranks_alone(2, {"greet", init_tcp(free_port())}, {}), 2, "env");
+    expect_greetings(run_mpirun(2, {"greet", init_tcp(free_port())}), 2, "mpirun");
+}
+
+TEST(Rendezvous, ByFile) {
+    const TemporaryFolder folder;
+    const std::string path = folder.path("job");
+    for (int again = 0; again < 2; ++again)
+        expect_greetings(run_ranks_alone(2, {"greet", "init=file://" + path}, {}), 2, "env");
+    EXPECT_FALSE(std::filesystem::exists(path));
+    expect_greetings(run_mpirun(2, {"greet", "init=file://" + path}), 2, "mpirun");
+}
+
+TEST(Rendezvous, BySlurmsVariables) {
+    std::vector<std::unique_ptr<Process>> ranks;
+    for (int rank = 0; rank < 2; ++rank)
+        ranks.push_back(
+            std::make_unique<Process>(std::vector<std::string>{DIST_PROBE, "greet"},
+                                      Variables{{"SLURM_PROCID", std::to_string(rank)},
+                                                {"SLURM_NTASKS", "2"},
+                                                {"SLURM_LOCALID", std::to_string(rank)},
+                                                {"SLURM_JOB_ID", std::to_string(::getpid())},
+                                                {"SLURM_NODELIST", "thisnode"}}));
+    expect_greetings(wait_for(ranks), 2, "slurm");
+}
+
+TEST(Rendezvous, AnAgentsStoreServesEachAttempt) {
+    c10d::TCPStoreOptions options;
+    options.isServer = true;
+    options.port = 0;
+    options.waitWorkers = false;
+    const auto agent = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+    Variables variables = master(agent->getPort());
+    variables["TORCHELASTIC_USE_AGENT_STORE"] = "True";
+    for (const char* attempt : {"0", "1"}) {
+        variables["TORCHELASTIC_RESTART_COUNT"] = attempt;
+        expect_greetings(run_ranks_alone(2, {"greet"}, variables), 2, "env");
+    }
+}
+
+TEST(Rendezvous, AFileLeftByAKilledJobDoesNotMislead) {
+    const TemporaryFolder folder;
+    const std::string path = folder.path("job");
+    const std::vector<std::string> command{DIST_PROBE, "greet", "init=file://" + path};
+    auto start = [&](const char* rank) {
+        return std::make_unique<Process>(command, Variables{{"RANK", rank}, {"WORLD_SIZE", "2"}});
+    };
+    {
+        const auto killed = start("0");
+        while (!std::filesystem::exists(path) && killed->running())
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        killed->signal(SIGKILL);
+        EXPECT_EQ(killed->wait(), 128 + SIGKILL);
+    }
+    ASSERT_TRUE(std::filesystem::exists(path));
+    std::vector<std::unique_ptr<Process>> ranks;
+    ranks.push_back(start("1"));  // sees the left-over first
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    ranks.push_back(start("0"));
+    expect_greetings(wait_for(ranks), 2, "env");
+}
+
+TEST(Rendezvous, AFileThatIsSomethingElseIsAnErrorAndStays) {
+    const TemporaryFolder folder;
+    std::ofstream(folder.path("job")) << "my thesis";
+    Process rank0({DIST_PROBE, "greet", "init=file://" + folder.path("job")},
+                  {{"RANK", "0"}, {"WORLD_SIZE", "2"}});
+    EXPECT_EQ(rank0.wait(), 2);
+    EXPECT_NE(rank0.output().find("it is not overwritten"), std::string::npos) << rank0.output();
+    EXPECT_EQ(std::filesystem::file_size(folder.path("job")), 9u);
+}
+
+TEST(Rendezvous, NamesTheRanksThatDoNotCome) {
+    Variables variables = master(free_port());
+    variables["RANK"] = "0";
+    variables["WORLD_SIZE"] = "3";
+    Process rank0({DIST_PROBE, "greet", "timeout=1"}, variables);
+    EXPECT_EQ(rank0.wait(), 1);
+    EXPECT_EQ(rank0.output(),
+              "ailab: [rank 0, " + host +
+                  "] start: of 3 ranks, these did not join in time: 1, 2. Were they started, and "
+                  "can they reach this host?\n");
+}
+
+TEST(Rendezvous, SaysWhereRankZeroWasLookedFor) {
+    const int port = free_port();
+    Variables variables = master(port);
+    variables["RANK"] = "1";
+    variables["WORLD_SIZE"] = "2";
+    Process rank1({DIST_PROBE, "greet", "timeout=1"}, variables);
+    EXPECT_EQ(rank1.wait(), 1);
+    EXPECT_EQ(rank1.output(),
+              "error: rank 1 of 2 did not find rank 0 within 1 s by MASTER_ADDR and "
+              "MASTER_PORT: 127.0.0.1:" +
+                  std::to_string(port) +
+                  ": Connection refused. Does rank 0 run, and is it reachable "
+                  "from this host?\n");
+}
+
+TEST(Rendezvous, RefusesAnotherWorldSize) {
+    Variables variables = master(free_port());
+    auto start = [&](const char* rank, const char* size) {
+        variables["RANK"] = rank;
+        variables["WORLD_SIZE"] = size;
+        return std::make_unique<Process>(std::vector<std::string>{DIST_PROBE, "greet"}, variables);
+    };
+    std::vector<std::unique_ptr<Process>> ranks;
+    ranks.push_back(start("0", "2"));
+    ranks.push_back(start("1", "3"));
+    const Outcome outcome = wait_for(ranks);
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{1, 1}));
+    EXPECT_EQ(outcome.output,
+              "ailab: [rank 1, " + host +
+                  "] start: this rank was started as 1 of 3, but rank 0 as one of 2; start all "
+                  "ranks with the same world size\n");
+}
+
+TEST(Rendezvous, SaysThatThePortIsTaken) {
+    const dist::Listener taken = dist::listen_on(0, false);
+    Variables variables = master(taken.port);
+    variables["RANK"] = "0";
+    variables["WORLD_SIZE"] = "2";
+    Process rank0({DIST_PROBE, "greet"}, variables);
+    EXPECT_EQ(rank0.wait(), 1);
+    EXPECT_EQ(rank0.output(), "error: rank 0 cannot listen on port " + std::to_string(taken.port) +
+                                  ": Address already in use. Does an earlier job still run here? "
+                                  "Choose another port for dist.init_method or MASTER_PORT\n");
+}
+
+// ---- ending
+
+struct Fault {
+    std::string name;
+    std::vector<std::string> arguments;
+    std::string message;  // a regular expression
+    int status;           // of the ranks that are not killed
+    int mpirun_status;
+};
+
+class Faults : public testing::TestWithParam<Fault> {};
+
+const std::string position = "train, epoch 3, iter 17, step 412";
+
+void expect_one_message(const Outcome& outcome, const Fault& fault) {
+    const std::vector<std::string> messages = outcome.messages();
+    ASSERT_EQ(messages.size(), 1u) << outcome.output;
+    EXPECT_TRUE(std::regex_match(messages[0], std::regex("ailab: \\[rank " + fault.message)))
+        << messages[0];
+    EXPECT_LT(outcome.seconds, 10);
+}
+
+TEST_P(Faults, EndTheJobWithOneMessageUnderMpirun) {
+    const Outcome outcome = run_mpirun(3, GetParam().arguments);
+    expect_one_message(outcome, GetParam());
+    EXPECT_EQ(outcome.statuses[0], GetParam().mpirun_status) << outcome.output;
+}
+
+TEST_P(Faults, EndTheJobWithOneMessageWithoutALauncher) {
+    const Outcome outcome = run_ranks_alone(3, GetParam().arguments, master(free_port()));
+    expect_one_message(outcome, GetParam());
+    EXPECT_EQ(outcome.output, outcome.messages()[0] + "\n") << "nothing else is said";
+    int others = 0;
+    for (const int status : outcome.statuses) {
+        EXPECT_NE(status, 0);
+        others += status == GetParam().status;
+    }
+    EXPECT_GE(others, 2) << testing::PrintToString(outcome.statuses);
+}
+
+std::string at(int rank) {
+    return std::to_string(rank) + ", " + host + "\\] ";
+}
+std::string lost(int rank) {
+    return at(rank) + "ended without a word \\(killed\\?\\); last heartbeat: (start|" + position +
+           "), [0-9]\\.[0-9] s before";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, Faults,
+    testing::Values(
+        Fault{"Fail0", {"fail", "rank=0"}, at(0) + position + ": boom", 1, 1},
+        Fault{"Fail2", {"fail", "rank=2"}, at(2) + position + ": boom", 1, 1},
+        Fault{"AllFail", {"all_fail"}, "([0-2]), " + host + "\\] start: boom on \\1", 1, 1},
+        Fault{"Kill0", {"kill", "rank=0", "after=600"}, lost(0), 1, 137},
+        Fault{"Kill1", {"kill", "rank=1", "after=600"}, lost(1), 1, 137},
+        Fault{"Exit2", {"exit", "rank=2"}, lost(2), 1, 3},
+        Fault{"Config1", {"config", "rank=1"}, at(1) + position + ": train.yaml:1:1: wrong", 2, 2},
+        Fault{"Terminate0",
+              {"terminate", "rank=0"},
+              at(0) + position + ": stopped by SIGTERM",
+              143,
+              143},
+        Fault{"Terminate2",
+              {"terminate", "rank=2"},
+              at(2) + position + ": stopped by SIGTERM",
+              143,
+              143},
+        Fault{"FailWhileOthersFinish",
+              {"fail", "rank=1", "others=finish"},
+              at(1) + position + ": boom",
+              1,
+              1},
+        Fault{"KillWhileOthersFinish", {"kill", "rank=0", "others=finish"}, lost(0), 1, 137}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(Ending, AConfigurationErrorOfAllRanksIsPrintedOnceAsItIs) {
+    const std::string text = "train.yaml:1:1: wrong\ntrain.yaml:2:1: too\n";
+    const Outcome alone = run_ranks_alone(3, {"all_config"}, master(free_port()));
+    EXPECT_EQ(alone.statuses, (std::vector<int>{2, 2, 2}));
+    EXPECT_EQ(alone.output, text);
+    const Outcome outcome = run_mpirun(3, {"all_config"});
+    EXPECT_EQ(outcome.statuses[0], 2);
+    EXPECT_TRUE(outcome.output.starts_with(text)) << outcome.output;
+    EXPECT_EQ(outcome.output.rfind("train.yaml:1:1"), 0u) << outcome.output;
+}
+
+TEST(Ending, AFailureOfOneRankAloneTellsWhereItWas) {
+    Process alone({DIST_PROBE, "fail", "rank=0"}, {});
+    EXPECT_EQ(alone.wait(), 1);
+    EXPECT_EQ(alone.output(), "ailab: [rank 0, " + host + "] " + position + ": boom\n");
+    Process config({DIST_PROBE, "all_config"}, {});
+    EXPECT_EQ(config.wait(), 2);
+    EXPECT_EQ(config.output(), "train.yaml:1:1: wrong\ntrain.yaml:2:1: too\n");
+}
+
+/// Starts a job that goes on for 20 s and gives it time to get there.
+std::vector<std::unique_ptr<Process>> busy_job(int np) {
+    auto ranks = start_ranks(np, {"sleep", "rank=0"}, master(free_port()));
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    return ranks;
+}
+
+TEST(Ending, ASignalToAllRanksIsToldOnce) {
+    auto ranks = busy_job(3);
+    for (const auto& rank : ranks) rank->signal(SIGINT);
+    const Outcome outcome = wait_for(ranks);
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{130, 130, 130}));
+    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
+    EXPECT_NE(outcome.output.find(position + ": stopped by SIGINT\n"), std::string::npos);
+    EXPECT_LT(outcome.seconds, 3);
+}
+
+TEST(Ending, ASignalToALoneRankEndsIt) {
+    auto ranks = busy_job(1);
+    ranks[0]->signal(SIGTERM);
+    const Outcome outcome = wait_for(ranks);
+    EXPECT_EQ(outcome.statuses, std::vector<int>{143});
+    EXPECT_EQ(outcome.output,
+              "ailab: [rank 0, " + host + "] " + position + ": stopped by SIGTERM\n");
+    EXPECT_LT(outcome.seconds, 1);
+}
+
+TEST(Ending, TheLowestSurvivorSpeaksWhenTwoAreKilled) {
+    auto ranks = busy_job(4);
+    ranks[1]->signal(SIGSTOP);  // so that rank 0 cannot speak of it first
+    ranks[0]->signal(SIGKILL);
+    ranks[1]->signal(SIGKILL);
+    const Outcome outcome = wait_for(ranks);
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{137, 137, 1, 1}));
+    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
+    EXPECT_TRUE(std::regex_match(outcome.messages()[0], std::regex("ailab: \\[rank " + lost(0))));
+    EXPECT_LT(outcome.seconds, 5);
+}
+
+TEST(Ending, ARankThatDoesNotAnswerDoesNotKeepTheOthers) {
+    auto ranks = busy_job(3);
+    ranks[2]->signal(SIGSTOP);
+    ranks[1]->signal(SIGTERM);
+    EXPECT_EQ(ranks[0]->wait(), 143);
+    EXPECT_EQ(ranks[1]->wait(), 143);
+}
+
+}  // namespace
+}  // namespace ailab::test
