@@ -14,6 +14,7 @@ namespace ailab::test {
 class FakeDevice final : public Device {
   public:
     Availability available(const Placement&) const override { return {}; }
+    c10::DeviceType type() const override { return at::kCPU; }
     c10::Device select(const Placement&) override { return at::kCPU; }
     int64_t peak_memory() const override { return 392 << 20; }
     void seed(uint64_t) override {}

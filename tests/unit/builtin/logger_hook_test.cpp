@@ -152,14 +152,15 @@ TEST_F(LoggerHookTest, WritesOnRankZeroAndReducesOnAll) {
 TEST_F(LoggerHookTest, TellsHowARunEnded) {
     const std::vector<std::pair<std::string, std::string>> table = {
         {"", "done"}, {"loss is \"NaN\"\n", "stopped: loss is \"NaN\"\n"}};
-    for (const auto& [reason, exit] : table) {
+    for (const auto& entry : table) {
+        const std::string& reason = entry.first;
         const auto hook = make<Hook>(R"({"type": "LoggerHook"})");
         run_ranks(1, [&](ThreadComm& comm) {
             FakeRun run(comm, folder_);
             if (!reason.empty()) run.stop(reason);
             run_through(*hook, run);
         });
-        EXPECT_EQ(metrics().back()["exit"], exit);
+        EXPECT_EQ(metrics().back()["exit"], entry.second);
     }
     const auto hook = make<Hook>(R"({"type": "LoggerHook"})");
     run_ranks(1, [&](ThreadComm& comm) {
