@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
+#include "ailab/module_spec.hpp"
 #include "ailab/sampler.hpp"
 #include "temporary_folder.hpp"
 
@@ -152,6 +153,18 @@ TEST(PluginHost, WarnsOfAPluginThatRegistersNothing) {
                                           "one of its siblings to a source of it."),
               std::string::npos)
         << log;
+}
+
+TEST(PluginHost, AConstructorThatThrowsIsReportedWithPlaceNameAndOrigin) {
+    host().load(fixture("throwing"));
+    const Place place{std::make_shared<const std::string>("train.yaml"), 14, 7};
+    const Node config = Node::map({{"type", place, Node::string("Throwing", place)}}, place);
+    Problems problems;
+    const ModuleConfig module = read_module("sampler", config, "sampler", problems);
+    problems.check();
+    EXPECT_EQ(error_of([&] { module.create(); }),
+              "train.yaml:14:7: sampler \"Throwing\" of libfixture_throwing.so (throwing.cpp:20): "
+              "the table t.csv has no column \"y\"");
 }
 
 TEST(PluginHost, ShutsDownNewestFirstAndOnce) {
