@@ -2,6 +2,7 @@
 
 #include <ATen/core/ivalue.h>
 #include <sched.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
 
 #include <thread>
 
@@ -30,7 +31,8 @@ PendingWork::PendingWork(int rank, c10d::OpType type, at::Tensor tensor)
     : Work(rank, type), tensor_(std::move(tensor)) {}
 
 bool PendingWork::wait(std::chrono::milliseconds timeout) {
-    const auto limit = timeout == kNoTimeout ? std::chrono::milliseconds(30 * 60 * 1000) : timeout;
+    // None, and c10d's "unset", mean the default.
+    const auto limit = timeout.count() <= 0 ? kBackendDefaultTimeout : timeout;
     const auto end = std::chrono::steady_clock::now() + limit;
     for (int tries = 0; !isCompleted(); ++tries) {
         if (tries < 100) {

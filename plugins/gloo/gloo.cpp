@@ -4,10 +4,28 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include <atomic>
+#include <cstdlib>
 
+#include "address.hpp"
 #include "ailab/ailab.hpp"
 
-namespace ailab {
+namespace ailab::gloo {
+namespace {
+
+using Gloo = c10d::ProcessGroupGloo;
+using DevicePtr = std::shared_ptr<::gloo::transport::Device>;
+
+DevicePtr make_device(const Placement& placement, const c10::intrusive_ptr<c10d::Store>& store) {
+    // PyTorch's variable, for hosts with several networks.
+    if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"))
+        return Gloo::createDeviceForInterface(interface);
+    // The loopback needs no name service and no network.
+    if (placement.one_host()) return Gloo::createDeviceForHostname("127.0.0.1");
+    const std::string address = own_address(store);
+    return address.empty() ? Gloo::createDefaultDevice() : Gloo::createDeviceForHostname(address);
+}
+
+}  // namespace
 
 class GlooModule final : public Backend {
   public:
@@ -22,11 +40,8 @@ class GlooModule final : public Backend {
     c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device) override {
-        using Gloo = c10d::ProcessGroupGloo;
         auto options = Gloo::Options::create();
-        // The loopback needs no name service and no network; across hosts the host's own address.
-        options->devices.push_back(placement.one_host() ? Gloo::createDeviceForHostname("127.0.0.1")
-                                                        : Gloo::createDefaultDevice());
+        options->devices.push_back(make_device(placement, store));
         // Another one over the same store must not meet the first one's keys.
         static std::atomic<int> count{0};
         auto own = c10::make_intrusive<c10d::PrefixStore>(concat("gloo/", count++), store);
@@ -41,7 +56,8 @@ class GlooModule final : public Backend {
     c10::intrusive_ptr<c10d::Backend> backend_;
 };
 
-}  // namespace ailab
+}  // namespace ailab::gloo
 
 AILAB_PLUGIN("gloo", AILAB_VERSION, "Communication over TCP by gloo")
-AILAB_REGISTER_AS(Backend, ailab::GlooModule, "gloo", "TCP, over any network; needs no launcher")
+AILAB_REGISTER_AS(Backend, ailab::gloo::GlooModule, "gloo",
+                  "TCP, over any network; needs no launcher")

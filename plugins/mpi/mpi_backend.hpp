@@ -6,8 +6,8 @@
 
 namespace ailab::mpi {
 
-/// Collectives by MPI, in the calling thread: measured, a thread of its own adds 10 to 20 us to
-/// each small one and a competitor for the cores to the large ones.
+/// Collectives by MPI, in the calling thread: an all-reduce of 1,000 floats takes 2 us on one host,
+/// handing it to another thread and back 5 to 30 us (both measured).
 class MpiBackend final : public collectives::BlockingBackend {
   public:
     /// Collective. Takes the ranks of MPI_COMM_WORLD in the order of `rank`.

@@ -42,7 +42,7 @@ c10::intrusive_ptr<ShmBackend> ShmBackend::create(const c10::intrusive_ptr<c10d:
     const std::string prefix = concat("shm/", count++, "/");
     const Layout layout(size);
     c10::intrusive_ptr<ShmBackend> backend;
-    std::string outcome;
+    std::string outcome = "rank 0 has none";
     if (rank == 0) {
         outcome = outcome_of([&] {
             SharedSegment segment = SharedSegment::create(layout.total);
@@ -51,10 +51,10 @@ c10::intrusive_ptr<ShmBackend> ShmBackend::create(const c10::intrusive_ptr<c10d:
             backend = c10::make_intrusive<ShmBackend>(std::move(segment), layout, rank, size);
             store->set(prefix + "name", bytes_of(name));
         });
-        if (outcome != fine) store->set(prefix + "name", bytes_of(""));
+        if (outcome != fine) store->set(prefix + "name", bytes_of("none"));
     } else {
         const std::string name = text_at(*store, prefix + "name");
-        if (!name.empty())
+        if (name != "none")
             outcome = outcome_of([&] {
                 backend = c10::make_intrusive<ShmBackend>(SharedSegment::open(name, layout.total),
                                                           layout, rank, size);

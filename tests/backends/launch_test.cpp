@@ -32,6 +32,33 @@ TEST_P(Launched, EveryCollectiveGivesTheReferencesValues) {
     }
 }
 
+/// The sum over two ranks that each take themselves for the only one of their host.
+std::string sum_across_hosts(int rank, const c10::intrusive_ptr<c10d::Store>& store) {
+    Placement placement = placement_of(rank, 2);
+    placement.local_rank = 0;
+    placement.local_size = 1;
+    const CommPtr comm = load_backend("gloo")->create(placement, store, at::kCPU);
+    std::vector<at::Tensor> tensors{at::full({3}, rank + 1)};
+    comm->allreduce(tensors)->wait();
+    return std::to_string(tensors[0].sum().item<int>());
+}
+
+TEST(GlooAcrossHosts, FindsAnAddressThatTheOthersReach) {
+    for (const RankResult& result : run_ranks(2, sum_across_hosts)) EXPECT_EQ(result.report, "9");
+}
+
+TEST(GlooAcrossHosts, TakesTheInterfaceOfGlooSocketIfname) {
+    const auto sum_over = [](const char* interface) {
+        return run_ranks(2, [&](int rank, const c10::intrusive_ptr<c10d::Store>& store) {
+            setenv("GLOO_SOCKET_IFNAME", interface, 1);
+            return sum_across_hosts(rank, store);
+        });
+    };
+    for (const RankResult& result : sum_over("lo")) EXPECT_EQ(result.report, "9");
+    for (const RankResult& result : sum_over("no-such-interface"))
+        EXPECT_NE(result.report.find("no-such-interface"), std::string::npos) << result.report;
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, Launched, ::testing::Values(1, 2, 3, 4));
 
 }  // namespace
