@@ -1,5 +1,6 @@
 #include "run_config.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -56,8 +57,13 @@ void apply_command_line(Node& tree, const ConfigInput& input, Problems& problems
     Node* plugins = tree.find("plugins");
     if (!plugins || plugins->is_null()) plugins = &tree.set("plugins", Node::list({}, place));
     if (!plugins->is_list()) return;  // the schema complains
-    for (const std::string& plugin : input.plugins)
-        plugins->items().push_back(Node::string(plugin, place));
+    for (const std::string& plugin : input.plugins) {
+        // A saved configuration names the plugins that it was started with.
+        const bool listed = std::any_of(
+            plugins->items().begin(), plugins->items().end(),
+            [&](const Node& item) { return item.is_string() && item.as_string() == plugin; });
+        if (!listed) plugins->items().push_back(Node::string(plugin, place));
+    }
 }
 
 /// Loads a plugin and gives the name by which a configuration in another folder finds it.

@@ -52,11 +52,11 @@ class Faults(TestCase):
 
     def test_a_killed_rank(self):
         self.everywhere("kill", r"\[rank 1.*last heartbeat.*train.*step \d+",
-                        model={"type": "FaultyModel", "how": "kill", "call": 2000})
+                        model={"type": "FaultyModel", "how": "kill", "seconds": 3})
 
     def test_rank_0_killed(self):
         self.everywhere("kill 0", r"\[rank 0.*last heartbeat",
-                        model={"type": "FaultyModel", "how": "kill", "rank": 0, "call": 2000})
+                        model={"type": "FaultyModel", "how": "kill", "rank": 0, "seconds": 3})
 
     def test_a_model_output_of_the_wrong_shape(self):
         self.everywhere("shape", r"\[rank 1.*train.*step 19.*loss \"MSELoss\".*\[3, 7\]",

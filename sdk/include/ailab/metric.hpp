@@ -23,7 +23,8 @@ class AILAB_API Metric {
     /// The general case; the default calls update(output, target) with the first two inputs.
     virtual void update_batch(const Batch& inputs);
 
-    /// Results by suffix; {"": v} for one number, which is logged under the metric's name. `states`
+    /// Results by suffix; {"": v} for one number, which is logged under the metric's name; others
+    /// are logged as name_suffix. `states`
     /// are the sums over all ranks, by name. With no samples at all, return NaN.
     virtual std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const = 0;

@@ -2,7 +2,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
 #include <ailab/ailab.hpp>
+#include <chrono>
 
 AILAB_PLUGIN("faults", "1.0", "Modules that fail on purpose")
 
@@ -45,18 +47,19 @@ class FaultyModel : public ailab::Model {
         std::string how = "never";
         int64_t rank = 1, call = 20;
         void visit(ailab::OptionVisitor& v) {
-            v.option(
-                "how", how, "what happens",
-                ailab::one_of({"never", "throw", "throw_int", "kill", "shape", "hang_and_die"}));
+            v.option("how", how, "what happens",
+                     ailab::one_of({"never", "throw", "throw_int", "kill", "shape"}));
             v.option("rank", rank, "on this rank");
             v.option("call", call, "at this forward pass");
+            v.option("seconds", seconds, "and not before this time");
         }
     };
     explicit FaultyModel(const Options& o) : options_(o) {
         fc = register_module("fc", torch::nn::Linear(8, 1));
     }
     Tensor forward(const Tensor& input) override {
-        if (my_rank() == options_.rank && ++calls_ == options_.call) {
+        if (my_rank() == options_.rank && ++calls_ >= options_.call &&
+            elapsed() >= options_.seconds) {
             if (options_.how == "throw") throw std::runtime_error("the model has had enough");
             if (options_.how == "throw_int") throw 42;
             if (options_.how == "kill") kill(getpid(), SIGKILL);
@@ -66,8 +69,13 @@ class FaultyModel : public ailab::Model {
     }
 
   private:
+    double elapsed() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    }
+
     Options options_;
     int64_t calls_ = 0;
+    const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
     torch::nn::Linear fc{nullptr};
 };
 AILAB_REGISTER_MODEL(FaultyModel, "Fails on one rank at one call")

@@ -120,7 +120,7 @@ class MeanLength : public ailab::Metric {
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
         return {{"", states.at("sum").item<double>() / double(states.at("count").item<int64_t>())},
-                {"_count", double(states.at("count").item<int64_t>())}};
+                {"count", double(states.at("count").item<int64_t>())}};
     }
 };
 AILAB_REGISTER_METRIC(MeanLength, "Mean of a field")
