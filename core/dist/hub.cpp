@@ -79,7 +79,8 @@ void Hub::take(Peer& peer, const Frame& frame) {
             peer.done = true;
             return check_done();
         case FrameType::goodbye:
-            peer.goodbye = true;
+            // Before all are done nobody may leave: then its connection counts as lost.
+            peer.goodbye = all_done_;
             return;
         default:
             throw ProtocolError("not for rank 0");
@@ -225,7 +226,8 @@ Clock::time_point Hub::tick(Clock::time_point now) {
         const bool all_left = std::all_of(peers_.begin(), peers_.end(), [](const auto& peer) {
             return peer->rank < 0 || peer->goodbye;
         });
-        left_ = all_left || now >= deadline_;
+        // Leaving early is a failure that the others shall notice at once.
+        left_ = all_left || !all_done_ || now >= deadline_;
         return deadline_;
     }
     return verdict_ ? verdict_->when : far;

@@ -1,5 +1,6 @@
 // A job that behaves, or misbehaves, as its command line says: dist_probe SCENARIO [key=value …].
 // Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher.
+#include <ATen/ATen.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include "ailab/error.hpp"
 #include "dist/job.hpp"
 #include "dist/launcher.hpp"
+#include "store_backend.hpp"
 
 namespace {
 
@@ -56,6 +58,53 @@ void greet(Job& job) {
     std::fflush(stdout);
 }
 
+void check(bool right, const char* what) {
+    if (!right) throw ailab::Error(std::string("wrong: ") + what);
+}
+
+void communicate(Job& job) {
+    const int rank = job.rank(), size = job.world_size();
+    job.use(std::make_shared<ailab::test::StoreBackend>(), c10::kCPU);
+    check(job.backend_name() == "store", "name");
+    at::Tensor sum = at::full({2, 3}, double(rank + 1), at::kDouble);
+    job.all_reduce_sum(sum);
+    check(sum.eq(size * (size + 1) / 2.0).all().item<bool>(), "sum");
+    at::Tensor strided = at::full({3, 2}, rank, at::kLong).t();
+    job.all_reduce_max(strided);
+    check(strided.eq(size - 1).all().item<bool>(), "max of a strided tensor");
+    job.all_reduce_min(strided.fill_(rank + 5));
+    check(strided.eq(5).all().item<bool>(), "min");
+    at::Tensor weight = at::full({4}, double(rank)).requires_grad_();
+    job.broadcast(weight, size - 1);
+    check(weight.eq(size - 1).all().item<bool>(), "broadcast of a parameter");
+    at::Tensor empty = at::zeros({0});
+    job.all_reduce_sum(empty);
+    job.barrier();
+    for (const size_t length : {0, 1, 7, 8, 9, 1000}) {
+        check(job.broadcast_text(std::string(length * size_t(rank == 0), 'x')) ==
+                  std::string(length, 'x'),
+              "broadcast_text");
+        const auto texts = job.gather_text(std::string(length * size_t(rank), char('a' + rank)));
+        for (int from = 0; from < size; ++from)
+            check(texts[size_t(from)] == std::string(length * size_t(from), char('a' + from)),
+                  "gather_text");
+    }
+    job.exchange("after", "");
+}
+
+/// Rank 2 is killed while the others are in a collective, which fails for them at once.
+void fail_in_a_collective(Job& job, bool killed) {
+    job.use(std::make_shared<ailab::test::StoreBackend>(), c10::kCPU);
+    job.beat({"val", 1, 2, 3});
+    job.exchange("ready", "");
+    if (killed && job.rank() == 2) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        ::raise(SIGKILL);
+    }
+    at::Tensor differs = at::zeros({job.rank() + 1});
+    job.all_reduce_sum(differs);
+}
+
 void misbehave(Job& job, const std::string& scenario) {
     if (scenario == "fail") job.fail("boom");
     if (scenario == "kill") ::raise(SIGKILL);
@@ -67,6 +116,10 @@ void misbehave(Job& job, const std::string& scenario) {
 void play(Job& job, const Arguments& arguments) {
     const std::string& scenario = arguments.scenario;
     if (scenario == "greet") return greet(job);
+    if (scenario == "communicate") return communicate(job);
+    if (scenario == "collective_fails") return fail_in_a_collective(job, false);
+    if (scenario == "collective_and_kill") return fail_in_a_collective(job, true);
+    if (scenario == "leave") return;
     if (scenario == "all_fail") job.fail("boom on " + std::to_string(job.rank()));
     if (scenario == "all_config") job.fail("train.yaml:1:1: wrong\ntrain.yaml:2:1: too", 2);
     job.beat({"train", 3, 17, 412});
@@ -89,6 +142,7 @@ int run(const Arguments& arguments) {
     } catch (const std::exception& error) {
         job->fail(error.what());
     }
+    if (arguments.scenario == "leave" && job->rank() == arguments.number("rank", -1)) return 4;
     job->finish();
     return 0;
 }

@@ -199,6 +199,34 @@ TEST(Rendezvous, SaysThatThePortIsTaken) {
                                   "Choose another port for dist.init_method or MASTER_PORT\n");
 }
 
+// ---- collectives
+
+TEST(Collectives, OverABackend) {
+    const Outcome outcome = run_ranks_alone(3, {"communicate"}, master(free_port()));
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{0, 0, 0}));
+    EXPECT_EQ(outcome.output, "shut down\nshut down\nshut down\n");
+}
+
+TEST(Collectives, AFailureNamesTheCollective) {
+    const Outcome outcome = run_ranks_alone(2, {"collective_fails"}, master(free_port()));
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{1, 1}));
+    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
+    EXPECT_TRUE(std::regex_match(
+        outcome.messages()[0],
+        std::regex(
+            "ailab: \\[rank [01], " + host +
+            "\\] val, epoch 1, iter 2, step 3: all_reduce_sum of \\[[12]\\] Float over store "
+            "failed: rank [01] sent [48] bytes for [48]")))
+        << outcome.output;
+}
+
+TEST(Collectives, AKilledRankIsNamedRatherThanWhatFailedBecauseOfIt) {
+    const Outcome outcome = run_ranks_alone(3, {"collective_and_kill"}, master(free_port()));
+    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
+    EXPECT_NE(outcome.output.find("[rank 2, " + host + "] ended without a word"), std::string::npos)
+        << outcome.output;
+}
+
 // ---- ending
 
 struct Fault {
@@ -208,6 +236,8 @@ struct Fault {
     int status;           // of the ranks that are not killed
     int mpirun_status;
 };
+
+void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
 
 class Faults : public testing::TestWithParam<Fault> {};
 
@@ -224,7 +254,10 @@ void expect_one_message(const Outcome& outcome, const Fault& fault) {
 TEST_P(Faults, EndTheJobWithOneMessageUnderMpirun) {
     const Outcome outcome = run_mpirun(3, GetParam().arguments);
     expect_one_message(outcome, GetParam());
-    EXPECT_EQ(outcome.statuses[0], GetParam().mpirun_status) << outcome.output;
+    // mpirun tells the status of the rank whose end it noticed first.
+    const int status = outcome.statuses[0];
+    EXPECT_TRUE(status == GetParam().status || status == GetParam().mpirun_status)
+        << outcome.output;
 }
 
 TEST_P(Faults, EndTheJobWithOneMessageWithoutALauncher) {
@@ -256,6 +289,8 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"Kill0", {"kill", "rank=0", "after=600"}, lost(0), 1, 137},
         Fault{"Kill1", {"kill", "rank=1", "after=600"}, lost(1), 1, 137},
         Fault{"Exit2", {"exit", "rank=2"}, lost(2), 1, 3},
+        Fault{"Leave0", {"leave", "rank=0"}, lost(0), 1, 4},
+        Fault{"Leave1", {"leave", "rank=1"}, lost(1), 1, 4},
         Fault{"Config1", {"config", "rank=1"}, at(1) + position + ": train.yaml:1:1: wrong", 2, 2},
         Fault{"Terminate0",
               {"terminate", "rank=0"},
