@@ -13,8 +13,8 @@ set(AILAB_PACKAGE_INCLUDES "${PROJECT_SOURCE_DIR}/sdk/include ${PROJECT_BINARY_D
 configure_file(sdk/cmake/ailabConfig.cmake.in ${package_folder}/ailabConfig.cmake @ONLY)
 file(COPY ${modules} ${PROJECT_BINARY_DIR}/package/ailabConfigVersion.cmake
   DESTINATION ${PROJECT_BINARY_DIR}/${package_folder})
-file(WRITE ${PROJECT_BINARY_DIR}/ailabConfig.cmake
-  "include(\${CMAKE_CURRENT_LIST_DIR}/${package_folder}/ailabConfig.cmake)\n")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/ailabConfig.cmake @ONLY
+  CONTENT "include(\${CMAKE_CURRENT_LIST_DIR}/@package_folder@/ailabConfig.cmake)\n")
 file(COPY ${PROJECT_BINARY_DIR}/package/ailabConfigVersion.cmake DESTINATION ${PROJECT_BINARY_DIR})
 
 # The prefix.

@@ -31,7 +31,8 @@ endfunction()
 # without it.
 function(ailab_use_pch target)
   if(NOT TARGET ailab_pch)
-    file(WRITE ${PROJECT_BINARY_DIR}/ailab_pch.cpp "// Holds the precompiled header.\n")
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/ailab_pch.cpp
+      CONTENT "// Holds the precompiled header.\n")
     add_library(ailab_pch OBJECT ${PROJECT_BINARY_DIR}/ailab_pch.cpp)
     target_link_libraries(ailab_pch PRIVATE ailab::headers)
     set_target_properties(ailab_pch PROPERTIES CXX_VISIBILITY_PRESET hidden
