@@ -46,6 +46,7 @@ class FaultyModel : public ailab::Model {
     struct Options {
         std::string how = "never";
         int64_t rank = 1, call = 20;
+        double seconds = 0;
         void visit(ailab::OptionVisitor& v) {
             v.option("how", how, "what happens",
                      ailab::one_of({"never", "throw", "throw_int", "kill", "shape"}));
