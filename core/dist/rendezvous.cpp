@@ -20,7 +20,7 @@ using StorePtr = c10::intrusive_ptr<c10d::Store>;
 using std::chrono::milliseconds;
 
 const std::string meeting_key = "ailab/meeting";
-constexpr milliseconds retry_after{20};
+constexpr milliseconds retry_after{5};
 constexpr std::chrono::seconds attempt_within{5};
 /// Other ranks wait this much longer, so that rank 0's message, which names the missing, comes
 /// first.
@@ -185,7 +185,7 @@ class Rendezvous {
         if (!joined.store)
             joined.watcher->fail(
                 concat("cannot reach rank 0's store at port ", address.store_port, ": ", why), 1,
-                false);
+                true);
         return joined;
     }
 

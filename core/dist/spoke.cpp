@@ -76,6 +76,8 @@ Spoke::Spoke(int rank, int world_size, Connection hub, Listener listener)
       hub_(std::move(hub)),
       listener_(std::move(listener)),
       hub_heard_(Clock::now()) {
+    // Frames may have come in one piece with the hub's answer to the hello.
+    while (const std::optional<Frame> frame = hub_.next()) take(*frame);
     start_thread();
 }
 
