@@ -93,16 +93,12 @@ class BlockingBackend : public c10d::Backend {
     std::mutex& lock() { return lock_; }
 
   private:
-    class Flat;
     Work done(c10d::OpType type, Tensors outputs);
     void require_one(size_t count, const char* call) const;
     void require_root(int64_t root, const char* call) const;
-    template <class... Parts>
-    [[noreturn]] void fail(const char* call, const Parts&... parts) const;
     void gather_all(at::Tensor& output, at::Tensor& input, const char* call);
     void scatter_sum(at::Tensor& output, at::Tensor& input, const c10d::ReduceOp& op,
                      const char* call);
-    at::Tensor staged(const at::Tensor& tensor, const char* call) const;
 
     const std::string name_;
     std::chrono::milliseconds timeout_ = kBackendDefaultTimeout;

@@ -44,7 +44,7 @@ class MpiBackend::Message final : public PendingWork {
         return done != 0;
     }
     std::string describe() const override {
-        return concat("mpi: a message of ", tensor_.nbytes(), " bytes ",
+        return concat("a message of ", tensor_.nbytes(), " bytes ",
                       opType_ == c10d::OpType::SEND ? "to" : "from", " rank ", peer_);
     }
 

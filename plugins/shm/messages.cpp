@@ -22,11 +22,11 @@ class ShmBackend::Message final : public PendingWork {
         if (!transfer_->done) backend_->mailbox_.progress();
         backend_->watch_messages();
         // Once in about 100 ms.
-        if (!transfer_->done && ++polls_ % 1024 == 0) backend_->team_.check_alive();
+        if (!transfer_->done && ++polls_ % 1024 == 0) backend_->team_.check_alive(describe());
         return transfer_->done;
     }
     std::string describe() const override {
-        return concat("shm: a message of ", tensor_.nbytes(), " bytes ",
+        return concat("a message of ", tensor_.nbytes(), " bytes ",
                       opType_ == c10d::OpType::SEND ? "to" : "from", " rank ", transfer_->peer);
     }
 

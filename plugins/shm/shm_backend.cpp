@@ -77,12 +77,12 @@ void ShmBackend::setTimeout(std::chrono::milliseconds timeout) {
     team_.set_timeout(timeout);
 }
 
-char* ShmBackend::slot(int rank) const {
+char* ShmBackend::slot(int rank) {
     const size_t index = size_t(chunk_) * size_t(size_) + size_t(rank);
-    return const_cast<Team&>(team_).segment().data() + layout_.slots + index * layout_.slot_bytes;
+    return team_.segment().data() + layout_.slots + index * layout_.slot_bytes;
 }
 
-std::vector<const void*> ShmBackend::slots(int64_t offset) const {
+std::vector<const void*> ShmBackend::slots(int64_t offset) {
     std::vector<const void*> result;
     for (int r = 0; r < size_; ++r) result.push_back(slot(r) + offset);
     return result;
@@ -175,8 +175,7 @@ void ShmBackend::reduce_in_place(const Bucket& bucket, int64_t offset, int64_t c
     std::vector<void*> parts;
     for (int r = 0; r < size_; ++r) parts.push_back(bucket.part(r) + offset + begin * element);
     team_.sync();
-    collectives::reduce(type, op, std::vector<const void*>(parts.begin(), parts.end()), parts,
-                        end - begin);
+    collectives::reduce(type, op, parts, parts, end - begin);
     team_.sync();
 }
 

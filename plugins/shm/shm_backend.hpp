@@ -66,8 +66,8 @@ class ShmBackend final : public collectives::BlockingBackend, public SharedBucke
     c10::intrusive_ptr<collectives::PendingWork> start_recv(const at::Tensor& tensor, int rank,
                                                             int tag) override;
 
-    char* slot(int rank) const;
-    std::vector<const void*> slots(int64_t offset) const;
+    char* slot(int rank);
+    std::vector<const void*> slots(int64_t offset);
     void next_chunk() { chunk_ ^= 1; }
     void begin(Call::Kind kind, int64_t count, int type = -1, int op = -1, int root = -1);
     void gather_chunks(const void* in, int64_t bytes, Parts outs);

@@ -131,15 +131,14 @@ void Team::sleep_until_reached(int peer) {
         const auto now = std::chrono::steady_clock::now();
         if (now - looked < look_after_peers && control_->aborted_by.load() == 0) continue;
         looked = now;
-        check_alive();
+        check_alive(call().str());
         if (now - begun > timeout_)
-            throw Error(concat("shm: rank ", peer, " did not come to ",
-                               control_->ranks[rank_].calls[calls_ & 1].str(), " within ",
+            throw Error(concat("shm: rank ", peer, " did not come to ", call().str(), " within ",
                                timeout_.count() / 1000, " s; it lives, but is elsewhere"));
     }
 }
 
-void Team::check_alive() {
+void Team::check_alive(const std::string& doing) {
     const uint32_t aborted_by = control_->aborted_by.load();
     if (aborted_by != 0) throw Error(concat("shm: rank ", aborted_by - 1, " has ended the job"));
     for (int peer = 0; peer < size_; ++peer) {
@@ -149,7 +148,7 @@ void Team::check_alive() {
             gone = uint32_t(peer + 1);
         throw Error(concat("shm: rank ", gone - 1,
                            " is gone (it was killed, or has ended) while rank ", rank_, " was in ",
-                           control_->ranks[rank_].calls[calls_ & 1].str()));
+                           doing));
     }
 }
 
@@ -174,7 +173,7 @@ bool Team::crowded() {
 
 void Team::compare_calls() {
     compared_ = true;
-    const Call& mine = control_->ranks[rank_].calls[calls_ & 1];
+    const Call& mine = call();
     for (int peer = 0; peer < size_; ++peer) {
         const Call& other = control_->ranks[peer].calls[calls_ & 1];
         if (other == mine) continue;

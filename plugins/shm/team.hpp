@@ -76,8 +76,8 @@ class Team {
     /// visible after. Throws Error when a rank is gone, has aborted, makes another call, or at the
     /// timeout.
     void sync();
-    /// Throws Error when a rank is gone or has aborted.
-    void check_alive();
+    /// Throws Error when a rank is gone or has aborted; `doing` is what this one is waiting in.
+    void check_alive(const std::string& doing);
     /// Wakes the others with an error. Any thread.
     void abort() noexcept;
     void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
@@ -91,6 +91,7 @@ class Team {
     void sleep_until_reached(int peer);
     bool crowded();
     void compare_calls();
+    const Call& call() const { return control_->ranks[rank_].calls[calls_ & 1]; }
 
     SharedSegment segment_;
     Control* const control_;

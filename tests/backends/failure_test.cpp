@@ -54,6 +54,19 @@ TEST(ShmFailure, AKilledRankIsNamedToThoseWhoWaitForIt) {
     EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
 }
 
+TEST(ShmFailure, AKilledRankIsNamedToThoseWhoWaitForItsMessage) {
+    const auto results = run_ranks(2, [](int rank, const Store& store) {
+        const CommPtr comm = shm(rank, 2, store);
+        if (rank == 1) raise(SIGKILL);
+        std::vector<at::Tensor> tensors{at::ones({10})};
+        comm->recv(tensors, 1, 0)->wait();
+        return std::string("went on");
+    });
+    EXPECT_EQ(results[0].report,
+              "shm: rank 1 is gone (it was killed, or has ended) while rank 0 was in a message of "
+              "40 bytes from rank 1");
+}
+
 TEST(ShmFailure, RanksThatMakeDifferentCallsHearOfBoth) {
     const auto results = run_ranks(2, [](int rank, const Store& store) {
         const CommPtr comm = shm(rank, 2, store);
