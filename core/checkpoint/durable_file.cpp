@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <utility>
 #include <vector>
 
@@ -80,10 +81,22 @@ void DurableFile::fail(const char* what, int error) const {
     fail_at(what, path_, error);
 }
 
-FileDigest write_durably(const std::string& path, const std::string& text) {
-    DurableFile file(path);
-    file.write(text.data(), text.size());
-    return file.finish();
+void finish_together(const std::vector<DurableFile*>& files,
+                     const std::vector<std::string>& folders) {
+    std::vector<std::future<void>> tasks;
+    for (DurableFile* file : files)
+        tasks.push_back(std::async(std::launch::async, [file] { file->finish(); }));
+    for (const std::string& folder : folders)
+        tasks.push_back(std::async(std::launch::async, [&folder] { sync_folder(folder); }));
+    std::exception_ptr first;
+    for (std::future<void>& task : tasks) {
+        try {
+            task.get();
+        } catch (...) {
+            if (!first) first = std::current_exception();
+        }
+    }
+    if (first) std::rethrow_exception(first);
 }
 
 void sync_folder(const std::string& path) {
@@ -99,6 +112,10 @@ std::string parent_folder(const std::string& path) {
     return parent.empty() ? "." : parent.string();
 }
 
+void rename_file(const std::string& from, const std::string& to) {
+    if (rename(from.c_str(), to.c_str()) != 0) fail_at("replace", to, errno);
+}
+
 std::string replace_folder(const std::string& from, const std::string& to) {
     if (rename(from.c_str(), to.c_str()) == 0) return "";
     if (errno != ENOTEMPTY && errno != EEXIST) fail_at("rename to", to, errno);
@@ -110,18 +127,6 @@ std::string replace_folder(const std::string& from, const std::string& to) {
     const int error = errno;
     rename(old.c_str(), to.c_str());
     fail_at("rename to", to, error);
-}
-
-void replace_file(const std::string& path, const std::string& text) {
-    const std::string part = concat(path, ".tmp-", getpid());
-    unlink(part.c_str());
-    write_durably(part, text);
-    if (rename(part.c_str(), path.c_str()) != 0) {
-        const int error = errno;
-        unlink(part.c_str());
-        fail_at("replace", path, error);
-    }
-    sync_folder(parent_folder(path));
 }
 
 FileDigest digest_file(const std::string& path) {

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ailab {
 
@@ -22,7 +23,11 @@ class DurableFile {
     DurableFile(const DurableFile&) = delete;
     DurableFile& operator=(const DurableFile&) = delete;
 
+    const std::string& path() const { return path_; }
     void write(const void* data, size_t size);
+    void write(const std::string& text) { write(text.data(), text.size()); }
+    /// Of what was written so far.
+    const FileDigest& digest() const { return digest_; }
     /// fsync and close. A failed fsync is not tried again: the kernel may have dropped the pages.
     FileDigest finish();
 
@@ -34,8 +39,10 @@ class DurableFile {
     FileDigest digest_;
 };
 
-/// Writes a whole small file.
-FileDigest write_durably(const std::string& path, const std::string& text);
+/// Finishes the files and syncs the folders, all at once: the disk then commits them together,
+/// where one after another would wait for it as many times. Throws Error when any of it fails.
+void finish_together(const std::vector<DurableFile*>& files,
+                     const std::vector<std::string>& folders);
 
 /// Makes the names in a folder last. Throws Error.
 void sync_folder(const std::string& path);
@@ -45,12 +52,11 @@ void sync_folder(const std::string& path);
 /// syncs the parent and removes it.
 std::string replace_folder(const std::string& from, const std::string& to);
 
+/// Replaces the file `to` by `from`. Throws Error.
+void rename_file(const std::string& from, const std::string& to);
+
 /// The folder that holds `path`.
 std::string parent_folder(const std::string& path);
-
-/// Replaces the file at `path` by one that holds `text`: a temporary file, fsync, rename, fsync of
-/// the folder. Readers see the old text or the new one.
-void replace_file(const std::string& path, const std::string& text);
 
 /// The size and checksum of the file that is there now. Throws Error.
 FileDigest digest_file(const std::string& path);

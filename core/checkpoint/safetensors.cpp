@@ -122,6 +122,13 @@ at::Tensor read_tensor(const InputFile& file, const TensorEntry& entry, uint64_t
 
 FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
                              const Metadata& metadata) {
+    DurableFile file(path);
+    write_safetensors(file, tensors, metadata);
+    return file.finish();
+}
+
+void write_safetensors(DurableFile& file, const NamedTensors& tensors, const Metadata& metadata) {
+    const std::string& path = file.path();
     NamedTensors ordered;
     AliasFinder seen;
     for (const auto& [name, tensor] : tensors) {
@@ -152,13 +159,11 @@ FileDigest write_safetensors(const std::string& path, const NamedTensors& tensor
     } catch (const std::exception& error) {
         throw Error(concat("cannot write ", path, ": ", error.what()));
     }
-    DurableFile file(path);
-    file.write(start.data(), start.size());
+    file.write(start);
     for (const auto& [name, tensor] : ordered) {
         const at::Tensor plain = tensor.cpu().resolve_neg().contiguous();
         file.write(plain.const_data_ptr(), size_t(plain.numel() * plain.element_size()));
     }
-    return file.finish();
 }
 
 NamedTensors read_safetensors(const std::string& path, Metadata* metadata) {

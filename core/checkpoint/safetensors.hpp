@@ -20,6 +20,8 @@ using Metadata = std::map<std::string, std::string>;
 /// Error. The file is on the disk when this returns.
 AILAB_API FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
                                        const Metadata& metadata = {});
+/// The same into a file that the caller finishes.
+void write_safetensors(DurableFile& file, const NamedTensors& tensors, const Metadata& metadata);
 /// Reads one, in the order of the data. Everything is checked before memory is taken. Throws Error
 /// naming the file.
 AILAB_API NamedTensors read_safetensors(const std::string& path, Metadata* metadata = nullptr);

@@ -1,0 +1,39 @@
+#pragma once
+#include <c10/util/Exception.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "durable_file.hpp"
+
+namespace ailab {
+
+using Digests = std::map<std::string, FileDigest>;
+
+/// What one rank tells the others: an error, or the files that it wrote.
+struct RankReport {
+    std::string error;
+    Digests files;
+
+    std::string encode() const;
+    static RankReport decode(const std::string& text);
+};
+
+/// The errors of all ranks in one text, "[rank 2] …", or "".
+std::string combine_errors(const std::vector<RankReport>& reports);
+
+/// Runs `action`; what it throws comes back as text, "" if nothing.
+template <class Action>
+std::string error_of(const Action& action) {
+    try {
+        action();
+        return "";
+    } catch (const c10::Error& error) {
+        return error.what_without_backtrace();
+    } catch (const std::exception& error) {
+        return *error.what() ? error.what() : "unknown error";
+    }
+}
+
+}  // namespace ailab
