@@ -22,12 +22,10 @@ FileSink::~FileSink() {
     if (file_ >= 0) close(file_);
 }
 
-void FileSink::sink_it_(const spdlog::details::log_msg& message) {
+void FileSink::write(std::string_view line) {
     if (file_ < 0) return;
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
     for (size_t done = 0; done < line.size();) {
-        const ssize_t n = write(file_, line.data() + done, line.size() - done);
+        const ssize_t n = ::write(file_, line.data() + done, line.size() - done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return fail(n < 0 ? errno : ENOSPC);
         done += size_t(n);

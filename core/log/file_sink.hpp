@@ -1,24 +1,24 @@
 #pragma once
-#include <spdlog/details/null_mutex.h>
-#include <spdlog/sinks/base_sink.h>
-
 #include <string>
+#include <string_view>
 
 namespace ailab {
 
 /// Appends each line to a file with one write(), so that nothing is lost when the process is killed
-/// and lines of several processes do not mix. spdlog's own file sink buffers in the C library.
-/// A line that cannot be written ends the file with one complaint on stderr; it never throws, for
-/// lines are also logged where nobody could catch. Not thread-safe: the log holds its lock.
-class FileSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+/// and lines of several processes do not mix. A line that cannot be written ends the file with one
+/// complaint on stderr; it never throws, for lines are also logged where nobody could catch. Not
+/// thread-safe: the log holds its lock.
+class FileSink {
   public:
     /// Throws Error when the file cannot be opened.
     explicit FileSink(const std::string& path);
-    ~FileSink() override;
+    ~FileSink();
+    FileSink(const FileSink&) = delete;
+    FileSink& operator=(const FileSink&) = delete;
+
+    void write(std::string_view line);
 
   private:
-    void sink_it_(const spdlog::details::log_msg& message) override;
-    void flush_() override {}
     void fail(int error);
 
     std::string path_;

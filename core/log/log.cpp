@@ -1,12 +1,12 @@
 #include "log.hpp"
 
-#include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
+#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "ailab/log.hpp"
 #include "file_sink.hpp"
@@ -51,6 +51,9 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
     return spdlog::level::err;
 }
 
+/// Lines kept for the file of a run that never opens one.
+constexpr size_t most_early_lines = 1000;
+
 /// The one log of the process. Never destroyed: static destructors may still log.
 class Log {
   public:
@@ -63,42 +66,47 @@ class Log {
         const std::lock_guard lock(mutex_);
         rank_ = rank;
         world_ = world;
+        keep_early_ = true;
+        early_.clear();
     }
 
-    void write(LogLevel level, const std::string& line) {
+    void write(LogLevel level, const std::string& text) {
         const std::lock_guard lock(mutex_);
         const bool for_every_rank = level >= LogLevel::warning;
         if (rank_ != 0 && !for_every_rank) return;
-        const std::string text =
-            for_every_rank && world_ > 1 ? "[rank " + std::to_string(rank_) + "] " + line : line;
-        const spdlog::details::log_msg message("ailab", spdlog_level(level), text);
-        if (level != LogLevel::debug) {
-            console_->log(message);
-            console_->flush();
-        }
-        if (file_) file_->log(message);
+        const std::string line = formatted(
+            level, for_every_rank && world_ > 1 ? concat("[rank ", rank_, "] ", text) : text);
+        // One call, so that the lines of several ranks do not mix; stderr has no buffer.
+        if (level != LogLevel::debug) std::fwrite(line.data(), 1, line.size(), stderr);
+        if (file_) file_->write(line);
+        if (keep_early_ && early_.size() < most_early_lines) early_.push_back(line);
     }
 
     void open(const std::string& path) {
         std::unique_ptr<FileSink> file;
-        if (!path.empty()) {
-            file = std::make_unique<FileSink>(path);
-            file->set_formatter(line_format());
-        }
+        if (!path.empty()) file = std::make_unique<FileSink>(path);
         const std::lock_guard lock(mutex_);
         file_ = std::move(file);
+        if (!file_) return;
+        for (const std::string& line : early_) file_->write(line);
+        early_.clear();
+        keep_early_ = false;
     }
 
   private:
-    Log() : console_(std::make_unique<spdlog::sinks::stderr_sink_st>()) {
-        console_->set_formatter(line_format());
+    std::string formatted(LogLevel level, const std::string& text) {
+        spdlog::memory_buf_t line;
+        format_->format(spdlog::details::log_msg("ailab", spdlog_level(level), text), line);
+        return std::string(line.data(), line.size());
     }
 
     std::mutex mutex_;
-    std::unique_ptr<spdlog::sinks::stderr_sink_st> console_;
+    const std::unique_ptr<spdlog::formatter> format_ = line_format();
     std::unique_ptr<FileSink> file_;
     int rank_ = 0;
     int world_ = 1;
+    bool keep_early_ = false;
+    std::vector<std::string> early_;  // lines of this run from before its file was opened
 };
 
 }  // namespace

@@ -47,6 +47,8 @@ class LogTest : public testing::Test {
             std::filesystem::temp_directory_path() / ("ailab_log_" + std::to_string(getpid()));
         std::filesystem::create_directories(folder_);
         set_log_rank(0, 1);
+        log_to_file("/dev/null");  // nothing is kept from here on
+        log_to_file("");
     }
     void TearDown() override {
         log_to_file("");
@@ -105,6 +107,24 @@ TEST_F(LogTest, AppendsToTheFileUntilToldToStop) {
     EXPECT_EQ(written[0], "from before");
     EXPECT_EQ(without_time(written[1]), "ailab - INFO - one");
     EXPECT_EQ(without_time(written[2]), "ailab - DEBUG - two");
+}
+
+TEST_F(LogTest, GivesTheFileTheLinesOfTheRunFromBeforeIt) {
+    const std::string path = folder_ / "early.log";
+    console([&] {
+        log_info("another run's");
+        set_log_rank(0, 1);
+        log_info("threads: 2");
+        log_to_file(path);
+        log_info("Epoch 1");
+        log_to_file("");
+        log_info("console only");
+        log_to_file(path);
+    });
+    const Lines written = lines(read(path));
+    ASSERT_EQ(written.size(), 2u);
+    EXPECT_EQ(without_time(written[0]), "ailab - INFO - threads: 2");
+    EXPECT_EQ(without_time(written[1]), "ailab - INFO - Epoch 1");
 }
 
 TEST_F(LogTest, SaysWhyAFileCannotBeWritten) {
