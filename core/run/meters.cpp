@@ -8,6 +8,17 @@
 
 namespace ailab {
 
+namespace {
+
+/// A scalar on the CPU, read without the dispatcher: this happens in every iteration.
+double read_scalar(const Tensor& tensor) {
+    if (tensor.scalar_type() == at::kFloat) return *tensor.const_data_ptr<float>();
+    if (tensor.scalar_type() == at::kDouble) return *tensor.const_data_ptr<double>();
+    return tensor.item<double>();
+}
+
+}  // namespace
+
 Meters::Sum& Meters::find(const std::string& name) {
     for (Sum& sum : sums_)
         if (sum.name == name) return sum;
@@ -21,7 +32,7 @@ void Meters::add(const std::string& name, double mean, double weight) {
 }
 
 void Meters::add(const std::string& name, const Tensor& mean, double weight) {
-    if (mean.is_cpu()) return add(name, mean.item<double>(), weight);
+    if (mean.is_cpu()) return add(name, read_scalar(mean), weight);
     const at::NoGradGuard no_grad;
     Sum& sum = find(name);
     if (!sum.on_device.defined())
