@@ -21,9 +21,9 @@ std::vector<std::string> check_buckets(const CommPtr& backend) {
     };
     at::Tensor bucket = shared->allocate_bucket(4 * 250007);
     at::Tensor small = shared->allocate_bucket(40);
-    if (!bucket.defined() || !small.defined()) return {"no room for a bucket of 1 MB"};
+    if (!bucket.defined() || !small.defined()) return {std::string("no room for a bucket of 1 MB")};
     if (bucket.numel() != 4 * 250007 || reinterpret_cast<uintptr_t>(bucket.data_ptr()) % 64 != 0)
-        wrong.push_back("a bucket has the wrong size or alignment");
+        wrong.emplace_back("a bucket has the wrong size or alignment");
     const at::Tensor floats = bucket.view(at::kFloat);
     for (int i = 0; i < 20; ++i) {
         check("whole", floats, at::kFloat, i);

@@ -32,9 +32,9 @@ class Mover {
         future->wait();
         const auto list = future->value().toTensorVector();
         if (list.size() != 1 || !list[0].is_same(tensors[0]))
-            wrong_.push_back("the future of an allreduce does not hold its tensor");
+            wrong_.emplace_back("the future of an allreduce does not hold its tensor");
         work->wait();
-        if (!work->isCompleted()) wrong_.push_back("a Work that was waited for is not complete");
+        if (!work->isCompleted()) wrong_.emplace_back("a Work that was waited for is not complete");
     }
 
     void allgather(int64_t count) {
@@ -162,7 +162,7 @@ class Mover {
             work->wait();
             const int from = work->sourceRank();
             equal("recvAnysource", tensor[0], values(9, at::kFloat, from, 7));
-            if (seen.at(size_t(from))) wrong_.push_back("recvAnysource: the same rank twice");
+            if (seen.at(size_t(from))) wrong_.emplace_back("recvAnysource: the same rank twice");
             seen.at(size_t(from)) = true;
         }
     }
