@@ -1,8 +1,9 @@
 #include "spoke.hpp"
 
+#include <sys/socket.h>
 #include <unistd.h>
+
 #include <algorithm>
-#include <cstdlib>
 #include <thread>
 
 #include "ailab/error.hpp"
@@ -11,10 +12,10 @@
 namespace ailab::dist {
 namespace {
 
-/// How long a host that is down may keep the others from electing who prints.
-constexpr std::chrono::milliseconds alive_within{300};
-/// The rank that prints stays this long, so that slower ones still find it.
-constexpr std::chrono::milliseconds linger{500};
+/// How long a rank that is stopped, or whose host is down, may keep the others waiting.
+constexpr std::chrono::milliseconds word_within{1000};
+/// The rank that prints stays this long to tell slower ones that it did.
+constexpr std::chrono::milliseconds linger{1000};
 constexpr std::chrono::seconds answer_within{5};
 
 int status_of(const Frame& end) {
@@ -172,22 +173,43 @@ void Spoke::hub_lost() {
         print_line(failure_line(*pending_));
         end_process(pending_->status, false);
     }
-    if (lower_rank_alive()) end_process(1, false);
+    if (lower_rank_speaks()) end_process(1, false);
     const std::string host = known_.empty() ? "unknown host" : known_[0].host;
     const std::chrono::duration<double> silence = Clock::now() - hub_heard_;
     print_line(lost_line(0, host, hub_beat_, silence.count()));
-    std::this_thread::sleep_for(linger);
+    tell_higher_ranks();
     end_process(1, true);
 }
 
-bool Spoke::lower_rank_alive() {
+bool Spoke::lower_rank_speaks() {
     for (int rank = 1; rank < rank_ && !known_.empty(); ++rank) {
         const RankInfo& other = known_[size_t(rank)];
+        const Clock::time_point deadline = Clock::now() + word_within;
         std::string why;
-        if (reach(other.host_id, other.addresses, other.port, Clock::now() + alive_within, why))
+        const Fd fd = reach(other.host_id, other.addresses, other.port, deadline, why);
+        if (!fd) continue;
+        // The kernel accepts for a process that is just being killed, too: only its word counts.
+        pollfd wait{fd.get(), POLLIN, 0};
+        char word = 0;
+        if (::poll(&wait, 1, milliseconds_until(deadline)) > 0 &&
+            ::recv(fd.get(), &word, 1, MSG_DONTWAIT) == 1)
             return true;
     }
     return false;
+}
+
+void Spoke::tell_higher_ranks() {
+    const Clock::time_point deadline = Clock::now() + linger;
+    std::vector<Fd> told;  // kept open, so that the word arrives
+    while (Clock::now() < deadline) {
+        pollfd wait{listener_.fd.get(), POLLIN, 0};
+        if (::poll(&wait, 1, milliseconds_until(deadline)) <= 0) continue;
+        Fd fd(::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!fd) continue;
+        const char word = 1;
+        (void)!::send(fd.get(), &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        told.push_back(std::move(fd));
+    }
 }
 
 std::string Spoke::missing() {

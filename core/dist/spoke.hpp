@@ -24,7 +24,7 @@ Connection join_meeting(const Meeting& meeting, int rank, int world_size, const 
 /// The watcher of every rank but 0.
 class Spoke final : public Watcher {
   public:
-    /// `listener` is this rank's, by which later ranks see that it is alive when rank 0 is gone.
+    /// `listener` is this rank's, where higher ranks ask whether it speaks when rank 0 is gone.
     Spoke(int rank, int world_size, Connection hub, Listener listener);
     ~Spoke() override { stop_thread(); }
 
@@ -44,7 +44,8 @@ class Spoke final : public Watcher {
     void ask_for_end(Report report, FrameType type);
     [[noreturn]] void hub_lost();
     /// Whether a rank between 0 and this one lives, which then prints instead.
-    bool lower_rank_alive();
+    bool lower_rank_speaks();
+    void tell_higher_ranks();
 
     Connection hub_;
     const Listener listener_;

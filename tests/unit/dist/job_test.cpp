@@ -8,6 +8,7 @@
 #include <regex>
 #include <thread>
 
+#include "ailab/error.hpp"
 #include "dist/net.hpp"
 #include "processes.hpp"
 
@@ -17,10 +18,9 @@ namespace {
 const std::string host = dist::host_name();
 
 std::string greeting(int rank, int size, const std::string& launcher) {
-    std::string line = "rank " + std::to_string(rank) + " of " + std::to_string(size) + ", local " +
-                       std::to_string(rank) + " of " + std::to_string(size) + ", " + launcher +
-                       ": ";
-    for (int each = 0; each < size; ++each) line += "r" + std::to_string(each) + " ";
+    std::string line =
+        concat("rank ", rank, " of ", size, ", local ", rank, " of ", size, ", ", launcher, ": ");
+    for (int each = 0; each < size; ++each) line += concat("r", each, " ");
     return line + "from0\n";
 }
 
@@ -237,7 +237,9 @@ struct Fault {
     int mpirun_status;
 };
 
-void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
+void PrintTo(const Fault& fault, std::ostream* out) {
+    *out << fault.name;
+}
 
 class Faults : public testing::TestWithParam<Fault> {};
 

@@ -359,7 +359,9 @@ TEST(Reducer, GradientsStayInTheSameMemory) {
             parameters[0].tensor.sum().backward();
             reducer.finish({});
             const void* now = parameters[0].tensor.grad().data_ptr();
-            if (where) EXPECT_EQ(now, where);
+            if (where) {
+                EXPECT_EQ(now, where);
+            }
             where = now;
         }
     });
