@@ -90,6 +90,7 @@ void Runner::join_outputs(Batch outputs) {
 void Runner::train_iteration() {
     PhaseData& data = modules_.data.at(Phase::train);
     beat();
+    writer_.check();
     take_batch(data);
     call(&Hook::before_train_iter, "before_train_iter");
     seed_step();
@@ -199,6 +200,7 @@ void Runner::evaluate_iteration(Meters& sums) {
     PhaseData& data = modules_.data.at(progress_.phase);
     const bool val = progress_.phase == Phase::val;
     beat();
+    writer_.check();
     take_batch(data);
     call(val ? &Hook::before_val_iter : &Hook::before_test_iter, "before iteration");
     if (batch_.size > 0) {

@@ -159,6 +159,17 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
                       concat("loss \"", config.loss.type(), "\""), problems);
 }
 
+/// A hook that has an option `bucket_mb` (DDPHook) goes before runtime.bucket_mb.
+double bucket_mb(const RunConfig& config) {
+    for (const NamedHook& hook : config.hooks) {
+        if (!hook.spec.config.enable) continue;
+        const Node written = hook.spec.config.write();
+        if (const Node* size = written.find("bucket_mb"); size && size->is_number())
+            return size->as_float();
+    }
+    return config.runtime.bucket_mb;
+}
+
 void make_optimizers(const BuildInput& input, Modules& modules, Problems& problems) {
     const RunConfig& config = input.config;
     const std::vector<std::string> wanted = modules.model->optimizer_names();
@@ -201,7 +212,7 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
         }
         modules.optimizers[name] = spec.create();
         modules.updates[name] = std::make_unique<ParameterUpdate>(
-            modules.optimizers[name], std::move(parameters), input.job, config.runtime.bucket_mb);
+            modules.optimizers[name], std::move(parameters), input.job, bucket_mb(config));
     }
 }
 

@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "ailab/log.hpp"
-#include "checkpoint/checkpoint.hpp"
 #include "config/formats.hpp"
+#include "dist/store_comm.hpp"
 #include "error_context.hpp"
 
 namespace ailab {
@@ -155,7 +155,8 @@ void Runner::save_checkpoint(const std::string& path) {
     checkpoint.manifest.set("world_size", Node(int64_t(job_.world_size())));
     checkpoint.manifest.set("model", Node::string(config_.model.type()));
     checkpoint.manifest.set("config", Node::string(config_text()));
-    write_checkpoint(path, config_.work_dir + "/last_checkpoint", checkpoint, job_);
+    writer_.write(path, config_.work_dir + "/last_checkpoint", checkpoint,
+                  make_store_comm(job_, concat("checkpoint-", checkpoints_++)));
 }
 
 }  // namespace ailab

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ailab/binding.hpp"
+#include "checkpoint/background_writer.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
 
@@ -115,6 +116,8 @@ class Runner final : public Run {
     double seconds_to_first_step_ = 0;
     double train_seconds_ = 0;
     int64_t train_samples_ = 0;
+    int64_t checkpoints_ = 0;  // begun, for names in the store
+    BackgroundWriter writer_;
 };
 
 }  // namespace ailab

@@ -58,6 +58,7 @@ void Runner::run() {
         if (position_.epoch == epoch) ++position_.epoch;
         if (!trains && config_.total_iters) break;
     }
+    writer_.wait();
     if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
     call(&Hook::after_run, "after_run");
 }
@@ -100,11 +101,13 @@ void Runner::train_epoch(const WorkflowStep& step) {
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
-    // From here on the epoch is complete: a checkpoint that hooks write now resumes behind it. A
-    // workflow by iterations counts its rounds as epochs, in run().
-    if (!step.iters) ++position_.epoch;
-    ++position_.repeat;
-    position_.iter = 0;
+    // From here on the epoch is complete, unless the run was stopped in it: a checkpoint that hooks
+    // write now resumes behind it. A workflow by iterations counts its rounds as epochs, in run().
+    if (progress_.iter == iterations) {
+        if (!step.iters) ++position_.epoch;
+        ++position_.repeat;
+        position_.iter = 0;
+    }
     if (progress_.iter > 0) --progress_.iter;  // of the last iteration, for hooks
     call(&Hook::after_train_epoch, "after_train_epoch");
 }

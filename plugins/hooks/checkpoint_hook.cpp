@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <filesystem>
 
 #include "ailab/ailab.hpp"
@@ -68,6 +67,11 @@ class CheckpointHook final : public Hook {
                                  : save(run, "iter_", progress.step);
     }
 
+    void after_run(Run& run) override {
+        if (o.keep_last && run.is_main())
+            for (const char* prefix : {"epoch_", "iter_"}) prune(prefix);
+    }
+
   private:
     static bool is_last(Run& run) {
         const Progress& progress = run.progress();
@@ -77,14 +81,9 @@ class CheckpointHook final : public Hook {
     }
 
     void save(Run& run, const char* prefix, int64_t number) {
-        const auto begin = std::chrono::steady_clock::now();
-        const std::string path = concat(folder_, "/", prefix, number);
-        run.save_checkpoint(path);
+        run.save_checkpoint(concat(folder_, "/", prefix, number));
         saved_step_ = run.progress().step;
-        const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-        char seconds[32];
-        std::snprintf(seconds, sizeof seconds, "%.2f", taken.count());
-        log_info("saved checkpoint ", path, " in ", seconds, " s");
+        // Those before the one that is being written are complete.
         if (o.keep_last && run.is_main()) prune(prefix);
     }
 

@@ -100,9 +100,9 @@ class AILAB_API Run {
     /// Why the run ends early, or "".
     virtual const std::string& stop_reason() const = 0;
 
-    /// Writes a checkpoint into the folder `path` (committed: complete or absent) and moves
-    /// `<work_dir>/last_checkpoint`. Collective. Throws Error on all ranks alike when any rank
-    /// fails; earlier checkpoints are not touched.
+    /// Saves the present state as the folder `path` (committed: complete or absent) and moves
+    /// `<work_dir>/last_checkpoint`. Collective. The state is copied and written beside the training;
+    /// an error of any rank ends the run at its next iteration. Earlier checkpoints are not touched.
     virtual void save_checkpoint(const std::string& path) = 0;
 
     /// What the process did until now: for the summary line.

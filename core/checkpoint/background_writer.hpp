@@ -1,0 +1,39 @@
+#pragma once
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "checkpoint.hpp"
+
+namespace ailab {
+
+/// Writes checkpoints while training goes on, one at a time. What is to be saved is copied before
+/// write() returns. Main thread only.
+class BackgroundWriter {
+  public:
+    BackgroundWriter() = default;
+    ~BackgroundWriter();
+    BackgroundWriter(const BackgroundWriter&) = delete;
+    BackgroundWriter& operator=(const BackgroundWriter&) = delete;
+
+    /// Waits for the one before (and throws what it threw), copies, and starts. `comm` is used by
+    /// the writing thread alone. All ranks call it alike.
+    void write(const std::string& path, const std::string& pointer, const Checkpoint& checkpoint,
+               std::unique_ptr<Comm> comm);
+    /// Throws what a write that has ended threw. Cheap: called each iteration.
+    void check() {
+        if (ended_.load(std::memory_order_acquire)) wait();
+    }
+    /// Waits for the write under way; throws what it threw.
+    void wait();
+
+  private:
+    std::thread thread_;
+    std::atomic<bool> ended_{false};
+    std::exception_ptr error_;
+};
+
+}  // namespace ailab
