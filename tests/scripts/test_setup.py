@@ -116,16 +116,36 @@ class Setup(unittest.TestCase):
                 self.assertEqual(sorted(os.listdir(self.root + "/.deps")), [".lock", "libtorch"])
                 shutil.rmtree(self.libtorch)
 
-    def test_a_libtorch_of_the_user_is_used_instead(self):
+    def make_libtorch(self):
         torch = self.root + "/torch"
         os.makedirs(torch + "/include/torch/csrc/api/include/torch")
         os.makedirs(torch + "/lib")
         open(torch + "/include/torch/csrc/api/include/torch/torch.h", "w").close()
         shutil.copy("/bin/true", torch + "/lib/libtorch_cpu.so")
-        status, output = self.finish(self.start(TORCH_DIR=torch))
+        return torch
+
+    def cache(self, torch):
+        os.makedirs(self.root + "/build", exist_ok=True)
+        with open(self.root + "/build/CMakeCache.txt", "w") as file:
+            file.write(f"AILAB_TORCH_CPU:FILEPATH={torch}/lib/libtorch_cpu.so\n")
+
+    def test_a_libtorch_of_the_user_is_used_instead(self):
+        status, output = self.finish(self.start(TORCH_DIR=self.make_libtorch()))
         self.assertEqual(status, 0, output)
         self.assertEqual(self.calls(), [])
         self.assertFalse(os.path.exists(self.libtorch))
+
+    def test_so_is_one_that_the_build_was_configured_with(self):
+        self.cache(self.make_libtorch())
+        status, output = self.finish(self.start())
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.calls(), [])
+
+    def test_a_build_configured_with_the_fetched_one_fetches_it_again_when_it_is_gone(self):
+        self.cache(self.libtorch + "/torch")
+        status, output = self.finish(self.start())
+        self.assertEqual(status, 0, output)
+        self.assertTrue(os.path.exists(self.libtorch))
 
     def test_a_wrong_torch_dir_is_refused(self):
         status, output = self.finish(self.start(TORCH_DIR="/nowhere"))
