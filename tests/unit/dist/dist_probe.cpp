@@ -1,12 +1,16 @@
 // A job that behaves, or misbehaves, as its command line says: dist_probe SCENARIO [key=value …].
-// Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher.
+// Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher, after
+// (milliseconds until it misbehaves), others=finish, broadcast (a file that stands for MPI).
 #include <ATen/ATen.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -133,10 +137,27 @@ void play(Job& job, const Arguments& arguments) {
     }
 }
 
+/// Stands for MPI: rank 0's text goes through a file.
+ailab::TextBroadcast broadcast_by(const std::string& path, int rank) {
+    if (path.empty()) return {};
+    return [path, rank](const std::string& text) {
+        if (rank == 0) {
+            std::ofstream(path + ".new") << text;
+            std::filesystem::rename(path + ".new", path);
+        }
+        while (!std::filesystem::exists(path))
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::stringstream told;
+        told << std::ifstream(path).rdbuf();
+        return told.str();
+    };
+}
+
 int run(const Arguments& arguments) {
     const auto placement = ailab::detect_placement(arguments.get("launcher", ""));
     const auto job =
-        Job::start(placement, arguments.get("init", "env://"), arguments.number("timeout", 30));
+        Job::start(placement, arguments.get("init", "env://"), arguments.number("timeout", 30),
+                   broadcast_by(arguments.get("broadcast", ""), placement.rank));
     try {
         play(*job, arguments);
     } catch (const std::exception& error) {

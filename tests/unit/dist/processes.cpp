@@ -90,7 +90,12 @@ bool Process::running() {
 int Process::wait(std::chrono::seconds limit) {
     const Clock::time_point deadline = Clock::now() + limit;
     while (running()) {
-        if (Clock::now() > deadline) signal(SIGKILL);
+        if (Clock::now() > deadline) {
+            std::ofstream(path_, std::ios::app) << "(killed by the test: it did not end)\n";
+            signal(SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+            return status_ = 128 + SIGKILL;
+        }
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     return status_;
@@ -145,6 +150,10 @@ Outcome run_mpirun(int np, const std::vector<std::string>& arguments) {
         command,
         Variables{{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}}));
     return wait_for(processes);
+}
+
+Variables master(int port) {
+    return {{"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", std::to_string(port)}};
 }
 
 int free_port() {

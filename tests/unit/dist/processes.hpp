@@ -52,6 +52,8 @@ Outcome run_ranks_alone(int np, const std::vector<std::string>& arguments,
                         const Variables& variables);
 Outcome run_mpirun(int np, const std::vector<std::string>& arguments);
 
+/// MASTER_ADDR and MASTER_PORT on this host.
+Variables master(int port);
 /// A port that was free a moment ago.
 int free_port();
 /// A path in a fresh folder that goes with this object.

@@ -1,11 +1,10 @@
-// Whole jobs as processes: how their ranks find each other, and how they end.
+// Whole jobs as processes: how their ranks find each other.
 #include <gtest/gtest.h>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <thread>
 
 #include "ailab/error.hpp"
@@ -35,10 +34,6 @@ void expect_greetings(const Outcome& outcome, int size, const std::string& launc
     EXPECT_EQ(outcome.output.size(), expected) << "nothing else is said:\n" << outcome.output;
 }
 
-Variables master(int port) {
-    return {{"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", std::to_string(port)}};
-}
-
 std::string init_tcp(int port) {
     return "init=tcp://localhost:" + std::to_string(port);
 }
@@ -49,8 +44,6 @@ size_t files_in_shm() {
         count += entry.path().filename().string().starts_with("ailab-");
     return count;
 }
-
-// ---- finding each other
 
 TEST(Rendezvous, OfOneRankOpensNothing) {
     Process alone({DIST_PROBE, "greet"}, {});
@@ -199,184 +192,32 @@ TEST(Rendezvous, SaysThatThePortIsTaken) {
                                   "Choose another port for dist.init_method or MASTER_PORT\n");
 }
 
-// ---- collectives
-
-TEST(Collectives, OverABackend) {
-    const Outcome outcome = run_ranks_alone(3, {"communicate"}, master(free_port()));
-    EXPECT_EQ(outcome.statuses, (std::vector<int>{0, 0, 0}));
-    EXPECT_EQ(outcome.output, "shut down\nshut down\nshut down\n");
-}
-
-TEST(Collectives, AFailureNamesTheCollective) {
-    const Outcome outcome = run_ranks_alone(2, {"collective_fails"}, master(free_port()));
-    EXPECT_EQ(outcome.statuses, (std::vector<int>{1, 1}));
-    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
-    EXPECT_TRUE(std::regex_match(
-        outcome.messages()[0],
-        std::regex(
-            "ailab: \\[rank [01], " + host +
-            "\\] val, epoch 1, iter 2, step 3: all_reduce_sum of \\[[12]\\] Float over store "
-            "failed: rank [01] sent [48] bytes for [48]")))
-        << outcome.output;
-}
-
-TEST(Collectives, AKilledRankIsNamedRatherThanWhatFailedBecauseOfIt) {
-    const Outcome outcome = run_ranks_alone(3, {"collective_and_kill"}, master(free_port()));
-    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
-    EXPECT_NE(outcome.output.find("[rank 2, " + host + "] ended without a word"), std::string::npos)
-        << outcome.output;
-}
-
-// ---- ending
-
-struct Fault {
-    std::string name;
-    std::vector<std::string> arguments;
-    std::string message;  // a regular expression
-    int status;           // of the ranks that are not killed
-    int mpirun_status;
-};
-
-void PrintTo(const Fault& fault, std::ostream* out) {
-    *out << fault.name;
-}
-
-class Faults : public testing::TestWithParam<Fault> {};
-
-const std::string position = "train, epoch 3, iter 17, step 412";
-
-void expect_one_message(const Outcome& outcome, const Fault& fault) {
-    const std::vector<std::string> messages = outcome.messages();
-    ASSERT_EQ(messages.size(), 1u) << outcome.output;
-    EXPECT_TRUE(std::regex_match(messages[0], std::regex("ailab: \\[rank " + fault.message)))
-        << messages[0];
-    EXPECT_LT(outcome.seconds, 10);
-}
-
-TEST_P(Faults, EndTheJobWithOneMessageUnderMpirun) {
-    const Outcome outcome = run_mpirun(3, GetParam().arguments);
-    expect_one_message(outcome, GetParam());
-    // mpirun tells the status of the rank whose end it noticed first.
-    const int status = outcome.statuses[0];
-    EXPECT_TRUE(status == GetParam().status || status == GetParam().mpirun_status)
-        << outcome.output;
-}
-
-TEST_P(Faults, EndTheJobWithOneMessageWithoutALauncher) {
-    const Outcome outcome = run_ranks_alone(3, GetParam().arguments, master(free_port()));
-    expect_one_message(outcome, GetParam());
-    EXPECT_EQ(outcome.output, outcome.messages()[0] + "\n") << "nothing else is said";
-    int others = 0;
-    for (const int status : outcome.statuses) {
-        EXPECT_NE(status, 0);
-        others += status == GetParam().status;
-    }
-    EXPECT_GE(others, 2) << testing::PrintToString(outcome.statuses);
-}
-
-std::string at(int rank) {
-    return std::to_string(rank) + ", " + host + "\\] ";
-}
-std::string lost(int rank) {
-    return at(rank) + "ended without a word \\(killed\\?\\); last heartbeat: (start|" + position +
-           "), [0-9]\\.[0-9] s before";
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Table, Faults,
-    testing::Values(
-        Fault{"Fail0", {"fail", "rank=0"}, at(0) + position + ": boom", 1, 1},
-        Fault{"Fail2", {"fail", "rank=2"}, at(2) + position + ": boom", 1, 1},
-        Fault{"AllFail", {"all_fail"}, "([0-2]), " + host + "\\] start: boom on \\1", 1, 1},
-        Fault{"Kill0", {"kill", "rank=0", "after=600"}, lost(0), 1, 137},
-        Fault{"Kill1", {"kill", "rank=1", "after=600"}, lost(1), 1, 137},
-        Fault{"Exit2", {"exit", "rank=2"}, lost(2), 1, 3},
-        Fault{"Leave0", {"leave", "rank=0"}, lost(0), 1, 4},
-        Fault{"Leave1", {"leave", "rank=1"}, lost(1), 1, 4},
-        Fault{"Config1", {"config", "rank=1"}, at(1) + position + ": train.yaml:1:1: wrong", 2, 2},
-        Fault{"Terminate0",
-              {"terminate", "rank=0"},
-              at(0) + position + ": stopped by SIGTERM",
-              143,
-              143},
-        Fault{"Terminate2",
-              {"terminate", "rank=2"},
-              at(2) + position + ": stopped by SIGTERM",
-              143,
-              143},
-        Fault{"FailWhileOthersFinish",
-              {"fail", "rank=1", "others=finish"},
-              at(1) + position + ": boom",
-              1,
-              1},
-        Fault{"KillWhileOthersFinish", {"kill", "rank=0", "others=finish"}, lost(0), 1, 137}),
-    [](const auto& info) { return info.param.name; });
-
-TEST(Ending, AConfigurationErrorOfAllRanksIsPrintedOnceAsItIs) {
-    const std::string text = "train.yaml:1:1: wrong\ntrain.yaml:2:1: too\n";
-    const Outcome alone = run_ranks_alone(3, {"all_config"}, master(free_port()));
-    EXPECT_EQ(alone.statuses, (std::vector<int>{2, 2, 2}));
-    EXPECT_EQ(alone.output, text);
-    const Outcome outcome = run_mpirun(3, {"all_config"});
-    EXPECT_EQ(outcome.statuses[0], 2);
-    EXPECT_TRUE(outcome.output.starts_with(text)) << outcome.output;
-    EXPECT_EQ(outcome.output.rfind("train.yaml:1:1"), 0u) << outcome.output;
-}
-
-TEST(Ending, AFailureOfOneRankAloneTellsWhereItWas) {
-    Process alone({DIST_PROBE, "fail", "rank=0"}, {});
-    EXPECT_EQ(alone.wait(), 1);
-    EXPECT_EQ(alone.output(), "ailab: [rank 0, " + host + "] " + position + ": boom\n");
-    Process config({DIST_PROBE, "all_config"}, {});
-    EXPECT_EQ(config.wait(), 2);
-    EXPECT_EQ(config.output(), "train.yaml:1:1: wrong\ntrain.yaml:2:1: too\n");
-}
-
-/// Starts a job that goes on for 20 s and gives it time to get there.
-std::vector<std::unique_ptr<Process>> busy_job(int np) {
-    auto ranks = start_ranks(np, {"sleep", "rank=0"}, master(free_port()));
-    std::this_thread::sleep_for(std::chrono::seconds(3));
-    return ranks;
-}
-
-TEST(Ending, ASignalToAllRanksIsToldOnce) {
-    auto ranks = busy_job(3);
-    for (const auto& rank : ranks) rank->signal(SIGINT);
-    const Outcome outcome = wait_for(ranks);
-    EXPECT_EQ(outcome.statuses, (std::vector<int>{130, 130, 130}));
-    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
-    EXPECT_NE(outcome.output.find(position + ": stopped by SIGINT\n"), std::string::npos);
-    EXPECT_LT(outcome.seconds, 3);
-}
-
-TEST(Ending, ASignalToALoneRankEndsIt) {
-    auto ranks = busy_job(1);
-    ranks[0]->signal(SIGTERM);
-    const Outcome outcome = wait_for(ranks);
-    EXPECT_EQ(outcome.statuses, std::vector<int>{143});
-    EXPECT_EQ(outcome.output,
-              "ailab: [rank 0, " + host + "] " + position + ": stopped by SIGTERM\n");
-    EXPECT_LT(outcome.seconds, 1);
-}
-
-TEST(Ending, TheLowestSurvivorSpeaksWhenTwoAreKilled) {
-    auto ranks = busy_job(4);
-    ranks[1]->signal(SIGSTOP);  // so that rank 0 cannot speak of it first
-    ranks[0]->signal(SIGKILL);
-    ranks[1]->signal(SIGKILL);
-    const Outcome outcome = wait_for(ranks);
-    EXPECT_EQ(outcome.statuses, (std::vector<int>{137, 137, 1, 1}));
-    ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
-    EXPECT_TRUE(std::regex_match(outcome.messages()[0], std::regex("ailab: \\[rank " + lost(0))));
-    EXPECT_LT(outcome.seconds, 5);
-}
-
-TEST(Ending, ARankThatDoesNotAnswerDoesNotKeepTheOthers) {
-    auto ranks = busy_job(3);
-    ranks[2]->signal(SIGSTOP);
-    ranks[1]->signal(SIGTERM);
-    EXPECT_EQ(ranks[0]->wait(), 143);
-    EXPECT_EQ(ranks[1]->wait(), 143);
+TEST(Rendezvous, OfMpirunOverSeveralHostsNeedsABroadcast) {
+    const TemporaryFolder folder;
+    auto run = [](const std::vector<std::string>& arguments) {
+        std::vector<std::unique_ptr<Process>> ranks;
+        std::vector<std::string> command{DIST_PROBE, "greet"};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        for (const char* rank : {"0", "1"})
+            ranks.push_back(
+                std::make_unique<Process>(command, Variables{{"OMPI_COMM_WORLD_RANK", rank},
+                                                             {"OMPI_COMM_WORLD_SIZE", "2"},
+                                                             {"OMPI_COMM_WORLD_LOCAL_RANK", "0"},
+                                                             {"OMPI_COMM_WORLD_LOCAL_SIZE", "1"}}));
+        return wait_for(ranks);
+    };
+    const Outcome met = run({"broadcast=" + folder.path("told")});
+    EXPECT_EQ(met.statuses, (std::vector<int>{0, 0})) << met.output;
+    EXPECT_EQ(met.output,
+              "rank 0 of 2, local 0 of 1, mpirun: r0 r1 from0\n"
+              "rank 1 of 2, local 0 of 1, mpirun: r0 r1 from0\n");
+    const Outcome refused = run({});
+    EXPECT_EQ(refused.statuses, (std::vector<int>{2, 2}));
+    const std::string message =
+        "config: dist.init_method env://: mpirun started ranks on several hosts, and nothing says "
+        "where rank 0 is; start with mpirun -x MASTER_ADDR=<host of rank 0> -x MASTER_PORT=<free "
+        "port>, or give dist.init_method tcp://<host of rank 0>:<port>\n";
+    EXPECT_EQ(refused.output, message + message);
 }
 
 }  // namespace
