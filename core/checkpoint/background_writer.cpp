@@ -63,6 +63,13 @@ void BackgroundWriter::write(const std::string& path, const std::string& pointer
     pthread_setname_np(thread_.native_handle(), "ailab-saver");
 }
 
+void BackgroundWriter::finish_within(std::chrono::milliseconds limit) noexcept {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (thread_.joinable() && !ended_.load(std::memory_order_acquire) &&
+           std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
 void BackgroundWriter::wait() {
     if (!thread_.joinable()) return;
     thread_.join();

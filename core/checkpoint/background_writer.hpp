@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <string>
@@ -29,6 +30,8 @@ class BackgroundWriter {
     }
     /// Waits for the write under way; throws what it threw.
     void wait();
+    /// The run fails: a checkpoint that is being written may still be completed, for so long.
+    void finish_within(std::chrono::milliseconds limit) noexcept;
 
   private:
     std::thread thread_;

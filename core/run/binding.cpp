@@ -45,6 +45,8 @@ std::string missing(const std::string& what, const std::string& input, const std
     text += concat(", which is not there; the fields are ", shown);
     if (const std::string near = nearest_name(field, known); !near.empty())
         text += concat("; did you mean \"", near, "\"?");
+    else
+        text += ".";
     return text + concat(" Bind it with mapping: {", input, ": <field>}.");
 }
 

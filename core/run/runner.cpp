@@ -44,6 +44,8 @@ void Runner::call(HookPoint point, const char* name) {
 }
 
 void Runner::on_exception(const std::string& message) noexcept {
+    // The other ranks still run, so an epoch's checkpoint need not be lost with the next one.
+    writer_.finish_within(std::chrono::seconds(3));
     for (const auto& hook : modules_.hooks) {
         try {
             hook->on_exception(*this, message);

@@ -26,7 +26,7 @@ class MetricHook final : public Hook {
             v.rest(
                 metrics,
                 "name: {type: …, mapping: …, phases: [val, test]}; by default top1 and top5, the "
-                "accuracies");
+                "accuracies, where the targets are class numbers");
             v.rule([this] { return check_phases(); });
         }
         std::string check_phases() const {
@@ -42,7 +42,8 @@ class MetricHook final : public Hook {
 
     explicit MetricHook(const Options& options) {
         std::map<std::string, ModuleSpec<Metric>> specs = options.metrics;
-        if (specs.empty()) specs = {{"top1", accuracy(1)}, {"top5", accuracy(5)}};
+        by_default_ = specs.empty();
+        if (by_default_) specs = {{"top1", accuracy(1)}, {"top5", accuracy(5)}};
         for (const auto& [name, spec] : specs)
             metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"),
                                 spec.binding(), spec.create()});
@@ -114,6 +115,10 @@ class MetricHook final : public Hook {
 
     void update(Run& run, Phase phase) {
         if (run.batch().size == 0) return;  // this rank has no samples in the last batch
+        if (by_default_ && !classifies(run.batch())) {
+            no_classes_ = true;
+            return;
+        }
         const at::NoGradGuard no_grad;
         for (Named& metric : metrics_)
             if (metric.runs_in(phase)) update(run, metric);
@@ -130,9 +135,30 @@ class MetricHook final : public Hook {
         }
     }
 
+    /// Accuracy was not asked for by name: it is left out where it means nothing.
+    static bool classifies(const Batch& batch) {
+        for (const char* name : {"target", "label"})
+            if (batch.has(name))
+                return std::holds_alternative<Tensor>(batch.fields.at(name)) &&
+                       c10::isIntegralType(batch.tensor(name).scalar_type(), false);
+        return false;
+    }
+
     void publish(Run& run, Phase phase) {
         const std::vector<Named*> active = of_phase(phase);
         if (active.empty()) return;
+        if (by_default_) {
+            // A rank that had no samples does not know; all must leave alike.
+            Tensor none = at::full({1}, int64_t(no_classes_), at::kLong);
+            run.comm().all_reduce_max(none);
+            if (none.item<int64_t>() != 0) {
+                log_info(
+                    "MetricHook names no metric, and the targets are no class numbers: no "
+                    "accuracy is computed");
+                metrics_.clear();
+                return;
+            }
+        }
         const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
         for (size_t i = 0; i < active.size(); ++i) {
             for (const auto& [suffix, value] : active[i]->metric->compute(sums[i]))
@@ -142,6 +168,8 @@ class MetricHook final : public Hook {
         }
     }
 
+    bool by_default_ = false;
+    bool no_classes_ = false;
     std::vector<Named> metrics_;
     State saved_;
 };

@@ -88,3 +88,37 @@ def read_header(path):
 def read_data(path):
     raw = path.read_bytes()
     return raw[8 + struct.unpack("<Q", raw[:8])[0]:]
+
+
+class Regression(TestCase):
+    """What no classification is trains with the configuration that a classification has."""
+
+    CONFIG = dict(
+        model={"type": "FaultyModel"}, loss={"type": "MSELoss"}, total_epochs=None, total_iters=30,
+        data={"train": {"type": "FaultyDataset"}, "val": {"type": "FaultyDataset", "size": 100},
+              "train_dataloader": {"batch_size": 8}, "val_dataloader": {"batch_size": 30}},
+        workflow=[{"phase": "train", "iters": 15}, {"phase": "val"}],
+        hooks={"metrics": {"type": "MetricHook"}, "logger": LOGGER, "checkpoint": {"type": "CheckpointHook"}})
+
+    def test_default_metrics_are_left_out_where_targets_are_no_classes(self):
+        for ranks in (1, 2):
+            folder = self.folder / str(ranks)
+            folder.mkdir()
+            result = mpirun(ranks, command(mlp_config(folder, **self.CONFIG), plugins=["faults"]))
+            self.assertDone(result)
+            self.assertEqual(result.err.count("no accuracy is computed"), 1, result.err)
+            self.assertNotIn("top1", RunFolder(folder / "work").lines("val")[-1])
+
+    def test_a_failure_right_after_an_epoch_does_not_lose_its_checkpoint(self):
+        for ranks in (1, 2):
+            folder = self.folder / str(ranks)
+            folder.mkdir()
+            config = dict(self.CONFIG, model={"type": "FaultyModel", "how": "throw", "rank": 0, "call": 16})
+            result = mpirun(ranks, command(mlp_config(folder, **config), plugins=["faults"]))
+            self.assertNotEqual(result.status, 0)
+            run = RunFolder(folder / "work")
+            saved = [p.name for p in (run.path / "checkpoints").iterdir()]
+            self.assertEqual(len(saved), 1, result.err)
+            self.assertTrue((run.path / "checkpoints" / saved[0] / "manifest.json").is_file(), saved)
+            self.assertFalse(".tmp-" in saved[0])
+            self.assertTrue((folder / "work" / "last_checkpoint").read_text().strip().endswith(saved[0]))

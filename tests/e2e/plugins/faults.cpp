@@ -22,13 +22,14 @@ int my_rank() {
 class FaultyDataset : public ailab::Dataset {
   public:
     struct Options {
-        int64_t bad_sample = -1;
+        int64_t bad_sample = -1, size = 100000;
         void visit(ailab::OptionVisitor& v) {
             v.option("bad_sample", bad_sample, "this sample throws");
+            v.option("size", size, "number of samples", ailab::at_least(1));
         }
     };
-    explicit FaultyDataset(const Options& o) : bad_(o.bad_sample) {}
-    int64_t size() const override { return 100000; }
+    explicit FaultyDataset(const Options& o) : bad_(o.bad_sample), size_(o.size) {}
+    int64_t size() const override { return size_; }
     ailab::Sample get(int64_t i, const ailab::SampleContext&) const override {
         if (i == bad_) throw std::runtime_error("cannot read this sample");
         ailab::Philox random(3, 0, uint64_t(i));
@@ -36,7 +37,7 @@ class FaultyDataset : public ailab::Dataset {
     }
 
   private:
-    int64_t bad_;
+    int64_t bad_, size_;
 };
 AILAB_REGISTER_DATASET(FaultyDataset, "Numbers; one sample may throw")
 
