@@ -70,7 +70,7 @@ def mlp(folder, name, hooks, **sections):
         "data": {"train": {**data, "train": True}, "val": {**data, "train": False},
                  "train_dataloader": {"batch_size": 32}, "val_dataloader": {"batch_size": 500}},
         "loss": {"type": "CrossEntropyLoss"}, "optimizer": {"type": "Adam", "lr": 0.001},
-        "workflow": [["train", 1], ["val", 1]], "total_epochs": 2, "runtime": {"threads": 1},
+        "workflow": [["train", 1], ["val", 1]], "total_epochs": 4, "runtime": {"threads": 1},
         "hooks": hooks}
     config.update(sections)
     path = folder / f"{name}.yaml"

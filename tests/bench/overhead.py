@@ -18,7 +18,7 @@ with Folder() as folder:
     run = lambda words: lambda: measured(words)["us_per_iteration"]
     times = alternate({"with hooks": run(mlp(folder, "with", HOOKS)),
                        "without hooks": run(mlp(folder, "without", TIMER)),
-                       "plain": run([PROGRAMS / "plain_mlp", 3750])}, PAIRS)
+                       "plain": run([PROGRAMS / "plain_mlp", 7500])}, PAIRS)
 for case, against in (("with hooks", "without hooks"), ("with hooks", "plain"), ("without hooks", "plain")):
     say("overhead", case, statistics.median(times[case]), "us/iteration",
         paired(times[case], times[against]), against)
