@@ -115,10 +115,7 @@ class MetricHook final : public Hook {
 
     void update(Run& run, Phase phase) {
         if (run.batch().size == 0) return;  // this rank has no samples in the last batch
-        if (by_default_ && !classifies(run.batch())) {
-            no_classes_ = true;
-            return;
-        }
+        if (by_default_ && !classifies(run.batch())) return;
         const at::NoGradGuard no_grad;
         for (Named& metric : metrics_)
             if (metric.runs_in(phase)) update(run, metric);
@@ -135,6 +132,13 @@ class MetricHook final : public Hook {
         }
     }
 
+    /// No rank has counted anything.
+    static bool is_empty(const MetricStates& sums) {
+        return std::all_of(sums.begin(), sums.end(), [](const auto& sum) {
+            return sum.second.count_nonzero().template item<int64_t>() == 0;
+        });
+    }
+
     /// Accuracy was not asked for by name: it is left out where it means nothing.
     static bool classifies(const Batch& batch) {
         for (const char* name : {"target", "label"})
@@ -147,19 +151,15 @@ class MetricHook final : public Hook {
     void publish(Run& run, Phase phase) {
         const std::vector<Named*> active = of_phase(phase);
         if (active.empty()) return;
-        if (by_default_) {
-            // A rank that had no samples does not know; all must leave alike.
-            Tensor none = at::full({1}, int64_t(no_classes_), at::kLong);
-            run.comm().all_reduce_max(none);
-            if (none.item<int64_t>() != 0) {
-                log_info(
-                    "MetricHook names no metric, and the targets are no class numbers: no "
-                    "accuracy is computed");
-                metrics_.clear();
-                return;
-            }
-        }
         const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
+        // The sums are the same on all ranks, so all leave alike.
+        if (by_default_ && is_empty(sums[0])) {
+            log_info(
+                "MetricHook names no metric, and the targets are no class numbers: no accuracy "
+                "is computed");
+            metrics_.clear();
+            return;
+        }
         for (size_t i = 0; i < active.size(); ++i) {
             for (const auto& [suffix, value] : active[i]->metric->compute(sums[i]))
                 run.publish(suffix.empty() ? active[i]->name : active[i]->name + "_" + suffix,
@@ -169,7 +169,6 @@ class MetricHook final : public Hook {
     }
 
     bool by_default_ = false;
-    bool no_classes_ = false;
     std::vector<Named> metrics_;
     State saved_;
 };
