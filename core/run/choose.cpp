@@ -9,12 +9,6 @@ namespace ailab {
 
 namespace {
 
-Place place_of(const RunConfig& config, const char* section, const char* key) {
-    const Node* node = config.source.find(section);
-    const Node* value = node ? node->find(key) : nullptr;
-    return value ? value->place : node ? node->place : config.source.place;
-}
-
 template <class Kind>
 std::shared_ptr<Kind> make(const std::string& name, const Place& place, Problems& problems) {
     Node node = Node::map();
@@ -45,7 +39,7 @@ std::shared_ptr<Kind> make_if_possible(const ModuleEntry& entry, std::string& re
 ChosenDevice choose_device(const RunConfig& config, const Placement& placement) {
     const std::string& wanted = config.runtime.device;
     if (wanted != "auto") {
-        const Place place = place_of(config, "runtime", "device");
+        const Place place = place_of(config.source, "runtime.device");
         Problems problems;
         const auto device = make<Device>(wanted, place, problems);
         if (device)
@@ -77,7 +71,7 @@ ChosenDevice choose_device(const RunConfig& config, const Placement& placement) 
 std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Placement& placement,
                                               c10::DeviceType device) {
     const std::string& wanted = config.dist.backend;
-    const Place place = place_of(config, "dist", "backend");
+    const Place place = place_of(config.source, "dist.backend");
     if (wanted != "auto") {
         Problems problems;
         std::string unusable;

@@ -16,17 +16,6 @@ namespace {
 
 constexpr int64_t default_batch_size = 32;
 
-Place place_of(const RunConfig& config, std::initializer_list<const char*> path) {
-    const Node* node = &config.source;
-    Place place = node->place;
-    for (const char* key : path) {
-        node = node->find(key);
-        if (!node) break;
-        place = node->place;
-    }
-    return place;
-}
-
 // ---- data
 
 struct PhaseConfig {
@@ -179,7 +168,7 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
     if (!std::is_permutation(given.begin(), given.end(),
                              wanted.empty() ? one.begin() : wanted.begin(),
                              wanted.empty() ? one.end() : wanted.end())) {
-        const Place place = place_of(config, {"optimizer"});
+        const Place place = place_of(config.source, "optimizer");
         if (wanted.empty())
             problems.add(place,
                          concat("model \"", config.model.type(),
@@ -245,7 +234,7 @@ int64_t global_batch_size(const RunConfig& config, int world_size) {
         return loader.batch_size.value_or(default_batch_size) * world_size;
     if (*loader.global_batch_size % world_size != 0)
         throw ConfigError(
-            {{place_of(config, {"data", "train_dataloader", "global_batch_size"}),
+            {{place_of(config.source, "data.train_dataloader.global_batch_size"),
               concat("global_batch_size ", *loader.global_batch_size, " does not divide by the ",
                      world_size, " ranks; give a multiple, or batch_size, which is per rank")}});
     return *loader.global_batch_size;
@@ -283,7 +272,7 @@ Modules build_modules(const BuildInput& input) {
         check_dataset_fields(phase, modules, plan, config, problems);
     }
     if (!modules.loss && !modules.model->owns_step())
-        problems.add(place_of(config, {}), "there is no loss; add loss: {type: …}");
+        problems.add(config.source.place, "there is no loss; add loss: {type: …}");
     make_optimizers(input, modules, problems);
     make_hooks(config, modules);
     for (const auto& hook : modules.hooks) hook->check(plan, problems);

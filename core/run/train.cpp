@@ -39,16 +39,13 @@ int refuse(const Placement& placement, const std::string& init_method, const std
 
 void check_world(const RunConfig& config, const Placement& placement) {
     if (config.resume_from) {
-        const Node* given = config.source.find("resume_from");
-        throw ConfigError({{given ? given->place : Place{},
+        throw ConfigError({{place_of(config.source, "resume_from"),
                             "resume_from: this version writes all that a resume needs and cannot "
                             "resume yet; leave it out, or start from the weights with load_from"}});
     }
     if (config.dist.world_size && *config.dist.world_size != placement.world_size) {
-        const Node* dist = config.source.find("dist");
-        const Node* size = dist ? dist->find("world_size") : nullptr;
         throw ConfigError(
-            {{size ? size->place : Place{},
+            {{place_of(config.source, "dist.world_size"),
               concat("dist.world_size is ", *config.dist.world_size, " and the launcher (",
                      placement.launcher, ") started ", placement.world_size,
                      placement.world_size == 1 ? " rank" : " ranks",
