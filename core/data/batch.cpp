@@ -28,6 +28,16 @@ std::string shape_text(const Tensor& tensor) {
     return out.str();
 }
 
+/// A list is what samples of different shapes become: says which sample differs from the first.
+std::string list_text(const std::vector<Tensor>& list, const std::vector<int64_t>& ids) {
+    std::string text = concat("list of ", list.size(), " tensors");
+    for (size_t i = 1; i < list.size() && ids.size() == list.size(); ++i)
+        if (list[i].sizes() != list[0].sizes())
+            return concat(text, " of different shapes: sample ", ids[0], " has ",
+                          shape_text(list[0]), ", sample ", ids[i], " ", shape_text(list[i]));
+    return text;
+}
+
 template <class Wanted>
 const Wanted& field_as(const Batch& batch, const std::string& name, const char* wanted) {
     const auto found = batch.fields.find(name);
@@ -77,7 +87,7 @@ std::string Batch::describe() const {
         if (const auto* tensor = std::get_if<Tensor>(&field))
             parts.push_back(name + " " + (tensor->defined() ? shape_text(*tensor) : "undefined"));
         else if (const auto* list = std::get_if<std::vector<Tensor>>(&field))
-            parts.push_back(concat(name, " (list of ", list->size(), " tensors)"));
+            parts.push_back(concat(name, " (", list_text(*list, ids), ")"));
         else
             parts.push_back(
                 concat(name, " (", std::get<std::vector<std::string>>(field).size(), " strings)"));

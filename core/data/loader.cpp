@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -16,6 +17,20 @@
 namespace ailab {
 
 namespace {
+
+/// Whole batches are quick to make, so that waking a thread for each would cost as much: a thread
+/// makes several at a time, and rests until half of them are taken. As many as lie well in the
+/// cache.
+constexpr int64_t ahead_bytes = 4 << 20;
+constexpr int64_t most_ahead = 8;
+
+int64_t bytes_of(const Batch& batch) {
+    int64_t bytes = 0;
+    for (const auto& [name, field] : batch.fields)
+        if (const auto* tensor = std::get_if<Tensor>(&field); tensor && tensor->defined())
+            bytes += int64_t(tensor->nbytes());
+    return std::max<int64_t>(1, bytes);
+}
 
 /// The order of an epoch, computed once by whichever worker needs it first; two are kept, since
 /// workers run ahead into the next epoch.
@@ -43,6 +58,14 @@ class Orders {
     std::map<int64_t, Order> orders_;
 };
 
+/// "sample 7", or "a batch of samples 7, 3, 12, …".
+std::string sample_names(const std::vector<int64_t>& ids) {
+    constexpr size_t most = 8;
+    std::string names = concat(ids.size() == 1 ? "sample " : "a batch of samples ", ids.front());
+    for (size_t i = 1; i < ids.size() && i < most; ++i) names += concat(", ", ids[i]);
+    return names + (ids.size() > most ? ", …" : "");
+}
+
 [[noreturn]] void rethrow_for_sample(const LoaderOptions& options, const std::string& which) {
     try {
         throw;
@@ -64,6 +87,8 @@ struct Loader::State {
     explicit State(LoaderOptions given) : options(std::move(given)) {
         taken = first = options.start_epoch * iterations() + options.start_iteration;
         started = first;
+        ahead = options.prefetch;
+        rest_until = ahead - 1;
     }
 
     ~State() {
@@ -89,11 +114,17 @@ struct Loader::State {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
+    bool whole_batches() const {
+        return options.dataset->has_batches() && options.transforms.empty();
+    }
+
     void run() {
         std::unique_lock lock(mutex);
         for (;;) {
-            work.wait(lock, [&] { return stopping || started < taken + options.prefetch; });
+            if (started >= taken + ahead) resting = true;
+            work.wait(lock, [&] { return stopping || !resting; });
             if (stopping) return;
+            if (started >= taken + ahead) continue;
             const int64_t number = started++;
             Batch reused;
             if (!pool.empty()) {
@@ -103,6 +134,10 @@ struct Loader::State {
             lock.unlock();
             Ready made = make(number, std::move(reused));
             lock.lock();
+            if (number == first && whole_batches()) {
+                ahead = std::max(ahead, std::min(most_ahead, ahead_bytes / bytes_of(made.batch)));
+                rest_until = ahead / 2;
+            }
             ready.emplace(number, std::move(made));
             if (number == taken) available.notify_one();
         }
@@ -130,7 +165,7 @@ struct Loader::State {
         batch.ids.assign(order->begin() + slice.begin, order->begin() + slice.end);
         SampleContext context = options.context;
         context.epoch = epoch;
-        if (options.dataset->has_batches() && options.transforms.empty())
+        if (whole_batches())
             fill_whole(context, batch);
         else
             fill_by_sample(context, batch);
@@ -141,11 +176,7 @@ struct Loader::State {
         try {
             options.dataset->get_batch(batch.ids, context, batch);
         } catch (...) {
-            std::string which = concat(batch.ids.size() == 1 ? "sample " : "a batch of samples ",
-                                       batch.ids.front());
-            for (size_t i = 1; i < batch.ids.size() && i < 8; ++i)
-                which += concat(", ", batch.ids[i]);
-            rethrow_for_sample(options, which + (batch.ids.size() > 8 ? ", …" : ""));
+            rethrow_for_sample(options, sample_names(batch.ids));
         }
     }
 
@@ -165,8 +196,7 @@ struct Loader::State {
         try {
             batch.fields = options.dataset->collate(samples).fields;
         } catch (...) {
-            rethrow_for_sample(options, concat("the batch of samples ", batch.ids.front(), " to ",
-                                               batch.ids.back()));
+            rethrow_for_sample(options, sample_names(batch.ids));
         }
     }
 
@@ -186,7 +216,7 @@ struct Loader::State {
     Orders orders;
 
     std::mutex mutex;
-    std::condition_variable work;       // a place in the queue is free
+    std::condition_variable work;       // enough places in the queue are free
     std::condition_variable available;  // the batch that next() waits for is there
     std::vector<std::thread> threads;
     std::map<int64_t, Ready> ready;  // by number in the endless stream
@@ -194,6 +224,9 @@ struct Loader::State {
     int64_t first = 0;
     int64_t started = 0;  // the next number that a worker takes
     int64_t taken = 0;    // the next number that next() returns
+    int64_t ahead = 0;    // batches to be ready or under way
+    int64_t rest_until = 0;  // so few of them
+    bool resting = false;
     bool stopping = false;
 };
 
@@ -207,15 +240,17 @@ Batch Loader::next() {
     s.available.wait(lock, [&] { return s.ready.count(s.taken) != 0; });
     auto node = s.ready.extract(s.taken);
     ++s.taken;
+    const bool wake = s.resting && s.started <= s.taken + s.rest_until;
+    if (wake) s.resting = false;
     lock.unlock();
-    s.work.notify_one();
+    if (wake) s.work.notify_all();
     if (node.mapped().error) std::rethrow_exception(node.mapped().error);
     return std::move(node.mapped().batch);
 }
 
 void Loader::recycle(Batch batch) {
     std::lock_guard lock(state_->mutex);
-    if (state_->pool.size() < size_t(state_->options.prefetch) + 1)
+    if (state_->pool.size() <= size_t(state_->ahead))
         state_->pool.push_back(std::move(batch));
 }
 

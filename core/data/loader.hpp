@@ -17,7 +17,7 @@ struct LoaderOptions {
     BatchPlan plan;
     SampleContext context;  // its epoch is set by the loader
     int workers = 1;        // threads, at least 1
-    int prefetch = 2;       // batches made ready ahead
+    int prefetch = 2;       // batches made ready ahead; small whole batches: more, see loader.cpp
     bool channels_last = false;
     at::ScalarType dtype = at::kFloat;  // of floating-point fields
     std::string name;                   // "data.train": for messages

@@ -1,5 +1,6 @@
 #include "job.hpp"
 
+#include "init_method.hpp"
 #include "many_job.hpp"
 #include "rendezvous.hpp"
 #include "single_job.hpp"
@@ -12,6 +13,11 @@ std::shared_ptr<Job> Job::start(const Placement& placement, const std::string& i
     const auto timeout = std::chrono::milliseconds(int64_t(timeout_seconds * 1000));
     dist::Joined joined = dist::find_other_ranks(placement, init_method, timeout, broadcast);
     return std::make_shared<dist::ManyJob>(placement, std::move(joined), timeout);
+}
+
+bool Job::needs_broadcast(const Placement& placement, const std::string& init_method) {
+    return placement.world_size > 1 && std::holds_alternative<dist::AddressByBroadcast>(
+                                           dist::meeting_place(init_method, placement));
 }
 
 }  // namespace ailab

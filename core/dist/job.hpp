@@ -30,6 +30,8 @@ class Job : public Comm {
     /// signals.
     static std::shared_ptr<Job> start(const Placement& placement, const std::string& init_method,
                                       double timeout_seconds, TextBroadcast broadcast = {});
+    /// Whether start() will need a broadcast: several hosts, and nothing says where rank 0 is.
+    static bool needs_broadcast(const Placement& placement, const std::string& init_method);
     ~Job() override = default;
 
     /// The local rank and size are those of the launcher, or else as the ranks' hosts tell.

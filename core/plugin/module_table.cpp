@@ -45,7 +45,8 @@ std::string ambiguous_name(const std::vector<ModuleEntry>& equals) {
 
 std::string unknown_name(const std::string& kind, const std::string& name,
                          const std::vector<ModuleEntry>& known,
-                         const std::vector<std::string>& loaded) {
+                         const std::vector<std::string>& loaded,
+                         const std::vector<std::string>& not_loaded) {
     std::vector<std::string> of_kind;
     std::vector<std::string> other_kinds;
     for (const ModuleEntry& entry : known) {
@@ -65,6 +66,8 @@ std::string unknown_name(const std::string& kind, const std::string& name,
         text += ".";
     text += of_kind.empty() ? concat(" There is no ", kind, " at all.")
                             : concat(" There are: ", join(of_kind), ".");
+    if (!not_loaded.empty())
+        return text + concat(" It may be in what could not be loaded: ", join(not_loaded), ".");
     text += loaded.empty() ? " No plugin is loaded: is --plugins missing?"
                            : concat(" Plugins loaded: ", join(loaded), ".");
     return text;

@@ -32,9 +32,11 @@ struct QualifiedName {
 
 /// Why a name of several modules means none of them.
 std::string ambiguous_name(const std::vector<ModuleEntry>& equals);
-/// Why a name means nothing: the nearest names, what there is, and which plugins were loaded.
+/// Why a name means nothing: the nearest names, what there is, and which plugins were loaded or
+/// could not be (`not_loaded`).
 std::string unknown_name(const std::string& kind, const std::string& name,
                          const std::vector<ModuleEntry>& known,
-                         const std::vector<std::string>& loaded);
+                         const std::vector<std::string>& loaded,
+                         const std::vector<std::string>& not_loaded = {});
 
 }  // namespace ailab::plugin

@@ -28,7 +28,12 @@ class Host final : public PluginHost {
     }
 
     void load(const std::string& path_or_name) override {
-        load_file(plugin::find_plugin_file(path_or_name, folders_));
+        try {
+            load_file(plugin::find_plugin_file(path_or_name, folders_));
+        } catch (const ConfigError&) {
+            not_loaded_.push_back(path_or_name);
+            throw;
+        }
     }
 
     std::shared_ptr<const ModuleEntry> find(const std::string& kind, const std::string& name,
@@ -39,7 +44,7 @@ class Host final : public PluginHost {
             return nullptr;
         }
         if (equals.empty()) {
-            complaint = plugin::unknown_name(kind, name, list(""), user_plugins());
+            complaint = plugin::unknown_name(kind, name, list(""), user_plugins(), not_loaded_);
             return nullptr;
         }
         return loaded_entry(equals.front());
@@ -166,6 +171,7 @@ class Host final : public PluginHost {
     plugin::BuiltinIndex index_{plugin::builtin_folder()};
     plugin::ModuleTable table_;
     std::vector<OpenedPlugin> opened_;
+    std::vector<std::string> not_loaded_;  // asked for, and refused
     std::map<FileId, size_t> by_file_;
 };
 

@@ -66,6 +66,7 @@ Batch bind_inputs(const Batch& batch, const std::vector<std::string>& inputs,
         }
         bound.fields.emplace(input, found->second);
     }
+    bound.ids = batch.ids;
     bound.size = batch.size;
     bound.global_size = batch.global_size;
     return bound;

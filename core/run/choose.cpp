@@ -115,4 +115,14 @@ std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Pla
     return candidates;
 }
 
+std::shared_ptr<Backend> choose_early_broadcast() {
+    for (const ModuleEntry& entry : PluginHost::instance().list(kind_name<Backend>)) {
+        if (!entry.unusable_here.empty()) continue;
+        std::string reason;  // not being able to is no error: another may be
+        const auto backend = make_if_possible<Backend>(entry, reason);
+        if (backend && backend->early_broadcast()) return backend;
+    }
+    return nullptr;
+}
+
 }  // namespace ailab

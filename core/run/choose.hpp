@@ -28,4 +28,8 @@ struct BackendCandidate {
 std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Placement& placement,
                                               c10::DeviceType device);
 
+/// A backend that can tell rank 0's address to the ranks of other hosts before they have met, or
+/// null.
+std::shared_ptr<Backend> choose_early_broadcast();
+
 }  // namespace ailab

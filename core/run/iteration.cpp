@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ailab/random.hpp"
 #include "error_context.hpp"
 #include "host/threads.hpp"
 #include "loss_terms.hpp"
@@ -10,21 +11,6 @@
 #include "runner.hpp"
 
 namespace ailab {
-
-namespace {
-
-double seconds(std::chrono::steady_clock::duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
-uint64_t mix(uint64_t x) {  // SplitMix64
-    x += 0x9E3779B97F4A7C15ull;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
-    return x ^ (x >> 31);
-}
-
-}  // namespace
 
 void Runner::take_batch(PhaseData& data) {
     const auto begin = Clock::now();
@@ -61,28 +47,8 @@ void Runner::place_on_device(Batch& batch) {
 /// The framework's generator (dropout) depends on the step and the rank alone, so resuming needs no
 /// replay.
 void Runner::seed_step() {
-    device_.seed(mix(mix(mix(config_.seed) + uint64_t(position_.step)) + uint64_t(job_.rank())));
-}
-
-Batch Runner::run_model() {
-    try {
-        return modules_.model->forward_batch(
-            bind_inputs(batch_, modules_.model->inputs(), config_.model.binding(), model_label_));
-    } catch (...) {
-        rethrow_with(model_label_);
-    }
-}
-
-void Runner::join_outputs(Batch outputs) {
-    const std::vector<std::string> names = modules_.model->outputs();
-    const std::vector<std::string>& keys = config_.model.binding().output_keys;
-    for (size_t i = 0; i < names.size(); ++i) {
-        const auto found = outputs.fields.find(names[i]);
-        if (found == outputs.fields.end())
-            throw Error(concat(model_label_, " declares the output \"", names[i],
-                               "\" and did not return it; it returned: ", outputs.describe()));
-        batch_.set(i < keys.size() ? keys[i] : names[i], std::move(found->second));
-    }
+    Philox random(config_.seed, uint64_t(position_.step), uint64_t(job_.rank()));
+    device_.seed(random.next64());
 }
 
 // ---- training
@@ -115,10 +81,9 @@ std::vector<double> Runner::term_factors(const std::vector<LossTerm>& terms) {
     std::vector<double> factors;
     for (const LossTerm& term : terms)
         factors.push_back(term.scale * (term.is_mean ? double(batch_.size) : 1.0) / global);
-    if (!modules_.loss->has_own_weights()) return factors;
+    if (!forward_.has_own_weights()) return factors;
 
-    const std::vector<std::string> names = modules_.loss->term_names();
-    Tensor weights = at::zeros({int64_t(names.size())}, at::kDouble);
+    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
     auto* sums = weights.mutable_data_ptr<double>();
     for (size_t i = 0; i < terms.size(); ++i)
         sums[i] = terms[i].weight ? terms[i].weight->item<double>() : double(batch_.size);
@@ -149,15 +114,8 @@ void Runner::shared_step() {
     update.begin();
     std::vector<LossTerm> terms;
     if (batch_.size > 0) {
-        join_outputs(run_model());
-        try {
-            Loss& loss = *modules_.loss;
-            terms =
-                loss.terms(bind_inputs(batch_, loss.inputs(), config_.loss.binding(), loss_label_));
-            check_terms(terms, loss.term_names(), loss.has_own_weights(), loss_label_);
-        } catch (...) {
-            rethrow_with(loss_label_);
-        }
+        forward_.run_model(batch_);
+        terms = forward_.loss_terms(batch_);
     }
     const std::vector<double> factors = term_factors(terms);
     if (batch_.size > 0) {
@@ -169,7 +127,7 @@ void Runner::shared_step() {
             root_factors.push_back(factors[i]);
         }
         if (roots.empty())
-            throw Error(concat(loss_label_, " does not depend on any parameter: nothing to train"));
+            throw Error(concat(forward_.loss_label(), " does not depend on any parameter: nothing to train"));
         try {
             update.backward(roots, root_factors);
         } catch (...) {
@@ -190,7 +148,7 @@ void Runner::own_step() {
     try {
         modules_.model->train_step(step);
     } catch (...) {
-        rethrow_with(concat(model_label_, ", train_step"));
+        rethrow_with(concat(forward_.model_label(), ", train_step"));
     }
 }
 
@@ -204,20 +162,12 @@ void Runner::evaluate_iteration(Meters& sums) {
     take_batch(data);
     call(val ? &Hook::before_val_iter : &Hook::before_test_iter, "before iteration");
     if (batch_.size > 0) {
-        join_outputs(run_model());
-        if (modules_.loss) {
-            try {
-                Loss& loss = *modules_.loss;
-                const auto terms = loss.terms(
-                    bind_inputs(batch_, loss.inputs(), config_.loss.binding(), loss_label_));
-                check_terms(terms, loss.term_names(), loss.has_own_weights(), loss_label_);
-                for (const LossTerm& term : terms) {
-                    const TermValue value = value_of(term, batch_.size);
-                    if (value.weight != 0)
-                        sums.add(term.name, term.scale * value.sum / value.weight, value.weight);
-                }
-            } catch (...) {
-                rethrow_with(loss_label_);
+        forward_.run_model(batch_);
+        if (forward_.has_loss()) {
+            for (const LossTerm& term : forward_.loss_terms(batch_)) {
+                const TermValue value = value_of(term, batch_.size);
+                if (value.weight != 0)
+                    sums.add(term.name, term.scale * value.sum / value.weight, value.weight);
             }
         }
     }

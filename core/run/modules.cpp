@@ -8,6 +8,7 @@
 #include "ailab/binding.hpp"
 #include "ailab/log.hpp"
 #include "data/memory_format.hpp"
+#include "forward_pass.hpp"
 #include "load_weights.hpp"
 
 namespace ailab {
@@ -136,10 +137,8 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
     if (!modules.model->owns_step() || phase.phase != Phase::train)
         check_binding(fields, modules.model->inputs(), config.model.config, model_name, problems);
     if (!fields.empty()) {
-        const auto& keys = config.model.binding().output_keys;
-        const std::vector<std::string> outputs = modules.model->outputs();
-        fields.insert(fields.end(), keys.empty() ? outputs.begin() : keys.begin(),
-                      keys.empty() ? outputs.end() : keys.end());
+        for (std::string& key : output_keys(*modules.model, config.model.binding()))
+            fields.push_back(std::move(key));
     }
     plan.phases.push_back(phase.phase);
     plan.fields[phase.phase] = fields;
@@ -148,19 +147,10 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
                       concat("loss \"", config.loss.type(), "\""), problems);
 }
 
-/// A hook that has an option `bucket_mb` (DDPHook) goes before runtime.bucket_mb.
-double bucket_mb(const RunConfig& config) {
-    for (const NamedHook& hook : config.hooks) {
-        if (!hook.spec.config.enable) continue;
-        const Node written = hook.spec.config.write();
-        if (const Node* size = written.find("bucket_mb"); size && size->is_number())
-            return size->as_float();
-    }
-    return config.runtime.bucket_mb;
-}
-
 void make_optimizers(const BuildInput& input, Modules& modules, Problems& problems) {
     const RunConfig& config = input.config;
+    StepPlan plan{.bucket_mb = config.runtime.bucket_mb};
+    for (const auto& hook : modules.hooks) hook->plan_step(plan);
     const std::vector<std::string> wanted = modules.model->optimizer_names();
     std::vector<std::string> given;
     for (const auto& [name, spec] : config.optimizers) given.push_back(name);
@@ -201,7 +191,7 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
         }
         modules.optimizers[name] = spec.create();
         modules.updates[name] = std::make_unique<ParameterUpdate>(
-            modules.optimizers[name], std::move(parameters), input.job, bucket_mb(config));
+            modules.optimizers[name], std::move(parameters), input.job, plan);
     }
 }
 
@@ -273,8 +263,8 @@ Modules build_modules(const BuildInput& input) {
     }
     if (!modules.loss && !modules.model->owns_step())
         problems.add(config.source.place, "there is no loss; add loss: {type: …}");
-    make_optimizers(input, modules, problems);
     make_hooks(config, modules);
+    make_optimizers(input, modules, problems);
     for (const auto& hook : modules.hooks) hook->check(plan, problems);
     problems.check();
     for (const auto& [name, update] : modules.updates)

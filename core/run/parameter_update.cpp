@@ -6,7 +6,8 @@
 namespace ailab {
 
 ParameterUpdate::ParameterUpdate(std::shared_ptr<Optimizer> optimizer,
-                                 std::vector<NamedParameter> parameters, Job& job, double bucket_mb)
+                                 std::vector<NamedParameter> parameters, Job& job,
+                                 const StepPlan& plan)
     : optimizer_(std::move(optimizer)), parameters_(std::move(parameters)) {
     ParamGroup group;
     for (const NamedParameter& parameter : parameters_) {
@@ -16,7 +17,7 @@ ParameterUpdate::ParameterUpdate(std::shared_ptr<Optimizer> optimizer,
     group.lr = group.initial_lr = optimizer_->default_lr();
     group.weight_decay = optimizer_->default_weight_decay();
     optimizer_->add_group(std::move(group));
-    if (job.world_size() > 1) reducer_ = Reducer::create(parameters_, job.backend(), bucket_mb);
+    if (job.world_size() > 1) reducer_ = Reducer::create(parameters_, job.backend(), plan.bucket_mb);
 }
 
 void ParameterUpdate::begin() {

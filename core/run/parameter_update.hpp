@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "ailab/hook.hpp"
 #include "ailab/optimizer.hpp"
 #include "dist/job.hpp"
 #include "dist/reducer.hpp"
@@ -13,7 +14,7 @@ namespace ailab {
 class ParameterUpdate {
   public:
     ParameterUpdate(std::shared_ptr<Optimizer> optimizer, std::vector<NamedParameter> parameters,
-                    Job& job, double bucket_mb);
+                    Job& job, const StepPlan& plan);
 
     /// Before the forward pass.
     void begin();

@@ -17,8 +17,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       torch_device_(torch_device),
       modules_(modules),
       run_dir_(std::move(run_dir)),
-      model_label_(concat("model \"", config.model.type(), "\"")),
-      loss_label_(concat("loss \"", config.loss.type(), "\"")) {
+      forward_(config, *modules.model, modules.loss.get()) {
     plan_length();
 }
 

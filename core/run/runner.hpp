@@ -1,11 +1,11 @@
 #pragma once
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "ailab/binding.hpp"
 #include "checkpoint/background_writer.hpp"
+#include "forward_pass.hpp"
+#include "host/clock.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
 
@@ -60,7 +60,6 @@ class Runner final : public Run {
     int64_t train_samples() const override { return train_samples_; }
 
   private:
-    using Clock = std::chrono::steady_clock;
     using HookPoint = void (Hook::*)(Run&);
 
     // workflow.cpp
@@ -76,8 +75,6 @@ class Runner final : public Run {
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
     void return_batch(PhaseData& data);
-    Batch run_model();
-    void join_outputs(Batch outputs);
     void shared_step();
     std::vector<double> term_factors(const std::vector<LossTerm>& terms);
     void record_loss(const std::vector<LossTerm>& terms, const std::vector<double>& factors);
@@ -98,8 +95,7 @@ class Runner final : public Run {
     const c10::Device torch_device_;
     Modules& modules_;
     const std::string run_dir_;
-    const std::string model_label_;  // `model "ResNet"`: for messages
-    const std::string loss_label_;
+    const ForwardPass forward_;
 
     Progress progress_;
     Position position_;

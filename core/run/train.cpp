@@ -134,8 +134,12 @@ struct Started {
 
 int run_job(Started& started) {
     const RunConfig& config = started.config;
+    std::shared_ptr<Backend> early;  // MPI ends after the job, when it had to tell where rank 0 is
+    if (Job::needs_broadcast(started.placement, config.dist.init_method))
+        early = choose_early_broadcast();
     std::shared_ptr<Job> job =
-        Job::start(started.placement, config.dist.init_method, config.dist.timeout);
+        Job::start(started.placement, config.dist.init_method, config.dist.timeout,
+                   early ? early->early_broadcast() : TextBroadcast());
     std::unique_ptr<Runner> runner;
     try {
         if (config.runtime.allocator == "caching") install_caching_allocator();

@@ -11,10 +11,6 @@ Phase phase_of(const std::string& name) {
     return name == "train" ? Phase::train : name == "val" ? Phase::val : Phase::test;
 }
 
-double seconds(std::chrono::steady_clock::duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 /// Steps of the whole run, for schedules and the time that is left.

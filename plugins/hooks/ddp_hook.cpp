@@ -3,8 +3,7 @@
 namespace ailab {
 namespace {
 
-/// Settings of distributed training. The work is done inside the step, by the core, which reads
-/// them from the configuration.
+/// Settings of distributed training. The work is done inside the step, by the core.
 class DDPHook final : public Hook {
   public:
     struct Options {
@@ -15,7 +14,14 @@ class DDPHook final : public Hook {
                      above(0));
         }
     };
-    explicit DDPHook(const Options&) {}
+    explicit DDPHook(const Options& options) : o(options) {}
+
+    void plan_step(StepPlan& plan) const override {
+        if (o.bucket_mb) plan.bucket_mb = *o.bucket_mb;
+    }
+
+  private:
+    const Options o;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 
 #include "ailab/ailab.hpp"
 #include "json_line.hpp"
@@ -103,7 +104,20 @@ class LoggerHook final : public Hook {
                                        optimizer->groups()[0].lr);
         record.values = window_->reduce();  // collective: on every rank
         for (const auto& result : run.results(Phase::train)) record.values.push_back(result);
+        if (run.is_main()) warn_once(record);
         write(run, record);
+    }
+
+    /// A loss that is no number stays so: nothing more is learned.
+    void warn_once(const LogRecord& record) {
+        if (warned_) return;
+        for (const auto& [name, value] : record.values) {
+            if (std::isfinite(value)) continue;
+            log_warning(name, " is ", value, " by step ", record.step,
+                        ": the training has diverged. Look at the data, or lower the learning rate");
+            warned_ = true;
+            return;
+        }
     }
 
     void log_evaluation(Run& run) {
@@ -138,6 +152,7 @@ class LoggerHook final : public Hook {
     const Options o;
     std::shared_ptr<MeterWindow> window_;
     LineFile metrics_;
+    bool warned_ = false;
     int64_t unlogged_ = 0;  // training iterations since the last line
     double timed_seconds_ = 0;
     int64_t timed_iterations_ = 0;

@@ -1,11 +1,11 @@
-#include <dlfcn.h>
-
+#include <climits>
 #include <cstdlib>
 #include <system_error>
 #include <thread>
 
 #include "ailab/ailab.hpp"
 #include "mpi_backend.hpp"
+#include "session.hpp"
 
 namespace ailab::mpi {
 namespace {
@@ -16,14 +16,15 @@ bool started_by_mpirun() {
     return false;
 }
 
-/// A plugin is loaded with its own symbol scope, but MPI's components look theirs up in the global
-/// one.
-void make_mpi_global() {
-    Dl_info info;
-    if (dladdr(reinterpret_cast<void*>(&MPI_Init_thread), &info) == 0 || !info.dli_fname ||
-        !dlopen(info.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD))
-        log_warning(
-            "mpi: cannot make MPI's symbols global; if MPI finds no components, preload it");
+/// The text of MPI's own rank 0, which is mpirun's and so the run's.
+std::string broadcast_text(const std::string& text) {
+    uint64_t size = text.size();
+    check(MPI_Bcast(&size, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD), "MPI_Bcast");
+    if (size > INT_MAX) throw Error("mpi: the text to broadcast is too long");
+    std::string told = text;
+    told.resize(size);
+    check(MPI_Bcast(told.data(), int(size), MPI_CHAR, 0, MPI_COMM_WORLD), "MPI_Bcast");
+    return told;
 }
 
 }  // namespace
@@ -43,37 +44,30 @@ class MpiModule final : public Backend {
         return {"", 60};
     }
 
+    std::function<std::string(const std::string&)> early_broadcast() override {
+        if (!started_by_mpirun()) return {};
+        return [this](const std::string& text) {
+            session_ = Session::get();
+            return broadcast_text(text);
+        };
+    }
+
     c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
                                              const c10::intrusive_ptr<c10d::Store>&,
                                              c10::Device) override {
-        int running = 0;
-        check(MPI_Initialized(&running), "MPI_Initialized");
-        if (!running) {
-            make_mpi_global();
-            // One thread at a time, and not always the same.
-            int given = 0;
-            check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &given),
-                  "MPI_Init_thread");
-            started_ = true;
-            if (given < MPI_THREAD_SERIALIZED)
-                throw Error(
-                    "mpi: this MPI allows calls of one thread alone, and the backend needs "
-                    "MPI_THREAD_SERIALIZED; set dist.backend to gloo or shm");
-        }
+        session_ = Session::get();
         backend_ = c10::make_intrusive<MpiBackend>(placement.rank, placement.world_size);
         return backend_;
     }
 
     void shutdown() override {
-        if (!backend_) return;
-        backend_->barrier(c10d::BarrierOptions());
+        if (backend_) backend_->barrier(c10d::BarrierOptions());
         backend_.reset();
-        if (started_) check(MPI_Finalize(), "MPI_Finalize");
-        started_ = false;
+        session_.reset();
     }
 
     void abort() noexcept override {
-        if (!started_) return;
+        if (!session_ || !session_->started_here()) return;
         try {
             // MPI_Abort may wait for mpirun's daemon; nobody waits for this thread.
             std::thread([] { MPI_Abort(MPI_COMM_WORLD, 1); }).detach();
@@ -84,8 +78,8 @@ class MpiModule final : public Backend {
     }
 
   private:
+    std::shared_ptr<Session> session_;
     c10::intrusive_ptr<MpiBackend> backend_;
-    bool started_ = false;
 };
 
 }  // namespace ailab::mpi

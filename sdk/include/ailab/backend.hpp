@@ -2,6 +2,7 @@
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -39,6 +40,9 @@ class AILAB_API Backend {
     virtual c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
                                                      const c10::intrusive_ptr<c10d::Store>& store,
                                                      c10::Device device) = 0;
+    /// How rank 0's text reaches everyone before there is a store (MPI can do that by itself); empty
+    /// where there is no way. The function is collective; call it before threads are started.
+    virtual std::function<std::string(const std::string&)> early_broadcast() { return {}; }
     /// Called on every rank before the process ends well, after the last collective.
     virtual void shutdown() {}
     /// Called on an error path: end the job's other ranks if this backend can. Must not wait.

@@ -49,7 +49,7 @@ class AILAB_API Batch {
     std::string describe() const;
 
     std::map<std::string, BatchField> fields;
-    /// The samples' numbers in their dataset, one a sample, in order. Empty for module inputs.
+    /// The samples' numbers in their dataset, one a sample, in order.
     std::vector<int64_t> ids;
     /// Samples here, on this rank.
     int64_t size = 0;

@@ -25,6 +25,13 @@ struct RunPlan {
     std::map<Phase, std::vector<std::string>> fields;
 };
 
+/// How the training step is put together. Filled from `runtime:`; hooks that stand for a setting of
+/// the step (DDPHook) change it.
+struct StepPlan {
+    /// Size of the gradients' buckets of distributed training, in MB. More than 0.
+    double bucket_mb = 25;
+};
+
 /// Called on every rank, on the main thread. May call collectives where all ranks do. A hook that
 /// throws ends the whole job.
 class AILAB_API Hook : public Stateful {
@@ -37,6 +44,9 @@ class AILAB_API Hook : public Stateful {
     /// Before anything is started: adds what is wrong with the options in view of the whole run
     /// (names that no batch has, phases that do not occur).
     virtual void check(const RunPlan&, Problems&) {}
+
+    /// Before the step is put together. Must do the same on all ranks.
+    virtual void plan_step(StepPlan&) const {}
 
     virtual void before_run(Run&) {}
     virtual void after_run(Run&) {}

@@ -9,7 +9,7 @@
 namespace ailab {
 
 /// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011), keyed by
-/// (seed, stream), counting from (a, b). Cheap to make and to copy; not thread-safe.
+/// (seed, a, b). Cheap to make and to copy; not thread-safe.
 class AILAB_API Philox {
   public:
     explicit Philox(uint64_t seed, uint64_t a = 0, uint64_t b = 0);

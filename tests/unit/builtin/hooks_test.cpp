@@ -217,5 +217,13 @@ TEST(DDPHook, KeepsItsSettingsInTheConfiguration) {
     EXPECT_THROW(make<Hook>(R"({"type": "DDPHook", "bucket_mb": 0})"), ConfigError);
 }
 
+TEST(DDPHook, SizesTheBucketsOfTheStep) {
+    StepPlan plan{.bucket_mb = 25};
+    make<Hook>(R"({"type": "DDPHook"})")->plan_step(plan);
+    EXPECT_EQ(plan.bucket_mb, 25);
+    make<Hook>(R"({"type": "DDPHook", "bucket_mb": 5})")->plan_step(plan);
+    EXPECT_EQ(plan.bucket_mb, 5);
+}
+
 }  // namespace
 }  // namespace ailab

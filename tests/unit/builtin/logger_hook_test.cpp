@@ -122,6 +122,20 @@ TEST_F(LoggerHookTest, NamesTheLearningRatesOfSeveralOptimizers) {
     EXPECT_FALSE(metrics().at(0).contains("lr"));
 }
 
+TEST_F(LoggerHookTest, WarnsOnceOfALossThatIsNoNumber) {
+    const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 2})");
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run.window->values = {{"loss", std::nan("")}};
+        run_through(*hook, run);
+    });
+    int warnings = 0;
+    for (const std::string& line : log_lines())
+        warnings += line == "- ailab - WARNING - loss is nan by step 2: the training has diverged. "
+                            "Look at the data, or lower the learning rate";
+    EXPECT_EQ(warnings, 1);
+}
+
 TEST_F(LoggerHookTest, CountsIterationsWhereTheRunDoes) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 3})");
     run_ranks(1, [&](ThreadComm& comm) {

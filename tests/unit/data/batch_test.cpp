@@ -58,6 +58,15 @@ TEST(Batch, AMissingFieldListsThoseThatAre) {
               "field \"input\" is not text; there are: input [2, 3] Float, target [2] Long");
 }
 
+TEST(Batch, AListSaysWhichSampleHasAnotherShape) {
+    Batch batch;
+    batch.set("input", std::vector<Tensor>{at::zeros({2}), at::zeros({2}), at::zeros({3})});
+    batch.ids = {7, 4, 9};
+    EXPECT_EQ(error_of([&] { batch.tensor("input"); }),
+              "field \"input\" is not a tensor; there are: input (list of 3 tensors of different "
+              "shapes: sample 7 has [2] Float, sample 9 [3] Float)");
+}
+
 TEST(Ensure, ReusesMemoryThatNobodyElseHolds) {
     Batch batch;
     const void* first = ensure(batch, "input", {4, 1, 8, 8}, at::kFloat, true).data_ptr();

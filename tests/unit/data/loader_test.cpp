@@ -102,13 +102,13 @@ TEST(Loader, ReusesTheMemoryOfBatchesGivenBack) {
     o.prefetch = 1;
     Loader loader(o);
     std::set<const void*> blocks;
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 100; ++i) {
         Batch batch = loader.next();
         EXPECT_EQ(batch.tensor("input")[0].item<float>(), float(batch.ids[0]));
         blocks.insert(batch.tensor("input").data_ptr());
         loader.recycle(std::move(batch));
     }
-    EXPECT_LE(blocks.size(), 3u);
+    EXPECT_LE(blocks.size(), 10u);  // so small ones are made 8 ahead
 }
 
 TEST(Loader, NamesTheSampleThatFailed) {

@@ -1,0 +1,62 @@
+#include "forward_pass.hpp"
+
+#include <algorithm>
+
+#include "ailab/binding.hpp"
+#include "error_context.hpp"
+#include "loss_terms.hpp"
+
+namespace ailab {
+
+std::vector<std::string> output_keys(const Model& model, const Binding& binding) {
+    std::vector<std::string> keys = model.outputs();
+    const size_t renamed = std::min(keys.size(), binding.output_keys.size());
+    std::copy_n(binding.output_keys.begin(), renamed, keys.begin());
+    return keys;
+}
+
+ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss)
+    : model_(model),
+      loss_(loss),
+      model_binding_(config.model.binding()),
+      loss_binding_(config.loss.binding()),
+      model_label_(concat("model \"", config.model.type(), "\"")),
+      loss_label_(concat("loss \"", config.loss.type(), "\"")),
+      model_inputs_(model.inputs()),
+      outputs_(model.outputs()),
+      output_keys_(output_keys(model, model_binding_)) {
+    if (!loss_) return;
+    loss_inputs_ = loss_->inputs();
+    term_names_ = loss_->term_names();
+    own_weights_ = loss_->has_own_weights();
+}
+
+void ForwardPass::run_model(Batch& batch) const {
+    Batch returned;
+    try {
+        returned = model_.forward_batch(
+            bind_inputs(batch, model_inputs_, model_binding_, model_label_));
+    } catch (...) {
+        rethrow_with(model_label_);
+    }
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        const auto found = returned.fields.find(outputs_[i]);
+        if (found == returned.fields.end())
+            throw Error(concat(model_label_, " declares the output \"", outputs_[i],
+                               "\" and did not return it; it returned: ", returned.describe()));
+        batch.set(output_keys_[i], std::move(found->second));
+    }
+}
+
+std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch) const {
+    try {
+        std::vector<LossTerm> terms =
+            loss_->terms(bind_inputs(batch, loss_inputs_, loss_binding_, loss_label_));
+        check_terms(terms, term_names_, own_weights_, loss_label_);
+        return terms;
+    } catch (...) {
+        rethrow_with(loss_label_);
+    }
+}
+
+}  // namespace ailab

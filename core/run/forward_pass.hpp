@@ -1,0 +1,48 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ailab/loss.hpp"
+#include "ailab/model.hpp"
+#include "config/run_config.hpp"
+
+namespace ailab {
+
+/// The names under which a model's outputs join the batch: its own, or `output_keys`, in order.
+std::vector<std::string> output_keys(const Model& model, const Binding& binding);
+
+/// From a batch to the model's outputs and the terms of the loss: binds names, checks what comes
+/// back, and says in errors whose it was. The modules' declarations are asked for once. Main thread.
+class ForwardPass {
+  public:
+    /// `loss` may be null.
+    ForwardPass(const RunConfig& config, Model& model, Loss* loss);
+
+    /// Runs the model and joins its outputs into the batch.
+    void run_model(Batch& batch) const;
+    bool has_loss() const { return loss_ != nullptr; }
+    /// The loss of a batch that has the outputs.
+    std::vector<LossTerm> loss_terms(const Batch& batch) const;
+    size_t term_count() const { return term_names_.size(); }
+    bool has_own_weights() const { return own_weights_; }
+
+    /// `model "ResNet"`: for messages.
+    const std::string& model_label() const { return model_label_; }
+    const std::string& loss_label() const { return loss_label_; }
+
+  private:
+    Model& model_;
+    Loss* const loss_;
+    const Binding& model_binding_;
+    const Binding& loss_binding_;
+    const std::string model_label_;
+    const std::string loss_label_;
+    const std::vector<std::string> model_inputs_;
+    std::vector<std::string> outputs_;      // as the model returns them
+    std::vector<std::string> output_keys_;  // as they join the batch
+    std::vector<std::string> loss_inputs_;
+    std::vector<std::string> term_names_;
+    bool own_weights_ = false;
+};
+
+}  // namespace ailab
