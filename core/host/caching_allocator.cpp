@@ -40,6 +40,9 @@ size_t size_of(int size_class) {
 std::atomic<size_t> in_use{0};
 std::atomic<size_t> peak_in_use{0};
 std::atomic<size_t> cached{0};
+/// Blocks are given back to the system only when a new one is wanted from there while more than
+/// this, or than was ever in use at once, lies idle. A loop that asks for the same sizes again and
+/// again finds all of them here, even if together they exceed what it uses at any one time.
 constexpr size_t least_cached = size_t(32) << 20;
 
 /// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in
@@ -90,15 +93,28 @@ Header* take_cached(int size_class) {
     return block;
 }
 
+void free_all(std::array<std::vector<Header*>, classes>& blocks) {
+    for (int i = 0; i < classes; ++i) {
+        cached.fetch_sub(blocks[i].size() * size_of(i), std::memory_order_relaxed);
+        for (Header* block : blocks[i]) std::free(block);
+        blocks[i].clear();
+    }
+}
+
+/// Frees what this thread and the shared pool hold, if it is too much.
+void trim() {
+    const size_t limit = std::max(least_cached, peak_in_use.load(std::memory_order_relaxed));
+    if (cached.load(std::memory_order_relaxed) <= limit) return;
+    if (ThreadCache* cache = thread_cache()) free_all(cache->blocks);
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
+    free_all(pool.blocks);
+}
+
 void give_back(Header* block) {
     const int size_class = int(block->size_class);
     const size_t bytes = size_of(size_class);
     in_use.fetch_sub(bytes, std::memory_order_relaxed);
-    const size_t limit = std::max(least_cached, peak_in_use.load(std::memory_order_relaxed));
-    if (cached.load(std::memory_order_relaxed) + bytes > limit) {
-        std::free(block);
-        return;
-    }
     cached.fetch_add(bytes, std::memory_order_relaxed);
     if (ThreadCache* cache = thread_cache();
         cache && cache->blocks[size_class].size() < cache->room) {
@@ -125,6 +141,7 @@ class CachingAllocator final : public c10::Allocator {
         if (block) {
             cached.fetch_sub(rounded, std::memory_order_relaxed);
         } else {
+            trim();
             void* memory = nullptr;
             if (posix_memalign(&memory, alignment, sizeof(Header) + rounded) != 0)
                 TORCH_CHECK(false, "out of memory: ", bytes, " bytes wanted on the CPU");

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <thread>
 
 #include "host/caching_allocator.hpp"
@@ -57,6 +60,39 @@ TEST_F(CachingAllocator, ABlockFreedByAnotherThreadIsReused) {
     Tensor tensor = at::ones({5000});
     std::thread([moved = std::move(tensor)]() mutable { moved.reset(); }).join();
     EXPECT_EQ(at::ones({5000}).sum().item<float>(), 5000);
+}
+
+int64_t page_faults() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+int64_t resident_megabytes() {
+    int64_t size = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> size >> resident;
+    return resident * sysconf(_SC_PAGESIZE) >> 20;
+}
+
+/// One at a time, and touched.
+void use_megabytes(const std::vector<int64_t>& sizes) {
+    for (const int64_t size : sizes) at::empty({size << 20}, at::kByte).fill_(1);
+}
+
+TEST_F(CachingAllocator, ALoopOfTheSameSizesTakesNothingFromTheSystem) {
+    // Together more than is in use at any one time.
+    const std::vector<int64_t> sizes = {10, 13, 17, 20, 25, 29, 35, 40};
+    use_megabytes(sizes);
+    const int64_t before = page_faults();
+    for (int i = 0; i < 5; ++i) use_megabytes(sizes);
+    EXPECT_LT(page_faults() - before, 100);
+}
+
+TEST_F(CachingAllocator, OtherSizesDoNotPileUp) {
+    use_megabytes({64});
+    const int64_t before = resident_megabytes();
+    for (int64_t size = 65; size < 128; size += 4) use_megabytes({size});
+    EXPECT_LT(resident_megabytes() - before, 300);
 }
 
 }  // namespace
