@@ -21,7 +21,7 @@ namespace {
 /// Whole batches are quick to make, so that waking a thread for each would cost as much: a thread
 /// makes several at a time, and rests until half of them are taken. As many as lie well in the
 /// cache.
-constexpr int64_t ahead_bytes = 4 << 20;
+constexpr int64_t ahead_bytes = 1 << 20;
 constexpr int64_t most_ahead = 8;
 
 int64_t bytes_of(const Batch& batch) {

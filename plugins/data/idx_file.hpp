@@ -38,7 +38,7 @@ class IdxFile {
     int64_t available_ = 0;
     const uint8_t* data_ = nullptr;
     std::shared_ptr<const Mapping> mapping_;
-    std::vector<uint8_t> inflated_;
+    std::shared_ptr<const uint8_t> inflated_;
 };
 
 /// `path` if it exists, else `path`.gz if that does. Throws Error that names both.
