@@ -66,15 +66,16 @@ std::vector<std::string> Meters::names_everywhere() {
 
 std::vector<std::pair<std::string, double>> Meters::reduce() {
     const std::vector<std::string> names = names_everywhere();
-    Tensor packed = at::zeros({int64_t(names.size()), 2}, at::kDouble);
-    auto* values = packed.mutable_data_ptr<double>();
-    for (size_t i = 0; i < names.size(); ++i) {
-        Sum& sum = find(names[i]);
+    std::vector<double> values;  // a sum and a weight each
+    for (const std::string& name : names) {
+        Sum& sum = find(name);
         if (sum.on_device.defined()) sum.sum += sum.on_device.item<double>();
-        values[2 * i] = sum.sum;
-        values[2 * i + 1] = sum.weight;
+        values.insert(values.end(), {sum.sum, sum.weight});
     }
-    if (comm_.world_size() > 1 && !names.empty()) comm_.all_reduce_sum(packed);
+    if (comm_.world_size() > 1 && !names.empty()) {
+        Tensor packed = at::from_blob(values.data(), {int64_t(values.size())}, at::kDouble);
+        comm_.all_reduce_sum(packed);
+    }
     std::vector<std::pair<std::string, double>> means;
     for (size_t i = 0; i < names.size(); ++i)
         if (values[2 * i + 1] != 0) means.emplace_back(names[i], values[2 * i] / values[2 * i + 1]);

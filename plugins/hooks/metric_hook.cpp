@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 
@@ -47,6 +48,9 @@ class MetricHook final : public Hook {
         for (const auto& [name, spec] : specs)
             metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"),
                                 spec.binding(), spec.create()});
+        for (const Phase phase : {Phase::train, Phase::val, Phase::test})
+            for (Named& metric : metrics_)
+                if (metric.runs_in(phase)) by_phase_[size_t(phase)].push_back(&metric);
     }
 
     int default_priority() const override { return priority::above_normal; }
@@ -63,7 +67,7 @@ class MetricHook final : public Hook {
     // ranks.
     void before_save_checkpoint(Run& run, const std::string&) override {
         saved_ = State();
-        const std::vector<Named*> active = of_phase(Phase::train);
+        const std::vector<Named*>& active = of_phase(Phase::train);
         if (active.empty()) return;
         const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
         for (size_t i = 0; i < active.size(); ++i)
@@ -101,12 +105,7 @@ class MetricHook final : public Hook {
         }
     };
 
-    std::vector<Named*> of_phase(Phase phase) {
-        std::vector<Named*> result;
-        for (Named& metric : metrics_)
-            if (metric.runs_in(phase)) result.push_back(&metric);
-        return result;
-    }
+    const std::vector<Named*>& of_phase(Phase phase) const { return by_phase_[size_t(phase)]; }
     static std::vector<Metric*> pointers(const std::vector<Named*>& metrics) {
         std::vector<Metric*> result;
         for (Named* metric : metrics) result.push_back(metric->metric.get());
@@ -114,11 +113,12 @@ class MetricHook final : public Hook {
     }
 
     void update(Run& run, Phase phase) {
+        const std::vector<Named*>& active = of_phase(phase);
+        if (active.empty()) return;
         if (run.batch().size == 0) return;  // this rank has no samples in the last batch
         if (by_default_ && !classifies(run.batch())) return;
         const at::NoGradGuard no_grad;
-        for (Named& metric : metrics_)
-            if (metric.runs_in(phase)) update(run, metric);
+        for (Named* metric : active) update(run, *metric);
     }
     static void update(Run& run, Named& metric) {
         const Batch inputs =
@@ -149,7 +149,7 @@ class MetricHook final : public Hook {
     }
 
     void publish(Run& run, Phase phase) {
-        const std::vector<Named*> active = of_phase(phase);
+        const std::vector<Named*>& active = of_phase(phase);
         if (active.empty()) return;
         const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
         // The sums are the same on all ranks, so all leave alike.
@@ -157,7 +157,7 @@ class MetricHook final : public Hook {
             log_info(
                 "MetricHook names no metric, and the targets are no class numbers: no accuracy "
                 "is computed");
-            metrics_.clear();
+            by_phase_ = {};
             return;
         }
         for (size_t i = 0; i < active.size(); ++i) {
@@ -170,6 +170,7 @@ class MetricHook final : public Hook {
 
     bool by_default_ = false;
     std::vector<Named> metrics_;
+    std::array<std::vector<Named*>, 3> by_phase_;
     State saved_;
 };
 

@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 os.environ.setdefault("AILAB_SOURCE", str(HERE.parents[1]))
 os.environ.setdefault("AILAB_BUILD", str(HERE.parents[1] / "build"))
-from harness import BUILD, FASHION_MNIST, SOURCE, call, command, environment  # noqa: E402
+from harness import BUILD, FASHION_MNIST, SOURCE, command, environment  # noqa: E402
 
 PROGRAMS = BUILD / "tests" / "bench"
 
@@ -32,11 +32,15 @@ def say(bench, case, value, unit, ratio=None, against=None):
 
 
 def measured(words, timeout=300, **env):
-    """The JSON line that a program or BenchTimer prints last."""
-    result = call([str(w) for w in words], timeout=timeout, **env)
-    if result.status != 0:
-        raise SystemExit(f"{words}: {result}")
-    return json.loads(result.out.strip().splitlines()[-1])
+    """The JSON line that a program or BenchTimer prints last. Its log goes to a file: nobody reads along
+    and takes a core."""
+    with tempfile.TemporaryFile("w+") as log:
+        done = subprocess.run([str(w) for w in words], timeout=timeout, env=environment(**env), text=True,
+                              stdout=subprocess.PIPE, stderr=log)
+        if done.returncode != 0:
+            log.seek(0)
+            raise SystemExit(f"{words}: exit status {done.returncode}\n{done.stdout}\n{log.read()}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def alternate(blocks, count):

@@ -2,7 +2,7 @@
 """What the runner costs: the MLP 784-64-10, batch 32, one thread, data in memory. The run with logger
 (interval 50), metrics (val) and checkpoints (each epoch), against the run without them, and against a
 plain LibTorch loop that does the same work (index, convert, normalise, forward, backward, fused Adam).
-Alternating whole processes; medians of the pairs."""
+Alternating whole processes of some epochs each, timed as iteration_times.hpp says; medians of the pairs."""
 import statistics
 import sys
 
@@ -18,7 +18,7 @@ with Folder() as folder:
     run = lambda words: lambda: measured(words)["us_per_iteration"]
     times = alternate({"with hooks": run(mlp(folder, "with", HOOKS)),
                        "without hooks": run(mlp(folder, "without", TIMER)),
-                       "plain": run([PROGRAMS / "plain_mlp", 7500])}, PAIRS)
+                       "plain": run([PROGRAMS / "plain_mlp", 4])}, PAIRS)
 for case, against in (("with hooks", "without hooks"), ("with hooks", "plain"), ("without hooks", "plain")):
     say("overhead", case, statistics.median(times[case]), "us/iteration",
         paired(times[case], times[against]), against)

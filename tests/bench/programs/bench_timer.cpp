@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "iteration_times.hpp"
+
 AILAB_PLUGIN("bench_timer", "1.0", "Times training for the benchmarks")
 
 namespace {
@@ -23,23 +25,26 @@ class BenchTimer : public ailab::Hook {
     /// After all others, so that what they do at an epoch's end is timed too.
     int default_priority() const override { return 100; }
 
-    void before_train_epoch(ailab::Run&) override { begin_ = Clock::now(); }
+    void before_train_epoch(ailab::Run&) override {
+        begin_ = Clock::now();
+        times_.begin_epoch();
+    }
     void after_train_iter(ailab::Run& run) override {
-        if (run.progress().step == skip_) {
-            seconds_ = 0;
-            samples_ = run.train_samples();
-            begin_ = Clock::now();
-        }
+        times_.iteration();
+        if (run.progress().step != skip_) return;
+        seconds_ = 0;
+        samples_ = run.train_samples();
+        begin_ = Clock::now();
     }
     void after_train_epoch(ailab::Run&) override {
+        times_.end_epoch();
         seconds_ += std::chrono::duration<double>(Clock::now() - begin_).count();
     }
     void after_run(ailab::Run& run) override {
         if (!run.is_main()) return;
-        const double steps = double(run.progress().step - skip_);
         std::printf(
             "{\"us_per_iteration\": %.4f, \"samples_per_second\": %.4f, \"first_step\": %.4f}\n",
-            seconds_ / steps * 1e6, double(run.train_samples() - samples_) / seconds_,
+            times_.result() * 1e6, double(run.train_samples() - samples_) / seconds_,
             run.seconds_to_first_step());
     }
 
@@ -48,6 +53,7 @@ class BenchTimer : public ailab::Hook {
     int64_t samples_ = 0;
     double seconds_ = 0;
     Clock::time_point begin_;
+    IterationTimes times_;
 };
 AILAB_REGISTER_HOOK(BenchTimer, "Prints the time of a training iteration (for benchmarks)")
 
