@@ -1,13 +1,12 @@
 #include "background_writer.hpp"
 
 #include <ATen/ATen.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <chrono>
 #include <cstdio>
 
 #include "ailab/log.hpp"
+#include "host/start_thread.hpp"
 
 namespace ailab {
 namespace {
@@ -54,13 +53,7 @@ void BackgroundWriter::write(const std::string& path, const std::string& pointer
         }
         ended_.store(true, std::memory_order_release);
     };
-    // Signals belong to the thread that watches the job.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread(std::move(body));
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "ailab-saver");
+    thread_ = start_thread("ailab-saver", std::move(body));
 }
 
 void BackgroundWriter::finish_within(std::chrono::milliseconds limit) noexcept {

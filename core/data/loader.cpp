@@ -1,8 +1,6 @@
 #include "loader.hpp"
 
 #include <ATen/ATen.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -12,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "host/start_thread.hpp"
 #include "memory_format.hpp"
 
 namespace ailab {
@@ -103,15 +102,8 @@ struct Loader::State {
     int64_t iterations() const { return options.plan.iterations(); }
 
     void start() {
-        // Signals belong to the thread that watches the job.
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        for (int i = 0; i < options.workers; ++i) {
-            threads.emplace_back([this] { run(); });
-            pthread_setname_np(threads.back().native_handle(), "ailab-loader");
-        }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        for (int i = 0; i < options.workers; ++i)
+            threads.push_back(start_thread("ailab-loader", [this] { run(); }));
     }
 
     bool whole_batches() const {

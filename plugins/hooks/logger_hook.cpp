@@ -104,11 +104,10 @@ class LoggerHook final : public Hook {
                                        optimizer->groups()[0].lr);
         record.values = window_->reduce();  // collective: on every rank
         for (const auto& result : run.results(Phase::train)) record.values.push_back(result);
-        if (run.is_main()) warn_once(record);
         write(run, record);
     }
 
-    /// A loss that is no number stays so: nothing more is learned.
+    /// A loss that is no number stays so: nothing more is learned. On the writer's thread.
     void warn_once(const LogRecord& record) {
         if (warned_) return;
         for (const auto& [name, value] : record.values) {
@@ -129,12 +128,16 @@ class LoggerHook final : public Hook {
 
     void write(Run& run, const LogRecord& record) {
         if (!run.is_main()) return;
-        log_info(console_line(record));
-        metrics_.write(json_line(record));
+        writer_.post([this, record] {
+            log_info(console_line(record));
+            metrics_.write(json_line(record));
+            if (record.phase == Phase::train) warn_once(record);
+        });
     }
 
     void write_summary(Run& run, const std::string& exit) {
         if (!metrics_.is_open()) return;  // not rank 0, or it failed before
+        writer_.finish();
         // The run counts the time of complete epochs.
         const double seconds =
             run.train_seconds() + (in_training_ ? seconds_since(phase_begin_) : 0.0);
@@ -152,6 +155,7 @@ class LoggerHook final : public Hook {
     const Options o;
     std::shared_ptr<MeterWindow> window_;
     LineFile metrics_;
+    Background writer_;  // ends before what it writes to
     bool warned_ = false;
     int64_t unlogged_ = 0;  // training iterations since the last line
     double timed_seconds_ = 0;

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "ailab/backend.hpp"
+#include "ailab/background.hpp"
 #include "ailab/batch.hpp"
 #include "ailab/binding.hpp"
 #include "ailab/comm.hpp"

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "ailab/error.hpp"
+#include "case_name.hpp"
 #include "clean_environment.hpp"
 #include "dist/address_file.hpp"
 #include "processes.hpp"
@@ -38,6 +39,12 @@ struct Case {
     int local_size;
     std::string expected;  // the place, or the message
 };
+
+std::string name_of(const testing::TestParamInfo<Case>& row) {
+    std::string text = row.param.init_method + " " + row.param.launcher;
+    for (const auto& [name, value] : row.param.variables) text += " " + name + " " + value;
+    return test::case_name(row.index, text);
+}
 
 class InitMethod : public testing::TestWithParam<Case> {};
 TEST_P(InitMethod, TellsWhereToMeet) {
@@ -85,7 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
              "slurm",
              0,
              "store a1 9 "},
-        Case{"env://", {}, "mpirun", 1, "broadcast"}));
+        Case{"env://", {}, "mpirun", 1, "broadcast"}),
+    name_of);
 
 class WrongInitMethod : public testing::TestWithParam<Case> {};
 TEST_P(WrongInitMethod, SaysWhy) {
@@ -156,7 +164,8 @@ INSTANTIATE_TEST_SUITE_P(
              "slurm",
              0,
              "dist.init_method env:// under Slurm: SLURM_JOB_ID is \"\", no number to derive a "
-             "port from; set MASTER_PORT"}));
+             "port from; set MASTER_PORT"}),
+    name_of);
 
 TEST(SlurmHosts, TheFirstOfAList) {
     const std::map<std::string, std::string> table{

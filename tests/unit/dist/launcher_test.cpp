@@ -5,6 +5,7 @@
 #include <map>
 
 #include "ailab/error.hpp"
+#include "case_name.hpp"
 #include "clean_environment.hpp"
 
 namespace ailab::test {
@@ -25,6 +26,13 @@ Variables operator+(Variables one, const Variables& other) {
 std::string text(const Placement& place) {
     return concat(place.launcher, " ", place.rank, "/", place.world_size, " local ",
                   place.local_rank, "/", place.local_size);
+}
+
+template <class Row>
+std::string name_of(const testing::TestParamInfo<Row>& row) {
+    std::string text = row.param.forced;
+    for (const auto& [name, value] : row.param.variables) text += " " + name + " " + value;
+    return test::case_name(row.index, text);
 }
 
 // ---- accepted
@@ -81,7 +89,8 @@ INSTANTIATE_TEST_SUITE_P(
         Accepted{mpirun_1_of_4 + Variables{{"RANK", "0"}, {"WORLD_SIZE", "2"}}, "env",
                  "env 0/2 local -1/0"},
         Accepted{{{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}}, "slurm", "slurm 0/1 local 0/1"},
-        Accepted{{{"RANK", "0"}}, "single", "single 0/1 local 0/1"}));
+        Accepted{{{"RANK", "0"}}, "single", "single 0/1 local 0/1"}),
+    name_of<Accepted>);
 
 // ---- refused
 
@@ -163,7 +172,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{{},
                 "horovod",
                 "--launcher: unknown launcher \"horovod\"; it is one of single, mpirun, slurm, "
-                "env"}));
+                "env"}),
+    name_of<Refused>);
 
 }  // namespace
 }  // namespace ailab::test

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "ailab/error.hpp"
+#include "case_name.hpp"
 #include "thread_backend.hpp"
 
 namespace ailab::test {
@@ -138,7 +139,15 @@ INSTANTIATE_TEST_SUITE_P(Splits, GradientsOfOneBatch,
                                          Split{{0, 0, 4}, torch::kDouble, 1e-13, 1e-4, true},
                                          Split{{2, 0, 1, 6}, torch::kDouble, 1e-13, 25, false},
                                          Split{{2, 0, 1, 6}, torch::kFloat, 2e-6, 1e-4, true},
-                                         Split{{7, 9}, torch::kFloat, 2e-6, 25, false}));
+                                         Split{{7, 9}, torch::kFloat, 2e-6, 25, false}),
+                         [](const auto& row) {
+                             std::string text = c10::toString(row.param.dtype);
+                             for (const int64_t samples : row.param.samples)
+                                 text += concat(" ", samples);
+                             text += concat(" in ", row.param.bucket_mb, " MB",
+                                            row.param.asynchronous ? " asynchronous" : "");
+                             return test::case_name(row.index, text);
+                         });
 
 // ---- accumulation
 
