@@ -156,8 +156,8 @@ Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef shape, at:
     if (reusable) return tensor;
     if (channels_last && shape.size() == 4) {
         const int64_t n = shape[0], c = shape[1], h = shape[2], w = shape[3];
-        // Explicit strides: for one channel empty(ChannelsLast) leaves strides that oneDNN takes for
-        // the plain layout, which is slower.
+        // Explicit strides: for one channel empty(ChannelsLast) leaves strides that oneDNN takes
+        // for the plain layout, which is slower.
         tensor = at::empty_strided({n, c, h, w}, {h * w * c, 1, w * c, c}, dtype);
     } else {
         tensor = at::empty(shape, dtype);

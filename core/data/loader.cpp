@@ -214,9 +214,9 @@ struct Loader::State {
     std::map<int64_t, Ready> ready;  // by number in the endless stream
     std::vector<Batch> pool;
     int64_t first = 0;
-    int64_t started = 0;  // the next number that a worker takes
-    int64_t taken = 0;    // the next number that next() returns
-    int64_t ahead = 0;    // batches to be ready or under way
+    int64_t started = 0;     // the next number that a worker takes
+    int64_t taken = 0;       // the next number that next() returns
+    int64_t ahead = 0;       // batches to be ready or under way
     int64_t rest_until = 0;  // so few of them
     bool resting = false;
     bool stopping = false;
@@ -242,8 +242,7 @@ Batch Loader::next() {
 
 void Loader::recycle(Batch batch) {
     std::lock_guard lock(state_->mutex);
-    if (state_->pool.size() <= size_t(state_->ahead))
-        state_->pool.push_back(std::move(batch));
+    if (state_->pool.size() <= size_t(state_->ahead)) state_->pool.push_back(std::move(batch));
 }
 
 const BatchPlan& Loader::plan() const {

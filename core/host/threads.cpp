@@ -39,12 +39,23 @@ bool binding_was_asked_for() {
 
 ThreadPlan plan_threads(const Placement& placement, int wanted) {
     ThreadPlan plan;
+    std::string chosen = "chosen";
+    if (wanted > 0) {
+        chosen = "runtime.threads";
+    } else if (const char* omp = std::getenv("OMP_NUM_THREADS"); omp && std::atoi(omp) > 0) {
+        wanted = std::atoi(omp);
+        chosen = "OMP_NUM_THREADS";
+    }
     int cores = allowed_cores();
     std::string note;
     // A bound rank owns its cores alone; an unbound one shares them with the host's other ranks.
     bool shared = true;
-    if (placement.launcher == "mpirun" && cores < sysconf(_SC_NPROCESSORS_ONLN)) {
-        if (binding_was_asked_for()) {
+    const int all = int(sysconf(_SC_NPROCESSORS_ONLN));
+    if (placement.launcher == "mpirun" && cores < all) {
+        // The default binding is kept where it is this rank's fair share, and enough: threads that
+        // stay find their data in the core's cache.
+        const bool fair = cores == std::max(1, all / placement.local_size) && wanted <= cores;
+        if (binding_was_asked_for() || fair) {
             shared = false;
             note = concat(", bound by mpirun to ", cores);
         } else if (allow_all_cores()) {
@@ -53,15 +64,7 @@ ThreadPlan plan_threads(const Placement& placement, int wanted) {
         }
     }
     const int mine = std::max(1, shared ? cores / placement.local_size : cores);
-    plan.compute = mine;
-    std::string chosen = "chosen";
-    if (wanted > 0) {
-        plan.compute = wanted;
-        chosen = "runtime.threads";
-    } else if (const char* omp = std::getenv("OMP_NUM_THREADS"); omp && std::atoi(omp) > 0) {
-        plan.compute = std::atoi(omp);
-        chosen = "OMP_NUM_THREADS";
-    }
+    plan.compute = wanted > 0 ? wanted : mine;
     plan.loader = std::max(1, mine);
     plan.why = concat("threads a rank: ", plan.compute, " compute (", chosen, "), ", plan.loader,
                       " loader; ", cores, cores == 1 ? " core" : " cores", note, ", ",

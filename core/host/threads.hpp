@@ -12,8 +12,9 @@ struct ThreadPlan {
 };
 
 /// Sizes a rank's threads from the cores it may use and the ranks that share the host. mpirun binds
-/// each of one or two ranks to one core by default: such an accidental binding is widened. `wanted`
-/// > 0 (runtime.threads), then OMP_NUM_THREADS, override the choice. Sets ATen's thread count.
+/// each of one or two ranks to one core by default: such an accidental binding is widened, unless
+/// it is the rank's fair share of the host. `wanted` > 0 (runtime.threads), then OMP_NUM_THREADS,
+/// override the choice. Sets ATen's thread count.
 ThreadPlan plan_threads(const Placement& placement, int wanted);
 
 /// Seconds since this process was started (the kernel's clock, 10 ms).

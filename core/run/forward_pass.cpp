@@ -34,8 +34,8 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss)
 void ForwardPass::run_model(Batch& batch) const {
     Batch returned;
     try {
-        returned = model_.forward_batch(
-            bind_inputs(batch, model_inputs_, model_binding_, model_label_));
+        returned =
+            model_.forward_batch(bind_inputs(batch, model_inputs_, model_binding_, model_label_));
     } catch (...) {
         rethrow_with(model_label_);
     }

@@ -12,7 +12,8 @@ namespace ailab {
 std::vector<std::string> output_keys(const Model& model, const Binding& binding);
 
 /// From a batch to the model's outputs and the terms of the loss: binds names, checks what comes
-/// back, and says in errors whose it was. The modules' declarations are asked for once. Main thread.
+/// back, and says in errors whose it was. The modules' declarations are asked for once. Main
+/// thread.
 class ForwardPass {
   public:
     /// `loss` may be null.

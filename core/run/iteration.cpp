@@ -127,7 +127,8 @@ void Runner::shared_step() {
             root_factors.push_back(factors[i]);
         }
         if (roots.empty())
-            throw Error(concat(forward_.loss_label(), " does not depend on any parameter: nothing to train"));
+            throw Error(concat(forward_.loss_label(),
+                               " does not depend on any parameter: nothing to train"));
         try {
             update.backward(roots, root_factors);
         } catch (...) {

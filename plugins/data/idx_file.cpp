@@ -37,12 +37,11 @@ std::string hex(std::span<const uint8_t> bytes) {
                        ". Fetch the file again"));
 }
 
-/// In large pages where the system gives them: shuffled samples are all over the memory, and looking
-/// up their pages takes longer than reading them.
+/// In large pages where the system gives them: shuffled samples are all over the memory, and
+/// looking up their pages takes longer than reading them.
 std::shared_ptr<uint8_t> take_memory(size_t size) {
     size = std::max<size_t>(size, 1);
-    void* address =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (address == MAP_FAILED)
         throw Error(concat("cannot take ", size, " bytes of memory: ", std::strerror(errno)));
     madvise(address, size, MADV_HUGEPAGE);  // a wish: without it, small pages

@@ -112,8 +112,9 @@ class LoggerHook final : public Hook {
         if (warned_) return;
         for (const auto& [name, value] : record.values) {
             if (std::isfinite(value)) continue;
-            log_warning(name, " is ", value, " by step ", record.step,
-                        ": the training has diverged. Look at the data, or lower the learning rate");
+            log_warning(
+                name, " is ", value, " by step ", record.step,
+                ": the training has diverged. Look at the data, or lower the learning rate");
             warned_ = true;
             return;
         }

@@ -40,8 +40,8 @@ class AILAB_API Backend {
     virtual c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
                                                      const c10::intrusive_ptr<c10d::Store>& store,
                                                      c10::Device device) = 0;
-    /// How rank 0's text reaches everyone before there is a store (MPI can do that by itself); empty
-    /// where there is no way. The function is collective; call it before threads are started.
+    /// How rank 0's text reaches everyone before there is a store (MPI can do that by itself);
+    /// empty where there is no way. The function is collective; call it before threads are started.
     virtual std::function<std::string(const std::string&)> early_broadcast() { return {}; }
     /// Called on every rank before the process ends well, after the last collective.
     virtual void shutdown() {}

@@ -6,9 +6,9 @@
 
 namespace ailab {
 
-/// Does work beside the training, one task after another, on a thread of its own: what a hook writes
-/// for people need not hold up a step. A task begins at most a few milliseconds after it was posted;
-/// what was posted later than that is lost when the process is killed.
+/// Does work beside the training, one task after another, on a thread of its own: what a hook
+/// writes for people need not hold up a step. A task begins at most a few milliseconds after it was
+/// posted; what was posted later than that is lost when the process is killed.
 class AILAB_API Background {
   public:
     Background();

@@ -101,8 +101,9 @@ class AILAB_API Run {
     virtual const std::string& stop_reason() const = 0;
 
     /// Saves the present state as the folder `path` (committed: complete or absent) and moves
-    /// `<work_dir>/last_checkpoint`. Collective. The state is copied and written beside the training;
-    /// an error of any rank ends the run at its next iteration. Earlier checkpoints are not touched.
+    /// `<work_dir>/last_checkpoint`. Collective. The state is copied and written beside the
+    /// training; an error of any rank ends the run at its next iteration. Earlier checkpoints are
+    /// not touched.
     virtual void save_checkpoint(const std::string& path) = 0;
 
     /// What the process did until now: for the summary line.

@@ -2,6 +2,7 @@
 // of JSON on standard output. It is all that the run without other hooks has.
 #include <ailab/ailab.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -31,10 +32,13 @@ class BenchTimer : public ailab::Hook {
     }
     void after_train_iter(ailab::Run& run) override {
         times_.iteration();
+        if (run.progress().step > skip_ && (run.progress().step - skip_) % block == 0)
+            end_block(run);
         if (run.progress().step != skip_) return;
         seconds_ = 0;
         samples_ = run.train_samples();
-        begin_ = Clock::now();
+        begin_ = block_begin_ = Clock::now();
+        block_samples_ = samples_;
     }
     void after_train_epoch(ailab::Run&) override {
         times_.end_epoch();
@@ -43,13 +47,29 @@ class BenchTimer : public ailab::Hook {
     void after_run(ailab::Run& run) override {
         if (!run.is_main()) return;
         std::printf(
-            "{\"us_per_iteration\": %.4f, \"samples_per_second\": %.4f, \"first_step\": %.4f}\n",
-            times_.result() * 1e6, double(run.train_samples() - samples_) / seconds_,
+            "{\"us_per_iteration\": %.4f, \"samples_per_second\": %.4f, \"in_quietest_block\": "
+            "%.4f, "
+            "\"first_step\": %.4f}\n",
+            times_.result() * 1e6, double(run.train_samples() - samples_) / seconds_, quietest_,
             run.seconds_to_first_step());
     }
 
   private:
+    static constexpr int64_t block = 500;  // iterations
+
+    void end_block(ailab::Run& run) {
+        const auto now = Clock::now();
+        const std::chrono::duration<double> taken = now - block_begin_;
+        quietest_ =
+            std::max(quietest_, double(run.train_samples() - block_samples_) / taken.count());
+        block_begin_ = now;
+        block_samples_ = run.train_samples();
+    }
+
     int64_t skip_;
+    int64_t block_samples_ = 0;
+    double quietest_ = 0;  // samples a second
+    Clock::time_point block_begin_;
     int64_t samples_ = 0;
     double seconds_ = 0;
     Clock::time_point begin_;

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <vector>
 
-/// The time of a training iteration on a quiet machine: what happens every 50 iterations (log lines)
-/// is kept apart by its place among the 50, what happens once an epoch is a time of its own, and of
-/// each the first decile counts. So all that a run does regularly is in the result, and what the
-/// machine's other users do is not.
+/// The time of a training iteration on a quiet machine: what happens every 50 iterations (log
+/// lines) is kept apart by its place among the 50, what happens once an epoch is a time of its own,
+/// and of each the first decile counts. So all that a run does regularly is in the result, and what
+/// the machine's other users do is not.
 class IterationTimes {
   public:
     void begin_epoch() {

@@ -131,8 +131,9 @@ TEST_F(LoggerHookTest, WarnsOnceOfALossThatIsNoNumber) {
     });
     int warnings = 0;
     for (const std::string& line : log_lines())
-        warnings += line == "- ailab - WARNING - loss is nan by step 2: the training has diverged. "
-                            "Look at the data, or lower the learning rate";
+        warnings += line ==
+                    "- ailab - WARNING - loss is nan by step 2: the training has diverged. "
+                    "Look at the data, or lower the learning rate";
     EXPECT_EQ(warnings, 1);
 }
 

@@ -56,9 +56,10 @@ TEST(ModuleTable, SaysWhatAnUnknownNameMayHaveMeant) {
         unknown_name("loss", "Accuracy", known, {}),
         "unknown loss \"Accuracy\" (there is a metric of that name). There is no loss at all. "
         "No plugin is loaded: is --plugins missing?");
-    EXPECT_EQ(unknown_name("model", "Mine", known, {}, {"libmy.so"}),
-              "unknown model \"Mine\". There are: ResNet18, ResNet50. It may be in what could not be "
-              "loaded: libmy.so.");
+    EXPECT_EQ(
+        unknown_name("model", "Mine", known, {}, {"libmy.so"}),
+        "unknown model \"Mine\". There are: ResNet18, ResNet50. It may be in what could not be "
+        "loaded: libmy.so.");
 }
 
 }  // namespace
