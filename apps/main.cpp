@@ -6,11 +6,11 @@
 
 #include "ailab/error.hpp"
 #include "command_line.hpp"
-#include "config/run_config.hpp"
 #include "help.hpp"
 #include "list_modules.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run/train.hpp"
+#include "schema/run_config.hpp"
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -20,6 +21,7 @@ namespace {
 constexpr size_t alignment = 64;
 struct alignas(alignment) Header {
     uint32_t size_class;
+    int64_t given_back;  // when, in seconds
 };
 
 // Four classes to each power of two, from 64 bytes: at most a quarter is wasted.
@@ -41,9 +43,12 @@ std::atomic<size_t> in_use{0};
 std::atomic<size_t> peak_in_use{0};
 std::atomic<size_t> cached{0};
 /// Blocks are given back to the system only when a new one is wanted from there while more than
-/// this, or than was ever in use at once, lies idle. A loop that asks for the same sizes again and
-/// again finds all of them here, even if together they exceed what it uses at any one time.
+/// this, or than was ever in use at once, lies idle: those that nobody wanted for some time, and
+/// all of them at some times as much. So a loop that asks for the same sizes again and again finds
+/// all of them here, even if together they exceed what it uses at any one time.
 constexpr size_t least_cached = size_t(32) << 20;
+constexpr int64_t long_idle = 10;  // seconds
+constexpr size_t most_cached = 3;  // times
 
 /// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in
 /// static storage are freed late.
@@ -93,27 +98,41 @@ Header* take_cached(int size_class) {
     return block;
 }
 
-void free_all(std::array<std::vector<Header*>, classes>& blocks) {
+int64_t now_in_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);  // a few nanoseconds
+    return now.tv_sec;
+}
+
+/// Frees the blocks that were given back until `time`.
+void free_older(std::array<std::vector<Header*>, classes>& blocks, int64_t time) {
     for (int i = 0; i < classes; ++i) {
-        cached.fetch_sub(blocks[i].size() * size_of(i), std::memory_order_relaxed);
-        for (Header* block : blocks[i]) std::free(block);
-        blocks[i].clear();
+        const size_t freed = std::erase_if(blocks[i], [&](Header* block) {
+            if (block->given_back > time) return false;
+            std::free(block);
+            return true;
+        });
+        cached.fetch_sub(freed * size_of(i), std::memory_order_relaxed);
     }
 }
 
-/// Frees what this thread and the shared pool hold, if it is too much.
+/// Frees what this thread and the shared pool hold and nobody is likely to want, if it is too much.
 void trim() {
     const size_t limit = std::max(least_cached, peak_in_use.load(std::memory_order_relaxed));
-    if (cached.load(std::memory_order_relaxed) <= limit) return;
-    if (ThreadCache* cache = thread_cache()) free_all(cache->blocks);
+    const size_t idle = cached.load(std::memory_order_relaxed);
+    if (idle <= limit) return;
+    const int64_t now = now_in_seconds();
+    const int64_t time = idle > most_cached * limit ? now : now - long_idle;
+    if (ThreadCache* cache = thread_cache()) free_older(cache->blocks, time);
     SharedPool& pool = shared_pool();
     std::lock_guard lock(pool.mutex);
-    free_all(pool.blocks);
+    free_older(pool.blocks, time);
 }
 
 void give_back(Header* block) {
     const int size_class = int(block->size_class);
     const size_t bytes = size_of(size_class);
+    block->given_back = now_in_seconds();
     in_use.fetch_sub(bytes, std::memory_order_relaxed);
     cached.fetch_add(bytes, std::memory_order_relaxed);
     if (ThreadCache* cache = thread_cache();
@@ -145,7 +164,7 @@ class CachingAllocator final : public c10::Allocator {
             void* memory = nullptr;
             if (posix_memalign(&memory, alignment, sizeof(Header) + rounded) != 0)
                 TORCH_CHECK(false, "out of memory: ", bytes, " bytes wanted on the CPU");
-            block = new (memory) Header{uint32_t(size_class)};
+            block = new (memory) Header{uint32_t(size_class), 0};
         }
         const size_t now = in_use.fetch_add(rounded, std::memory_order_relaxed) + rounded;
         size_t peak = peak_in_use.load(std::memory_order_relaxed);

@@ -6,7 +6,7 @@
 
 #include "ailab/backend.hpp"
 #include "ailab/device.hpp"
-#include "config/run_config.hpp"
+#include "schema/run_config.hpp"
 
 namespace ailab {
 

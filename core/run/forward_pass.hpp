@@ -4,7 +4,7 @@
 
 #include "ailab/loss.hpp"
 #include "ailab/model.hpp"
-#include "config/run_config.hpp"
+#include "schema/run_config.hpp"
 
 namespace ailab {
 

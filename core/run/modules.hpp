@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "ailab/hook.hpp"
-#include "config/run_config.hpp"
 #include "data/loader.hpp"
 #include "host/threads.hpp"
 #include "parameter_update.hpp"
+#include "schema/run_config.hpp"
 
 namespace ailab {
 

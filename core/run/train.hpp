@@ -2,7 +2,7 @@
 #include <string>
 
 #include "ailab/export.hpp"
-#include "config/run_config.hpp"
+#include "schema/run_config.hpp"
 
 namespace ailab {
 

@@ -149,6 +149,7 @@ TEST_F(LoggerHookTest, CountsIterationsWhereTheRunDoes) {
             run.now.step = 50 + run.now.iter + 1;
             hook->after_train_iter(run);
         }
+        hook->after_run(run);
     });
     EXPECT_EQ(log_lines().at(0).substr(0, 44), "- ailab - INFO - Iter(train) [ 53/100]  eta:");
 }

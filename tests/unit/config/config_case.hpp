@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include "config/run_config.hpp"
 #include "fake_modules.hpp"
+#include "schema/run_config.hpp"
 
 namespace ailab {
 

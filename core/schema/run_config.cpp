@@ -8,14 +8,14 @@
 #include <sstream>
 #include <utility>
 
-#include "expand.hpp"
-#include "overrides.hpp"
+#include "config/expand.hpp"
+#include "config/overrides.hpp"
+#include "config/scalar.hpp"
+#include "config/yaml_reader.hpp"
 #include "plugin/plugin_host.hpp"
 #include "resolved.hpp"
 #include "run_checks.hpp"
 #include "run_schema.hpp"
-#include "scalar.hpp"
-#include "yaml_reader.hpp"
 
 namespace ailab {
 namespace {

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "scalar.hpp"
+#include "config/scalar.hpp"
 
 namespace ailab {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ailab/module_spec.hpp"
-#include "describe_options.hpp"
+#include "config/describe_options.hpp"
 
 namespace ailab {
 

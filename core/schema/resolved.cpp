@@ -1,7 +1,7 @@
 #include "resolved.hpp"
 
-#include "expand.hpp"
-#include "scalar.hpp"
+#include "config/expand.hpp"
+#include "config/scalar.hpp"
 
 namespace ailab {
 namespace {

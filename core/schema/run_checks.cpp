@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "config/scalar.hpp"
 #include "plugin/plugin_host.hpp"
-#include "scalar.hpp"
 
 namespace ailab {
 namespace {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "config/scalar.hpp"
 #include "run_schema.hpp"
-#include "scalar.hpp"
 
 namespace ailab {
 namespace {

@@ -2,9 +2,9 @@
 
 #include "ailab/module_spec.hpp"
 #include "common_keys.hpp"
-#include "options_reader.hpp"
+#include "config/options_reader.hpp"
+#include "config/scalar.hpp"
 #include "plugin/plugin_host.hpp"
-#include "scalar.hpp"
 
 namespace ailab {
 namespace {

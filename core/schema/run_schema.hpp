@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "options_reader.hpp"
+#include "config/options_reader.hpp"
 #include "run_config.hpp"
 
 namespace ailab {
