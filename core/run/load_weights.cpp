@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -11,7 +12,25 @@
 
 namespace ailab {
 
-void load_weights(torch::nn::Module& model, const std::string& path) {
+namespace {
+
+/// `<work_dir>/last_checkpoint` is a text that names the newest checkpoint.
+std::string follow_pointer(const std::string& path) {
+    if (std::filesystem::path(path).filename() != "last_checkpoint") return path;
+    std::ifstream pointer(path);
+    std::string target;
+    std::getline(pointer, target);
+    if (!std::filesystem::is_directory(target))
+        throw Error(concat("load_from: ", path, " names the checkpoint \"", target,
+                           "\", which is not there (a relative path counts from the current "
+                           "directory); name the checkpoint's folder itself"));
+    return target;
+}
+
+}  // namespace
+
+void load_weights(torch::nn::Module& model, const std::string& given) {
+    const std::string path = follow_pointer(given);
     const bool folder = std::filesystem::is_directory(path);
     const std::string file = folder ? path + "/model.safetensors" : path;
     std::map<std::string, at::Tensor> loaded;

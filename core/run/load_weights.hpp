@@ -5,9 +5,9 @@
 
 namespace ailab {
 
-/// Copies the weights of a checkpoint folder or a .safetensors file into the model's parameters and
-/// buffers. Throws Error that lists every name that is missing, left over or of another shape; the
-/// model is then unchanged.
+/// Copies the weights of a checkpoint folder, of what a `last_checkpoint` names, or of a
+/// .safetensors file into the model's parameters and buffers. Throws Error that lists every name
+/// that is missing, left over or of another shape; the model is then unchanged.
 void load_weights(torch::nn::Module& model, const std::string& path);
 
 }  // namespace ailab

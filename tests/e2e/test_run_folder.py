@@ -103,3 +103,20 @@ class RunFolderTest(TestCase):
         self.assertDone(call(command(config, plugins=["mlp"])))
         self.assertFalse((self.run_folder().path / "metrics.jsonl").exists())
         self.assertFalse((self.run_folder().path / "samples.rank0.jsonl").exists())
+
+    def test_load_from_takes_a_checkpoint_by_each_of_its_names(self):
+        hooks = {"metrics": {"type": "MetricHook"}, "logger": {"type": "LoggerHook"},
+                 "checkpoint": {"type": "CheckpointHook"}}
+        self.assertDone(call(command(mlp_config(self.folder, hooks=hooks), plugins=["mlp"])))
+        trained = self.run_folder().lines("val")[-1]["loss"]
+        pointer = self.work / "last_checkpoint"
+        checkpoint = pointer.read_text().strip()
+        for name in (checkpoint, pointer, f"{checkpoint}/model.safetensors"):
+            with self.subTest(name=str(name)):
+                config = mlp_config(self.folder, load_from=str(name), workflow=[["val", 1]])
+                self.assertDone(call(command(config, plugins=["mlp"])))
+                self.assertEqual(self.run_folder().lines("val")[-1]["loss"], trained)
+        pointer.write_text("gone/epoch_1\n")
+        result = call(command(mlp_config(self.folder, load_from=str(pointer)), plugins=["mlp"]))
+        self.assertNotEqual(result.status, 0)
+        self.assertIn('names the checkpoint "gone/epoch_1", which is not there', result.err)
