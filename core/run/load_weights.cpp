@@ -16,6 +16,9 @@ namespace {
 
 /// `<work_dir>/last_checkpoint` is a text that names the newest checkpoint.
 std::string follow_pointer(const std::string& path) {
+    if (!std::filesystem::exists(path))
+        throw Error(concat("load_from: ", path, " does not exist; name a checkpoint's folder (",
+                           "…/checkpoints/epoch_1), a last_checkpoint or a .safetensors file"));
     if (std::filesystem::path(path).filename() != "last_checkpoint") return path;
     std::ifstream pointer(path);
     std::string target;

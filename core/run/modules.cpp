@@ -141,7 +141,9 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
             fields.push_back(std::move(key));
     }
     plan.phases.push_back(phase.phase);
-    plan.fields[phase.phase] = fields;
+    // A model that owns its step may add what it likes.
+    const bool known = !modules.model->owns_step() || phase.phase != Phase::train;
+    plan.fields[phase.phase] = known ? fields : std::vector<std::string>();
     if (modules.loss)
         check_binding(fields, modules.loss->inputs(), config.loss.config,
                       concat("loss \"", config.loss.type(), "\""), problems);
@@ -256,6 +258,12 @@ Modules build_modules(const BuildInput& input) {
     if (modules.loss) broadcast_weights(*modules.loss, input.job);
 
     Problems problems;
+    const std::vector<std::string> outputs = modules.model->outputs();
+    if (const auto& keys = config.model.binding().output_keys; keys.size() > outputs.size())
+        problems.add(
+            config.model.config.place,
+            concat("output_keys names ", keys.size(), " outputs (", join(keys), "), but model \"",
+                   config.model.type(), "\" returns ", outputs.size(), " (", join(outputs), ")"));
     RunPlan plan;
     for (const PhaseConfig& phase : phases_of(config)) {
         modules.data[phase.phase] = make_data(phase, input, channels_last);

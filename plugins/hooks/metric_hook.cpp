@@ -46,14 +46,25 @@ class MetricHook final : public Hook {
         by_default_ = specs.empty();
         if (by_default_) specs = {{"top1", accuracy(1)}, {"top5", accuracy(5)}};
         for (const auto& [name, spec] : specs)
-            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"),
-                                spec.binding(), spec.create()});
+            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec.config,
+                                spec.create()});
         for (const Phase phase : {Phase::train, Phase::val, Phase::test})
             for (Named& metric : metrics_)
                 if (metric.runs_in(phase)) by_phase_[size_t(phase)].push_back(&metric);
     }
 
     int default_priority() const override { return priority::above_normal; }
+
+    void check(const RunPlan& plan, Problems& problems) override {
+        if (by_default_) return;  // left out where they do not fit
+        for (const Named& metric : metrics_)
+            for (const Phase phase : plan.phases) {
+                if (!metric.runs_in(phase)) continue;
+                check_binding(plan.fields.at(phase), metric.metric->inputs(), metric.config,
+                              metric.label, problems);
+                break;  // once a metric: the phases' fields are mostly the same
+            }
+    }
 
     void after_train_iter(Run& run) override { update(run, Phase::train); }
     void after_val_iter(Run& run) override { update(run, Phase::val); }
@@ -95,13 +106,13 @@ class MetricHook final : public Hook {
     struct Named {
         std::string name;
         std::string label;  // for messages
-        Binding binding;
+        ModuleConfig config;
         std::shared_ptr<Metric> metric;
 
         bool runs_in(Phase phase) const {
-            if (binding.phases.empty()) return phase != Phase::train;
-            return std::find(binding.phases.begin(), binding.phases.end(), phase_name(phase)) !=
-                   binding.phases.end();
+            const std::vector<std::string>& phases = config.binding.phases;
+            if (phases.empty()) return phase != Phase::train;
+            return std::find(phases.begin(), phases.end(), phase_name(phase)) != phases.end();
         }
     };
 
@@ -122,7 +133,7 @@ class MetricHook final : public Hook {
     }
     static void update(Run& run, Named& metric) {
         const Batch inputs =
-            bind_inputs(run.batch(), metric.metric->inputs(), metric.binding, metric.label);
+            bind_inputs(run.batch(), metric.metric->inputs(), metric.config.binding, metric.label);
         try {
             metric.metric->update_batch(inputs);
         } catch (const c10::Error& error) {

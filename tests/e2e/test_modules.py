@@ -3,7 +3,7 @@ step."""
 import json
 import struct
 
-from harness import TestCase, RunFolder, command, mpirun, mlp_config
+from harness import TestCase, RunFolder, call, command, mpirun, mlp_config
 
 LOGGER = {"type": "LoggerHook", "interval": 1}
 
@@ -122,3 +122,18 @@ class Regression(TestCase):
             self.assertTrue((run.path / "checkpoints" / saved[0] / "manifest.json").is_file(), saved)
             self.assertFalse(".tmp-" in saved[0])
             self.assertTrue((folder / "work" / "last_checkpoint").read_text().strip().endswith(saved[0]))
+
+    def test_a_metric_that_cannot_be_bound_is_refused_before_the_run(self):
+        hooks = {"metrics": {"type": "MetricHook",
+                             "top1": {"type": "Accuracy", "topk": 1, "mapping": {"output": "nix"}}}}
+        result = call(command(mlp_config(self.folder, hooks=hooks), plugins=["mlp"]))
+        self.assertEqual(result.status, 2, str(result))
+        self.assertRegex(result.err, r'config\.yaml:\d+:\d+: metric top1 \(Accuracy\) takes "output" from field "nix"')
+        self.assertFalse((self.work / "latest" / "metrics.jsonl").exists())
+
+    def test_more_output_keys_than_outputs_are_refused(self):
+        config = mlp_config(self.folder, model={"type": "MLP", "output_keys": ["output", "more"]})
+        result = call(command(config, plugins=["mlp"]))
+        self.assertEqual(result.status, 2, str(result))
+        self.assertRegex(result.err, r'config\.yaml:\d+:\d+: output_keys names 2 outputs \(output, more\), '
+                                     r'but model "MLP" returns 1 \(output\)')
