@@ -3,6 +3,7 @@
 #include <spdlog/pattern_formatter.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -77,7 +78,7 @@ class Log {
         const std::string line = formatted(
             level, for_every_rank && world_ > 1 ? concat("[rank ", rank_, "] ", text) : text);
         // One call, so that the lines of several ranks do not mix; stderr has no buffer.
-        if (level != LogLevel::debug) std::fwrite(line.data(), 1, line.size(), stderr);
+        if (level != LogLevel::debug) print(line);
         if (file_) file_->write(line);
         if (keep_early_ && early_.size() < most_early_lines) early_.push_back(line);
     }
@@ -93,7 +94,19 @@ class Log {
         keep_early_ = false;
     }
 
+    void print_through(std::function<void(const std::string&)> writer) {
+        const std::lock_guard lock(mutex_);
+        writer_ = std::move(writer);
+    }
+
   private:
+    void print(const std::string& line) {
+        if (writer_)
+            writer_(line);
+        else
+            std::fwrite(line.data(), 1, line.size(), stderr);
+    }
+
     std::string formatted(LogLevel level, const std::string& text) {
         spdlog::memory_buf_t line;
         format_->format(spdlog::details::log_msg("ailab", spdlog_level(level), text), line);
@@ -103,6 +116,7 @@ class Log {
     std::mutex mutex_;
     const std::unique_ptr<spdlog::formatter> format_ = line_format();
     std::unique_ptr<FileSink> file_;
+    std::function<void(const std::string&)> writer_;  // in place of stderr
     int rank_ = 0;
     int world_ = 1;
     bool keep_early_ = false;
@@ -117,6 +131,10 @@ void set_log_rank(int rank, int world) {
 
 void log(LogLevel level, const std::string& line) {
     Log::instance().write(level, line);
+}
+
+void log_through(std::function<void(const std::string&)> writer) {
+    Log::instance().print_through(std::move(writer));
 }
 
 void log_to_file(const std::string& path) {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <filesystem>
+
 #include "ailab/log.hpp"
 #include "config/formats.hpp"
 #include "dist/store_comm.hpp"
@@ -99,6 +101,27 @@ void Runner::publish(const std::string& name, double value) {
 void Runner::stop(const std::string& reason) {
     if (stop_reason_.empty()) stop_reason_ = reason;
 }
+
+std::string Runner::output_folder(const std::optional<std::string>& given,
+                                  const std::string& usual) const {
+    if (given && !dry_run()) return *given;
+    return (std::filesystem::path(run_dir_) / usual).string();
+}
+
+std::vector<std::pair<std::string, double>> Runner::loss_values() {
+    return {};
+}
+double Runner::grad_norm() {
+    return grad_norm_.value_or(0);
+}
+void Runner::skip_step(const std::string& reason) {
+    skip_reason_ = reason;
+}
+bool Runner::roll_back(const std::string& reason) {
+    roll_back_reason_ = reason;
+    return false;
+}
+void Runner::save_weights(const std::string&) {}
 
 // ---- checkpoints
 

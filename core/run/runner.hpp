@@ -55,6 +55,17 @@ class Runner final : public Run {
     void stop(const std::string& reason) override;
     const std::string& stop_reason() const override { return stop_reason_; }
     void save_checkpoint(const std::string& path) override;
+    std::string output_folder(const std::optional<std::string>& given,
+                              const std::string& usual) const override;
+    bool dry_run() const override { return config_.dry_run; }
+    const std::string& resumed_from() const override { return resumed_from_; }
+    std::vector<std::pair<std::string, double>> loss_values() override;
+    double grad_norm() override;
+    void skip_step(const std::string& reason) override;
+    bool roll_back(const std::string& reason) override;
+    const std::string& checkpoint_folder() const override { return checkpoint_folder_; }
+    void set_checkpoint_folder(const std::string& folder) override { checkpoint_folder_ = folder; }
+    void save_weights(const std::string& path) override;
     double seconds_to_first_step() const override { return seconds_to_first_step_; }
     double train_seconds() const override { return train_seconds_; }
     int64_t train_samples() const override { return train_samples_; }
@@ -104,6 +115,11 @@ class Runner final : public Run {
     std::map<Phase, std::vector<std::shared_ptr<Meters>>> windows_;
     std::map<Phase, std::vector<std::pair<std::string, double>>> results_;
     std::string stop_reason_;
+    std::string resumed_from_;
+    std::string checkpoint_folder_;
+    std::string skip_reason_;
+    std::string roll_back_reason_;
+    std::optional<double> grad_norm_;
 
     Clock::time_point last_timing_;
     double data_seconds_ = 0;

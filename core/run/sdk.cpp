@@ -1,6 +1,7 @@
 // The out-of-line parts of the SDK's base classes: destructors, so that every plugin sees one type
 // information for each, and defaults.
 #include <ATen/ATen.h>
+#include <c10/util/StringUtil.h>
 
 #include "ailab/backend.hpp"
 #include "ailab/comm.hpp"
@@ -88,6 +89,12 @@ std::vector<LossTerm> Loss::terms(const Batch& given) {
     return {term};
 }
 
+// ---- Optimizer
+
+void Optimizer::step(const std::function<double()>&) {
+    throw Error("needs_closure() is true but step(closure) is not overridden");
+}
+
 // ---- Metric
 
 void Metric::update(const Tensor&, const Tensor&) {
@@ -114,6 +121,23 @@ Tensor& Metric::state(const std::string& name) {
 
 void Metric::reset() {
     for (auto& [name, tensor] : states_) tensor.zero_();
+    for (auto& [name, rows] : rows_) rows.parts.clear();
+}
+
+void Metric::add_rows(const std::string& name, at::IntArrayRef row_shape, at::ScalarType dtype) {
+    if (dtype != at::kDouble && dtype != at::kLong)
+        throw Error(concat("metric rows \"", name, "\" must be float64 or int64, got ",
+                           c10::toString(dtype)));
+    rows_[name] = {row_shape.vec(), dtype, {}};
+}
+
+void Metric::append(const std::string& name, const Tensor& rows) {
+    MetricRows& kept = rows_.at(name);
+    if (rows.dim() < 1 || rows.sizes().slice(1) != at::IntArrayRef(kept.row_shape))
+        throw Error(concat("metric rows \"", name, "\" have the shape [n, …] with ",
+                           c10::str(at::IntArrayRef(kept.row_shape)), " a row, got ",
+                           c10::str(rows.sizes())));
+    if (rows.size(0) > 0) kept.parts.push_back(rows.detach().to(kept.dtype, false, /*copy=*/true));
 }
 
 }  // namespace ailab

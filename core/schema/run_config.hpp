@@ -77,6 +77,8 @@ struct RunConfig {
     std::optional<int64_t> total_iters;
     std::vector<NamedHook> hooks;  // in the file's order
     RuntimeConfig runtime;
+    /// `--dry-run`: two steps of each phase, everything inside a folder of its own.
+    bool dry_run = false;
 
     /// The tree that was read, with all defaults: a valid input that gives the same run.
     Node resolved;

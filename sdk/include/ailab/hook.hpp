@@ -1,4 +1,9 @@
 #pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "ailab/registry.hpp"
 #include "ailab/run.hpp"
 #include "ailab/state.hpp"
@@ -23,13 +28,48 @@ struct RunPlan {
     /// The fields that a batch of a phase will have, the model's outputs among them; empty when the
     /// dataset does not declare its fields.
     std::map<Phase, std::vector<std::string>> fields;
+    /// The names that Run::results() will have after a phase: the loss, its terms, and what the
+    /// hooks declare in result_names(). What a monitor may name.
+    std::map<Phase, std::vector<std::string>> results;
+};
+
+/// Mixed precision: the model's forward pass runs in `dtype` where that is safe (LibTorch's
+/// autocast); losses and metrics get its outputs as float32.
+struct AutocastPlan {
+    /// kBFloat16 or kHalf. With kHalf the loss is scaled so that small gradients do not vanish
+    /// (Micikevicius et al., "Mixed Precision Training", ICLR 2018), by PyTorch's rule: times
+    /// `growth` after `growth_interval` steps with finite gradients, times `backoff` after one
+    /// without, which is left out.
+    at::ScalarType dtype = at::kBFloat16;
+    double initial_scale = 65536;
+    double growth = 2;
+    double backoff = 0.5;
+    int64_t growth_interval = 2000;
 };
 
 /// How the training step is put together. Filled from `runtime:`; hooks that stand for a setting of
-/// the step (DDPHook) change it.
+/// the step (DDPHook, AMPHook) change it.
 struct StepPlan {
     /// Size of the gradients' buckets of distributed training, in MB. More than 0.
     double bucket_mb = 25;
+    /// Whether parameters that no rank used are in order. Otherwise they are an error that names
+    /// them.
+    bool find_unused_parameters = true;
+    /// Batch norms take their mean and variance over the batch of all ranks.
+    bool sync_batch_norm = false;
+    /// Before an evaluation and a checkpoint every rank takes rank 0's buffers (running means).
+    bool broadcast_buffers = true;
+    std::optional<AutocastPlan> autocast;
+};
+
+/// Whether and how the run goes on from a checkpoint. Filled from `resume_from`; ResumeHook changes
+/// it.
+struct ResumePlan {
+    /// A checkpoint, or "auto" for the newest valid one of the work_dir; empty: a fresh run.
+    std::string from;
+    /// The learning rates: those of the checkpoint, those of the configuration, or this number.
+    enum class LearningRate { keep, initial, number } learning_rate = LearningRate::keep;
+    double number = 0;
 };
 
 /// Called on every rank, on the main thread. May call collectives where all ranks do. A hook that
@@ -47,10 +87,30 @@ class AILAB_API Hook : public Stateful {
 
     /// Before the step is put together. Must do the same on all ranks.
     virtual void plan_step(StepPlan&) const {}
+    /// Before the run's folder is chosen. Must do the same on all ranks.
+    virtual void plan_resume(ResumePlan&) const {}
+
+    /// The names that this hook publishes in a phase, known before the run, for monitors.
+    virtual std::vector<std::string> result_names(Phase) const { return {}; }
+    /// The files and folders that this hook writes; relative ones lie in the run's folder. Two
+    /// hooks that name the same one are refused.
+    virtual std::vector<std::string> output_paths() const { return {}; }
+
+    /// What this rank alone has (sums over its own samples): each rank's is saved. save_state() is
+    /// for what all ranks have alike.
+    virtual State save_rank_state() const { return {}; }
+    /// When the run goes on with as many ranks as were saved: this rank's own. With another number
+    /// of ranks: all of them for rank 0, none for the others.
+    virtual void load_rank_states(const std::vector<State>&) {}
+
+    /// The weights that stand for the model outside of its training (an average of them), by the
+    /// names of the model's parameters and buffers; empty: the model's own.
+    virtual std::map<std::string, Tensor> export_weights() const { return {}; }
 
     virtual void before_run(Run&) {}
     virtual void after_run(Run&) {}
 
+    /// Also when a resumed run goes on in the middle of the epoch.
     virtual void before_train_epoch(Run&) {}
     virtual void after_train_epoch(Run&) {}
     virtual void before_val_epoch(Run&) {}
@@ -59,10 +119,13 @@ class AILAB_API Hook : public Stateful {
     virtual void after_test_epoch(Run&) {}
 
     virtual void before_train_iter(Run&) {}
-    /// After the gradients of this rank are there and before they are reduced.
+    /// After a backward pass of this rank and before gradients are reduced. With accumulation:
+    /// after each one.
     virtual void after_backward(Run&) {}
-    /// Gradients are reduced.
+    /// Gradients are those of the whole batch, reduced and not yet clipped. With accumulation these
+    /// two are called once a step, not in each iteration.
     virtual void before_step(Run&) {}
+    /// Also after a step that was left out (Run::skip_step()). Gradients are still there.
     virtual void after_step(Run&) {}
     virtual void after_train_iter(Run&) {}
     virtual void before_val_iter(Run&) {}

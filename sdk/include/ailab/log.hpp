@@ -1,5 +1,6 @@
 #pragma once
 // Log lines. Thread-safe. Info lines appear on rank 0 alone; warnings on every rank, with the rank.
+#include <functional>
 #include <string>
 
 #include "ailab/error.hpp"
@@ -24,5 +25,10 @@ void log_warning(const Parts&... parts) {
 /// From now on lines are also appended to this file (rank 0's LoggerHook does this). An empty path
 /// ends that. Throws Error when the file cannot be written.
 AILAB_API void log_to_file(const std::string& path);
+
+/// While `writer` is set, lines for the console go through it instead of to stderr: what draws
+/// there (a progress bar) puts them above its drawing. Called with whole lines, one call at a time,
+/// while the log is locked: it must not log. An empty function ends that.
+AILAB_API void log_through(std::function<void(const std::string& lines)> writer);
 
 }  // namespace ailab

@@ -46,6 +46,12 @@ class AILAB_API Loss : public torch::nn::Module, public Stateful {
     virtual std::vector<LossTerm> terms(const Batch& inputs);
     /// True if a term gives a weight of its own. Must be the same on all ranks.
     virtual bool has_own_weights() const { return false; }
+
+    /// True if the loss wants to see the values of its terms (weights that follow them).
+    virtual bool follows_values() const { return false; }
+    /// After each optimizer step, if follows_values(): the value of each term over the batch of all
+    /// ranks, without its scale; the same numbers on every rank.
+    virtual void observe(const std::vector<double>& /*values*/) {}
 };
 
 }  // namespace ailab

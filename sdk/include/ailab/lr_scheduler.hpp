@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "ailab/registry.hpp"
 #include "ailab/state.hpp"
@@ -12,13 +13,22 @@ struct ScheduleLength {
 };
 
 /// A learning-rate schedule: a pure function of the time t, which counts epochs or optimizer steps
-/// (LrSchedulerHook's `by`), so resuming needs no state.
+/// (LrSchedulerHook's `by`), so resuming needs no state. One that follows a metric (needs_metric())
+/// has state, and saves it.
 class AILAB_API LrScheduler : public Stateful {
   public:
     ~LrScheduler() override;
     virtual void set_length(const ScheduleLength&) {}
     /// The learning rate at time t >= 0 of a group whose configured learning rate is base_lr.
     virtual double lr(double base_lr, int64_t t) const = 0;
+    /// The same for the momentum of a group, where the schedule moves it.
+    virtual std::optional<double> momentum(double /*base_momentum*/, int64_t /*t*/) const {
+        return std::nullopt;
+    }
+    /// True if the schedule follows a result (ReduceLROnPlateau): observe() is then called after
+    /// each validation.
+    virtual bool needs_metric() const { return false; }
+    virtual void observe(double /*value*/) {}
 };
 
 }  // namespace ailab

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,9 @@ struct ParamGroup {
     /// What the schedule multiplies: the configured learning rate.
     double initial_lr = 0;
     double weight_decay = 0;
+    /// SGD's momentum, Adam's first beta: for schedules that move it; unset where there is none.
+    std::optional<double> momentum;
+    std::optional<double> initial_momentum;
 };
 
 /// An optimizer. Constructed with its options; the core calls add_group() before the first step.
@@ -27,11 +32,19 @@ class AILAB_API Optimizer : public Stateful {
     /// The configured learning rate and weight decay, which new groups start with.
     virtual double default_lr() const = 0;
     virtual double default_weight_decay() const { return 0; }
+    virtual std::optional<double> default_momentum() const { return std::nullopt; }
 
     /// One step from the parameters' gradients; undefined gradients are left out. Gradients are
     /// divided by `grad_scale` and the step is left out if `found_inf` is not 0, both float32
     /// scalars on the parameters' device, undefined when not in use.
     virtual void step(const Tensor& grad_scale = {}, const Tensor& found_inf = {}) = 0;
+
+    /// True for an optimizer that evaluates the loss several times a step (LBFGS): the core then
+    /// calls step(closure) in place of step().
+    virtual bool needs_closure() const { return false; }
+    /// `closure` computes the loss of the whole batch and the gradients at the parameters' present
+    /// values, over all ranks: the same number on each.
+    virtual void step(const std::function<double()>& closure);
 
     void add_group(ParamGroup group) { groups_.push_back(std::move(group)); }
     std::vector<ParamGroup>& groups() { return groups_; }

@@ -106,7 +106,12 @@ class AILAB_API OptionVisitor {
 /// How a type is read and written. Specialise for an enum or a struct of your own:
 ///     template <> struct OptionType<Mode> { name, read, write as below };
 template <class T, class = void>
-struct OptionType;
+struct OptionType {
+    static_assert(sizeof(T) == 0,
+                  "an option may be a bool, int, int64_t, double (not float), std::string, Node, "
+                  "ModuleSpec<Kind>, or a std::optional, std::vector or std::map<std::string, ...> "
+                  "of these; for a type of your own specialise ailab::OptionType");
+};
 
 namespace detail {
 /// Adds "optimizer option ‹name›: expected …, got …" at the node's place.

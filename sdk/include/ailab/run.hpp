@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,13 @@ struct Progress {
     int64_t step = 0;
     /// Optimizer steps of the whole run.
     int64_t total_steps = 0;
+    /// Training iterations of the whole run that are done, and how many it has. With accumulation a
+    /// step takes several.
+    int64_t train_iter = 0;
+    int64_t total_train_iters = 0;
+    /// In after_train_iter: whether this iteration ended with an optimizer step. Checkpoints are
+    /// taken then only.
+    bool stepped = false;
     /// Samples that all ranks together have taken in this phase, and how many it has.
     int64_t samples = 0;
     int64_t total_samples = 0;
@@ -62,6 +70,14 @@ class AILAB_API Run {
     virtual const std::string& work_dir() const = 0;
     /// `<work_dir>/<start time>`: exists on rank 0 and the ranks of its host when hooks first run.
     virtual const std::string& run_dir() const = 0;
+    /// Where a hook is to write: the folder that its options name, else `usual`, which lies in the
+    /// run's folder if it is relative. A dry run keeps everything inside its own folder.
+    virtual std::string output_folder(const std::optional<std::string>& given,
+                                      const std::string& usual) const = 0;
+    /// `--dry-run`: two steps of each phase.
+    virtual bool dry_run() const = 0;
+    /// The checkpoint that this run goes on from, or "".
+    virtual const std::string& resumed_from() const = 0;
     virtual uint64_t seed() const = 0;
 
     virtual Comm& comm() = 0;
@@ -89,6 +105,20 @@ class AILAB_API Run {
     /// Records a scalar: the mean over `weight` samples. Does not wait for the device.
     virtual void record(const std::string& name, const Tensor& mean, double weight) = 0;
     virtual Timing timing() = 0;
+    /// The loss's terms in the present iteration on this rank, by name, times their scale. Waits
+    /// for the device. Empty for a model that owns its step, and without samples.
+    virtual std::vector<std::pair<std::string, double>> loss_values() = 0;
+
+    /// The L2 norm of all gradients before clipping, the same on all ranks; computed once a step.
+    /// Valid from before_step to after_step. Waits for the device.
+    virtual double grad_norm() = 0;
+    /// In before_step: leaves this optimizer step out. All ranks must ask alike. The schedule and
+    /// the step's number go on.
+    virtual void skip_step(const std::string& reason) = 0;
+    /// Takes model, loss, optimizers and hooks back to the run's newest checkpoint, after this
+    /// iteration; the position in the data, and the step's number, go on. All ranks must ask alike.
+    /// False when there is no checkpoint yet; nothing happens then.
+    virtual bool roll_back(const std::string& reason) = 0;
 
     /// Results of the last val or test phase (val loss, metrics), by the configuration's names.
     virtual const std::vector<std::pair<std::string, double>>& results(Phase phase) const = 0;
@@ -105,6 +135,13 @@ class AILAB_API Run {
     /// training; an error of any rank ends the run at its next iteration. Earlier checkpoints are
     /// not touched.
     virtual void save_checkpoint(const std::string& path) = 0;
+    /// Where checkpoints are kept that the run takes by itself (when a signal asks for one):
+    /// `checkpoints` in the run's folder unless a hook sets another.
+    virtual const std::string& checkpoint_folder() const = 0;
+    virtual void set_checkpoint_folder(const std::string& folder) = 0;
+    /// Writes the weights alone (the average of them where a hook keeps one) as a .safetensors
+    /// file, for use elsewhere; complete or absent. Collective.
+    virtual void save_weights(const std::string& path) = 0;
 
     /// What the process did until now: for the summary line.
     virtual double seconds_to_first_step() const = 0;

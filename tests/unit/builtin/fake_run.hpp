@@ -44,6 +44,12 @@ class FakeRun final : public Run {
     std::string config_text() const override { return ""; }
     const std::string& work_dir() const override { return folder_; }
     const std::string& run_dir() const override { return folder_; }
+    std::string output_folder(const std::optional<std::string>& given,
+                              const std::string& usual) const override {
+        return given.value_or((std::filesystem::path(folder_) / usual).string());
+    }
+    bool dry_run() const override { return false; }
+    const std::string& resumed_from() const override { return resumed; }
     uint64_t seed() const override { return 0; }
     Comm& comm() override { return comm_; }
     Device& device() override { return device_; }
@@ -74,6 +80,16 @@ class FakeRun final : public Run {
         std::filesystem::create_directories(path);
         std::ofstream(path + "/manifest.json") << "{}";
     }
+    std::vector<std::pair<std::string, double>> loss_values() override { return losses; }
+    double grad_norm() override { return norm; }
+    void skip_step(const std::string& reason) override { skipped.push_back(reason); }
+    bool roll_back(const std::string& reason) override {
+        rolled_back.push_back(reason);
+        return !saved.empty();
+    }
+    const std::string& checkpoint_folder() const override { return checkpoints_; }
+    void set_checkpoint_folder(const std::string& folder) override { checkpoints_ = folder; }
+    void save_weights(const std::string& path) override { weights.push_back(path); }
     double seconds_to_first_step() const override { return 0.5; }
     double train_seconds() const override { return 2; }
     int64_t train_samples() const override { return 1000; }
@@ -81,11 +97,18 @@ class FakeRun final : public Run {
     Progress now;
     std::map<Phase, std::vector<std::pair<std::string, double>>> published;
     std::vector<std::string> saved;
+    std::vector<std::string> weights;
+    std::vector<std::string> skipped;
+    std::vector<std::string> rolled_back;
+    std::vector<std::pair<std::string, double>> losses;
+    double norm = 0;
+    std::string resumed;
     std::shared_ptr<FakeWindow> window = std::make_shared<FakeWindow>();
 
   private:
     Comm& comm_;
     std::string folder_;
+    std::string checkpoints_;
     Node config_ = Node::map();
     FakeDevice device_;
     FakeModel model_;
