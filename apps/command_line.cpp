@@ -22,6 +22,7 @@ po::options_description known_options() {
     add("work-dir", po::value<std::string>());
     add("launcher", po::value<std::string>());
     add("list-modules", po::value<std::string>()->implicit_value(""));
+    add("dry-run", po::bool_switch());
     add("json", po::bool_switch());
     add("describe", po::value<std::string>());
     add("version", po::bool_switch());
@@ -162,6 +163,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     line.work_dir = text(values, "work-dir");
     line.launcher = text(values, "launcher");
     line.json = values["json"].as<bool>();
+    line.dry_run = values["dry-run"].as<bool>();
     check_launcher(line.launcher);
     const std::vector<std::string> words = texts(values, "words");
 

@@ -14,8 +14,9 @@ struct CommandLine {
     std::vector<std::string> plugins;
     std::string work_dir;
     std::string launcher;
-    std::string kind;   // --list-modules
-    bool json = false;  // --list-modules
+    std::string kind;  // --list-modules
+    bool json = false;
+    bool dry_run = false;  // --list-modules
     std::string plugin_to_describe;
 };
 

@@ -102,6 +102,10 @@ void Watcher::leave() {
     stop_thread();
 }
 
+void Watcher::watch_parent() {
+    parent_ = ::getppid();
+}
+
 void Watcher::end_process(int status, bool others_may_run) {
     if (others_may_run) {
         std::function<void()> abort;
@@ -147,7 +151,7 @@ void Watcher::take_mail() {
     if (mail.failure) failed_here(std::move(*mail.failure));
     if (mail.done) done_here();
     if (mail.leave) leave_here();
-    if (const int signal = stop_requested(); signal && !signal_seen_) {
+    if (const int signal = stop_requested(); signal && !signal_seen_ && !graceful_stop()) {
         signal_seen_ = true;
         stopped_here(signal);
     }
@@ -159,6 +163,12 @@ void Watcher::loop() {
     while (!left_) {
         Clock::time_point now = Clock::now();
         if (now >= next_beat) {
+            if (const pid_t parent = parent_.exchange(0); parent != 0) {
+                if (::getppid() != parent)
+                    failed_here(report("the launcher that started this rank is gone", 1));
+                else
+                    parent_ = parent;
+            }
             send_beat();
             next_beat = now + beat_interval;
         }

@@ -49,6 +49,8 @@ class Watcher {
     [[noreturn]] void fail(const std::string& text, int status, bool secondary);
     /// Waits until every rank has called this.
     void wait_for_done();
+    /// Ends the job when the launcher, this process's parent, is gone.
+    void watch_parent();
     /// Leaves the job in good order and ends the thread.
     void leave();
 
@@ -97,6 +99,7 @@ class Watcher {
     Fd wake_;
     SignalGuard signals_;
     pthread_t thread_{};
+    std::atomic<pid_t> parent_{0};  // 0: nobody to watch
     bool running_ = false;
     bool signal_seen_ = false;
 
