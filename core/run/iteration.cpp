@@ -52,6 +52,7 @@ void Runner::train_iteration() {
     take_batch(data);
     call(&Hook::before_train_iter, "before_train_iter");
     seed_step();
+    if (sync_batch_norm_) sync_batch_norm_->set_active(batch_.global_size >= job_.world_size());
     modules_.model->owns_step() ? own_step() : shared_step();
     progress_.stepped = progress_.iter + 1 == window_.end;
     position_.step += progress_.stepped;

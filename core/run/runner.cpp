@@ -23,6 +23,8 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       checkpoint_folder_(run_dir_ + "/checkpoints") {
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
+    if (modules.step.sync_batch_norm && job.world_size() > 1)
+        sync_batch_norm_ = std::make_unique<SyncBatchNorm>(job, torch_device.type());
     plan_length();
 }
 

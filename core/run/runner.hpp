@@ -11,6 +11,7 @@
 #include "meters.hpp"
 #include "modules.hpp"
 #include "resume.hpp"
+#include "sync_batch_norm.hpp"
 #include "term_gradients.hpp"
 
 namespace ailab {
@@ -188,6 +189,7 @@ class Runner final : public Run {
     std::vector<double> term_scales_;
     int64_t window_samples_ = 0;  // on this rank
     std::unique_ptr<LossScaler> scaler_;
+    std::unique_ptr<SyncBatchNorm> sync_batch_norm_;
     ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
     Tensor grad_norm_;
     std::string skip_reason_;
