@@ -1,0 +1,91 @@
+#include "loss_parts.hpp"
+
+#include <algorithm>
+
+namespace ailab {
+
+namespace {
+
+/// The field that each input is taken from: bind_inputs() is asked, with fields that hold their own
+/// names.
+std::vector<std::string> bound_fields(const std::vector<std::string>& inputs,
+                                      const Binding& binding, const std::string& label) {
+    Batch names;
+    const auto add = [&](const std::string& field) {
+        names.set(field, std::vector<std::string>{field});
+    };
+    for (const std::string& input : inputs) add(input);
+    for (const auto& [input, field] : binding.mapping) add(field);
+    const Batch bound = bind_inputs(names, inputs, binding, label);
+    std::vector<std::string> fields;
+    for (const std::string& input : inputs) fields.push_back(bound.strings(input)[0]);
+    return fields;
+}
+
+}  // namespace
+
+std::string check_part_names(const LossSpecs& specs) {
+    if (specs.empty()) return "losses must name at least one: losses: {ce: {type: …}}";
+    for (const auto& [name, spec] : specs)
+        if (name.empty() || name.find('.') != std::string::npos)
+            return concat("losses: the name \"", name, "\" must be a word without dots");
+    return "";
+}
+
+LossPart::LossPart(const std::string& name, const ModuleSpec<Loss>& spec)
+    : name_(name),
+      label_(concat("loss \"", name, "\" (", spec.type(), ")")),
+      binding_(spec.binding()),
+      loss_(spec.create()),
+      inputs_(loss_->inputs()) {
+    Problems problems;
+    check_binding({}, inputs_, spec.config, label_, problems);
+    problems.check();
+    fields_ = bound_fields(inputs_, binding_, label_);
+    const std::vector<std::string> own = loss_->term_names();
+    for (const std::string& term : own)
+        term_names_.push_back(own.size() == 1 ? name : concat(name, ".", term));
+}
+
+std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
+    const Batch inputs = bind_inputs(fields, inputs_, binding_, label_);
+    std::vector<LossTerm> terms;
+    try {
+        terms = loss_->terms(inputs);
+    } catch (const Error& error) {
+        throw Error(concat(label_, ": ", error.what()));
+    }
+    if (terms.size() != term_names_.size())
+        throw Error(
+            concat(label_, " gave ", terms.size(), " terms and declares ", term_names_.size()));
+    for (size_t i = 0; i < terms.size(); ++i) terms[i].name = term_names_[i];
+    return terms;
+}
+
+State save_parts(const std::vector<LossPart>& parts) {
+    State state;
+    for (const LossPart& part : parts) {
+        State own = part.loss().save_state();
+        state.values.set(part.name(), std::move(own.values));
+        for (auto& [name, tensor] : own.tensors)
+            state.tensors[concat(part.name(), ".", name)] = std::move(tensor);
+    }
+    return state;
+}
+
+void load_parts(const std::vector<LossPart>& parts, const State& state) {
+    for (const LossPart& part : parts) {
+        const Node* values = state.values.find(part.name());
+        if (!values)
+            throw Error(concat("the checkpoint has no state of the loss \"", part.name(),
+                               "\"; its losses must be those of the configuration"));
+        State own;
+        own.values = *values;
+        const std::string prefix = part.name() + ".";
+        for (const auto& [name, tensor] : state.tensors)
+            if (name.starts_with(prefix)) own.tensors[name.substr(prefix.size())] = tensor;
+        part.loss().load_state(own);
+    }
+}
+
+}  // namespace ailab
