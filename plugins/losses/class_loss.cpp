@@ -42,9 +42,10 @@ Tensor ClassTargets::classes(const Tensor& target) const {
 }
 
 void ClassTargets::check_classes(const Tensor& output, const Tensor& target) const {
+    const Tensor numbers = target.to(at::kLong);
     const Tensor wrong =
-        target.lt(0).logical_or(target.ge(output.size(1))).logical_and(counts(target));
-    const Tensor bad = target.masked_select(wrong);
+        numbers.lt(0).logical_or(numbers.ge(output.size(1))).logical_and(counts(target));
+    const Tensor bad = numbers.masked_select(wrong);
     if (bad.numel() == 0) return;
     throw Error(concat(loss_, ": a target is ", bad[0].item<int64_t>(),
                        ", outside of the classes 0 … ", output.size(1) - 1,

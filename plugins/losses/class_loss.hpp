@@ -1,6 +1,9 @@
 #pragma once
 // Losses whose targets are class numbers: PyTorch divides the sum by the weights of the targets
 // that count.
+#include <functional>
+#include <limits>
+
 #include "class_weights.hpp"
 
 namespace ailab {
@@ -44,7 +47,9 @@ struct ClassOptions {
         v.option("reduction", reduction,
                  "mean over the targets that count, by their weights, or sum",
                  one_of({"mean", "sum"}));
-        v.option("ignore_index", ignore_index, "targets of this class do not count");
+        v.option("ignore_index", ignore_index,
+                 "targets of this class do not count; none by default (PyTorch's is -100), so that "
+                 "the ranks need not tell each other how many do");
     }
 };
 

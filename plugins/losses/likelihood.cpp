@@ -1,4 +1,5 @@
 // Losses that compare distributions: what a model predicts is one, or the parameters of one.
+#include <cmath>
 #include <numbers>
 
 #include "reduced_loss.hpp"

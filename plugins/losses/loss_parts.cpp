@@ -24,12 +24,31 @@ std::vector<std::string> bound_fields(const std::vector<std::string>& inputs,
 
 }  // namespace
 
+const char* const losses_doc =
+    "the losses by name: {ce: {type: CrossEntropyLoss}, dice: {type: DiceLoss, mapping: {target: "
+    "mask}}}";
+
 std::string check_part_names(const LossSpecs& specs) {
     if (specs.empty()) return "losses must name at least one: losses: {ce: {type: …}}";
     for (const auto& [name, spec] : specs)
         if (name.empty() || name.find('.') != std::string::npos)
             return concat("losses: the name \"", name, "\" must be a word without dots");
     return "";
+}
+
+std::string check_weights(const std::map<std::string, double>& weights, const LossSpecs& specs) {
+    std::vector<std::string> names;
+    for (const auto& entry : specs) names.push_back(entry.first);
+    for (const auto& entry : weights)
+        if (!specs.contains(entry.first))
+            return concat("weights: there is no loss \"", entry.first, "\"; losses has ",
+                          join(names));
+    return "";
+}
+
+double weight_of(const std::string& name, const std::map<std::string, double>& weights) {
+    const auto found = weights.find(name);
+    return found == weights.end() ? 1 : found->second;
 }
 
 LossPart::LossPart(const std::string& name, const ModuleSpec<Loss>& spec)
@@ -62,9 +81,50 @@ std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
     return terms;
 }
 
-State save_parts(const std::vector<LossPart>& parts) {
+LossOfParts::LossOfParts(const LossSpecs& specs) {
+    for (const auto& [name, spec] : specs) {
+        parts_.emplace_back(name, spec);
+        register_module(name, parts_.back().shared());
+    }
+}
+
+std::vector<std::string> LossOfParts::inputs() const {
+    std::vector<std::string> fields;
+    for (const LossPart& part : parts_)
+        for (const std::string& field : part.fields())
+            if (std::ranges::find(fields, field) == fields.end()) fields.push_back(field);
+    return fields;
+}
+
+std::vector<std::string> LossOfParts::term_names() const {
+    std::vector<std::string> names;
+    for (const LossPart& part : parts_)
+        names.insert(names.end(), part.term_names().begin(), part.term_names().end());
+    return names;
+}
+
+bool LossOfParts::has_own_weights() const {
+    return std::ranges::any_of(parts_,
+                               [](const auto& part) { return part.loss().has_own_weights(); });
+}
+
+bool LossOfParts::follows_values() const {
+    return std::ranges::any_of(parts_,
+                               [](const auto& part) { return part.loss().follows_values(); });
+}
+
+void LossOfParts::observe(const std::vector<double>& values) {
+    auto next = values.begin();
+    for (const LossPart& part : parts_) {
+        const auto end = next + std::ptrdiff_t(part.term_names().size());
+        if (part.loss().follows_values()) part.loss().observe({next, end});
+        next = end;
+    }
+}
+
+State LossOfParts::save_state() const {
     State state;
-    for (const LossPart& part : parts) {
+    for (const LossPart& part : parts_) {
         State own = part.loss().save_state();
         state.values.set(part.name(), std::move(own.values));
         for (auto& [name, tensor] : own.tensors)
@@ -73,8 +133,8 @@ State save_parts(const std::vector<LossPart>& parts) {
     return state;
 }
 
-void load_parts(const std::vector<LossPart>& parts, const State& state) {
-    for (const LossPart& part : parts) {
+void LossOfParts::load_state(const State& state) {
+    for (const LossPart& part : parts_) {
         const Node* values = state.values.find(part.name());
         if (!values)
             throw Error(concat("the checkpoint has no state of the loss \"", part.name(),

@@ -1,13 +1,21 @@
 #pragma once
-// The named losses that a weighted loss is made of.
+// Losses that are made of several named ones.
 #include "ailab/ailab.hpp"
 
 namespace ailab {
 
 using LossSpecs = std::map<std::string, ModuleSpec<Loss>>;
 
+/// The documentation of the option that holds them.
+extern const char* const losses_doc;
+
 /// What is wrong with their names, or "".
 std::string check_part_names(const LossSpecs& specs);
+
+/// Says so if a weight is not for one of them, or "".
+std::string check_weights(const std::map<std::string, double>& weights, const LossSpecs& specs);
+/// 1 if none is given.
+double weight_of(const std::string& name, const std::map<std::string, double>& weights);
 
 /// One of them, with its binding to the fields that the whole is given.
 class LossPart {
@@ -35,8 +43,23 @@ class LossPart {
     std::vector<std::string> term_names_;
 };
 
-/// The states of the parts, each under its name, and back.
-State save_parts(const std::vector<LossPart>& parts);
-void load_parts(const std::vector<LossPart>& parts, const State& state);
+/// What follows from the parts alone: their fields, terms and states.
+class LossOfParts : public Loss {
+  public:
+    std::vector<std::string> inputs() const override;
+    std::vector<std::string> term_names() const override;
+    bool has_own_weights() const override;
+    bool follows_values() const override;
+    void observe(const std::vector<double>& values) override;
+    State save_state() const override;
+    void load_state(const State& state) override;
+
+  protected:
+    explicit LossOfParts(const LossSpecs& specs);
+    const std::vector<LossPart>& parts() const { return parts_; }
+
+  private:
+    std::vector<LossPart> parts_;
+};
 
 }  // namespace ailab

@@ -1,4 +1,6 @@
 // Online hard example mining (Shrivastava et al. 2016), over the pixels of a segmentation.
+#include <algorithm>
+
 #include "class_loss.hpp"
 
 namespace ailab {

@@ -1,6 +1,8 @@
 #pragma once
 // Losses whose mean is over the samples, or over numbers of which every sample has as many: the
 // number of samples, which the sampler knows, is all that a split batch needs.
+#include <functional>
+
 #include "ailab/ailab.hpp"
 
 namespace ailab {
