@@ -89,11 +89,10 @@ std::map<Key, Block> layout(const std::vector<std::string>& texts,
                 block.shape = shape;
                 block.counts.resize(texts.size());
             } else if (block.kind != kind || block.shape != shape) {
-                throw Error(concat(
-                    metrics.at(metric)->label(), ": rank ", rank, " has counted \"", name,
-                    "\" in the shape ", c10::str(at::IntArrayRef(shape)), ", an earlier rank in ",
-                    c10::str(at::IntArrayRef(block.shape)),
-                    "; give the metric num_classes, or make the outputs alike"));
+                throw Error(concat(metrics.at(metric)->label(), ": rank ", rank, " has counted \"",
+                                   name, "\" in the shape ", c10::str(at::IntArrayRef(shape)),
+                                   ", an earlier rank in ", c10::str(at::IntArrayRef(block.shape)),
+                                   "; give the metric num_classes, or make the outputs alike"));
             }
             block.counts[rank] = count;
         }
@@ -117,8 +116,8 @@ Tensor place(const Tensor& buffer, const Block& block, size_t rank) {
         shape.insert(shape.begin() + 1, ranks);
         return all.reshape(shape).select(1, int64_t(rank)).narrow(0, 0, n);
     }
-    const int64_t before = std::accumulate(block.counts.begin(), block.counts.begin() + int64_t(rank),
-                                           int64_t{0});
+    const int64_t before =
+        std::accumulate(block.counts.begin(), block.counts.begin() + int64_t(rank), int64_t{0});
     return all.narrow(0, before * block.elements(), n * block.elements())
         .reshape(block.with_first(n));
 }

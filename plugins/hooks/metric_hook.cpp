@@ -214,7 +214,8 @@ class MetricHook final : public Hook {
     void leave_out(const std::set<std::string>& unfit) {
         if (unfit.size() == metrics_.size())
             log_info(
-                "MetricHook names no metric, and there are no class scores (output [N, classes, …]) "
+                "MetricHook names no metric, and there are no class scores (output [N, classes, "
+                "…]) "
                 "with class numbers (target [N, …]): no accuracy is computed");
         else
             log_info("MetricHook names no metric, and there are no more than ", default_topk,

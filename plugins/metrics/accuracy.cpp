@@ -58,8 +58,7 @@ class Accuracy final : public CountingMetric {
                                ", which needs scores of several classes; got ",
                                describe(output, target)));
         const Tensor mine = output.reshape_as(target);
-        if (at::isIntegralType(output.scalar_type(), /*includeBool=*/true))
-            return mine.eq(target);
+        if (at::isIntegralType(output.scalar_type(), /*includeBool=*/true)) return mine.eq(target);
         return mine.gt(o_.threshold).eq(target);
     }
 

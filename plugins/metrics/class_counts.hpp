@@ -20,10 +20,11 @@ struct AverageOptions : ClassOptions {
     explicit AverageOptions(std::string usual) : average(std::move(usual)) {}
     void visit(OptionVisitor& v) {
         ClassOptions::visit(v);
-        v.option("average", average,
-                 "micro: of all classes' counts; macro: mean over the classes that occur; weighted: "
-                 "by the classes' samples; none: a result for each class",
-                 one_of({"micro", "macro", "weighted", "none"}));
+        v.option(
+            "average", average,
+            "micro: of all classes' counts; macro: mean over the classes that occur; weighted: "
+            "by the classes' samples; none: a result for each class",
+            one_of({"micro", "macro", "weighted", "none"}));
     }
 };
 

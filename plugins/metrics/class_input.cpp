@@ -49,8 +49,9 @@ class Reader {
         ClassInput input;
         input.classes = scores ? output_.size(1) : o_.num_classes.value_or(0);
         if (input.classes == 0)
-            throw Error(concat(who_, ": needs num_classes where the output holds class numbers; "
-                                     "got ",
+            throw Error(concat(who_,
+                               ": needs num_classes where the output holds class numbers; "
+                               "got ",
                                describe(output_, target_)));
         check_count(input.classes, "classes");
         const int64_t n = output_.size(0);

@@ -19,8 +19,7 @@ struct TaskOptions {
                  "several labels; auto: as the shapes say",
                  one_of({"auto", "multiclass", "binary", "multilabel"}));
         v.option("num_classes", num_classes,
-                 "classes, or labels if multilabel; by default size 1 of the output",
-                 at_least(1));
+                 "classes, or labels if multilabel; by default size 1 of the output", at_least(1));
         v.option("ignore_index", ignore_index, "targets of this number are left out");
     }
 };

@@ -17,8 +17,8 @@ class PairCounts : public CountingMetric {
         const at::NoGradGuard no_grad;
         const ClassInput input = class_input(who_, options, output, target);
         if (input.labels && input.classes != 1)
-            throw Error(concat(who_, ": takes no multilabel targets; got ",
-                               describe(output, target)));
+            throw Error(
+                concat(who_, ": takes no multilabel targets; got ", describe(output, target)));
         const int64_t c = input.labels ? 2 : input.classes;
         if (c > max_classes)
             throw Error(concat(who_, ": takes up to ", max_classes, " classes; got ",
@@ -58,8 +58,7 @@ class ConfusionMatrix final : public PairCounts {
         }
     };
 
-    explicit ConfusionMatrix(const Options& options)
-        : PairCounts("ConfusionMatrix"), o_(options) {}
+    explicit ConfusionMatrix(const Options& options) : PairCounts("ConfusionMatrix"), o_(options) {}
 
     void update(const Tensor& output, const Tensor& target) override { count(o_, output, target); }
 

@@ -56,8 +56,7 @@ class MeanIoU final : public ClassCountMetric {
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
         const std::vector<ClassCount> counts = counted(states);
-        const size_t classes =
-            counts.empty() ? size_t(o_.num_classes.value_or(0)) : counts.size();
+        const size_t classes = counts.empty() ? size_t(o_.num_classes.value_or(0)) : counts.size();
         std::map<std::string, double> results;
         double total = 0, present = 0;
         for (size_t c = o_.include_background ? 0 : 1; c < classes; ++c) {

@@ -45,7 +45,8 @@ std::optional<double> area_under_roc(const std::vector<Tie>& ties) {
     return double(twice_won) / (2 * double(positives) * double(negatives));
 }
 
-/// The mean precision at each positive, as scikit-learn: no interpolation. Undefined without positives.
+/// The mean precision at each positive, as scikit-learn: no interpolation. Undefined without
+/// positives.
 std::optional<double> average_precision(const std::vector<Tie>& ties) {
     int64_t positives = 0, all = 0;
     double sum = 0;
@@ -76,8 +77,8 @@ class RankingMetric : public CountingMetric {
         const at::NoGradGuard no_grad;
         const ClassInput input = class_input(who_, o_, output, target);
         if (!input.has_scores())
-            throw Error(concat(who_, ": needs scores, not class numbers; got ",
-                               describe(output, target)));
+            throw Error(
+                concat(who_, ": needs scores, not class numbers; got ", describe(output, target)));
         const int64_t c = input.classes;
         // [N, C, M] to [N * M, C]
         const Tensor scores = input.output.to(at::kDouble).transpose(1, 2).reshape({-1, c});
@@ -126,7 +127,7 @@ class RankingMetric : public CountingMetric {
 
     /// The area if it is defined, NaN if a score is; and the number of positives.
     std::pair<std::optional<double>, double> of_class(const Tensor& kept, bool labels, int64_t c,
-                                       int64_t classes) const {
+                                                      int64_t classes) const {
         const auto rows = kept.accessor<double, 2>();
         std::vector<Scored> samples;
         double positives = 0;

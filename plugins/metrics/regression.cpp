@@ -89,9 +89,7 @@ class R2Score final : public CountingMetric {
         }
     };
 
-    explicit R2Score(const Options& options) : o_(options) {
-        add_state("samples", {}, at::kLong);
-    }
+    explicit R2Score(const Options& options) : o_(options) { add_state("samples", {}, at::kLong); }
 
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
@@ -115,15 +113,16 @@ class R2Score final : public CountingMetric {
         const Tensor sum = states.at("sum");
         // Rounding can leave less than nothing.
         const Tensor spread = (states.at("squares") - sum.square() / n).clamp_min(0);
-        const Tensor scores = at::where(spread.gt(0), 1 - residuals / spread,
-                                        residuals.eq(0).to(at::kDouble));
+        const Tensor scores =
+            at::where(spread.gt(0), 1 - residuals / spread, residuals.eq(0).to(at::kDouble));
         std::map<std::string, double> results;
         if (o_.multioutput == "raw_values" && scores.numel() > 1) {
             for (int64_t i = 0; i < scores.numel(); ++i)
                 results[std::to_string(i)] = adjust(scores[i].item<double>(), n);
             return results;
         }
-        const bool weighted = o_.multioutput == "variance_weighted" && spread.gt(0).any().item<bool>();
+        const bool weighted =
+            o_.multioutput == "variance_weighted" && spread.gt(0).any().item<bool>();
         const Tensor score = weighted ? (spread / spread.sum() * scores).sum() : scores.mean();
         return {{"", adjust(score.item<double>(), n)}};
     }

@@ -29,8 +29,8 @@ class Perplexity final : public CountingMetric {
         const int64_t words = output.size(-1);
         const Tensor logits = output.reshape({-1, words});
         const Tensor token = target.reshape({-1}).to(at::kLong);
-        const Tensor counts = o_.ignore_index ? token.ne(*o_.ignore_index)
-                                              : at::ones_like(token, at::kBool);
+        const Tensor counts =
+            o_.ignore_index ? token.ne(*o_.ignore_index) : at::ones_like(token, at::kBool);
         const Tensor exists = token.ge(0).logical_and_(token.lt(words));
         const Tensor used = counts.logical_and(exists);
         const Tensor loss = -log_likelihood(logits, token.masked_fill(used.logical_not(), 0));

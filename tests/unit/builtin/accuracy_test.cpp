@@ -67,10 +67,9 @@ TEST(Accuracy, RefusesWrongShapes) {
         {torch::rand({4, 2, 3}), whole({4, 2}), "[4, 2, 3] Float and target [4, 2] Long"},
         {torch::rand({4, 0}), whole({4}), "[4, 0] Float and target [4] Long"}};
     for (const auto& [output, target, said] : table)
-        EXPECT_EQ(error_of([&, &output = output, &target = target] {
-                      metric->update(output, target);
-                  }),
-                  expected + said);
+        EXPECT_EQ(
+            error_of([&, &output = output, &target = target] { metric->update(output, target); }),
+            expected + said);
 }
 
 }  // namespace
