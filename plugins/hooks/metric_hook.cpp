@@ -81,7 +81,8 @@ class MetricHook final : public Hook {
         std::vector<std::string> names;
         for (const Counted& counted : of_phase(phase)) {
             const std::shared_ptr<Metric> fresh = counted.metric->spec.create();
-            for (const auto& [suffix, value] : fresh->compute(empty_states(*fresh)))
+            const MetricSums none(counted.metric->label, fresh, /*by_batch=*/false);
+            for (const auto& [suffix, value] : none.compute(empty_states(*fresh)))
                 names.push_back(counted.metric->result(suffix));
         }
         return names;
@@ -202,7 +203,7 @@ class MetricHook final : public Hook {
         };
         const Tensor output = tensor("output");
         const Tensor target = tensor(batch.has("target") ? "target" : "label");
-        if (!output.defined() || !target.defined() || output.dim() != target.dim() + 1 ||
+        if (!output.defined() || !target.defined() || output.dim() != 2 || target.dim() != 1 ||
             !c10::isIntegralType(target.scalar_type(), /*includeBool=*/false))
             return 0;
         return output.size(1);
@@ -212,11 +213,10 @@ class MetricHook final : public Hook {
         return counted.metric == &metrics_[0] ? 1 : default_topk;
     }
     void leave_out(const std::set<std::string>& unfit) {
-        if (unfit.size() == metrics_.size())
+        if (unfit.count(metrics_[0].name))
             log_info(
-                "MetricHook names no metric, and there are no class scores (output [N, classes, "
-                "…]) "
-                "with class numbers (target [N, …]): no accuracy is computed");
+                "MetricHook names no metric, and there are no class scores (output [N, classes]) "
+                "with class numbers (target [N]): no accuracy is computed");
         else
             log_info("MetricHook names no metric, and there are no more than ", default_topk,
                      " classes: top", default_topk, " is not computed");

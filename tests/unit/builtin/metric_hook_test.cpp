@@ -126,6 +126,7 @@ TEST_F(MetricHookTest, LeavesDefaultsOutThatMeanNothing) {
         {torch::rand({4, 2}), numbers, {"top1"}},
         {torch::rand({4, 1}), numbers, {}},
         {torch::rand({4}), numbers, {}},
+        {torch::rand({4, 3, 7}), torch::zeros({4, 3}, at::kLong), {}},
         {torch::rand({4, 10}), torch::rand({4}), {}}};
     for (const auto& [output, target, expected] : table) {
         std::vector<std::shared_ptr<Hook>> hooks;
