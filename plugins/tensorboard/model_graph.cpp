@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
@@ -109,20 +110,25 @@ std::shared_ptr<jit::Graph> trace(Model& model, const Batch& inputs) {
 /// Writes the nodes of a traced graph. Names are paths: TensorBoard folds them at the slashes.
 class GraphWriter {
   public:
-    explicit GraphWriter(const std::vector<std::string>& outputs) : outputs_(outputs) {}
+    explicit GraphWriter(const Model& model) : outputs_(model.outputs()) {
+        for (const auto& item : model.named_parameters())
+            sizes_[item.key()] = item.value().sizes().vec();
+        for (const auto& item : model.named_buffers())
+            sizes_[item.key()] = item.value().sizes().vec();
+    }
 
     std::string write(const jit::Graph& graph) {
         for (const jit::Value* input : graph.inputs()) {
             if (is_module(input))
                 modules_[input] = "";
             else
-                add(unique("input/" + input->debugNameBase()), "Placeholder", {}, {input});
+                add_value(unique("input/" + input->debugNameBase()), "Placeholder", input);
         }
         for (const jit::Node* node : graph.nodes()) write(*node);
         const auto results = graph.outputs();
         for (size_t i = 0; i < results.size(); ++i) {
             const std::string name = i < outputs_.size() ? outputs_[i] : std::to_string(i);
-            add(unique("output/" + name), "Output", producers(results[i]), {});
+            add(unique("output/" + name), "Output", producers(results[i]), std::vector<Message>());
         }
         constexpr int producer = 22;  // of GraphDefs of this form
         graph_.add(4, Message().add(1, producer));
@@ -142,7 +148,7 @@ class GraphWriter {
             write_attribute(node);
         } else if (node.kind() == c10::prim::Constant) {
             // Numbers that operations are given (strides) would hide the graph.
-            if (is_tensor(node.output())) add(unique("constant"), "Const", {}, {node.output()});
+            if (is_tensor(node.output())) add_value(unique("constant"), "Const", node.output());
         } else if (node.kind() == c10::prim::ListConstruct ||
                    node.kind() == c10::prim::TupleConstruct) {
             for (const jit::Value* item : node.inputs())
@@ -156,12 +162,15 @@ class GraphWriter {
     /// A submodule, or a parameter or buffer of one.
     void write_attribute(const jit::Node& node) {
         const std::string& module = modules_[node.input()];
-        const std::string path = (module.empty() ? "" : module + "/") + node.s(c10::attr::name);
+        const std::string path = (module.empty() ? "" : module + ".") + node.s(c10::attr::name);
         if (is_module(node.output())) {
             modules_[node.output()] = path;
             return;
         }
-        add(unique(path), "Parameter", {}, {node.output()});
+        const auto sizes = sizes_.find(path);
+        names_[node.output()] = unique(folded(path));
+        const Message shape = sizes == sizes_.end() ? unknown_shape() : shape_of(sizes->second);
+        add(names_[node.output()], "Parameter", {}, std::vector<Message>{shape});
         owners_[node.output()] = module;
     }
 
@@ -174,8 +183,8 @@ class GraphWriter {
             if (module.empty() && owner != owners_.end()) module = owner->second;
         }
         const std::string name = node.kind().toUnqualString();
-        add(unique((module.empty() ? "" : module + "/") + name), node.kind().toQualString(), inputs,
-            node.outputs());
+        add(unique(module.empty() ? name : folded(module) + "/" + name), node.kind().toQualString(),
+            inputs, node.outputs());
     }
 
     std::string unique(const std::string& wanted) {
@@ -192,29 +201,49 @@ class GraphWriter {
         return {found->second};
     }
 
+    void add_value(const std::string& name, const std::string& operation, const jit::Value* value) {
+        add(name, operation, {}, at::ArrayRef<const jit::Value*>(value));
+    }
     void add(const std::string& name, const std::string& operation,
              const std::vector<std::string>& inputs, at::ArrayRef<const jit::Value*> outputs) {
-        for (size_t i = 0; i < outputs.size(); ++i)
+        std::vector<Message> shapes;
+        for (size_t i = 0; i < outputs.size(); ++i) {
             names_[outputs[i]] = i == 0 ? name : name + ":" + std::to_string(i);
+            shapes.push_back(shape_of(*outputs[i]));
+        }
+        add(name, operation, inputs, shapes);
+    }
+    void add(const std::string& name, const std::string& operation,
+             const std::vector<std::string>& inputs, const std::vector<Message>& shapes) {
         Message node = Message().add(1, name).add(2, operation);
         for (const std::string& input : inputs) node.add(3, input);
-        Message shapes;
-        for (const jit::Value* output : outputs) shapes.add(7, shape_of(output));
-        node.add(5, Message().add(1, "_output_shapes").add(2, Message().add(1, shapes)));
+        Message list;
+        for (const Message& shape : shapes) list.add(7, shape);
+        node.add(5, Message().add(1, "_output_shapes").add(2, Message().add(1, list)));
         graph_.add(1, node);
     }
 
-    static Message shape_of(const jit::Value* value) {
-        constexpr int unknown_rank = 3;
-        const auto type = value->type()->cast<c10::TensorType>();
-        const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
-        if (!sizes) return Message().add(unknown_rank, true);
+    // TensorShapeProtos.
+    static Message unknown_shape() { return Message().add(3, true); }
+    static Message shape_of(const std::vector<int64_t>& sizes) {
         Message shape;
-        for (const int64_t size : *sizes) shape.add(2, Message().add(1, size));
+        for (const int64_t size : sizes) shape.add(2, Message().add(1, size));
         return shape;
     }
+    static Message shape_of(const jit::Value& value) {
+        const auto type = value.type()->cast<c10::TensorType>();
+        const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
+        return sizes ? shape_of(*sizes) : unknown_shape();
+    }
 
-    const std::vector<std::string>& outputs_;
+    /// "layer1.0.conv1" as a path: "layer1/0/conv1".
+    static std::string folded(std::string path) {
+        std::replace(path.begin(), path.end(), '.', '/');
+        return path;
+    }
+
+    const std::vector<std::string> outputs_;
+    std::map<std::string, std::vector<int64_t>> sizes_;  // of parameters and buffers
     Message graph_;
     std::map<std::string, int> uses_;
     std::unordered_map<const jit::Value*, std::string> modules_;  // paths of modules
@@ -227,8 +256,7 @@ class GraphWriter {
 
 std::string model_graph(Model& model, const Batch& inputs) {
     const std::shared_ptr<jit::Graph> graph = trace(model, inputs);
-    const std::vector<std::string> outputs = model.outputs();
-    return GraphWriter(outputs).write(*graph);
+    return GraphWriter(model).write(*graph);
 }
 
 }  // namespace ailab::tensorboard

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -83,6 +84,15 @@ class TensorboardHook final : public Hook {
 
     std::vector<std::string> output_paths() const override {
         return {o.log_dir ? fs::absolute(*o.log_dir).string() : "../tf_logs"};
+    }
+
+    void check(const RunPlan& plan, Problems& problems) override {
+        const auto& phases = plan.phases;
+        if (o.image_interval > 0 &&
+            std::find(phases.begin(), phases.end(), Phase::val) == phases.end())
+            problems.add(Place(),
+                         "TensorboardHook's image_interval shows images of the val phase, and the "
+                         "workflow has none. Add it, or leave image_interval out");
     }
 
     State save_state() const override { return recent_.save(); }
