@@ -61,15 +61,10 @@ Message histogram_value(const std::string& tag, const Histogram& h) {
     return Message().add(1, tag).add(5, histogram);
 }
 
-Message image_value(const std::string& tag, const EncodedImage& image,
-                    const std::string& description) {
+Message image_value(const std::string& tag, const EncodedImage& image) {
     const Message picture =
         Message().add(1, image.height).add(2, image.width).add(3, image.channels).add(4, image.png);
-    const Message plugin = Message().add(1, "images");
-    return Message()
-        .add(1, tag)
-        .add(9, Message().add(1, plugin).add(3, description))
-        .add(4, picture);
+    return Message().add(1, tag).add(4, picture);
 }
 
 Message plugin_value(const std::string& tag, const std::string& plugin, const Message& content) {

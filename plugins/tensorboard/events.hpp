@@ -27,13 +27,12 @@ wire::Message restart_event(const Moment& moment);
 wire::Message scalar_value(const std::string& tag, double value);
 wire::Message text_value(const std::string& tag, const std::string& markdown);
 wire::Message histogram_value(const std::string& tag, const Histogram& histogram);
-/// An encoded PNG; `description` is Markdown shown beside it.
+/// A PNG.
 struct EncodedImage {
     int height = 0, width = 0, channels = 0;
     std::string png;
 };
-wire::Message image_value(const std::string& tag, const EncodedImage& image,
-                          const std::string& description);
+wire::Message image_value(const std::string& tag, const EncodedImage& image);
 /// What a plugin of TensorBoard keeps under a tag without any data: `content` is its own message.
 wire::Message plugin_value(const std::string& tag, const std::string& plugin,
                            const wire::Message& content);

@@ -83,13 +83,9 @@ std::optional<SampleImages> take_images(const Batch& batch, int64_t count) {
 
 wire::Message image_summary(const SampleImages& images, const std::string& phase) {
     wire::Message summary;
-    for (size_t i = 0; i < images.ids.size(); ++i) {
-        const auto row = int64_t(i);
-        const std::string target =
-            images.targets.defined() ? concat("target ", images.targets[row].item<int64_t>()) : "";
+    for (size_t i = 0; i < images.ids.size(); ++i)
         summary.add(1, image_value(concat(phase, "/sample_", images.ids[i]),
-                                   encode(images.pixels[row]), target));
-    }
+                                   encode(images.pixels[int64_t(i)])));
     if (!images.scores.defined()) return summary;
     const Tensor probabilities = images.scores.softmax(1);
     std::string table = "sample | target | prediction | probability\n---|---|---|---\n";

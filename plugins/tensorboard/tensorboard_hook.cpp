@@ -67,10 +67,11 @@ class TensorboardHook final : public Hook {
                      "optimizer steps from one histogram of weights and gradients to the next; 0: "
                      "none",
                      at_least(0));
-            v.option("image_interval", image_interval,
-                     "epochs from one set of validation images with predictions to the next; 0: "
-                     "none",
-                     at_least(0));
+            v.option(
+                "image_interval", image_interval,
+                "epochs from one set of validation images, with a table of predictions, to the "
+                "next; 0: none",
+                at_least(0));
             v.option("max_images", max_images, "images in a set", at_least(1));
             v.option("graph", graph,
                      "draw the model: it is run once more, on one sample, before the first step");

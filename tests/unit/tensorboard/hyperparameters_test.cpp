@@ -27,6 +27,7 @@ TEST(Hyperparameters, AreTheScalarsByTheirPaths) {
     config.set("none", Node::list());
     std::map<std::string, std::string> found;
     for (const auto& [path, value] : flatten(config)) found[path] = value.flow();
+    // Strings that would read as something else are quoted.
     const std::map<std::string, std::string> expected = {
         {"seed", "3"},
         {"optimizer.type", "Adam"},
@@ -35,8 +36,8 @@ TEST(Hyperparameters, AreTheScalarsByTheirPaths) {
         {"optimizer.amsgrad", "false"},
         {"transforms.0.type", "Resize"},
         {"transforms.1.type", "Resize"},
-        {"token", "${env:TOKEN}"},
-        {"tokens.0", "${env:TOKEN}"},
+        {"token", "\"${env:TOKEN}\""},
+        {"tokens.0", "\"${env:TOKEN}\""},
         {"tokens.1", "true"},
         {"none", "\"[]\""},
     };
