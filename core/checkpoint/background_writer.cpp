@@ -52,7 +52,6 @@ void BackgroundWriter::write(const std::string& path, const std::string& pointer
 
 void BackgroundWriter::write_weights(const std::string& path, const NamedTensors& weights,
                                      std::unique_ptr<Comm> comm) {
-    wait();
     const at::NoGradGuard no_grad;
     NamedTensors copy;
     if (comm->rank() == 0)
@@ -75,14 +74,35 @@ void BackgroundWriter::write_weights(const std::string& path, const NamedTensors
 }
 
 void BackgroundWriter::start(std::function<void()> work) {
-    thread_ = start_thread("ailab-saver", [this, work = std::move(work)] {
+    {
+        const std::lock_guard lock(mutex_);
+        work_.push_back(std::move(work));
+        // A thread that has not ended looks again before it does.
+        if (thread_.joinable() && !ended_.load(std::memory_order_acquire)) return;
+    }
+    wait();
+    thread_ = start_thread("ailab-saver", [this] { run(); });
+}
+
+void BackgroundWriter::run() {
+    for (;;) {
+        std::function<void()> work;
+        {
+            const std::lock_guard lock(mutex_);
+            if (work_.empty() || error_) {
+                work_.clear();
+                ended_.store(true, std::memory_order_release);
+                return;
+            }
+            work = std::move(work_.front());
+            work_.pop_front();
+        }
         try {
             work();
         } catch (...) {
             error_ = std::current_exception();
         }
-        ended_.store(true, std::memory_order_release);
-    });
+    }
 }
 
 void BackgroundWriter::finish_within(std::chrono::milliseconds limit) noexcept {

@@ -1,9 +1,11 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,7 +27,8 @@ class BackgroundWriter {
     /// the writing thread alone. All ranks call it alike.
     void write(const std::string& path, const std::string& pointer, const Checkpoint& checkpoint,
                std::unique_ptr<Comm> comm);
-    /// The same for a file of weights alone, which rank 0 writes.
+    /// The same for a file of weights alone, which rank 0 writes. It does not wait: it is written
+    /// after what is under way.
     void write_weights(const std::string& path, const NamedTensors& weights,
                        std::unique_ptr<Comm> comm);
     /// Throws what a write that has ended threw. Cheap: called each iteration.
@@ -39,8 +42,11 @@ class BackgroundWriter {
 
   private:
     void start(std::function<void()> work);
+    void run();
 
     std::thread thread_;
+    std::mutex mutex_;
+    std::deque<std::function<void()>> work_;  // guarded by mutex_
     std::atomic<bool> ended_{false};
     std::exception_ptr error_;
 };

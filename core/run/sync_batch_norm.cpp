@@ -50,14 +50,14 @@ class Normalise final : public torch::autograd::Function<Normalise> {
         }
         const auto type = input.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
         const Tensor inverse = (variance + eps).rsqrt().to(type);
-        const Tensor normed = (input.to(type) - by_channel(mean.to(type), input)) *
-                              by_channel(inverse, input);
+        const Tensor normed =
+            (input.to(type) - by_channel(mean.to(type), input)) * by_channel(inverse, input);
         Tensor output = normed;
         const bool scaled = weight && weight->defined();
         if (scaled) output = output * by_channel(weight->to(type), input);
         if (bias && bias->defined()) output = output + by_channel(bias->to(type), input);
-        context->save_for_backward(
-            {normed, inverse, scaled ? *weight : Tensor(), bias ? *bias : Tensor(), count.to(type)});
+        context->save_for_backward({normed, inverse, scaled ? *weight : Tensor(),
+                                    bias ? *bias : Tensor(), count.to(type)});
         return output.to(input.scalar_type(), /*non_blocking=*/false, /*copy=*/false,
                          input.suggest_memory_format());
     }
@@ -83,7 +83,10 @@ class Normalise final : public torch::autograd::Function<Normalise> {
         return {to_input.to(gradients[0].scalar_type()),
                 weight.defined() ? product.to(weight.scalar_type()) : Tensor(),
                 bias.defined() ? sum.to(bias.scalar_type()) : Tensor(),
-                Tensor(), Tensor(), Tensor(), Tensor()};
+                Tensor(),
+                Tensor(),
+                Tensor(),
+                Tensor()};
     }
 };
 
@@ -102,8 +105,9 @@ Tensor batch_norm(const Tensor& input, const std::optional<Tensor>& weight,
 struct SyncBatchNorm::Kernel {
     Kernel(Comm& all, c10::DeviceType device)
         : comm(all),
-          library(torch::Library::IMPL, "aten", c10::getAutogradKeyFromBackend(
-                      c10::toBackendComponent(device)), __FILE__, __LINE__) {
+          library(torch::Library::IMPL, "aten",
+                  c10::getAutogradKeyFromBackend(c10::toBackendComponent(device)), __FILE__,
+                  __LINE__) {
         library.impl("batch_norm", &batch_norm);
     }
     Comm& comm;

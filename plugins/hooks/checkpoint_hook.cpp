@@ -3,12 +3,13 @@
 #include <filesystem>
 
 #include "ailab/ailab.hpp"
+#include "monitor.hpp"
 
 namespace ailab {
 namespace fs = std::filesystem;
 namespace {
 
-/// The number of "epoch_12" after the prefix "epoch_", or nothing.
+/// The number at the end of "epoch_12", after the prefix "epoch_", or nothing.
 std::optional<int64_t> number_after(const std::string& name, const std::string& prefix) {
     if (name.compare(0, prefix.size(), prefix) != 0) return std::nullopt;
     int64_t number = 0;
@@ -26,8 +27,11 @@ class CheckpointHook final : public Hook {
         std::optional<std::string> save_dir;
         bool save_last = true;
         std::optional<int64_t> keep_last;
+        std::optional<ResultName> save_best;
+        std::optional<std::string> rule;
+        bool save_weights = false;
         void visit(OptionVisitor& v) {
-            v.option("interval", interval, "epochs or iterations from one to the next",
+            v.option("interval", interval, "epochs or training iterations from one to the next",
                      at_least(1));
             v.option("by", by, "what the interval counts", one_of({"epoch", "iter"}));
             v.option("save_dir", save_dir,
@@ -35,16 +39,39 @@ class CheckpointHook final : public Hook {
             v.option("save_last", save_last, "write one at the end of the run too");
             v.option("keep_last", keep_last,
                      "remove all but the newest so many; by default all are kept", at_least(2));
+            v.option("save_best", save_best,
+                     "the result of val by which the best one is kept, such as top1");
+            v.option("rule", rule,
+                     "whether that is better when greater or less; by its name if not "
+                     "given",
+                     monitor_rules());
+            v.option(
+                "save_weights", save_weights,
+                "beside each checkpoint, its weights alone as <name>.safetensors (the averages, "
+                "with EMAHook), for use elsewhere");
         }
     };
 
-    explicit CheckpointHook(const Options& options) : o(options), by_epoch_(o.by == "epoch") {}
+    explicit CheckpointHook(const Options& options) : o(options), by_epoch_(o.by == "epoch") {
+        if (o.save_best) best_.emplace(*o.save_best, Phase::val, o.rule);
+    }
 
     int default_priority() const override { return priority::very_low; }
 
+    void check(const RunPlan& plan, Problems& problems) override {
+        if (best_) best_->check(plan, problems);
+    }
+    std::vector<std::string> output_paths() const override {
+        return {o.save_dir.value_or("checkpoints")};
+    }
+
     void before_run(Run& run) override {
-        folder_ = o.save_dir.value_or(run.run_dir() + "/checkpoints");
-        if (!o.save_dir) return;
+        folder_ = run.output_folder(o.save_dir, "checkpoints");
+        run.set_checkpoint_folder(folder_);
+        saved_iter_ = run.progress().train_iter;
+        saved_step_ = run.resumed_from().empty() ? -1 : run.progress().step;
+        if (best_) log_info("the best checkpoint is that of ", best_->describe());
+        if (!o.save_dir || !run.resumed_from().empty()) return;
         const std::string others = run.comm().broadcast_text(run.is_main() ? newest_there() : "");
         if (!others.empty())
             throw Error(concat("save_dir ", folder_, " holds checkpoints of another run already (",
@@ -54,8 +81,11 @@ class CheckpointHook final : public Hook {
     }
 
     void after_train_iter(Run& run) override {
-        if (!by_epoch_ && run.progress().step % o.interval == 0)
-            save(run, "iter_", run.progress().step);
+        const Progress& progress = run.progress();
+        if (by_epoch_ || !progress.stepped) return;
+        // With accumulation a step may reach over the iteration at which one is due.
+        if (progress.train_iter / o.interval == saved_iter_ / o.interval) return;
+        save(run, "iter_", progress.train_iter);
     }
     void after_train_epoch(Run& run) override {
         const Progress& progress = run.progress();
@@ -64,12 +94,39 @@ class CheckpointHook final : public Hook {
             save(run, "epoch_", progress.epoch + 1);
         else if (o.save_last && saved_step_ != progress.step && is_last(run))
             by_epoch_&& complete ? save(run, "epoch_", progress.epoch + 1)
-                                 : save(run, "iter_", progress.step);
+                                 : save(run, "iter_", progress.train_iter);
+    }
+
+    void after_val_epoch(Run& run) override {
+        if (!best_) return;
+        const double value = best_->value(run);
+        if (best_value_ && !best_->better(value, *best_value_)) return;
+        best_value_ = value;
+        const Progress& progress = run.progress();
+        best_name_ = concat("best_", best_->name(),
+                            by_epoch_ ? concat("_epoch_", progress.epoch + 1)
+                                      : concat("_iter_", progress.train_iter));
+        log_info("the best ", best_->name(), " so far: ", value);
+        write(run, best_name_);
     }
 
     void after_run(Run& run) override {
-        if (o.keep_last && run.is_main())
-            for (const char* prefix : {"epoch_", "iter_"}) prune(prefix);
+        // The run has waited for what was being written.
+        if (run.is_main()) prune();
+    }
+
+    State save_state() const override {
+        State state;
+        state.values.set("best", best_value_ ? Node(*best_value_) : Node());
+        state.values.set("best_name", Node::string(best_name_));
+        return state;
+    }
+    void load_state(const State& state) override {
+        const Node* value = state.values.find("best");
+        const Node* name = state.values.find("best_name");
+        if (!value || !name || !value->is_number() || !name->is_string()) return;  // none yet
+        best_value_ = value->as_float();
+        best_name_ = name->as_string();
     }
 
   private:
@@ -77,14 +134,21 @@ class CheckpointHook final : public Hook {
         const Progress& progress = run.progress();
         return !run.stop_reason().empty() ||
                (progress.total_epochs > 0 ? progress.epoch + 1 >= progress.total_epochs
-                                          : progress.step >= progress.total_steps);
+                                          : progress.train_iter >= progress.total_train_iters);
     }
 
     void save(Run& run, const char* prefix, int64_t number) {
-        run.save_checkpoint(concat(folder_, "/", prefix, number));
+        write(run, concat(prefix, number));
         saved_step_ = run.progress().step;
+        saved_iter_ = run.progress().train_iter;
+    }
+
+    void write(Run& run, const std::string& name) {
+        const std::string path = concat(folder_, "/", name);
+        run.save_checkpoint(path);
+        if (o.save_weights) run.save_weights(path + ".safetensors");
         // Those before the one that is being written are complete.
-        if (o.keep_last && run.is_main()) prune(prefix);
+        if (run.is_main()) prune();
     }
 
     /// Names and numbers of the checkpoints in the folder, oldest first.
@@ -105,27 +169,51 @@ class CheckpointHook final : public Hook {
         return "";
     }
 
-    void prune(const std::string& prefix) const {
-        const auto found = present(prefix);
-        for (size_t i = 0; i + size_t(*o.keep_last) < found.size(); ++i) {
-            // Without its manifest a folder that is half removed is no checkpoint.
-            std::error_code error;
-            fs::remove(found[i].second / "manifest.json", error);
-            if (!error) fs::remove_all(found[i].second, error);
-            if (error)
-                log_warning("cannot remove the old checkpoint ", found[i].second.string(), ": ",
-                            error.message());
+    void prune() const {
+        if (o.keep_last)
+            for (const char* prefix : {"epoch_", "iter_"}) {
+                const auto found = present(prefix);
+                for (size_t i = 0; i + size_t(*o.keep_last) < found.size(); ++i)
+                    remove(found[i].second);
+            }
+        if (!best_) return;
+        // The one before goes when the present one is complete.
+        const fs::path present_best = fs::path(folder_) / best_name_;
+        if (best_name_.empty() || !fs::exists(present_best / "manifest.json")) return;
+        std::error_code none;
+        for (const auto& entry : fs::directory_iterator(folder_, none)) {
+            const std::string name = entry.path().filename();
+            const bool older = name.starts_with("best_" + best_->name() + "_") &&
+                               name != best_name_ && entry.is_directory(none) &&
+                               name.find(".tmp-") == std::string::npos;
+            if (older) remove(entry.path());
         }
+    }
+
+    static void remove(const fs::path& checkpoint) {
+        // Without its manifest a folder that is half removed is no checkpoint.
+        std::error_code error;
+        fs::remove(checkpoint / "manifest.json", error);
+        if (!error) fs::remove_all(checkpoint, error);
+        if (!error) fs::remove(checkpoint.string() + ".safetensors", error);
+        if (error)
+            log_warning("cannot remove the old checkpoint ", checkpoint.string(), ": ",
+                        error.message());
     }
 
     const Options o;
     const bool by_epoch_;
+    std::optional<Monitor> best_;
+    std::optional<double> best_value_;
+    std::string best_name_;
     std::string folder_;
     int64_t saved_step_ = -1;
+    int64_t saved_iter_ = 0;
 };
 
 }  // namespace
 
-AILAB_REGISTER_HOOK(CheckpointHook, "Writes checkpoints epoch_N or iter_N (priority 90)")
+AILAB_REGISTER_HOOK(CheckpointHook,
+                    "Writes checkpoints epoch_N, iter_N, best_<metric>_epoch_N (priority 90)")
 
 }  // namespace ailab

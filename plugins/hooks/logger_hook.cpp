@@ -80,8 +80,8 @@ class LoggerHook final : public Hook {
         record.by_iter = progress.total_epochs == 0;
         record.epoch = progress.epoch + 1;
         const bool whole_run = record.by_iter && progress.phase == Phase::train;
-        record.iter = whole_run ? progress.step : progress.iter + 1;
-        record.iters = whole_run ? progress.total_steps : progress.iters;
+        record.iter = whole_run ? progress.train_iter : progress.iter + 1;
+        record.iters = whole_run ? progress.total_train_iters : progress.iters;
         record.step = progress.step;
         record.memory = int64_t(double(run.device().peak_memory()) / mebibyte);
         return record;
@@ -95,9 +95,9 @@ class LoggerHook final : public Hook {
         timed_seconds_ += timing.iteration * double(unlogged_);
         timed_iterations_ += unlogged_;
         unlogged_ = 0;
-        if (run.progress().total_steps > 0)
+        if (run.progress().total_train_iters > 0)
             record.eta = timed_seconds_ / double(timed_iterations_) *
-                         double(run.progress().total_steps - run.progress().step);
+                         double(run.progress().total_train_iters - run.progress().train_iter);
         for (const auto& [name, optimizer] : run.optimizers())
             if (!optimizer->groups().empty())
                 record.lr.emplace_back(name.empty() ? "lr" : name + "_lr",

@@ -10,10 +10,11 @@ class ResumeHook final : public Hook {
         std::optional<std::string> resume_from;
         Node resume_lr = Node::string("keep");
         void visit(OptionVisitor& v) {
-            v.option("resume_from", resume_from,
-                     "a checkpoint, or auto (also when empty): the newest valid one of the work_dir, "
-                     "or a fresh run when there is none; resume_from at the top of the configuration "
-                     "comes first");
+            v.option(
+                "resume_from", resume_from,
+                "a checkpoint, or auto (also when empty): the newest valid one of the work_dir, "
+                "or a fresh run when there is none; resume_from at the top of the configuration "
+                "comes first");
             v.option("resume_lr", resume_lr,
                      "learning rate: keep that of the checkpoint, initial for that of the "
                      "configuration, or a number");
@@ -24,8 +25,9 @@ class ResumeHook final : public Hook {
                                      std::isfinite(resume_lr.as_float());
                 return is_name || is_rate
                            ? std::string()
-                           : concat("resume_lr must be keep, initial or a number of at least 0, got ",
-                                    resume_lr.flow());
+                           : concat(
+                                 "resume_lr must be keep, initial or a number of at least 0, got ",
+                                 resume_lr.flow());
             });
         }
     };

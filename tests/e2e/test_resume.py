@@ -18,7 +18,7 @@ def mpirun_gently(ranks, words, **options):
     """mpirun that leaves the ranks the time to save when it is told to end."""
     if ranks == 1:
         return mpirun(1, words, **options)
-    return mpirun(ranks, words, extra=["--mca", "odls_base_sigkill_timeout", "60"], **options)
+    return mpirun(ranks, words, extra=["--mca", "odls_base_sigkill_timeout", "3"], **options)
 
 
 def tensors(checkpoint):

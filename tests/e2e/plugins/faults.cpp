@@ -110,10 +110,12 @@ class SignalHook : public ailab::Hook {
         std::string signal = "TERM", point = "after_train_iter";
         int64_t rank = 0, at = -1;
         void visit(ailab::OptionVisitor& v) {
-            v.option("signal", signal, "which", ailab::one_of({"TERM", "INT", "HUP", "KILL", "USR1", "USR2"}));
-            v.option("point", point, "where",
-                     ailab::one_of({"before_train_iter", "after_backward", "after_step", "after_train_iter",
-                                    "before_save_checkpoint", "before_val_iter"}));
+            v.option("signal", signal, "which",
+                     ailab::one_of({"TERM", "INT", "HUP", "KILL", "USR1", "USR2"}));
+            v.option(
+                "point", point, "where",
+                ailab::one_of({"before_train_iter", "after_backward", "after_step",
+                               "after_train_iter", "before_save_checkpoint", "before_val_iter"}));
             v.option("rank", rank, "on this rank");
             v.option("at", at, "in the training iteration (or val iteration) of this number");
         }
@@ -133,13 +135,15 @@ class SignalHook : public ailab::Hook {
 
   private:
     void visit(ailab::Run& run, const char* point) {
-        if (options_.point == point && run.progress().train_iter >= options_.at && options_.at >= 0) send(run);
+        if (options_.point == point && run.progress().train_iter >= options_.at && options_.at >= 0)
+            send(run);
     }
     void send(ailab::Run& run) {
         if (sent_ || run.comm().rank() != options_.rank) return;
         sent_ = true;
-        const std::map<std::string, int> numbers = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"HUP", SIGHUP},
-                                                    {"KILL", SIGKILL}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
+        const std::map<std::string, int> numbers = {{"TERM", SIGTERM}, {"INT", SIGINT},
+                                                    {"HUP", SIGHUP},   {"KILL", SIGKILL},
+                                                    {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
         kill(getpid(), numbers.at(options_.signal));
     }
 
