@@ -1,0 +1,100 @@
+#include "monitor.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <limits>
+
+namespace ailab {
+namespace {
+
+/// The name in small letters, between single underscores: "_val_mse_".
+std::string as_words(const std::string& name) {
+    std::string words = "_";
+    for (const unsigned char c : name + "_")
+        if (std::isalnum(c))
+            words += char(std::tolower(c));
+        else if (words.back() != '_')
+            words += '_';
+    return words;
+}
+
+/// Losses, errors and distances; all else (accuracies, scores) is better the greater it is.
+bool is_better_when_less(const std::string& name) {
+    constexpr std::array parts = {"loss",       "error",   "distance", "divergence",
+                                  "perplexity", "entropy", "deviance"};
+    constexpr std::array words = {"_mae_", "_mse_", "_rmse_", "_mape_", "_smape_",
+                                  "_nll_", "_wer_", "_cer_",  "_ter_",  "_fid_",
+                                  "_kid_", "_ppl_", "_ece_",  "_err_"};
+    const std::string text = as_words(name);
+    const auto occurs = [&text](const char* part) { return text.find(part) != std::string::npos; };
+    return std::any_of(parts.begin(), parts.end(), occurs) ||
+           std::any_of(words.begin(), words.end(), occurs);
+}
+
+std::string missing(const std::string& name, Phase phase, const std::vector<std::string>& known) {
+    const std::string nearest = nearest_name(name, known);
+    return concat("the phase ", phase_name(phase), " has no result \"", name, '"',
+                  nearest.empty() ? "." : "; did you mean \"" + nearest + "\"?",
+                  known.empty() ? "" : " It has: " + join(known) + ".");
+}
+
+}  // namespace
+
+Monitor::Monitor(const ResultName& result, Phase phase, const std::optional<std::string>& rule)
+    : name_(result.text),
+      place_(result.place),
+      phase_(phase),
+      greater_(rule ? *rule == "greater" : !is_better_when_less(result.text)),
+      by_name_(!rule) {}
+
+std::string Monitor::describe() const {
+    return concat(phase_name(phase_), ' ', name_, greater_ ? ", greater" : ", less",
+                  by_name_ ? " is better by its name (rule sets it)" : " is better");
+}
+
+bool Monitor::better(double a, double b, double min_delta) const {
+    if (std::isnan(a)) return false;
+    if (std::isnan(b)) return true;
+    return greater_ ? a > b + min_delta : a < b - min_delta;
+}
+
+double Monitor::worst() const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    return greater_ ? -infinity : infinity;
+}
+
+double Monitor::value(const Run& run) const {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : run.results(phase_)) {
+        if (name == name_) return value;
+        known.push_back(name);
+    }
+    throw Error(missing(name_, phase_, known));
+}
+
+void Monitor::check(const RunPlan& plan, Problems& problems) const {
+    if (std::find(plan.phases.begin(), plan.phases.end(), phase_) == plan.phases.end()) {
+        problems.add(place_, concat("\"", name_, "\" is watched in the phase ", phase_name(phase_),
+                                    ", which the workflow does not have. Add it, or name another "
+                                    "phase."));
+        return;
+    }
+    const auto found = plan.results.find(phase_);
+    // A model that owns its step publishes what it likes.
+    if (found == plan.results.end() || found->second.empty()) return;
+    const std::vector<std::string>& known = found->second;
+    if (std::find(known.begin(), known.end(), name_) == known.end())
+        problems.add(place_, missing(name_, phase_, known));
+}
+
+Phase phase_of(const std::string& name) {
+    return name == "train" ? Phase::train : name == "val" ? Phase::val : Phase::test;
+}
+
+Bounds monitor_rules() {
+    return one_of({"greater", "less"});
+}
+
+}  // namespace ailab

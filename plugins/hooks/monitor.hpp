@@ -1,0 +1,63 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+
+/// The option that names a result: `monitor: top1`. Keeps its place, for messages.
+struct ResultName {
+    std::string text;
+    Place place;
+};
+
+template <>
+struct OptionType<ResultName> {
+    static std::string name() { return OptionType<std::string>::name(); }
+    static void read(const Node& node, ResultName& field, const Bounds& bounds,
+                     const std::string& name, Problems& problems) {
+        OptionType<std::string>::read(node, field.text, bounds, name, problems);
+        field.place = node.place;
+    }
+    static Node write(const ResultName& field) { return Node::string(field.text); }
+};
+
+/// A result of a phase that a hook follows, with the rule by which it gets better.
+class Monitor {
+  public:
+    /// `rule` is "greater" or "less"; without one it follows from the name.
+    Monitor(const ResultName& result, Phase phase, const std::optional<std::string>& rule = {});
+
+    const std::string& name() const { return name_; }
+    Phase phase() const { return phase_; }
+    /// "val top1, greater is better"; says so if the rule was taken from the name.
+    std::string describe() const;
+
+    /// Whether `a` is better than `b` by more than `min_delta`. NaN is better than nothing, and any
+    /// number is better than NaN.
+    bool better(double a, double b, double min_delta = 0) const;
+    /// The worst value: every number but this one is better.
+    double worst() const;
+
+    /// The value that the phase has published. Throws Error when it did not.
+    double value(const Run& run) const;
+
+    /// For Hook::check(): adds a problem if the phase does not occur or will have no such result.
+    void check(const RunPlan& plan, Problems& problems) const;
+
+  private:
+    std::string name_;
+    Place place_;
+    Phase phase_;
+    bool greater_;
+    bool by_name_;
+};
+
+/// The phase of the name "train", "val" or "test".
+Phase phase_of(const std::string& name);
+
+/// What `rule` options accept.
+Bounds monitor_rules();
+
+}  // namespace ailab
