@@ -69,8 +69,12 @@ class LrSchedulerHook final : public Hook {
     void before_save_checkpoint(Run& run, const std::string&) override { observe(run); }
     State save_state() const override { return scheduler_->save_state(); }
     void load_state(const State& state) override {
-        scheduler_->load_state(state);
         to_observe_ = false;
+        // A run may go on with another schedule.
+        if (scheduler_->needs_metric() && state.values.members().empty())
+            log_info("the checkpoint has no state of ", schedule_name_, ", which begins anew");
+        else
+            scheduler_->load_state(state);
     }
 
   private:

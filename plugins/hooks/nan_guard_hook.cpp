@@ -29,21 +29,32 @@ std::string describe_losses(Run& run) {
     return ranks.empty() ? "No loss term is nan or infinite" : "Loss terms: " + join(ranks, "; ");
 }
 
-std::string describe_gradients(Run& run) {
-    for (const auto& item : run.model().named_parameters()) {
+/// The first parameter, in the order of registration, whose gradient is not finite; or "".
+std::string first_not_finite(const torch::nn::Module& module) {
+    for (const auto& item : module.named_parameters()) {
         const Tensor& gradient = item.value().grad();
-        if (gradient.defined() && !all_finite(gradient))
-            return concat("The first parameter with such a gradient is ", item.key());
+        if (gradient.defined() && !all_finite(gradient)) return item.key();
     }
-    return "Each gradient of the model is finite";
+    return "";
+}
+
+std::string describe_gradients(Run& run) {
+    std::string name = first_not_finite(run.model());
+    if (name.empty() && run.loss()) {
+        name = first_not_finite(*run.loss());
+        if (!name.empty()) name.insert(0, "loss.");
+    }
+    return name.empty() ? "Each gradient is finite, and only their norm is not"
+                        : "The first parameter with such a gradient is " + name;
 }
 
 /// Where, and what is not finite: the same text on all ranks. Collective.
 std::string describe(Run& run) {
     const Progress& progress = run.progress();
-    return concat("epoch ", progress.epoch + 1, ", iteration ", progress.iter + 1, ", step ",
-                  progress.step + 1, ": the norm of the gradients is ", run.grad_norm(), ". ",
-                  describe_gradients(run), ". ", describe_losses(run), ".");
+    return run.comm().broadcast_text(
+        concat("epoch ", progress.epoch + 1, ", iteration ", progress.iter + 1, ", step ",
+               progress.step + 1, ": the norm of the gradients is ", run.grad_norm(), ". ",
+               describe_gradients(run), ". ", describe_losses(run), "."));
 }
 
 class NanGuardHook final : public Hook {

@@ -329,6 +329,14 @@ TEST_F(PlateauTest, SavesWhatItHasSeen) {
         EXPECT_EQ(train(*resumed, later), 0.25);
         EXPECT_EQ(train(*hook, run), 0.25) << "a value counts once";
 
+        // A checkpoint of a run with a schedule that has no state.
+        const auto anew = make_hook(options);
+        anew->load_state(make_hook(R"("scheduler": {"type": "ConstantLR"})")->save_state());
+        FakeRun another(comm, folder_);
+        another.optimizers()[""] = std::make_shared<RatesOptimizer>();
+        anew->before_run(another);
+        EXPECT_EQ(train(*anew, another), 1);
+
         // Taken back in the middle of an epoch.
         validate(*hook, run, 0.2);
         EXPECT_EQ(train(*hook, run), 0.125);

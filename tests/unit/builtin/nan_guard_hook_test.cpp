@@ -93,7 +93,9 @@ TEST_F(NanGuardHookTest, SaysWhatIsNotFinite) {
         {infinity,
          [](TwoLayers& net) { net.first->weight.mutable_grad().fill_(1e30); },
          {},
-         where + "inf. Each gradient of the model is finite. No loss term is nan or infinite." +
+         where +
+             "inf. Each gradient is finite, and only their norm is not. No loss term is nan or "
+             "infinite." +
              what},
     };
     for (const Case& c : table)
