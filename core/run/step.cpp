@@ -124,6 +124,7 @@ void Runner::clip(ParameterUpdate& update) {
 
 double Runner::grad_norm() {
     if (!stepping_) throw Error("grad_norm() is there from before_step to after_step only");
+    if (scaler_ && scaler_->found_inf().item<double>() != 0) return 0;
     if (!grad_norm_.defined()) {
         const at::NoGradGuard no_grad;
         grad_norm_ = norm_of(gradients_of(stepping_->parameters()), 2);

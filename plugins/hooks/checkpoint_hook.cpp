@@ -110,7 +110,16 @@ class CheckpointHook final : public Hook {
         write(run, best_name_);
     }
 
+    /// Also of those that the run takes by itself.
+    void before_save_checkpoint(Run& run, const std::string&) override {
+        saved_step_ = run.progress().step;
+    }
+
     void after_run(Run& run) override {
+        // An evaluation may have ended the run early.
+        const Progress& progress = run.progress();
+        if (o.save_last && !run.stop_reason().empty() && saved_step_ != progress.step)
+            save(run, "iter_", progress.train_iter);
         // The run has waited for what was being written.
         if (run.is_main()) prune();
     }
@@ -139,7 +148,6 @@ class CheckpointHook final : public Hook {
 
     void save(Run& run, const char* prefix, int64_t number) {
         write(run, concat(prefix, number));
-        saved_step_ = run.progress().step;
         saved_iter_ = run.progress().train_iter;
     }
 

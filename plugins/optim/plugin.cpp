@@ -1,4 +1,3 @@
 #include "ailab/ailab.hpp"
 
-AILAB_PLUGIN("ailab_optim", AILAB_VERSION,
-             "Optimizers by fused kernels, and learning-rate schedules")
+AILAB_PLUGIN("ailab_optim", AILAB_VERSION, "Optimizers by fused kernels")

@@ -110,7 +110,8 @@ class AILAB_API Run {
     virtual std::vector<std::pair<std::string, double>> loss_values() = 0;
 
     /// The L2 norm of all gradients before clipping, the same on all ranks; computed once a step.
-    /// Valid from before_step to after_step. Waits for the device.
+    /// Valid from before_step to after_step. Waits for the device. 0 in a float16 step that is left
+    /// out since its scaled gradients were not finite.
     virtual double grad_norm() = 0;
     /// In before_step: leaves this optimizer step out. All ranks must ask alike. The schedule and
     /// the step's number go on.

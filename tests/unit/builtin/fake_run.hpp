@@ -56,7 +56,7 @@ class FakeRun final : public Run {
     c10::Device torch_device() const override { return at::kCPU; }
     const Progress& progress() const override { return now; }
     int64_t global_batch_size() const override { return 4; }
-    Model& model() override { return model_; }
+    Model& model() override { return *net; }
     Loss* loss() override { return nullptr; }
     std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() override { return optimizers_; }
     const std::vector<std::shared_ptr<Hook>>& hooks() const override { return hooks_; }
@@ -95,6 +95,7 @@ class FakeRun final : public Run {
     int64_t train_samples() const override { return 1000; }
 
     Progress now;
+    std::shared_ptr<Model> net = std::make_shared<FakeModel>();
     std::map<Phase, std::vector<std::pair<std::string, double>>> published;
     std::vector<std::string> saved;
     std::vector<std::string> weights;
@@ -111,7 +112,6 @@ class FakeRun final : public Run {
     std::string checkpoints_;
     Node config_ = Node::map();
     FakeDevice device_;
-    FakeModel model_;
     std::map<std::string, std::shared_ptr<Optimizer>> optimizers_;
     std::vector<std::shared_ptr<Hook>> hooks_;
     Batch batch_;

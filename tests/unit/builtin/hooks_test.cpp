@@ -1,4 +1,4 @@
-// CheckpointHook, LrSchedulerHook, SampleTraceHook, DDPHook.
+// CheckpointHook, SampleTraceHook, DDPHook, priorities.
 #include "fake_run.hpp"
 
 namespace ailab {
@@ -113,59 +113,6 @@ TEST_F(CheckpointHookTest, MovesToSaveDirUnlessAnotherRunHasIt) {
     EXPECT_EQ(errors[1], errors[0]);
 }
 
-struct RatesOptimizer final : Optimizer {
-    RatesOptimizer() {
-        add_group({.lr = 1, .initial_lr = 1});
-        add_group({.lr = 10, .initial_lr = 10});
-    }
-    double default_lr() const override { return 1; }
-    void step(const Tensor&, const Tensor&) override {}
-};
-
-class LrSchedulerHookTest : public HookTest {
-  protected:
-    /// The learning rates of both groups in each iteration.
-    std::vector<std::vector<double>> rates(const std::string& options) {
-        const auto hook = make<Hook>(R"({"type": "LrSchedulerHook", )" + options + "}");
-        std::vector<std::vector<double>> result;
-        const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-            FakeRun run(comm, folder_);
-            const auto optimizer = std::make_shared<RatesOptimizer>();
-            run.optimizers()[""] = optimizer;
-            run.now.total_epochs = 2;
-            run.now.total_steps = 4;
-            hook->before_run(run);
-            for (; run.now.epoch < 2; ++run.now.epoch) {
-                hook->before_train_epoch(run);
-                for (int i = 0; i < 2; ++i) {
-                    hook->before_train_iter(run);
-                    result.push_back({optimizer->groups()[0].lr, optimizer->groups()[1].lr});
-                    ++run.now.step;
-                }
-            }
-        });
-        EXPECT_EQ(errors[0], "");
-        return result;
-    }
-};
-
-TEST_F(LrSchedulerHookTest, CountsEpochsOrSteps) {
-    using Rates = std::vector<std::vector<double>>;
-    EXPECT_EQ(rates(R"("scheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5})"),
-              (Rates{{1, 10}, {1, 10}, {0.5, 5}, {0.5, 5}}));
-    EXPECT_EQ(
-        rates(R"("by": "iter", "scheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5})"),
-        (Rates{{1, 10}, {0.5, 5}, {0.25, 2.5}, {0.125, 1.25}}));
-    // The length of the run in the unit that is counted.
-    EXPECT_NEAR(rates(R"("scheduler": {"type": "CosineAnnealingLR"})")[2][0], 0.5, 1e-15);
-    EXPECT_NEAR(rates(R"("by": "iter", "scheduler": {"type": "CosineAnnealingLR"})")[2][0], 0.5,
-                1e-15);
-}
-
-TEST_F(LrSchedulerHookTest, NeedsASchedule) {
-    EXPECT_THROW(make<Hook>(R"({"type": "LrSchedulerHook"})"), ConfigError);
-}
-
 class SampleTraceHookTest : public HookTest {};
 
 TEST_F(SampleTraceHookTest, WritesWhatEachRankSaw) {
@@ -198,6 +145,9 @@ TEST(HookPriorities, AreMMEngines) {
         {R"({"type": "LrSchedulerHook", "scheduler": {"type": "CosineAnnealingLR"}})",
          priority::high},
         {R"({"type": "MetricHook"})", priority::above_normal},
+        {R"({"type": "NanGuardHook"})", priority::normal},
+        {R"({"type": "EarlyStopHook", "monitor": "loss"})", priority::low},
+        {R"({"type": "EMAHook"})", priority::low},
         {R"({"type": "LoggerHook"})", priority::below_normal},
         {R"({"type": "CheckpointHook"})", priority::very_low},
         {R"({"type": "DDPHook"})", priority::normal},

@@ -49,17 +49,3 @@ for name, make in OPTIMIZERS.items():
     numbers = torch.cat([p.detach().flatten() for p in params]).tolist()
     print(f'    {{"{name}", {{{", ".join(map(repr, numbers))}}}}},')
 
-print("// schedules: t = 0 … 8, base 0.5")
-for name, make in {
-    "StepLR": lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=3, gamma=0.5),
-    "CosineAnnealingLR": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(
-        o, T_max=5, eta_min=0.1),
-}.items():
-    optimizer = torch.optim.SGD(parameters(), lr=0.5)
-    schedule = make(optimizer)
-    values = []
-    for _ in range(9):
-        values.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    print(f'    {{"{name}", {{{", ".join(map(repr, values))}}}}},')

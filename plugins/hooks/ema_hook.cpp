@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "ailab/ailab.hpp"
+#include "saved_number.hpp"
+
+namespace ailab {
+namespace {
+
+/// An exponential moving average of the parameters (Polyak and Juditsky, "Acceleration of
+/// Stochastic Approximation by Averaging", SIAM J. Control Optim. 30(4), 1992):
+///     average = decay * average + (1 - decay) * parameter.
+/// Evaluations run on it, and it is what is exported. Buffers (running means) are the model's own.
+/// It starts with the weights after `begin` steps; until then there is none. A frozen parameter
+/// equals its average exactly, so one may be frozen or freed at any time.
+class EMAHook final : public Hook {
+  public:
+    struct Options {
+        double decay = 0.9999;
+        bool warmup = false;
+        int64_t update_every = 1;
+        int64_t begin = 0;
+        void visit(OptionVisitor& v) {
+            v.option("decay", decay, "part of the average that each update keeps",
+                     {.min = 0, .max = 1, .exclusive_max = true});
+            v.option("warmup", warmup,
+                     "begin with less: min(decay, (1 + t) / (10 + t)) after t updates");
+            v.option("update_every", update_every, "optimizer steps from one update to the next",
+                     at_least(1));
+            v.option("begin", begin, "optimizer steps before the average begins", at_least(0));
+        }
+    };
+
+    explicit EMAHook(const Options& options) : o(options) {}
+
+    /// Results are published while the average is in place, and checkpoints are taken when it is
+    /// not.
+    int default_priority() const override { return priority::low; }
+
+    void before_run(Run& run) override {
+        model_ = &run.model();
+        for (const auto& item : model_->named_parameters()) {
+            if (!item.value().is_floating_point() && !item.value().is_complex()) continue;
+            names_.push_back(item.key());
+            parameters_.push_back(item.value());
+        }
+        if (loaded_) adopt();
+    }
+
+    void before_train_epoch(Run& run) override { begin_if_due(run); }
+    // A model that owns its step may call several optimizers in one.
+    void after_step(Run&) override { stepped_ = true; }
+    void after_train_iter(Run& run) override {
+        if (!stepped_) return;
+        stepped_ = false;
+        if (averages_.empty())
+            begin_if_due(run);
+        else if (run.progress().step % o.update_every == 0)
+            update();
+    }
+
+    void before_val_epoch(Run&) override { swap_in(); }
+    void before_test_epoch(Run&) override { swap_in(); }
+    // Again after a checkpoint that was taken in the middle of an evaluation.
+    void before_val_iter(Run&) override { swap_in(); }
+    void before_test_iter(Run&) override { swap_in(); }
+    void after_val_epoch(Run&) override { swap_out(); }
+    void after_test_epoch(Run&) override { swap_out(); }
+    void before_save_checkpoint(Run&, const std::string&) override { swap_out(); }
+    void on_exception(Run&, const std::string&) override { swap_out(); }
+    void abandon_evaluation(Run&) override { swap_out(); }
+
+    std::map<std::string, Tensor> export_weights() const override {
+        if (averages_.empty()) return {};
+        std::map<std::string, Tensor> weights;
+        for (const auto& item : model_->named_parameters())
+            weights[item.key()] = item.value().detach();
+        for (const auto& item : model_->named_buffers())
+            weights[item.key()] = item.value().detach();
+        for (size_t i = 0; i < names_.size(); ++i) weights[names_[i]] = averages_[i];
+        return weights;
+    }
+
+    State save_state() const override {
+        State state;
+        state.values.set("updates", Node(updates_));
+        for (size_t i = 0; i < averages_.size(); ++i) state.tensors[names_[i]] = averages_[i];
+        return state;
+    }
+    void load_state(const State& state) override {
+        loaded_ = state;
+        if (model_) adopt();
+    }
+
+  private:
+    void begin_if_due(const Run& run) {
+        if (averages_.empty() && run.progress().step >= o.begin) averages_ = copies(parameters_);
+    }
+
+    void update() {
+        const at::NoGradGuard no_grad;
+        const auto t = double(updates_++);
+        const double decay = o.warmup ? std::min(o.decay, (1 + t) / (10 + t)) : o.decay;
+        at::_foreach_lerp_(averages_, parameters_, 1 - decay);
+    }
+
+    void swap_in() {
+        if (averages_.empty() || !own_.empty()) return;
+        const at::NoGradGuard no_grad;
+        own_ = copies(parameters_);
+        at::_foreach_copy_(parameters_, averages_);
+    }
+    void swap_out() {
+        if (own_.empty()) return;
+        const at::NoGradGuard no_grad;
+        at::_foreach_copy_(parameters_, own_);
+        own_.clear();
+    }
+
+    /// Takes what was saved in place of the present averages.
+    void adopt() {
+        swap_out();
+        averages_.clear();
+        updates_ = saved_number(*loaded_, "EMAHook", "updates").as_int();
+        std::vector<Tensor> averages;
+        for (size_t i = 0; i < names_.size() && !loaded_->tensors.empty(); ++i) {
+            const auto found = loaded_->tensors.find(names_[i]);
+            if (found == loaded_->tensors.end() || found->second.sizes() != parameters_[i].sizes())
+                throw Error(concat("the saved averages of EMAHook have no ", names_[i],
+                                   " of this model's shape; they are of another model"));
+            averages.push_back(
+                at::empty_like(parameters_[i], at::TensorOptions().requires_grad(false)));
+            averages.back().copy_(found->second);
+        }
+        averages_ = std::move(averages);
+        loaded_.reset();
+    }
+
+    /// With the strides of the tensors.
+    static std::vector<Tensor> copies(const std::vector<Tensor>& tensors) {
+        std::vector<Tensor> result;
+        for (const Tensor& tensor : tensors) result.push_back(tensor.detach().clone());
+        return result;
+    }
+
+    const Options o;
+    Model* model_ = nullptr;  // the run's, which is there as long as its hooks
+    std::vector<std::string> names_;
+    std::vector<Tensor> parameters_;
+    std::vector<Tensor> averages_;  // empty until the average begins
+    std::vector<Tensor> own_;       // the parameters while the averages are in their place
+    std::optional<State> loaded_;   // until the model is known
+    int64_t updates_ = 0;
+    bool stepped_ = false;  // an optimizer, in this iteration
+};
+
+}  // namespace
+
+AILAB_REGISTER_HOOK(EMAHook,
+                    "Evaluates and exports an exponential moving average of the weights (priority "
+                    "70)")
+
+}  // namespace ailab

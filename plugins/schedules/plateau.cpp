@@ -1,0 +1,115 @@
+// Reduces the learning rate when a result has stopped to get better.
+#include <algorithm>
+#include <limits>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+namespace {
+
+class ReduceLROnPlateau final : public LrScheduler {
+  public:
+    struct Options {
+        std::string mode = "min";
+        double factor = 0.1;
+        int64_t patience = 10;
+        double threshold = 1e-4;
+        std::string threshold_mode = "rel";
+        int64_t cooldown = 0;
+        double min_lr = 0;
+        double eps = 1e-8;
+
+        void visit(OptionVisitor& v) {
+            v.option("mode", mode, "whether less or more is better", one_of({"min", "max"}));
+            v.option("factor", factor, "factor of each reduction",
+                     {.min = 0, .max = 1, .exclusive_max = true});
+            v.option("patience", patience, "evaluations without improvement that are let pass",
+                     at_least(0));
+            v.option("threshold", threshold, "the least change that counts as an improvement",
+                     at_least(0));
+            v.option("threshold_mode", threshold_mode, "threshold as part of the best, or as such",
+                     one_of({"rel", "abs"}));
+            v.option("cooldown", cooldown, "evaluations after a reduction that do not count",
+                     at_least(0));
+            v.option("min_lr", min_lr, "the lowest learning rate", at_least(0));
+            v.option("eps", eps, "a reduction by no more than this is left out", at_least(0));
+        }
+    };
+    explicit ReduceLROnPlateau(const Options& options)
+        : o(options), best_(o.mode == "min" ? infinity : -infinity) {}
+
+    bool needs_metric() const override { return true; }
+
+    // NaN is better than nothing, so it counts as no improvement.
+    void observe(double value) override {
+        if (is_better(value)) {
+            best_ = value;
+            bad_ = 0;
+        } else {
+            ++bad_;
+        }
+        if (cooldown_ > 0) {
+            --cooldown_;
+            bad_ = 0;
+        }
+        if (bad_ <= o.patience) return;
+        ++reductions_;
+        cooldown_ = o.cooldown;
+        bad_ = 0;
+    }
+
+    double lr(double base_lr, int64_t) const override {
+        double lr = base_lr;
+        for (int64_t i = 0; i < reductions_; ++i) {
+            const double reduced = std::max(lr * o.factor, o.min_lr);
+            if (lr - reduced <= o.eps) break;
+            lr = reduced;
+        }
+        return lr;
+    }
+
+    State save_state() const override {
+        State state;
+        state.values.set("best", Node(best_));
+        state.values.set("bad", Node(bad_));
+        state.values.set("cooldown", Node(cooldown_));
+        state.values.set("reductions", Node(reductions_));
+        return state;
+    }
+    void load_state(const State& state) override {
+        best_ = number(state, "best").as_float();
+        bad_ = number(state, "bad").as_int();
+        cooldown_ = number(state, "cooldown").as_int();
+        reductions_ = number(state, "reductions").as_int();
+    }
+
+  private:
+    static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+    bool is_better(double value) const {
+        const bool relative = o.threshold_mode == "rel";
+        if (o.mode == "min")
+            return value < (relative ? best_ * (1 - o.threshold) : best_ - o.threshold);
+        return value > (relative ? best_ * (1 + o.threshold) : best_ + o.threshold);
+    }
+
+    static const Node& number(const State& state, const char* name) {
+        const Node* node = state.values.find(name);
+        if (!node || !node->is_number())
+            throw Error(concat("the saved state of ReduceLROnPlateau has no number \"", name, '"'));
+        return *node;
+    }
+
+    const Options o;
+    double best_;
+    int64_t bad_ = 0;       // evaluations since the best one
+    int64_t cooldown_ = 0;  // evaluations that do not count yet
+    int64_t reductions_ = 0;
+};
+
+}  // namespace
+
+AILAB_REGISTER_LR_SCHEDULER(ReduceLROnPlateau,
+                            "Times factor when the monitored result no longer gets better")
+
+}  // namespace ailab
