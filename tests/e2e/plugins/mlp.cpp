@@ -10,19 +10,27 @@ class MLP : public ailab::Model {
     struct Options {
         int64_t in = 784, hidden = 64, out = 10;
         double dropout = 0;
+        bool batch_norm = false;
+        bool idle = false;
         void visit(ailab::OptionVisitor& v) {
             v.option("in", in, "numbers of a sample", ailab::at_least(1));
             v.option("hidden", hidden, "width of the hidden layer", ailab::at_least(1));
             v.option("out", out, "number of classes", ailab::at_least(1));
             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0, 1));
+            v.option("batch_norm", batch_norm, "a batch norm between the layers");
+            v.option("idle", idle, "a layer that the output does not depend on");
         }
     };
     explicit MLP(const Options& o) : dropout_(o.dropout) {
         fc1 = register_module("fc1", torch::nn::Linear(o.in, o.hidden));
+        if (o.batch_norm) bn = register_module("bn", torch::nn::BatchNorm1d(o.hidden));
         fc2 = register_module("fc2", torch::nn::Linear(o.hidden, o.out));
+        if (o.idle) register_module("idle", torch::nn::Linear(2, 2));
     }
     ailab::Tensor forward(const ailab::Tensor& input) override {
-        ailab::Tensor x = torch::relu(fc1(input.flatten(1)));
+        ailab::Tensor x = fc1(input.flatten(1));
+        if (bn) x = bn(x);
+        x = torch::relu(x);
         if (dropout_ > 0) x = torch::dropout(x, dropout_, is_training());
         return fc2(x);
     }
@@ -30,6 +38,7 @@ class MLP : public ailab::Model {
   private:
     double dropout_;
     torch::nn::Linear fc1{nullptr}, fc2{nullptr};
+    torch::nn::BatchNorm1d bn{nullptr};
 };
 AILAB_REGISTER_MODEL(MLP, "Two linear layers with a ReLU between them")
 
