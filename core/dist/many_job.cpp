@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "collective.hpp"
+#include "log/log.hpp"
 #include "quiet_c10d.hpp"
 
 namespace ailab::dist {
@@ -53,9 +54,12 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
       store_(std::move(joined.store)),
       timeout_(timeout) {
     store_->setTimeout(timeout_);
+    collect_warnings([watcher = watcher_.get()](const std::string& text) { watcher->warn(text); });
 }
 
-ManyJob::~ManyJob() = default;
+ManyJob::~ManyJob() {
+    collect_warnings({});
+}
 
 void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
     const QuietC10d quiet;
@@ -72,6 +76,7 @@ void ManyJob::fail(const std::string& message, int status) {
 
 void ManyJob::finish() {
     if (std::exchange(finished_, true)) return;
+    collect_warnings({});
     watcher_->wait_for_done();
     // No rank is in a collective any more.
     communicator_.reset();

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "last_words.hpp"
+#include "log/log.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -63,6 +64,7 @@ bool note(int signal) noexcept {
 void end_alone(int signal) {
     note(signal);
     FixedText line;
+    if (console_is_drawn_on()) line << "\n";
     line << "ailab: [rank 0, " << own_host.data() << "] ";
     const Heartbeat now = own_beat.load()->get();
     line << now.phase;

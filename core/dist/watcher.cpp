@@ -91,6 +91,14 @@ void Watcher::fail(const std::string& text, int status, bool secondary) {
     ::_exit(status);
 }
 
+void Watcher::warn(const std::string& text) {
+    {
+        const std::lock_guard lock(mutex_);
+        mail_.warnings.push_back(text);
+    }
+    wake();
+}
+
 void Watcher::wait_for_done() {
     std::unique_lock lock(mutex_);
     mail_.done = true;
@@ -103,6 +111,8 @@ void Watcher::leave() {
 }
 
 void Watcher::end_process(int status, bool others_may_run) {
+    take_warnings();
+    tell_last_warnings();
     if (others_may_run) {
         std::function<void()> abort;
         {
@@ -137,12 +147,21 @@ void* Watcher::thread_main(void* self) {
     return nullptr;
 }
 
+void Watcher::take_warnings() {
+    std::vector<std::string> warnings;
+    {
+        const std::lock_guard lock(mutex_);
+        warnings.swap(mail_.warnings);
+    }
+    for (const std::string& text : warnings) warned_here(text);
+}
+
 void Watcher::take_mail() {
+    take_warnings();  // before a failure that they may explain
     Mail mail;
     {
         const std::lock_guard lock(mutex_);
-        mail = std::move(mail_);
-        mail_ = {};
+        mail = std::exchange(mail_, {});
     }
     if (mail.failure) failed_here(std::move(*mail.failure));
     if (mail.done) done_here();
@@ -177,6 +196,7 @@ void Watcher::loop() {
             if (waits[i].revents != 0) handle(waits[i]);
         take_mail();
     }
+    tell_last_warnings();
 }
 
 }  // namespace ailab::dist
