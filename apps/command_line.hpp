@@ -14,6 +14,7 @@ struct CommandLine {
     std::vector<std::string> plugins;
     std::string work_dir;
     std::string launcher;
+    std::string progress;
     std::string kind;   // --list-modules
     bool json = false;  // --list-modules
     std::string plugin_to_describe;

@@ -15,6 +15,7 @@
 #include "plugin/plugin_host.hpp"
 #include "run_folder.hpp"
 #include "runner.hpp"
+#include "schema/progress.hpp"
 
 namespace ailab {
 
@@ -206,6 +207,9 @@ int train(const ConfigInput& input, const std::string& launcher) {
         init_method = started.config.dist.init_method;
         if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
         check_world(started.config, started.placement);
+        // Of several ranks all have the same hooks: those may call collectives.
+        if (started.placement.world_size > 1 || isatty(STDERR_FILENO))
+            add_progress_hook(started.config);
         started.device = choose_device(started.config, started.placement);
         started.backends =
             choose_backends(started.config, started.placement, started.device.device->type());

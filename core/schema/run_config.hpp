@@ -92,6 +92,7 @@ struct ConfigInput {
     std::vector<std::string> overrides;  // key=value
     std::vector<std::string> plugins;    // --plugins
     std::string work_dir;                // --work-dir, or ""
+    std::string progress;                // --progress, or ""
 };
 
 /// Reads, expands, overrides and checks. Loads the plugins that the file and the command line name.
