@@ -1,5 +1,7 @@
 // The multilayer perceptron of the tests and benchmarks.
 #include <ailab/ailab.hpp>
+#include <chrono>
+#include <thread>
 
 AILAB_PLUGIN("test_mlp", "1.0", "The multilayer perceptron of the tests")
 
@@ -9,26 +11,29 @@ class MLP : public ailab::Model {
   public:
     struct Options {
         int64_t in = 784, hidden = 64, out = 10;
-        double dropout = 0;
+        double dropout = 0, delay = 0;
         void visit(ailab::OptionVisitor& v) {
             v.option("in", in, "numbers of a sample", ailab::at_least(1));
             v.option("hidden", hidden, "width of the hidden layer", ailab::at_least(1));
             v.option("out", out, "number of classes", ailab::at_least(1));
             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0, 1));
+            v.option("delay", delay, "seconds that a forward pass takes longer",
+                     ailab::at_least(0));
         }
     };
-    explicit MLP(const Options& o) : dropout_(o.dropout) {
+    explicit MLP(const Options& o) : dropout_(o.dropout), delay_(o.delay) {
         fc1 = register_module("fc1", torch::nn::Linear(o.in, o.hidden));
         fc2 = register_module("fc2", torch::nn::Linear(o.hidden, o.out));
     }
     ailab::Tensor forward(const ailab::Tensor& input) override {
+        if (delay_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(delay_));
         ailab::Tensor x = torch::relu(fc1(input.flatten(1)));
         if (dropout_ > 0) x = torch::dropout(x, dropout_, is_training());
         return fc2(x);
     }
 
   private:
-    double dropout_;
+    double dropout_, delay_;
     torch::nn::Linear fc1{nullptr}, fc2{nullptr};
 };
 AILAB_REGISTER_MODEL(MLP, "Two linear layers with a ReLU between them")
