@@ -144,7 +144,7 @@ void read_list_modules(const std::vector<std::string>& words, const po::variable
 std::string choice(const po::variables_map& values, const std::string& option,
                    const std::vector<std::string>& choices) {
     const std::string value = text(values, option);
-    if (!values.count(option) || std::find(choices.begin(), choices.end(), value) != choices.end())
+    if (value.empty() || std::find(choices.begin(), choices.end(), value) != choices.end())
         return value;
     throw ConfigError(concat("--", option, " ", value, " is unknown.", did_you_mean(value, choices),
                              " It takes: ", join(choices), "."));

@@ -122,7 +122,7 @@ class InATerminal(ProgressTest):
         self.assertEqual(terminal.wait(), 1, terminal.raw)
         lines = terminal.screen.lines()
         message = next(i for i, line in enumerate(lines) if line.startswith("ailab: ["))
-        self.assertIn("the model has had enough", " ".join(lines[message:]))
+        self.assertIn("the model has had enough", "".join(lines[message:]))
         self.assertRegex(lines[message - 1], BAR)
         log = (self.run_folder().path / "train.log").read_text()
         self.assertRegex(log, r"ERROR - ailab: \[rank 0, .*the model has had enough")

@@ -43,7 +43,7 @@ class Refused(InFolder):
             ([config, "--progress=bra"],
              "--progress bra is unknown. Did you mean bar? It takes: auto, bar, plain, off."),
             ([config, "--progress="],
-             "--progress  is unknown. It takes: auto, bar, plain, off."),
+             "option --progress needs a value." + HELP),
         ]
         for arguments, text in table:
             with self.subTest(arguments=arguments):
