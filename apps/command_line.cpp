@@ -24,6 +24,7 @@ po::options_description known_options() {
     add("launcher", po::value<std::string>());
     add("progress", po::value<std::string>());
     add("list-modules", po::value<std::string>()->implicit_value(""));
+    add("dry-run", po::bool_switch());
     add("json", po::bool_switch());
     add("describe", po::value<std::string>());
     add("version", po::bool_switch());
@@ -166,6 +167,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     line.launcher = choice(values, "launcher", launcher_names());
     line.progress = choice(values, "progress", progress_modes);
     line.json = values["json"].as<bool>();
+    line.dry_run = values["dry-run"].as<bool>();
     const std::vector<std::string> words = texts(values, "words");
 
     if (values["help"].as<bool>()) {

@@ -17,6 +17,7 @@ struct CommandLine {
     std::string progress;
     std::string kind;   // --list-modules
     bool json = false;  // --list-modules
+    bool dry_run = false;
     std::string plugin_to_describe;
 };
 

@@ -39,21 +39,50 @@ BackgroundWriter::~BackgroundWriter() {
 void BackgroundWriter::write(const std::string& path, const std::string& pointer,
                              const Checkpoint& checkpoint, std::unique_ptr<Comm> comm) {
     wait();
-    auto body = [this, path, pointer, copy = copy_of(checkpoint),
-                 comm = std::shared_ptr<Comm>(std::move(comm))] {
-        try {
+    start(
+        [path, pointer, copy = copy_of(checkpoint), comm = std::shared_ptr<Comm>(std::move(comm))] {
             const auto begin = std::chrono::steady_clock::now();
             write_checkpoint(path, pointer, copy, *comm);
             const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
             char seconds[32];
             std::snprintf(seconds, sizeof seconds, "%.2f", taken.count());
             log_info("saved checkpoint ", path, " in ", seconds, " s, beside the training");
+        });
+}
+
+void BackgroundWriter::write_weights(const std::string& path, const NamedTensors& weights,
+                                     std::unique_ptr<Comm> comm) {
+    wait();
+    const at::NoGradGuard no_grad;
+    NamedTensors copy;
+    if (comm->rank() == 0)
+        for (const auto& [name, tensor] : weights)
+            copy.emplace_back(name, tensor.detach().to(at::kCPU, /*non_blocking=*/false, true));
+    start([path, copy = std::move(copy), comm = std::shared_ptr<Comm>(std::move(comm))] {
+        // All ranks learn of a failure.
+        std::string error;
+        if (comm->rank() == 0) {
+            try {
+                ailab::write_weights(path, copy);
+            } catch (const std::exception& failure) {
+                error = failure.what();
+            }
+        }
+        error = comm->broadcast_text(error);
+        if (!error.empty()) throw Error(error);
+        log_info("saved weights ", path);
+    });
+}
+
+void BackgroundWriter::start(std::function<void()> work) {
+    thread_ = start_thread("ailab-saver", [this, work = std::move(work)] {
+        try {
+            work();
         } catch (...) {
             error_ = std::current_exception();
         }
         ended_.store(true, std::memory_order_release);
-    };
-    thread_ = start_thread("ailab-saver", std::move(body));
+    });
 }
 
 void BackgroundWriter::finish_within(std::chrono::milliseconds limit) noexcept {

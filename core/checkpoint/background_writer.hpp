@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,6 +25,9 @@ class BackgroundWriter {
     /// the writing thread alone. All ranks call it alike.
     void write(const std::string& path, const std::string& pointer, const Checkpoint& checkpoint,
                std::unique_ptr<Comm> comm);
+    /// The same for a file of weights alone, which rank 0 writes.
+    void write_weights(const std::string& path, const NamedTensors& weights,
+                       std::unique_ptr<Comm> comm);
     /// Throws what a write that has ended threw. Cheap: called each iteration.
     void check() {
         if (ended_.load(std::memory_order_acquire)) wait();
@@ -34,6 +38,8 @@ class BackgroundWriter {
     void finish_within(std::chrono::milliseconds limit) noexcept;
 
   private:
+    void start(std::function<void()> work);
+
     std::thread thread_;
     std::atomic<bool> ended_{false};
     std::exception_ptr error_;

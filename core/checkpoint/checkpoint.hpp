@@ -42,5 +42,10 @@ void write_checkpoint(const std::string& path, const std::string& pointer,
 void validate_checkpoint(const std::string& path);
 /// Reads what rank `rank` needs. Checks the form of the files, not their checksums.
 Checkpoint read_checkpoint(const std::string& path, int rank);
+/// What one rank had of its own.
+State read_rank_state(const std::string& path, int rank);
+
+/// Writes weights alone as a .safetensors file: complete, or what was there before.
+void write_weights(const std::string& path, const NamedTensors& weights);
 
 }  // namespace ailab

@@ -61,6 +61,10 @@ void validate_checkpoint(const std::string& path) {
     }
 }
 
+State read_rank_state(const std::string& path, int rank) {
+    return read_rank(path + "/" + checkpoint_file::rank(rank));
+}
+
 Checkpoint read_checkpoint(const std::string& path, int rank) {
     const Manifest manifest = read_manifest(path);
     Checkpoint checkpoint;
@@ -74,8 +78,7 @@ Checkpoint read_checkpoint(const std::string& path, int rank) {
     const std::string values =
         read_file(path + "/" + checkpoint_file::state_values, max_values_size);
     unpack_states(tensors, values, path, checkpoint.modules, checkpoint.run);
-    if (rank < manifest.world_size)
-        checkpoint.rank = read_rank(path + "/" + checkpoint_file::rank(rank));
+    if (rank < manifest.world_size) checkpoint.rank = read_rank_state(path, rank);
     return checkpoint;
 }
 

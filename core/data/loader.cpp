@@ -84,8 +84,6 @@ struct Loader::State {
     };
 
     explicit State(LoaderOptions given) : options(std::move(given)) {
-        taken = first = options.start_epoch * iterations() + options.start_iteration;
-        started = first;
         ahead = options.prefetch;
         rest_until = ahead - 1;
     }
@@ -97,6 +95,10 @@ struct Loader::State {
         }
         work.notify_all();
         for (std::thread& thread : threads) thread.join();
+    }
+
+    void seek(int64_t epoch, int64_t iteration) {
+        taken = started = first = epoch * iterations() + iteration;
     }
 
     int64_t iterations() const { return options.plan.iterations(); }
@@ -238,6 +240,11 @@ Batch Loader::next() {
     if (wake) s.work.notify_all();
     if (node.mapped().error) std::rethrow_exception(node.mapped().error);
     return std::move(node.mapped().batch);
+}
+
+void Loader::seek(int64_t epoch, int64_t iteration) {
+    if (!state_->threads.empty()) throw Error("Loader::seek() after the first next()");
+    state_->seek(epoch, iteration);
 }
 
 void Loader::recycle(Batch batch) {

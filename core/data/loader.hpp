@@ -21,8 +21,6 @@ struct LoaderOptions {
     bool channels_last = false;
     at::ScalarType dtype = at::kFloat;  // of floating-point fields
     std::string name;                   // "data.train": for messages
-    int64_t start_epoch = 0;
-    int64_t start_iteration = 0;
 };
 
 /// Deals batches in order, made ahead by threads. An endless stream over epochs: the next epoch's
@@ -31,6 +29,9 @@ class Loader {
   public:
     explicit Loader(LoaderOptions options);
     ~Loader();
+
+    /// The stream goes on from here. Before the first next().
+    void seek(int64_t epoch, int64_t iteration);
 
     /// The next batch of this rank. Rethrows what making it threw, with the sample named.
     Batch next();

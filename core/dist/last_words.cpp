@@ -66,6 +66,10 @@ const char* signal_name(int signal) noexcept {
             return "SIGTERM";
         case SIGINT:
             return "SIGINT";
+        case SIGHUP:
+            return "SIGHUP";
+        case SIGUSR2:
+            return "SIGUSR2";
     }
     return "a signal";
 }

@@ -169,11 +169,14 @@ void BucketReducer::take_in(Slot& slot, at::Tensor& gradient) {
     gradient = slot.view;
 }
 
-/// What had no gradient here counts as zero.
+/// Gradients that were put there without a backward are taken in; what has none counts as zero.
 void BucketReducer::fill_gaps() {
     const at::NoGradGuard no_grad;
-    for (Slot& slot : slots_)
-        if (!slot.has_gradient) slot.view.zero_();
+    for (Slot& slot : slots_) {
+        if (slot.has_gradient) continue;
+        at::Tensor& gradient = slot.parameter.mutable_grad();
+        gradient.defined() ? take_in(slot, gradient) : void(slot.view.zero_());
+    }
 }
 
 void BucketReducer::launch_ready(size_t end) {

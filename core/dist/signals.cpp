@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 
 #include "last_words.hpp"
 #include "log/log.hpp"
@@ -18,6 +19,10 @@ namespace {
 
 // What a signal handler may touch: no locks, no allocation.
 std::atomic<int> first_signal{0};
+std::atomic<int64_t> first_signal_at{0};  // ns
+std::atomic<bool> checkpoint_wanted{false};
+std::atomic<bool> end_wanted{false};  // by SIGUSR2
+std::atomic<bool> graceful{false};
 std::atomic<int> wake{-1};
 std::atomic<const BeatCell*> own_beat{nullptr};
 std::array<char, 64> own_host{};
@@ -25,12 +30,22 @@ std::array<char, 64> own_host{};
 static_assert(std::atomic<int>::is_always_lock_free &&
               std::atomic<const BeatCell*>::is_always_lock_free);
 
+constexpr std::array taken_over = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
+/// A terminal and a launcher may both pass on the same wish: so soon it is not a second one.
+constexpr int64_t same_wish = 200'000'000;  // ns
+
 sigset_t stop_signals() {
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    for (const int signal : taken_over) sigaddset(&set, signal);
     return set;
+}
+
+int64_t now_ns() noexcept {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
 /// Text in a fixed buffer, for the handler.
@@ -54,15 +69,31 @@ class FixedText {
     size_t size_ = 0;
 };
 
-/// True for the first signal; a second one does not return.
-bool note(int signal) noexcept {
+/// Keeps the wish; a second one to end does not return.
+void note(int signal) noexcept {
+    if (signal == SIGUSR1) {
+        checkpoint_wanted = true;
+        return;
+    }
+    if (signal == SIGUSR2) {
+        end_wanted = true;
+        return;
+    }
     int none = 0;
-    if (first_signal.compare_exchange_strong(none, signal)) return true;
-    ::_exit(128 + signal);
+    if (first_signal.compare_exchange_strong(none, signal)) {
+        first_signal_at = now_ns();
+        return;
+    }
+    if (now_ns() - first_signal_at.load() > same_wish) ::_exit(128 + signal);
+}
+
+bool ends_at_once(int signal) noexcept {
+    return !graceful.load() && signal != SIGUSR1 && signal != SIGUSR2;
 }
 
 void end_alone(int signal) {
     note(signal);
+    if (!ends_at_once(signal)) return;
     FixedText line;
     if (console_is_drawn_on()) line << "\n";
     line << "ailab: [rank 0, " << own_host.data() << "] ";
@@ -89,6 +120,21 @@ int stop_requested() noexcept {
     return first_signal.load(std::memory_order_relaxed);
 }
 
+SignalRequests take_signal_requests() noexcept {
+    SignalRequests requests;
+    requests.checkpoint = checkpoint_wanted.exchange(false, std::memory_order_relaxed);
+    requests.stop = first_signal.load(std::memory_order_relaxed);
+    if (requests.stop == 0 && end_wanted.load(std::memory_order_relaxed)) requests.stop = SIGUSR2;
+    return requests;
+}
+
+void set_graceful_stop(bool value) noexcept {
+    graceful = value;
+}
+bool graceful_stop() noexcept {
+    return graceful;
+}
+
 SignalGuard::SignalGuard(const BeatCell& beat, const std::string& host) {
     own_beat = &beat;
     own_host.fill('\0');
@@ -105,21 +151,27 @@ SignalGuard::SignalGuard(int wake_fd) {
 }
 
 SignalGuard::~SignalGuard() {
-    sigaction(SIGTERM, &term_before_, nullptr);
-    sigaction(SIGINT, &int_before_, nullptr);
+    for (const auto& [signal, before] : before_) sigaction(signal, &before, nullptr);
     if (blocked_) pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 void SignalGuard::install(void (*handler)(int)) {
     first_signal = 0;
+    checkpoint_wanted = end_wanted = false;
     struct sigaction action {};
     action.sa_handler = handler;
     action.sa_mask = {};
     action.sa_flags = SA_RESTART;
-    sigaction(SIGTERM, &action, &term_before_);
-    sigaction(SIGINT, &action, &int_before_);
-    // A background job of a shell is started with SIGINT ignored, and is to stay so.
-    if (int_before_.sa_handler == SIG_IGN) sigaction(SIGINT, &int_before_, nullptr);
+    for (const int signal : taken_over) {
+        struct sigaction before {};
+        sigaction(signal, &action, &before);
+        // A background job of a shell is started with SIGINT ignored, nohup with SIGHUP: so it is
+        // to stay.
+        if (before.sa_handler == SIG_IGN)
+            sigaction(signal, &before, nullptr);
+        else
+            before_.emplace_back(signal, before);
+    }
 }
 
 void unblock_stop_signals() {

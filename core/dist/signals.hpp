@@ -3,21 +3,37 @@
 
 #include <csignal>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "heartbeat.hpp"
 
 namespace ailab::dist {
 
-/// The first SIGTERM or SIGINT that this process got, or 0. A run that wants to stop gracefully
-/// looks here at its step boundaries.
+/// The first of SIGTERM, SIGINT, SIGHUP that this process got, or 0.
 int stop_requested() noexcept;
 
-/// Takes over SIGTERM and SIGINT while it lives. A second one ends the process at once.
+/// What signals ask of this process since they were last taken.
+struct SignalRequests {
+    /// SIGTERM, SIGINT, SIGHUP or SIGUSR2: end after a checkpoint; 0: none.
+    int stop = 0;
+    /// SIGUSR1: a checkpoint, and go on.
+    bool checkpoint = false;
+};
+SignalRequests take_signal_requests() noexcept;
+
+/// Whether the run looks at stop requests at its step boundaries and ends by itself (true), or a
+/// stop ends the process at once (false, as at the start).
+void set_graceful_stop(bool graceful) noexcept;
+bool graceful_stop() noexcept;
+
+/// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while it lives. Of those that end the
+/// run a second one ends the process at once.
 class SignalGuard {
   public:
     /// For a job of one rank: the handler itself says where the run was and ends the process.
     SignalGuard(const BeatCell& beat, const std::string& host);
-    /// For several ranks: the handler wakes the watcher's thread through this eventfd. Both signals
+    /// For several ranks: the handler wakes the watcher's thread through this eventfd. The signals
     /// are blocked in the calling thread and in those it starts from now on, so that system calls
     /// there are not interrupted.
     explicit SignalGuard(int wake_fd);
@@ -30,8 +46,7 @@ class SignalGuard {
 
     bool blocked_ = false;
     sigset_t mask_before_{};
-    struct sigaction term_before_ {};
-    struct sigaction int_before_ {};
+    std::vector<std::pair<int, struct sigaction>> before_;
 };
 
 /// In the watcher's thread: the one that takes the signals.

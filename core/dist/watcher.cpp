@@ -110,8 +110,17 @@ void Watcher::leave() {
     stop_thread();
 }
 
+void Watcher::watch_parent() {
+    parent_ = ::getppid();
+}
+
 void Watcher::end_process(int status, bool others_may_run) {
-    take_warnings();
+    std::vector<std::string> warnings;
+    {
+        const std::lock_guard lock(mutex_);
+        warnings.swap(mail_.warnings);
+    }
+    for (const std::string& text : warnings) warned_here(text);
     tell_last_warnings();
     if (others_may_run) {
         std::function<void()> abort;
@@ -147,26 +156,17 @@ void* Watcher::thread_main(void* self) {
     return nullptr;
 }
 
-void Watcher::take_warnings() {
-    std::vector<std::string> warnings;
-    {
-        const std::lock_guard lock(mutex_);
-        warnings.swap(mail_.warnings);
-    }
-    for (const std::string& text : warnings) warned_here(text);
-}
-
 void Watcher::take_mail() {
-    take_warnings();  // before a failure that they may explain
     Mail mail;
     {
         const std::lock_guard lock(mutex_);
         mail = std::exchange(mail_, {});
     }
+    for (const std::string& text : mail.warnings) warned_here(text);
     if (mail.failure) failed_here(std::move(*mail.failure));
     if (mail.done) done_here();
     if (mail.leave) leave_here();
-    if (const int signal = stop_requested(); signal && !signal_seen_) {
+    if (const int signal = stop_requested(); signal && !signal_seen_ && !graceful_stop()) {
         signal_seen_ = true;
         stopped_here(signal);
     }
@@ -178,6 +178,12 @@ void Watcher::loop() {
     while (!left_) {
         Clock::time_point now = Clock::now();
         if (now >= next_beat) {
+            if (const pid_t parent = parent_.exchange(0); parent != 0) {
+                if (::getppid() != parent)
+                    failed_here(report("the launcher that started this rank is gone", 1));
+                else
+                    parent_ = parent;
+            }
             send_beat();
             next_beat = now + beat_interval;
         }

@@ -52,6 +52,8 @@ class Watcher {
     void warn(const std::string& text);
     /// Waits until every rank has called this.
     void wait_for_done();
+    /// Ends the job when the launcher, this process's parent, is gone.
+    void watch_parent();
     /// Leaves the job in good order and ends the thread.
     void leave();
 
@@ -92,7 +94,6 @@ class Watcher {
     static void* thread_main(void* self);
     void loop();
     void take_mail();
-    void take_warnings();
     void wake();
 
     struct Mail {
@@ -105,6 +106,7 @@ class Watcher {
     Fd wake_;
     SignalGuard signals_;
     pthread_t thread_{};
+    std::atomic<pid_t> parent_{0};  // 0: nobody to watch
     bool running_ = false;
     bool signal_seen_ = false;
 

@@ -15,7 +15,8 @@ std::vector<std::string> output_keys(const Model& model, const Binding& binding)
     return keys;
 }
 
-ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss)
+ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
+                         const std::optional<AutocastPlan>& autocast, c10::DeviceType device)
     : model_(model),
       loss_(loss),
       model_binding_(config.model.binding()),
@@ -24,7 +25,9 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss)
       loss_label_(concat("loss \"", config.loss.type(), "\"")),
       model_inputs_(model.inputs()),
       outputs_(model.outputs()),
-      output_keys_(output_keys(model, model_binding_)) {
+      output_keys_(output_keys(model, model_binding_)),
+      autocast_(autocast),
+      device_(device) {
     if (!loss_) return;
     loss_inputs_ = loss_->inputs();
     term_names_ = loss_->term_names();
@@ -34,6 +37,7 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss)
 void ForwardPass::run_model(Batch& batch) const {
     Batch returned;
     try {
+        const AutocastScope scope = autocast();
         returned =
             model_.forward_batch(bind_inputs(batch, model_inputs_, model_binding_, model_label_));
     } catch (...) {
@@ -44,14 +48,16 @@ void ForwardPass::run_model(Batch& batch) const {
         if (found == returned.fields.end())
             throw Error(concat(model_label_, " declares the output \"", outputs_[i],
                                "\" and did not return it; it returned: ", returned.describe()));
+        if (autocast_) to_full_precision(found->second);
         batch.set(output_keys_[i], std::move(found->second));
     }
 }
 
-std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch) const {
+std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch, int64_t samples) const {
     try {
-        std::vector<LossTerm> terms =
-            loss_->terms(bind_inputs(batch, loss_inputs_, loss_binding_, loss_label_));
+        Batch inputs = bind_inputs(batch, loss_inputs_, loss_binding_, loss_label_);
+        inputs.global_size = samples;
+        std::vector<LossTerm> terms = loss_->terms(inputs);
         check_terms(terms, term_names_, own_weights_, loss_label_);
         return terms;
     } catch (...) {

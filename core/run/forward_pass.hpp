@@ -4,6 +4,7 @@
 
 #include "ailab/loss.hpp"
 #include "ailab/model.hpp"
+#include "autocast.hpp"
 #include "schema/run_config.hpp"
 
 namespace ailab {
@@ -17,14 +18,19 @@ std::vector<std::string> output_keys(const Model& model, const Binding& binding)
 class ForwardPass {
   public:
     /// `loss` may be null.
-    ForwardPass(const RunConfig& config, Model& model, Loss* loss);
+    ForwardPass(const RunConfig& config, Model& model, Loss* loss,
+                const std::optional<AutocastPlan>& autocast, c10::DeviceType device);
 
     /// Runs the model and joins its outputs into the batch.
     void run_model(Batch& batch) const;
     bool has_loss() const { return loss_ != nullptr; }
-    /// The loss of a batch that has the outputs.
-    std::vector<LossTerm> loss_terms(const Batch& batch) const;
+    /// The loss of a batch that has the outputs. `samples` is the number of samples, over all
+    /// ranks, that make one step together.
+    std::vector<LossTerm> loss_terms(const Batch& batch, int64_t samples) const;
+    /// For a model that owns its step.
+    AutocastScope autocast() const { return {autocast_, device_}; }
     size_t term_count() const { return term_names_.size(); }
+    const std::string& term_name(size_t index) const { return term_names_.at(index); }
     bool has_own_weights() const { return own_weights_; }
 
     /// `model "ResNet"`: for messages.
@@ -44,6 +50,8 @@ class ForwardPass {
     std::vector<std::string> loss_inputs_;
     std::vector<std::string> term_names_;
     bool own_weights_ = false;
+    const std::optional<AutocastPlan> autocast_;
+    const c10::DeviceType device_;
 };
 
 }  // namespace ailab

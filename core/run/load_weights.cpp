@@ -8,7 +8,6 @@
 #include <sstream>
 
 #include "ailab/error.hpp"
-#include "checkpoint/safetensors.hpp"
 
 namespace ailab {
 
@@ -36,9 +35,12 @@ void load_weights(torch::nn::Module& model, const std::string& given) {
     const std::string path = follow_pointer(given);
     const bool folder = std::filesystem::is_directory(path);
     const std::string file = folder ? path + "/model.safetensors" : path;
-    std::map<std::string, at::Tensor> loaded;
-    for (auto& [name, tensor] : read_safetensors(file)) loaded.emplace(name, tensor);
+    copy_weights(model, read_safetensors(file), "load_from: " + file);
+}
 
+void copy_weights(torch::nn::Module& model, const NamedTensors& weights,
+                  const std::string& source) {
+    const std::map<std::string, at::Tensor> loaded(weights.begin(), weights.end());
     std::map<std::string, at::Tensor> wanted;
     for (const auto& item : model.named_parameters()) wanted.emplace(item.key(), item.value());
     for (const auto& item : model.named_buffers()) wanted.emplace(item.key(), item.value());
@@ -58,7 +60,7 @@ void load_weights(torch::nn::Module& model, const std::string& given) {
     for (const auto& [name, tensor] : loaded)
         if (!wanted.count(name)) problems.push_back(concat("the model has no \"", name, "\""));
     if (!problems.empty())
-        throw Error(concat("load_from: ", file, " does not fit the model: ", join(problems, "; ")));
+        throw Error(concat(source, " does not fit the model: ", join(problems, "; ")));
 
     const at::NoGradGuard no_grad;
     for (const auto& [name, tensor] : wanted) tensor.detach().copy_(loaded.at(name));

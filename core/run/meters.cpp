@@ -64,6 +64,28 @@ std::vector<std::string> Meters::names_everywhere() {
     return agreed_;
 }
 
+Node Meters::save() const {
+    Node::List list;
+    for (const Sum& sum : sums_) {
+        const double on_device = sum.on_device.defined() ? sum.on_device.item<double>() : 0;
+        list.push_back(
+            Node::list({Node::string(sum.name), Node(sum.sum + on_device), Node(sum.weight)}));
+    }
+    return Node::list(std::move(list));
+}
+
+void Meters::load(const Node& saved) {
+    if (!saved.is_list()) throw Error("the saved averages are no list");
+    for (const Node& entry : saved.items()) {
+        if (!entry.is_list() || entry.items().size() != 3 || !entry.items()[0].is_string() ||
+            !entry.items()[1].is_number() || !entry.items()[2].is_number())
+            throw Error("a saved average is no [name, sum, weight]");
+        Sum& sum = find(entry.items()[0].as_string());
+        sum.sum += entry.items()[1].as_float();
+        sum.weight += entry.items()[2].as_float();
+    }
+}
+
 std::vector<std::pair<std::string, double>> Meters::reduce() {
     const std::vector<std::string> names = names_everywhere();
     std::vector<double> values;  // a sum and a weight each

@@ -18,6 +18,11 @@ class Meters final : public MeterWindow {
     void add(const std::string& name, const Tensor& mean, double weight);
     std::vector<std::pair<std::string, double>> reduce() override;
 
+    /// This rank's sums. Waits for the device.
+    Node save() const;
+    /// Goes on with saved sums, beside what is there already.
+    void load(const Node& saved);
+
   private:
     struct Sum {
         std::string name;

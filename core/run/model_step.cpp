@@ -55,18 +55,22 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
     update.begin();
     const double local = normaliser.value_or(double(batch.size));
     const double global = normaliser ? global_sum(local) : double(batch.global_size);
+    const Tensor scale = runner_.scaler_ ? runner_.scaler_->scale() : Tensor();
     if (batch.size > 0) {
-        const Tensor mean = loss();
+        const Tensor mean = [&] {
+            const AutocastScope scope = runner_.forward_.autocast();
+            return loss();
+        }();
         if (!mean.defined() || mean.dim() != 0)
             throw Error(concat("the loss given to update(\"", optimizer, "\") must be a scalar"));
-        update.backward({mean}, {global == 0 ? 0 : local / global});
+        update.backward({mean}, {global == 0 ? 0 : local / global}, /*last=*/true, scale);
     }
     runner_.call(&Hook::after_backward, "after_backward");
-    update.reduce();
-    runner_.call(&Hook::before_step, "before_step");
-    update.step();
-    runner_.call(&Hook::after_step, "after_step");
-    update.drop_gradients();
+    runner_.note_requests(update.reduce(runner_.own_requests()));
+    runner_.check_unused(update);
+    runner_.finish_step(update, [&] {
+        update.optimizer().step({}, scale.defined() ? runner_.scaler_->found_inf() : Tensor());
+    });
 }
 
 void ModelStep::record(const std::string& name, const Tensor& value) {

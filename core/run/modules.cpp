@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
 #include "ailab/binding.hpp"
@@ -33,14 +34,17 @@ std::vector<PhaseConfig> phases_of(const RunConfig& config) {
     std::vector<PhaseConfig> phases;
     const DataConfig& data = config.data;
     if (used("train")) phases.push_back({Phase::train, data.train, data.train_dataloader});
-    if (used("val")) phases.push_back({Phase::val, data.val, data.val_dataloader});
+    // To see that a model can learn, it is validated on what it was trained on.
+    if (used("val"))
+        phases.push_back(
+            {Phase::val, config.overfit_batches ? data.train : data.val, data.val_dataloader});
     if (used("test")) phases.push_back({Phase::test, data.test, data.test_dataloader});
     return phases;
 }
 
-std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config) {
-    if (config.loader.sampler) return config.loader.sampler.create();
-    const bool shuffle = config.loader.shuffle.value_or(config.phase == Phase::train);
+std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config, bool overfit) {
+    if (config.loader.sampler && !overfit) return config.loader.sampler.create();
+    const bool shuffle = !overfit && config.loader.shuffle.value_or(config.phase == Phase::train);
     Node node = Node::map();
     node.set("type", Node::string(shuffle ? "DefaultSampler" : "SequentialSampler"));
     Problems problems;
@@ -49,7 +53,7 @@ std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config) {
     return std::static_pointer_cast<Sampler>(module.create());
 }
 
-BatchPlan plan_batches(const PhaseConfig& config, const RunConfig& run, const Job& job,
+BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job& job,
                        int64_t samples) {
     BatchPlan plan;
     plan.samples = samples;
@@ -58,7 +62,7 @@ BatchPlan plan_batches(const PhaseConfig& config, const RunConfig& run, const Jo
     plan.evaluation = config.phase != Phase::train;
     plan.drop_last = config.loader.drop_last;
     if (!plan.evaluation)
-        plan.batch_size = global_batch_size(run, job.world_size());
+        plan.batch_size = train_batch;
     else if (config.loader.global_batch_size)
         plan.batch_size = std::max<int64_t>(1, *config.loader.global_batch_size / plan.world_size);
     else
@@ -74,11 +78,14 @@ PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool cha
         throw ConfigError({{config.dataset.config.place, concat(name, " has no samples")}});
     LoaderOptions options;
     options.dataset = data.dataset;
-    options.sampler = make_sampler(config);
+    const std::optional<int64_t>& overfit = input.config.overfit_batches;
+    options.sampler = make_sampler(config, overfit && config.phase != Phase::test);
     for (const ModuleConfig& transform : config.dataset.config.transforms)
         options.transforms.push_back(std::static_pointer_cast<Transform>(transform.create()));
-    options.plan =
-        plan_batches(config, input.config, input.job, options.sampler->size(*data.dataset));
+    options.plan = plan_batches(config, input.global_batch_size, input.job,
+                                options.sampler->size(*data.dataset));
+    if (overfit && config.phase != Phase::test)
+        options.plan.samples = std::min(options.plan.samples, *overfit * input.global_batch_size);
     if (options.plan.iterations() == 0)
         throw ConfigError(
             {{config.dataset.config.place,
@@ -149,10 +156,24 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
                       concat("loss \"", config.loss.type(), "\""), problems);
 }
 
+/// What an optimizer that evaluates the loss several times a step cannot be combined with.
+void check_optimizer(const Optimizer& optimizer, const Place& place, const Modules& modules,
+                     const RunConfig& config, Problems& problems) {
+    if (!optimizer.needs_closure()) return;
+    const auto refuse = [&](const std::string& what) {
+        problems.add(place, concat("this optimizer evaluates the loss several times a step, which "
+                                   "does not go together with ",
+                                   what, "; leave that out, or take another optimizer"));
+    };
+    if (config.accumulative_counts > 1) refuse("accumulative_counts above 1");
+    if (config.clip_grad.max_norm || config.clip_grad.max_value) refuse("clip_grad");
+    if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
+        refuse("float16 training");
+    if (modules.model->owns_step()) refuse("a model that owns its step");
+}
+
 void make_optimizers(const BuildInput& input, Modules& modules, Problems& problems) {
     const RunConfig& config = input.config;
-    StepPlan plan{.bucket_mb = config.runtime.bucket_mb};
-    for (const auto& hook : modules.hooks) hook->plan_step(plan);
     const std::vector<std::string> wanted = modules.model->optimizer_names();
     std::vector<std::string> given;
     for (const auto& [name, spec] : config.optimizers) given.push_back(name);
@@ -191,31 +212,43 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
                          concat("model \"", config.model.type(), "\" has no parameter to train"));
             continue;
         }
-        modules.optimizers[name] = spec.create();
+        std::shared_ptr<Optimizer> optimizer = spec.create();
+        check_optimizer(*optimizer, spec.config.place, modules, config, problems);
+        std::vector<ParamGroup> groups =
+            make_groups(parameters, *modules.model, *optimizer, config.paramwise_cfg);
+        modules.optimizers[name] = optimizer;
         modules.updates[name] = std::make_unique<ParameterUpdate>(
-            modules.optimizers[name], std::move(parameters), input.job, plan);
+            optimizer, std::move(parameters), std::move(groups), input.job, modules.step);
     }
 }
 
-void make_hooks(const RunConfig& config, Modules& modules) {
-    struct Made {
-        std::shared_ptr<Hook> hook;
-        std::string name;
-        int priority;
-    };
-    std::vector<Made> made;
-    for (const NamedHook& named : config.hooks) {
-        if (!named.spec.config.enable) continue;
-        std::shared_ptr<Hook> hook = named.spec.create();
-        const int priority = named.spec.config.priority.value_or(hook->default_priority());
-        made.push_back({std::move(hook), named.name, priority});
+/// The names that monitors may follow.
+void plan_results(const Modules& modules, RunPlan& plan) {
+    for (const Phase phase : plan.phases) {
+        std::vector<std::string>& names = plan.results[phase];
+        if (modules.loss && phase != Phase::train) {
+            names.push_back("loss");
+            if (const auto terms = modules.loss->term_names(); terms.size() > 1)
+                names.insert(names.end(), terms.begin(), terms.end());
+        }
+        for (const auto& hook : modules.hooks)
+            for (std::string& name : hook->result_names(phase)) names.push_back(std::move(name));
     }
-    std::stable_sort(made.begin(), made.end(),
-                     [](const Made& a, const Made& b) { return a.priority < b.priority; });
-    for (Made& one : made) {
-        modules.hooks.push_back(std::move(one.hook));
-        modules.hook_names.push_back(std::move(one.name));
-    }
+}
+
+/// Two hooks must not write the same file.
+void check_output_paths(const Modules& modules, const RunConfig& config, Problems& problems) {
+    std::map<std::string, std::string> owners;
+    for (size_t i = 0; i < modules.hooks.size(); ++i)
+        for (const std::string& path : modules.hooks[i]->output_paths()) {
+            const auto [found, is_new] = owners.emplace(
+                std::filesystem::path(path).lexically_normal().string(), modules.hook_names[i]);
+            if (!is_new)
+                problems.add(place_of(config.source, "hooks." + modules.hook_names[i]),
+                             concat("the hooks \"", found->second, "\" and \"",
+                                    modules.hook_names[i], "\" both write ", path,
+                                    "; give one of them another folder, or remove it"));
+        }
 }
 
 }  // namespace
@@ -232,9 +265,36 @@ int64_t global_batch_size(const RunConfig& config, int world_size) {
     return *loader.global_batch_size;
 }
 
-Modules build_modules(const BuildInput& input) {
+Hooks make_hooks(const RunConfig& config) {
+    struct Made {
+        std::shared_ptr<Hook> hook;
+        std::string name;
+        int priority;
+    };
+    std::vector<Made> made;
+    for (const NamedHook& named : config.hooks) {
+        if (!named.spec.config.enable) continue;
+        std::shared_ptr<Hook> hook = named.spec.create();
+        const int priority = named.spec.config.priority.value_or(hook->default_priority());
+        made.push_back({std::move(hook), named.name, priority});
+    }
+    std::stable_sort(made.begin(), made.end(),
+                     [](const Made& a, const Made& b) { return a.priority < b.priority; });
+    Hooks hooks;
+    for (Made& one : made) {
+        hooks.hooks.push_back(std::move(one.hook));
+        hooks.names.push_back(std::move(one.name));
+    }
+    return hooks;
+}
+
+Modules build_modules(const BuildInput& input, Hooks hooks) {
     const RunConfig& config = input.config;
     Modules modules;
+    modules.hooks = std::move(hooks.hooks);
+    modules.hook_names = std::move(hooks.names);
+    modules.step.bucket_mb = config.runtime.bucket_mb;
+    for (const auto& hook : modules.hooks) hook->plan_step(modules.step);
     input.device.seed(config.seed);
     modules.model = config.model.create();
     place_module(*modules.model, input);
@@ -264,6 +324,14 @@ Modules build_modules(const BuildInput& input) {
             config.model.config.place,
             concat("output_keys names ", keys.size(), " outputs (", join(keys), "), but model \"",
                    config.model.type(), "\" returns ", outputs.size(), " (", join(outputs), ")"));
+    freeze_parameters(*modules.model, config, problems);
+    modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval,
+                                       place_of(config.source, "norm_eval"), problems);
+    if (config.accumulative_counts > 1 && modules.model->owns_step())
+        problems.add(place_of(config.source, "accumulative_counts"),
+                     concat("model \"", config.model.type(),
+                            "\" owns its step and accumulates nothing; leave accumulative_counts "
+                            "out"));
     RunPlan plan;
     for (const PhaseConfig& phase : phases_of(config)) {
         modules.data[phase.phase] = make_data(phase, input, channels_last);
@@ -271,8 +339,9 @@ Modules build_modules(const BuildInput& input) {
     }
     if (!modules.loss && !modules.model->owns_step())
         problems.add(config.source.place, "there is no loss; add loss: {type: …}");
-    make_hooks(config, modules);
     make_optimizers(input, modules, problems);
+    check_output_paths(modules, config, problems);
+    plan_results(modules, plan);
     for (const auto& hook : modules.hooks) hook->check(plan, problems);
     problems.check();
     for (const auto& [name, update] : modules.updates)

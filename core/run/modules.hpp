@@ -7,6 +7,7 @@
 #include "ailab/hook.hpp"
 #include "data/loader.hpp"
 #include "host/threads.hpp"
+#include "param_groups.hpp"
 #include "parameter_update.hpp"
 #include "schema/run_config.hpp"
 
@@ -29,6 +30,8 @@ struct Modules {
     /// In the order in which they run.
     std::vector<std::shared_ptr<Hook>> hooks;
     std::vector<std::string> hook_names;
+    StepPlan step;
+    FrozenNorms frozen_norms;
     /// One line each, for the log: what the host does around the model.
     std::vector<std::string> notes;
 };
@@ -39,11 +42,20 @@ struct BuildInput {
     Device& device;
     c10::Device torch_device;
     ThreadPlan threads;
+    /// Training samples a step takes over all ranks.
+    int64_t global_batch_size = 0;
 };
+
+/// The hooks that are enabled, in the order in which they run.
+struct Hooks {
+    std::vector<std::shared_ptr<Hook>> hooks;
+    std::vector<std::string> names;
+};
+Hooks make_hooks(const RunConfig& config);
 
 /// Makes all modules. Collective: weights come from rank 0. Throws ConfigError with everything that
 /// does not fit together, Error when a module cannot be made.
-Modules build_modules(const BuildInput& input);
+Modules build_modules(const BuildInput& input, Hooks hooks);
 
 /// The training batch over all ranks. Throws ConfigError when it does not divide.
 int64_t global_batch_size(const RunConfig& config, int world_size);

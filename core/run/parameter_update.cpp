@@ -6,17 +6,10 @@
 namespace ailab {
 
 ParameterUpdate::ParameterUpdate(std::shared_ptr<Optimizer> optimizer,
-                                 std::vector<NamedParameter> parameters, Job& job,
-                                 const StepPlan& plan)
+                                 std::vector<NamedParameter> parameters,
+                                 std::vector<ParamGroup> groups, Job& job, const StepPlan& plan)
     : optimizer_(std::move(optimizer)), parameters_(std::move(parameters)) {
-    ParamGroup group;
-    for (const NamedParameter& parameter : parameters_) {
-        group.names.push_back(parameter.name);
-        group.params.push_back(parameter.tensor);
-    }
-    group.lr = group.initial_lr = optimizer_->default_lr();
-    group.weight_decay = optimizer_->default_weight_decay();
-    optimizer_->add_group(std::move(group));
+    for (ParamGroup& group : groups) optimizer_->add_group(std::move(group));
     if (job.world_size() > 1)
         reducer_ = Reducer::create(parameters_, job.backend(), plan.bucket_mb);
 }
@@ -25,9 +18,15 @@ void ParameterUpdate::begin() {
     if (reducer_) reducer_->begin();
 }
 
-void ParameterUpdate::backward(const std::vector<Tensor>& roots,
-                               const std::vector<double>& factors) {
-    if (reducer_) reducer_->arm();
+void ParameterUpdate::backward(const std::vector<Tensor>& roots, const std::vector<double>& factors,
+                               bool last, const Tensor& scale) {
+    if (reducer_ && last) reducer_->arm();
+    if (scale.defined()) {
+        std::vector<Tensor> scaled;
+        for (size_t i = 0; i < roots.size(); ++i)
+            scaled.push_back((scale * factors[i]).to(roots[i].scalar_type()));
+        return torch::autograd::backward(roots, scaled);
+    }
     // The factor enters as the root's gradient: no operation, and the tensor is made once.
     if (root_factors_ != factors || root_gradients_.size() != roots.size()) {
         root_gradients_.clear();
@@ -39,8 +38,12 @@ void ParameterUpdate::backward(const std::vector<Tensor>& roots,
     torch::autograd::backward(roots, root_gradients_);
 }
 
-void ParameterUpdate::reduce() {
-    if (reducer_) reducer_->finish({});
+std::vector<double> ParameterUpdate::reduce(const std::vector<double>& numbers) {
+    return reducer_ ? reducer_->finish(numbers) : numbers;
+}
+
+std::vector<std::string> ParameterUpdate::unused() const {
+    return reducer_ ? reducer_->unused() : std::vector<std::string>();
 }
 
 void ParameterUpdate::drop_gradients() {

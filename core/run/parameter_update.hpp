@@ -14,15 +14,20 @@ namespace ailab {
 class ParameterUpdate {
   public:
     ParameterUpdate(std::shared_ptr<Optimizer> optimizer, std::vector<NamedParameter> parameters,
-                    Job& job, const StepPlan& plan);
+                    std::vector<ParamGroup> groups, Job& job, const StepPlan& plan);
 
-    /// Before the forward pass.
+    /// Before a step's first forward pass.
     void begin();
-    /// Backward from scalars, each with its factor.
-    void backward(const std::vector<Tensor>& roots, const std::vector<double>& factors);
-    /// Sums the gradients over the ranks; every rank must call it, also without a backward.
-    void reduce();
-    void step() { optimizer_->step(); }
+    /// Backward from scalars, each with its factor, and times `scale` if that is defined. `last`:
+    /// of the step's backward passes, so that gradients are reduced as they are complete.
+    void backward(const std::vector<Tensor>& roots, const std::vector<double>& factors, bool last,
+                  const Tensor& scale);
+    /// Sums the gradients over the ranks; every rank must call it, also without a backward. Returns
+    /// the sums of `numbers` (at most 8), which travel along.
+    std::vector<double> reduce(const std::vector<double>& numbers);
+    /// Names of the parameters that no rank has used in this step; known where gradients are
+    /// reduced.
+    std::vector<std::string> unused() const;
     /// Gradients of one process are dropped, not zeroed: the next backward takes cached memory.
     void drop_gradients();
 

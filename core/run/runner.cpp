@@ -6,7 +6,6 @@
 
 #include "ailab/log.hpp"
 #include "config/formats.hpp"
-#include "dist/store_comm.hpp"
 #include "error_context.hpp"
 
 namespace ailab {
@@ -19,7 +18,13 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       torch_device_(torch_device),
       modules_(modules),
       run_dir_(std::move(run_dir)),
-      forward_(config, *modules.model, modules.loss.get()) {
+      forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
+               torch_device.type()),
+      checkpoint_folder_(run_dir_ + "/checkpoints") {
+    if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
+        scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
+    if (modules.step.sync_batch_norm && job.world_size() > 1)
+        sync_batch_norm_ = std::make_unique<SyncBatchNorm>(job, torch_device.type());
     plan_length();
 }
 
@@ -44,6 +49,29 @@ void Runner::call(HookPoint point, const char* name) {
     }
 }
 
+void Runner::call_before_run() {
+    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        opening_hook_ = modules_.hook_names[i];
+        try {
+            modules_.hooks[i]->before_run(*this);
+        } catch (...) {
+            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", before_run"));
+        }
+    }
+    opening_hook_.clear();
+    saved_windows_.clear();
+}
+
+void Runner::call_after_load() {
+    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        try {
+            modules_.hooks[i]->after_load_checkpoint(*this, resumed_from_);
+        } catch (...) {
+            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", after_load_checkpoint"));
+        }
+    }
+}
+
 void Runner::on_exception(const std::string& message) noexcept {
     // The other ranks still run, so an epoch's checkpoint need not be lost with the next one.
     writer_.finish_within(std::chrono::seconds(3));
@@ -64,7 +92,17 @@ void Runner::beat() noexcept {
 
 std::shared_ptr<MeterWindow> Runner::open_window(Phase phase) {
     auto window = std::make_shared<Meters>(job_);
-    windows_[phase].push_back(window);
+    std::vector<std::shared_ptr<Meters>>& all = windows_[phase];
+    all.push_back(window);
+    // A hook's first, second, … window of a phase is the same one in the run that goes on.
+    int64_t number = 0;
+    std::string key;
+    do {
+        key = concat(opening_hook_, "/", phase_name(phase), "/", number++);
+    } while (named_windows_.count(key));
+    named_windows_[key] = window;
+    if (const auto saved = saved_windows_.find(key); saved != saved_windows_.end())
+        window->load(saved->second);
     return window;
 }
 
@@ -106,81 +144,6 @@ std::string Runner::output_folder(const std::optional<std::string>& given,
                                   const std::string& usual) const {
     if (given && !dry_run()) return *given;
     return (std::filesystem::path(run_dir_) / usual).string();
-}
-
-std::vector<std::pair<std::string, double>> Runner::loss_values() {
-    return {};
-}
-double Runner::grad_norm() {
-    return grad_norm_.value_or(0);
-}
-void Runner::skip_step(const std::string& reason) {
-    skip_reason_ = reason;
-}
-bool Runner::roll_back(const std::string& reason) {
-    roll_back_reason_ = reason;
-    return false;
-}
-void Runner::save_weights(const std::string&) {}
-
-// ---- checkpoints
-
-void Runner::save_checkpoint(const std::string& path) {
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
-        try {
-            modules_.hooks[i]->before_save_checkpoint(*this, path);
-        } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", before_save_checkpoint"));
-        }
-    }
-    broadcast_buffers();
-    Checkpoint checkpoint;
-    for (const auto& item : modules_.model->named_parameters())
-        checkpoint.model.emplace_back(item.key(), item.value().detach());
-    for (const auto& item : modules_.model->named_buffers())
-        checkpoint.model.emplace_back(item.key(), item.value().detach());
-
-    checkpoint.modules["model"] = modules_.model->save_state();
-    if (modules_.loss) {
-        State state = modules_.loss->save_state();
-        for (const auto& item : modules_.loss->named_parameters())
-            state.tensors["param/" + item.key()] = item.value().detach();
-        for (const auto& item : modules_.loss->named_buffers())
-            state.tensors["buffer/" + item.key()] = item.value().detach();
-        checkpoint.modules["loss"] = std::move(state);
-    }
-    for (const auto& [name, optimizer] : modules_.optimizers)
-        checkpoint.modules[name.empty() ? "optimizer" : "optimizer." + name] =
-            optimizer->save_state();
-    for (size_t i = 0; i < modules_.hooks.size(); ++i)
-        checkpoint.modules["hook." + modules_.hook_names[i]] = modules_.hooks[i]->save_state();
-
-    Node& run = checkpoint.run.values;
-    run.set("seed", Node(int64_t(config_.seed)));
-    run.set("epoch", Node(position_.epoch));
-    run.set("workflow_entry", Node(int64_t(position_.entry)));
-    run.set("workflow_repeat", Node(position_.repeat));
-    run.set("iter", Node(position_.iter));
-    run.set("step", Node(position_.step));
-    run.set("train_seconds", Node(train_seconds_));
-    run.set("train_samples", Node(train_samples_));
-    if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end()) {
-        const Loader& loader = *train->second.loader;
-        run.set("data_epoch", Node(loader.epoch()));
-        run.set("data_samples_dealt", Node(loader.plan().samples_after(loader.iteration())));
-        run.set("global_batch_size", Node(loader.plan().batch_size));
-    }
-    // The generator is seeded for each step from (seed, step, rank); its state is kept all the
-    // same, for hooks and models that draw between steps.
-    checkpoint.rank.tensors["generator"] = device_.rng_state();
-
-    checkpoint.manifest.set("epoch", Node(position_.epoch));
-    checkpoint.manifest.set("step", Node(position_.step));
-    checkpoint.manifest.set("world_size", Node(int64_t(job_.world_size())));
-    checkpoint.manifest.set("model", Node::string(config_.model.type()));
-    checkpoint.manifest.set("config", Node::string(config_text()));
-    writer_.write(path, config_.work_dir + "/last_checkpoint", checkpoint,
-                  make_store_comm(job_, concat("checkpoint-", checkpoints_++)));
 }
 
 }  // namespace ailab

@@ -4,20 +4,39 @@
 #include <vector>
 
 #include "checkpoint/background_writer.hpp"
+#include "dist/signals.hpp"
 #include "forward_pass.hpp"
 #include "host/clock.hpp"
+#include "loss_scaler.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
+#include "resume.hpp"
+#include "sync_batch_norm.hpp"
+#include "term_gradients.hpp"
 
 namespace ailab {
 
 /// Where the next iteration stands in the workflow: what a checkpoint stores.
 struct Position {
-    int64_t epoch = 0;   // training epochs (or rounds of iterations) that are complete
-    size_t entry = 0;    // of the workflow's list
-    int64_t repeat = 0;  // epochs of this entry that are complete
-    int64_t iter = 0;    // iterations of the present epoch that are complete
-    int64_t step = 0;    // optimizer steps
+    int64_t epoch = 0;       // training epochs (or rounds of iterations) that are complete
+    size_t entry = 0;        // of the workflow's list
+    int64_t repeat = 0;      // epochs of this entry that are complete
+    int64_t iter = 0;        // iterations of the present epoch that are complete
+    int64_t step = 0;        // optimizer steps
+    int64_t train_iter = 0;  // training iterations
+    /// Iterations of the present training phase, when a resumed run goes on in it; else 0.
+    int64_t iters = 0;
+};
+
+/// Optimizer steps of so many iterations of one phase.
+inline int64_t steps_of(int64_t iterations, int64_t accumulate) {
+    return (iterations + accumulate - 1) / accumulate;
+}
+
+/// The iterations of a training phase that make one optimizer step.
+struct StepWindow {
+    int64_t begin = 0, end = 0;
+    int64_t samples = 0;  // over all ranks
 };
 
 /// Runs the workflow: phases, the training step, hooks. Main thread.
@@ -26,7 +45,11 @@ class Runner final : public Run {
     Runner(const RunConfig& config, Job& job, Device& device, c10::Device torch_device,
            Modules& modules, std::string run_dir);
 
+    /// Takes over what a checkpoint holds. Before run().
+    void restore(const Resume& resume);
     void run();
+    /// The signal that ended the run, or 0.
+    int stop_signal() const { return stop_signal_; }
     /// The run failed on this rank: hooks save what they can.
     void on_exception(const std::string& message) noexcept;
 
@@ -80,18 +103,50 @@ class Runner final : public Run {
     void train_epoch(const WorkflowStep& step);
     void evaluate_epoch(Phase phase);
     void begin_phase(Phase phase, int64_t iterations);
+    bool is_due(const WorkflowStep& step) const;
+    int64_t train_iterations(const WorkflowStep& step);
+    void call_before_run();
+    void call_after_load();
+    bool stops_now(int64_t iteration);
+
+    // requests.cpp
+    std::vector<double> own_requests();
+    void note_requests(const std::vector<double>& sums);
+    void serve_requests();
+    void checkpoint_for_request();
+
+    // step.cpp
+    void begin_window(const PhaseData& data);
+    void shared_step();
+    void closure_step(ParameterUpdate& update);
+    void compute_gradients(ParameterUpdate& update, bool last);
+    bool keeps_terms_apart() const;
+    std::vector<double> term_factors();
+    std::vector<double> window_factors();
+    void add_to_window();
+    void record_terms(const std::vector<double>& factors);
+    void tell_loss_its_values();
+    void check_unused(const ParameterUpdate& update);
+    void finish_step(ParameterUpdate& update, const std::function<void()>& step);
+    void clip(ParameterUpdate& update);
+    void own_step();
+    void seed_step();
+
+    // state.cpp
+    Checkpoint gather_state();
+    State rank_state() const;
+    void restore_modules(const Resume& resume);
+    void restore_position(const State& run);
+    void restore_ranks(const Resume& resume);
+    void restore_window(const std::string& key, Meters& window);
+    void serve_roll_back();
 
     // iteration.cpp
     void train_iteration();
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
     void return_batch(PhaseData& data);
-    void shared_step();
-    std::vector<double> term_factors(const std::vector<LossTerm>& terms);
-    void record_loss(const std::vector<LossTerm>& terms, const std::vector<double>& factors);
-    void own_step();
     void broadcast_buffers();
-    void seed_step();
 
     // runner.cpp
     void call(HookPoint point, const char* name);
@@ -110,16 +165,36 @@ class Runner final : public Run {
 
     Progress progress_;
     Position position_;
+    int64_t round_epoch_ = 0;  // position_.epoch when the present round of the workflow began
     Batch batch_;
     std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined
     std::map<Phase, std::vector<std::shared_ptr<Meters>>> windows_;
     std::map<Phase, std::vector<std::pair<std::string, double>>> results_;
     std::string stop_reason_;
+    int stop_signal_ = 0;
     std::string resumed_from_;
     std::string checkpoint_folder_;
+    std::string newest_checkpoint_;              // of this run
+    int64_t saved_step_ = -1;                    // of the newest checkpoint
+    std::map<std::string, Node> saved_windows_;  // of the run that goes on, until they are opened
+    std::string opening_hook_;                   // whose before_run is being called
+    std::map<std::string, std::shared_ptr<Meters>> named_windows_;
+
+    // Of the present step.
+    StepWindow window_;
+    std::vector<LossTerm> terms_;
+    TermGradients term_gradients_;
+    std::vector<Tensor> window_sums_;     // of each term, over this rank's samples
+    std::vector<Tensor> window_weights_;  // of each term
+    std::vector<double> term_scales_;
+    int64_t window_samples_ = 0;  // on this rank
+    std::unique_ptr<LossScaler> scaler_;
+    std::unique_ptr<SyncBatchNorm> sync_batch_norm_;
+    ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
+    Tensor grad_norm_;
     std::string skip_reason_;
     std::string roll_back_reason_;
-    std::optional<double> grad_norm_;
+    dist::SignalRequests requests_;  // that all ranks know of
 
     Clock::time_point last_timing_;
     double data_seconds_ = 0;

@@ -1,7 +1,9 @@
 #include "train.hpp"
 
+#include <ATen/Context.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "ailab/log.hpp"
@@ -14,6 +16,7 @@
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run_folder.hpp"
+#include "run_lock.hpp"
 #include "runner.hpp"
 #include "schema/progress.hpp"
 
@@ -39,11 +42,6 @@ int refuse(const Placement& placement, const std::string& init_method, const std
 }
 
 void check_world(const RunConfig& config, const Placement& placement) {
-    if (config.resume_from) {
-        throw ConfigError({{place_of(config.source, "resume_from"),
-                            "resume_from: this version writes all that a resume needs and cannot "
-                            "resume yet; leave it out, or start from the weights with load_from"}});
-    }
     if (config.dist.world_size && *config.dist.world_size != placement.world_size) {
         throw ConfigError(
             {{place_of(config.source, "dist.world_size"),
@@ -109,8 +107,21 @@ void connect(Job& job, std::vector<BackendCandidate> candidates, c10::Device dev
     }
 }
 
+ResumePlan plan_resume(const RunConfig& config, const Hooks& hooks) {
+    ResumePlan plan;
+    if (config.dry_run) return plan;
+    for (const auto& hook : hooks.hooks) hook->plan_resume(plan);
+    if (config.resume_from) plan.from = *config.resume_from;
+    return plan;
+}
+
+void make_deterministic() {
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+    at::globalContext().setBenchmarkCuDNN(false);
+}
+
 void say_start(const RunConfig& config, Job& job, const ThreadPlan& threads, const Modules& modules,
-               const std::string& device, const std::string& run_dir) {
+               const std::string& device, const std::string& run_dir, int64_t batch) {
     log_info("run folder: ", run_dir);
     log_info("device: ", device, ", ranks: ", job.world_size(), " (", job.placement().launcher, ")",
              job.world_size() > 1 ? ", backend: " + job.backend_name() : "");
@@ -119,10 +130,12 @@ void say_start(const RunConfig& config, Job& job, const ThreadPlan& threads, con
         "allocator: ", config.runtime.allocator,
         config.runtime.allocator == "caching" ? " (runtime.allocator: system to switch off)" : "");
     for (const std::string& note : modules.notes) log_info(note);
-    if (config.data.train) {
-        const int64_t global = global_batch_size(config, job.world_size());
-        log_info("batch: ", global, " samples over all ranks, ", global / job.world_size(),
-                 " a rank");
+    if (batch > 0) {
+        const int64_t accumulate = config.accumulative_counts;
+        log_info("batch: ", batch, " samples over all ranks, ", batch / job.world_size(), " a rank",
+                 accumulate > 1 ? concat("; a step takes ", accumulate, " batches, ",
+                                         batch * accumulate, " samples")
+                                : "");
     }
 }
 
@@ -150,18 +163,30 @@ int run_job(Started& started) {
             compare_ranks(*job, config);
             connect(*job, started.backends, torch_device);
         }
-        Modules modules =
-            build_modules({config, *job, *started.device.device, torch_device, threads});
-        const std::string run_dir = make_run_folder(config.work_dir, *job);
+        if (config.runtime.deterministic) make_deterministic();
+        Hooks hooks = make_hooks(config);
+        const std::optional<Resume> resume =
+            prepare_resume(plan_resume(config, hooks), config, *job);
+        int64_t batch = config.data.train ? global_batch_size(config, job->world_size()) : 0;
+        if (resume && resume->global_batch_size > 0) batch = resume->global_batch_size;
+        Modules modules = build_modules(
+            {config, *job, *started.device.device, torch_device, threads, batch}, std::move(hooks));
+        const bool goes_on = resume && !resume->run_dir.empty();
+        const std::string run_dir =
+            goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);
+        const RunLock lock(run_dir, *job);
+        if (goes_on && job->rank() == 0) link_latest(config.work_dir, run_dir);
         const Node environment = describe_environment(
             *job, job->world_size() > 1 ? job->backend_name() : "none", torch_device.str());
         runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device,
                                           modules, run_dir);
+        if (resume) runner->restore(*resume);
         if (job->rank() == 0) {
             write_text_file(run_dir + "/config.yaml", runner->config_text());
             write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");
         }
-        say_start(config, *job, threads, modules, started.device.name, run_dir);
+        say_start(config, *job, threads, modules, started.device.name, run_dir, batch);
+        if (resume) log_info("resumed from ", resume->path, " at step ", runner->progress().step);
         try {
             runner->run();
         } catch (...) {
@@ -177,10 +202,11 @@ int run_job(Started& started) {
             runner->on_exception(message);
             throw;
         }
+        const int signal = runner->stop_signal();
         runner.reset();
         PluginHost::instance().shutdown();
         job->finish();
-        return 0;
+        return signal == 0 ? 0 : 128 + signal;
     } catch (const ConfigError& error) {
         job->fail(error.what(), config_status);
     } catch (const std::exception& error) {
@@ -193,6 +219,7 @@ int run_job(Started& started) {
 }  // namespace
 
 int train(const ConfigInput& input, const std::string& launcher) {
+    std::signal(SIGPIPE, SIG_IGN);  // whoever read the log may go; the training need not
     Started started;
     try {
         started.placement = detect_placement(launcher);
@@ -206,6 +233,7 @@ int train(const ConfigInput& input, const std::string& launcher) {
         started.config = load_config(input);
         init_method = started.config.dist.init_method;
         if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
+        if (input.dry_run) started.config.work_dir += "/dry_run";
         check_world(started.config, started.placement);
         // Of several ranks all have the same hooks: those may call collectives.
         if (started.placement.world_size > 1 || isatty(STDERR_FILENO))

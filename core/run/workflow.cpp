@@ -1,4 +1,6 @@
 // The phases of the workflow and how often they run.
+#include <algorithm>
+
 #include "ailab/log.hpp"
 #include "error_context.hpp"
 #include "runner.hpp"
@@ -13,57 +15,102 @@ Phase phase_of(const std::string& name) {
 
 }  // namespace
 
-/// Steps of the whole run, for schedules and the time that is left.
+/// Steps and iterations of the whole run, for schedules and the time that is left. A step never
+/// reaches over the end of a phase.
 void Runner::plan_length() {
     progress_.total_epochs = config_.total_epochs.value_or(0);
-    if (config_.total_iters) {
-        progress_.total_steps = *config_.total_iters;
-        return;
-    }
     const auto train = modules_.data.find(Phase::train);
     if (train == modules_.data.end()) return;
+    const int64_t accumulate = config_.accumulative_counts;
     const int64_t epoch = train->second.loader->plan().iterations();
-    int64_t round_epochs = 0, round_steps = 0;
+    struct Length {
+        int64_t epochs = 0, iterations = 0, steps = 0;
+    } round;
+    std::vector<int64_t> phases;  // iterations of each training phase of a round
     bool by_iters = false;
     for (const WorkflowStep& step : config_.workflow) {
         if (step.phase != "train") continue;
         by_iters = by_iters || step.iters;
-        round_epochs += step.epochs;
-        round_steps += step.iters ? *step.iters : epoch * step.epochs;
+        round.epochs += step.epochs;
+        phases.insert(phases.end(), size_t(step.epochs), step.iters.value_or(epoch));
     }
-    if (by_iters)
-        progress_.total_steps = round_steps * progress_.total_epochs;
-    else if (round_epochs > 0)
-        progress_.total_steps = epoch * progress_.total_epochs;
+    for (const int64_t iterations : phases) {
+        round.iterations += iterations;
+        round.steps += steps_of(iterations, accumulate);
+    }
+    if (config_.total_iters) {
+        const int64_t total = *config_.total_iters;
+        progress_.total_train_iters = total;
+        progress_.total_steps = total / round.iterations * round.steps;
+        int64_t left = total % round.iterations;
+        for (const int64_t iterations : phases) {
+            progress_.total_steps += steps_of(std::min(left, iterations), accumulate);
+            left -= std::min(left, iterations);
+        }
+        return;
+    }
+    const int64_t epochs = progress_.total_epochs;
+    progress_.total_steps = by_iters ? round.steps * epochs : steps_of(epoch, accumulate) * epochs;
+    progress_.total_train_iters = by_iters ? round.iterations * epochs : epoch * epochs;
 }
 
 bool Runner::finished() const {
     if (!stop_reason_.empty()) return true;
-    return config_.total_iters ? position_.step >= *config_.total_iters
+    return config_.total_iters ? position_.train_iter >= *config_.total_iters
                                : position_.epoch >= *config_.total_epochs;
 }
 
 void Runner::run() {
     beat();
-    call(&Hook::before_run, "before_run");
+    call_before_run();
+    if (!resumed_from_.empty()) call_after_load();
+    dist::set_graceful_stop(true);
     const bool trains = modules_.data.count(Phase::train) != 0;
-    while (!finished()) {
-        const int64_t epoch = position_.epoch;
-        for (position_.entry = 0; position_.entry < config_.workflow.size(); ++position_.entry)
+    bool goes_on = !resumed_from_.empty();  // with the entry where it stood
+    const auto in_round = [this] {
+        return position_.entry > 0 || position_.repeat > 0 || position_.iter > 0;
+    };
+    while (!finished() || (goes_on && in_round())) {
+        if (!goes_on) {
+            position_.entry = 0;
+            round_epoch_ = position_.epoch;
+        }
+        goes_on = false;
+        for (; position_.entry < config_.workflow.size(); ++position_.entry) {
             run_entry(config_.workflow[position_.entry]);
-        if (position_.epoch == epoch) ++position_.epoch;
-        if (!trains && config_.total_iters) break;
+            if (stop_signal_ != 0) break;
+        }
+        if (stop_signal_ != 0) break;
+        if (position_.epoch == round_epoch_) ++position_.epoch;
+        position_.entry = 0;
+        if (config_.dry_run || (!trains && config_.total_iters)) break;
     }
     writer_.wait();
+    dist::set_graceful_stop(false);
     if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
     call(&Hook::after_run, "after_run");
+    writer_.wait();
+}
+
+/// Whether an evaluation takes place in this round.
+bool Runner::is_due(const WorkflowStep& step) const {
+    if (step.phase != "val" || config_.val_interval == 1 || config_.dry_run) return true;
+    const bool counted = position_.epoch != round_epoch_;  // a training phase has counted the round
+    const int64_t rounds = position_.epoch + (counted ? 0 : 1);
+    const bool last = config_.total_iters ? position_.train_iter >= *config_.total_iters
+                                          : rounds >= *config_.total_epochs;
+    return last || rounds % config_.val_interval == 0;
 }
 
 void Runner::run_entry(const WorkflowStep& step) {
     const Phase phase = phase_of(step.phase);
-    for (position_.repeat = 0; position_.repeat < step.epochs;) {
-        if (!stop_reason_.empty() || (phase == Phase::train && finished())) break;
+    if (!is_due(step)) return;
+    while (position_.repeat < step.epochs) {
+        if (!stop_reason_.empty()) break;
+        if (phase == Phase::train && position_.iter == 0 && finished()) break;
         phase == Phase::train ? train_epoch(step) : evaluate_epoch(phase);
+        if (stop_signal_ != 0) return;  // the position is to stay as it was saved
+        if (config_.dry_run) break;
     }
     position_.repeat = 0;
 }
@@ -77,18 +124,31 @@ void Runner::begin_phase(Phase phase, int64_t iterations) {
     progress_.total_samples = plan.samples_after(iterations);
     results_[phase].clear();
     modules_.model->train(phase == Phase::train);
+    if (phase == Phase::train) modules_.frozen_norms.apply();
     if (modules_.loss) modules_.loss->train(phase == Phase::train);
     beat();
 }
 
-void Runner::train_epoch(const WorkflowStep& step) {
-    Loader& loader = *modules_.data.at(Phase::train).loader;
-    const int64_t whole = loader.plan().iterations();
-    int64_t iterations = step.iters ? *step.iters : whole - loader.iteration();
+/// How many iterations the training phase has that begins, or goes on, now.
+int64_t Runner::train_iterations(const WorkflowStep& step) {
+    const Loader& loader = *modules_.data.at(Phase::train).loader;
+    if (position_.iter == 0)
+        position_.iters =
+            step.iters ? *step.iters : loader.plan().iterations() - loader.iteration();
+    int64_t iterations = position_.iters;
     if (config_.total_iters)
-        iterations = std::min(iterations, *config_.total_iters - position_.step);
+        iterations =
+            std::min(iterations, position_.iter + *config_.total_iters - position_.train_iter);
+    if (config_.dry_run) iterations = std::min(iterations, 2 * config_.accumulative_counts);
+    return iterations;
+}
+
+void Runner::train_epoch(const WorkflowStep& step) {
+    const int64_t iterations = train_iterations(step);
     progress_.epoch = position_.epoch;
     begin_phase(Phase::train, iterations);
+    progress_.iter = position_.iter;
+    window_ = {progress_.iter, progress_.iter, 0};
     call(&Hook::before_train_epoch, "before_train_epoch");
     const auto begin = Clock::now();
     last_timing_ = begin;
@@ -97,12 +157,13 @@ void Runner::train_epoch(const WorkflowStep& step) {
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
+    if (stop_signal_ != 0) return;  // the epoch goes on when the run does
     // From here on the epoch is complete, unless the run was stopped in it: a checkpoint that hooks
     // write now resumes behind it. A workflow by iterations counts its rounds as epochs, in run().
-    if (progress_.iter == iterations) {
+    if (progress_.iter >= iterations) {
         if (!step.iters) ++position_.epoch;
         ++position_.repeat;
-        position_.iter = 0;
+        position_.iter = position_.iters = 0;
     }
     if (progress_.iter > 0) --progress_.iter;  // of the last iteration, for hooks
     call(&Hook::after_train_epoch, "after_train_epoch");
@@ -111,7 +172,8 @@ void Runner::train_epoch(const WorkflowStep& step) {
 void Runner::evaluate_epoch(Phase phase) {
     const at::NoGradGuard no_grad;
     Loader& loader = *modules_.data.at(phase).loader;
-    const int64_t iterations = loader.plan().iterations();
+    int64_t iterations = loader.plan().iterations();
+    if (config_.dry_run) iterations = std::min<int64_t>(iterations, 2);
     begin_phase(phase, iterations);
     broadcast_buffers();
     const bool val = phase == Phase::val;
@@ -120,6 +182,11 @@ void Runner::evaluate_epoch(Phase phase) {
     const auto begin = Clock::now();
     last_timing_ = begin;
     while (progress_.iter < iterations) {
+        if (stops_now(progress_.iter)) {
+            call(&Hook::abandon_evaluation, "abandon_evaluation");
+            progress_.phase = Phase::train;
+            return serve_requests();  // the evaluation is done again when the run goes on
+        }
         evaluate_iteration(sums);
         ++progress_.iter;
     }
@@ -133,6 +200,7 @@ void Runner::evaluate_epoch(Phase phase) {
         for (const auto& [name, value] : terms) publish(name, value);
     call(val ? &Hook::after_val_epoch : &Hook::after_test_epoch, "after epoch");
     progress_.phase = Phase::train;
+    serve_requests();
 }
 
 }  // namespace ailab

@@ -167,6 +167,7 @@ RunConfig parse_config(const std::string& text, const std::string& source,
 
     fill_in_loaders(schema);
     config.plugins = std::move(plugins);
+    config.dry_run = input.dry_run;
     config.resolved = resolve(schema, tree);
     config.source = std::move(tree);
     return config;

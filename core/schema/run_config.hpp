@@ -1,6 +1,7 @@
 #pragma once
 // The whole configuration of a run, checked and with all defaults.
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,6 +48,29 @@ struct RuntimeConfig {
     bool deterministic = false;
 };
 
+/// Clipping of the whole batch's gradients, before the optimizer's step.
+struct ClipConfig {
+    std::optional<double> max_norm;  // of all gradients together
+    double norm_type = 2;
+    std::optional<double> max_value;  // of each number; after the norm
+};
+
+/// What the parameters that a pattern names have of their own.
+struct ParamRule {
+    double lr_mult = 1;
+    double decay_mult = 1;
+    bool freeze = false;
+};
+
+/// Options of single parameters, with MMEngine's names.
+struct ParamwiseConfig {
+    double norm_decay_mult = 1;  // of norm layers' weights and biases
+    double bias_decay_mult = 1;  // of other biases
+    double bias_lr_mult = 1;
+    /// By a regular expression over the parameter's name; of several that match the longest counts.
+    std::map<std::string, ParamRule> custom_keys;
+};
+
 struct WorkflowStep {
     std::string phase;  // train, val, test
     int64_t epochs = 1;
@@ -77,6 +101,12 @@ struct RunConfig {
     std::optional<int64_t> total_iters;
     std::vector<NamedHook> hooks;  // in the file's order
     RuntimeConfig runtime;
+    int64_t accumulative_counts = 1;  // iterations a step
+    ClipConfig clip_grad;
+    ParamwiseConfig paramwise_cfg;
+    std::vector<std::string> norm_eval;  // regular expressions over names of modules
+    int64_t val_interval = 1;            // rounds from one val phase to the next
+    std::optional<int64_t> overfit_batches;
     /// `--dry-run`: two steps of each phase, everything inside a folder of its own.
     bool dry_run = false;
 
@@ -93,6 +123,7 @@ struct ConfigInput {
     std::vector<std::string> plugins;    // --plugins
     std::string work_dir;                // --work-dir, or ""
     std::string progress;                // --progress, or ""
+    bool dry_run = false;                // --dry-run
 };
 
 /// Reads, expands, overrides and checks. Loads the plugins that the file and the command line name.

@@ -50,6 +50,31 @@ void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
     v.option("deterministic", runtime.deterministic, "deterministic kernels only");
 }
 
+void visit_section(OptionVisitor& v, ClipConfig& clip) {
+    v.option("max_norm", clip.max_norm, "gradients with a larger norm are scaled down to it",
+             above(0));
+    v.option("norm_type", clip.norm_type, "which norm: 2, 1, .inf", above(0));
+    v.option("max_value", clip.max_value, "no number of a gradient exceeds it", above(0));
+}
+
+void visit_section(OptionVisitor& v, ParamRule& rule) {
+    v.option("lr_mult", rule.lr_mult, "times the learning rate", at_least(0));
+    v.option("decay_mult", rule.decay_mult, "times the weight decay", at_least(0));
+    v.option("freeze", rule.freeze, "the parameters are not trained");
+}
+
+void visit_section(OptionVisitor& v, ParamwiseConfig& paramwise) {
+    v.option("norm_decay_mult", paramwise.norm_decay_mult,
+             "times the weight decay of norm layers' parameters", at_least(0));
+    v.option("bias_decay_mult", paramwise.bias_decay_mult,
+             "times the weight decay of the other layers' biases", at_least(0));
+    v.option("bias_lr_mult", paramwise.bias_lr_mult,
+             "times the learning rate of the other layers' biases", at_least(0));
+    v.option("custom_keys", paramwise.custom_keys,
+             "regular expression over parameter names: {lr_mult, decay_mult, freeze}; the longest "
+             "that matches counts");
+}
+
 void RunSchema::visit(OptionVisitor& v) {
     v.option("seed", config.seed, "of every random number");
     v.option("work_dir", config.work_dir, "folder of the runs");
@@ -69,6 +94,19 @@ void RunSchema::visit(OptionVisitor& v) {
              at_least(1));
     v.option("hooks", config.hooks, "named hooks");
     v.option("runtime", config.runtime, "what is done around the model");
+    v.option("accumulative_counts", config.accumulative_counts,
+             "iterations whose gradients make one optimizer step", at_least(1));
+    v.option("clip_grad", config.clip_grad, "clipping of gradients");
+    v.option("paramwise_cfg", config.paramwise_cfg, "options of single parameters");
+    v.option("norm_eval", config.norm_eval,
+             "regular expressions over module names: batch norms that keep their running "
+             "statistics while training; [.] for all");
+    v.option("val_interval", config.val_interval, "rounds from one val phase to the next",
+             at_least(1));
+    v.option(
+        "overfit_batches", config.overfit_batches,
+        "train and validate on the same first so many batches, to see that the model can learn",
+        at_least(1));
 }
 
 std::vector<FieldDoc> describe_run_config() {
@@ -89,6 +127,8 @@ std::vector<FieldDoc> describe_run_config() {
         append(concat("data.", phase, "_dataloader."),
                [&](OptionVisitor& v) { visit_section(v, config.data.train_dataloader); });
     append("runtime.", [&](OptionVisitor& v) { visit_section(v, config.runtime); });
+    append("clip_grad.", [&](OptionVisitor& v) { visit_section(v, config.clip_grad); });
+    append("paramwise_cfg.", [&](OptionVisitor& v) { visit_section(v, config.paramwise_cfg); });
     return docs;
 }
 

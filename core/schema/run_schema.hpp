@@ -14,6 +14,9 @@ void visit_section(OptionVisitor& v, DistConfig& dist);
 void visit_section(OptionVisitor& v, DataConfig& data);
 void visit_section(OptionVisitor& v, DataloaderConfig& loader);
 void visit_section(OptionVisitor& v, RuntimeConfig& runtime);
+void visit_section(OptionVisitor& v, ClipConfig& clip);
+void visit_section(OptionVisitor& v, ParamRule& rule);
+void visit_section(OptionVisitor& v, ParamwiseConfig& paramwise);
 
 /// A section is a map of its own keys; an empty one (`dist:`) has all defaults.
 template <class T>

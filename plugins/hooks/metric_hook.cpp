@@ -2,8 +2,9 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 
-#include "metric_sums.hpp"
+#include "metric_exchange.hpp"
 
 namespace ailab {
 namespace {
@@ -44,26 +45,47 @@ class MetricHook final : public Hook {
     explicit MetricHook(const Options& options) {
         std::map<std::string, ModuleSpec<Metric>> specs = options.metrics;
         by_default_ = specs.empty();
-        if (by_default_) specs = {{"top1", accuracy(1)}, {"top5", accuracy(5)}};
+        if (by_default_) specs = {{"top1", accuracy(1)}, {"top5", accuracy(default_topk)}};
         for (const auto& [name, spec] : specs)
-            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec.config,
-                                spec.create()});
+            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec,
+                                spec.create()->inputs()});
         for (const Phase phase : {Phase::train, Phase::val, Phase::test})
-            for (Named& metric : metrics_)
-                if (metric.runs_in(phase)) by_phase_[size_t(phase)].push_back(&metric);
+            for (const Named& metric : metrics_)
+                if (metric.runs_in(phase))
+                    by_phase_[size_t(phase)].push_back(
+                        {&metric, MetricSums(metric.label, metric.spec.create(),
+                                             /*by_batch=*/phase != Phase::train)});
     }
 
     int default_priority() const override { return priority::above_normal; }
 
     void check(const RunPlan& plan, Problems& problems) override {
         if (by_default_) return;  // left out where they do not fit
-        for (const Named& metric : metrics_)
+        for (const Named& metric : metrics_) {
+            std::set<std::string> said;  // the phases mostly have the same fields
             for (const Phase phase : plan.phases) {
                 if (!metric.runs_in(phase)) continue;
-                check_binding(plan.fields.at(phase), metric.metric->inputs(), metric.config,
-                              metric.label, problems);
-                break;  // once a metric: the phases' fields are mostly the same
+                Problems found;
+                check_binding(plan.fields.at(phase), metric.inputs, metric.spec.config,
+                              metric.label, found);
+                for (const Problem& problem : found.list())
+                    if (said.insert(problem.text).second)
+                        problems.add(problem.place,
+                                     concat(problem.text, " (phase ", phase_name(phase), ")"));
             }
+        }
+    }
+
+    /// Where only the data tell which results there are, the metric's name alone.
+    std::vector<std::string> result_names(Phase phase) const override {
+        std::vector<std::string> names;
+        for (const Counted& counted : of_phase(phase)) {
+            const std::shared_ptr<Metric> fresh = counted.metric->spec.create();
+            const MetricSums none(counted.metric->label, fresh, /*by_batch=*/false);
+            for (const auto& [suffix, value] : none.compute(empty_states(*fresh)))
+                names.push_back(counted.metric->result(suffix));
+        }
+        return names;
     }
 
     void after_train_iter(Run& run) override { update(run, Phase::train); }
@@ -73,116 +95,138 @@ class MetricHook final : public Hook {
     void after_val_epoch(Run& run) override { publish(run, Phase::val); }
     void after_test_epoch(Run& run) override { publish(run, Phase::test); }
 
-    // A checkpoint in the middle of a training epoch holds the sums over all ranks until then;
-    // rank 0 goes on with them, the others with nothing, so the sums are right for any number of
-    // ranks.
-    void before_save_checkpoint(Run& run, const std::string&) override {
-        saved_ = State();
-        const std::vector<Named*>& active = of_phase(Phase::train);
-        if (active.empty()) return;
-        const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
-        for (size_t i = 0; i < active.size(); ++i)
-            for (const auto& [name, sum] : sums[i])
-                saved_.tensors[active[i]->name + "/" + name] = sum;
-    }
-    State save_state() const override { return saved_; }
-    void load_state(const State& state) override { saved_ = state; }
-    void after_load_checkpoint(Run& run, const std::string& path) override {
-        for (Named* metric : of_phase(Phase::train)) {
-            metric->metric->reset();
-            if (!run.is_main()) continue;
-            for (auto& [name, tensor] : metric->metric->states()) {
-                const auto found = saved_.tensors.find(metric->name + "/" + name);
-                if (found == saved_.tensors.end() || found->second.sizes() != tensor.sizes() ||
-                    found->second.scalar_type() != tensor.scalar_type())
-                    throw Error(concat("the checkpoint ", path, " has no sums of ", metric->label,
-                                       " that fit; it was written with other metrics"));
-                tensor = found->second.clone();
-            }
+    // A checkpoint in the middle of a training epoch: what each rank has counted until then.
+    State save_rank_state() const override {
+        State all;
+        Node::List names;
+        for (const Counted& counted : of_phase(Phase::train)) {
+            for (auto& [key, tensor] : counted.sums.save().tensors)
+                all.tensors[concat(names.size(), "/", key)] = tensor;
+            names.push_back(Node::string(counted.metric->name));
         }
+        if (all.tensors.empty()) return {};
+        all.values.set("metrics", Node::list(std::move(names)));
+        return all;
+    }
+    void load_rank_states(const std::vector<State>& states) override {
+        for (Counted& counted : of_phase(Phase::train)) counted.sums.reset();
+        for (const State& state : states)
+            if (!state.tensors.empty()) load(state);
     }
 
   private:
+    static constexpr int64_t default_topk = 5;
+
     struct Named {
         std::string name;
         std::string label;  // for messages
-        ModuleConfig config;
-        std::shared_ptr<Metric> metric;
+        ModuleSpec<Metric> spec;
+        std::vector<std::string> inputs;
 
         bool runs_in(Phase phase) const {
-            const std::vector<std::string>& phases = config.binding.phases;
+            const std::vector<std::string>& phases = spec.binding().phases;
             if (phases.empty()) return phase != Phase::train;
             return std::find(phases.begin(), phases.end(), phase_name(phase)) != phases.end();
         }
+        std::string result(const std::string& suffix) const {
+            return suffix.empty() ? name : name + "_" + suffix;
+        }
+    };
+    /// A metric in a phase.
+    struct Counted {
+        const Named* metric;
+        MetricSums sums;
     };
 
-    const std::vector<Named*>& of_phase(Phase phase) const { return by_phase_[size_t(phase)]; }
-    static std::vector<Metric*> pointers(const std::vector<Named*>& metrics) {
-        std::vector<Metric*> result;
-        for (Named* metric : metrics) result.push_back(metric->metric.get());
-        return result;
+    std::vector<Counted>& of_phase(Phase phase) { return by_phase_[size_t(phase)]; }
+    const std::vector<Counted>& of_phase(Phase phase) const { return by_phase_[size_t(phase)]; }
+
+    void load(const State& state) {
+        std::vector<std::string> saved, here;
+        if (const Node* names = state.values.find("metrics"))
+            for (const Node& name : names->items()) saved.push_back(name.as_string());
+        for (const Counted& counted : of_phase(Phase::train)) here.push_back(counted.metric->name);
+        if (saved != here)
+            throw Error(concat("the checkpoint was written in the middle of an epoch with the ",
+                               "training metrics ", join(saved), ", this run has ", join(here),
+                               "; go on with the same, or from the end of an epoch"));
+        for (size_t i = 0; i < here.size(); ++i) {
+            const std::string prefix = concat(i, "/");
+            State part;
+            for (const auto& [key, tensor] : state.tensors)
+                if (key.starts_with(prefix)) part.tensors[key.substr(prefix.size())] = tensor;
+            of_phase(Phase::train)[i].sums.load(part);
+        }
     }
 
     void update(Run& run, Phase phase) {
-        const std::vector<Named*>& active = of_phase(phase);
+        std::vector<Counted>& active = of_phase(phase);
         if (active.empty()) return;
         if (run.batch().size == 0) return;  // this rank has no samples in the last batch
-        if (by_default_ && !classifies(run.batch())) return;
-        const at::NoGradGuard no_grad;
-        for (Named* metric : active) update(run, *metric);
-    }
-    static void update(Run& run, Named& metric) {
-        const Batch inputs =
-            bind_inputs(run.batch(), metric.metric->inputs(), metric.config.binding, metric.label);
-        try {
-            metric.metric->update_batch(inputs);
-        } catch (const c10::Error& error) {
-            throw Error(concat(metric.label, ": ", error.what_without_backtrace()));
-        } catch (const std::exception& error) {
-            throw Error(concat(metric.label, ": ", error.what()));
+        const int64_t classes = by_default_ ? scored_classes(run.batch()) : 0;
+        for (Counted& counted : active) {
+            if (by_default_ && classes <= least_classes(counted)) continue;
+            counted.sums.update(bind_inputs(run.batch(), counted.metric->inputs,
+                                            counted.metric->spec.binding(), counted.metric->label));
         }
-    }
-
-    /// No rank has counted anything.
-    static bool is_empty(const MetricStates& sums) {
-        return std::all_of(sums.begin(), sums.end(), [](const auto& sum) {
-            return sum.second.count_nonzero().template item<int64_t>() == 0;
-        });
-    }
-
-    /// Accuracy was not asked for by name: it is left out where it means nothing.
-    static bool classifies(const Batch& batch) {
-        for (const char* name : {"target", "label"})
-            if (batch.has(name))
-                return std::holds_alternative<Tensor>(batch.fields.at(name)) &&
-                       c10::isIntegralType(batch.tensor(name).scalar_type(), false);
-        return false;
     }
 
     void publish(Run& run, Phase phase) {
-        const std::vector<Named*>& active = of_phase(phase);
-        if (active.empty()) return;
-        const std::vector<MetricStates> sums = sum_states(pointers(active), run.comm());
-        // The sums are the same on all ranks, so all leave alike.
-        if (by_default_ && is_empty(sums[0])) {
+        if (of_phase(phase).empty()) return;
+        std::vector<MetricSums*> mine;
+        for (Counted& counted : of_phase(phase)) mine.push_back(&counted.sums);
+        const std::vector<MetricStates> sums = sum_over_ranks(mine, run.comm());
+        std::set<std::string> unfit;
+        for (size_t i = 0; i < sums.size(); ++i) {
+            Counted& counted = of_phase(phase)[i];
+            const Named& metric = *counted.metric;
+            // The sums are the same on all ranks, so all leave the same out.
+            if (by_default_ && sums[i].at("total").item<int64_t>() == 0)
+                unfit.insert(metric.name);
+            else
+                for (const auto& [suffix, value] : counted.sums.compute(sums[i]))
+                    run.publish(metric.result(suffix), value);
+            counted.sums.reset();
+        }
+        if (!unfit.empty()) leave_out(unfit);
+    }
+
+    // Accuracy that was not asked for by name is left out where it means nothing.
+
+    /// The number of classes that the output has scores of; 0 if this is no classification.
+    static int64_t scored_classes(const Batch& batch) {
+        const auto tensor = [&](const char* name) {
+            const auto field = batch.fields.find(name);
+            const Tensor* found =
+                field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+            return found ? *found : Tensor();
+        };
+        const Tensor output = tensor("output");
+        const Tensor target = tensor(batch.has("target") ? "target" : "label");
+        if (!output.defined() || !target.defined() || output.dim() != 2 || target.dim() != 1 ||
+            !c10::isIntegralType(target.scalar_type(), /*includeBool=*/false))
+            return 0;
+        return output.size(1);
+    }
+    /// With as many classes or fewer, all samples would be right.
+    int64_t least_classes(const Counted& counted) const {
+        return counted.metric == &metrics_[0] ? 1 : default_topk;
+    }
+    void leave_out(const std::set<std::string>& unfit) {
+        if (unfit.count(metrics_[0].name))
             log_info(
-                "MetricHook names no metric, and the targets are no class numbers: no accuracy "
-                "is computed");
-            by_phase_ = {};
-            return;
-        }
-        for (size_t i = 0; i < active.size(); ++i) {
-            for (const auto& [suffix, value] : active[i]->metric->compute(sums[i]))
-                run.publish(suffix.empty() ? active[i]->name : active[i]->name + "_" + suffix,
-                            value);
-            active[i]->metric->reset();
-        }
+                "MetricHook names no metric, and there are no class scores (output [N, classes]) "
+                "with class numbers (target [N]): no accuracy is computed");
+        else
+            log_info("MetricHook names no metric, and there are no more than ", default_topk,
+                     " classes: top", default_topk, " is not computed");
+        for (std::vector<Counted>& phase : by_phase_)
+            std::erase_if(phase, [&](const Counted& c) { return unfit.count(c.metric->name); });
     }
 
     bool by_default_ = false;
     std::vector<Named> metrics_;
-    std::array<std::vector<Named*>, 3> by_phase_;
-    State saved_;
+    std::array<std::vector<Counted>, 3> by_phase_;
 };
 
 }  // namespace

@@ -1,85 +1,80 @@
-// Losses that compare output and target number by number.
-#include "ailab/ailab.hpp"
+// Losses of the difference of output and target.
+#include "reduced_loss.hpp"
 
 namespace ailab {
 namespace {
 
-struct ReductionOption {
-    std::string reduction = "mean";
-    void visit(OptionVisitor& v) {
-        v.option("reduction", reduction, "mean over all numbers, or sum", one_of({"mean", "sum"}));
-    }
-};
-
-class ElementwiseLoss : public Loss {
+class MSELoss final : public PairLoss {
   public:
     using Options = ReductionOption;
-    explicit ElementwiseLoss(const Options& options) : mean_(options.reduction == "mean") {}
-
-    Tensor forward(const Tensor& output, const Tensor& target) override {
-        return compare(output, fitting(output, target),
-                       mean_ ? at::Reduction::Mean : at::Reduction::Sum);
-    }
-
-    std::vector<LossTerm> terms(const Batch& inputs) override {
-        const Tensor& output = inputs.tensor("output");
-        LossTerm term{.name = "loss"};
-        term.sum = forward(output, inputs.tensor("target"));
-        term.is_mean = mean_;
-        // The sum over the batch is its mean times its size.
-        if (!mean_)
-            term.scale = double(inputs.global_size > 0 ? inputs.global_size : output.size(0));
-        return {std::move(term)};
-    }
+    explicit MSELoss(const Options& o) : PairLoss("MSELoss", o.reduction) {}
 
   protected:
-    virtual const char* name() const = 0;
-    virtual Tensor compare(const Tensor& output, const Tensor& target, int64_t reduction) const = 0;
+    Tensor compare(const Tensor& output, const Tensor& target) override {
+        return at::mse_loss(output, target, reduction());
+    }
+};
+
+class L1Loss final : public PairLoss {
+  public:
+    using Options = ReductionOption;
+    explicit L1Loss(const Options& o) : PairLoss("L1Loss", o.reduction) {}
+
+  protected:
+    Tensor compare(const Tensor& output, const Tensor& target) override {
+        return at::l1_loss(output, target, reduction());
+    }
+};
+
+/// Girshick 2015 (Fast R-CNN); with beta 0 it is L1Loss.
+class SmoothL1Loss final : public PairLoss {
+  public:
+    struct Options : ReductionOption {
+        double beta = 1;
+        void visit(OptionVisitor& v) {
+            v.option("beta", beta, "below this difference the loss is a square, divided by beta",
+                     at_least(0));
+            ReductionOption::visit(v);
+        }
+    };
+    explicit SmoothL1Loss(const Options& o)
+        : PairLoss("SmoothL1Loss", o.reduction), beta_(o.beta) {}
+
+  protected:
+    Tensor compare(const Tensor& output, const Tensor& target) override {
+        return at::smooth_l1_loss(output, target, reduction(), beta_);
+    }
 
   private:
-    /// The target in the output's dtype and shape. [N] and [N, 1] fit; PyTorch would compare each
-    /// number with each other one.
-    Tensor fitting(const Tensor& output, const Tensor& target) const {
-        auto without_ones = [](at::IntArrayRef sizes) {
-            std::vector<int64_t> result;
-            for (int64_t size : sizes)
-                if (size != 1) result.push_back(size);
-            return result;
-        };
-        if (without_ones(output.sizes()) != without_ones(target.sizes()))
-            throw Error(concat(name(), ": output and target must have one shape; got output ",
-                               c10::str(output.sizes()), " and target ", c10::str(target.sizes())));
-        return target.to(output.scalar_type()).reshape_as(output);
-    }
-
-    const bool mean_;
+    const double beta_;
 };
 
-class MSELoss final : public ElementwiseLoss {
+/// Huber 1964.
+class HuberLoss final : public PairLoss {
   public:
-    using ElementwiseLoss::ElementwiseLoss;
+    struct Options : ReductionOption {
+        double delta = 1;
+        void visit(OptionVisitor& v) {
+            v.option("delta", delta, "below this difference the loss is a square", above(0));
+            ReductionOption::visit(v);
+        }
+    };
+    explicit HuberLoss(const Options& o) : PairLoss("HuberLoss", o.reduction), delta_(o.delta) {}
 
   protected:
-    const char* name() const override { return "MSELoss"; }
-    Tensor compare(const Tensor& output, const Tensor& target, int64_t reduction) const override {
-        return at::mse_loss(output, target, reduction);
+    Tensor compare(const Tensor& output, const Tensor& target) override {
+        return at::huber_loss(output, target, reduction(), delta_);
     }
-};
 
-class L1Loss final : public ElementwiseLoss {
-  public:
-    using ElementwiseLoss::ElementwiseLoss;
-
-  protected:
-    const char* name() const override { return "L1Loss"; }
-    Tensor compare(const Tensor& output, const Tensor& target, int64_t reduction) const override {
-        return at::l1_loss(output, target, reduction);
-    }
+  private:
+    const double delta_;
 };
 
 }  // namespace
 
 AILAB_REGISTER_LOSS(MSELoss, "Mean squared error of output and target")
 AILAB_REGISTER_LOSS(L1Loss, "Mean absolute error of output and target")
+AILAB_REGISTER_LOSS(SmoothL1Loss, "Squared below beta, absolute above; scaled by 1/beta")
+AILAB_REGISTER_LOSS(HuberLoss, "Squared below delta, absolute above")
 
 }  // namespace ailab

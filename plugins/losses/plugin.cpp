@@ -1,4 +1,4 @@
 #include "ailab/ailab.hpp"
 
 AILAB_PLUGIN("ailab_losses", AILAB_VERSION,
-             "Losses: cross entropy, mean squared and absolute error")
+             "Losses: PyTorch's, focal, Dice, hard pixels, and weighted sums of several")

@@ -1,66 +1,84 @@
-#include <algorithm>
-#include <limits>
-
-#include "ailab/ailab.hpp"
+#include "counting.hpp"
 
 namespace ailab {
 namespace {
 
-class Accuracy final : public Metric {
+/// In percent. Of class scores [N, C, …] and class numbers [N, …]; of class numbers, both [N, …];
+/// or, binary and multilabel, of scores and targets 0 or 1 of one shape.
+class Accuracy final : public CountingMetric {
   public:
     struct Options {
         int64_t topk = 1;
+        double threshold = 0.5;
+        std::optional<int64_t> ignore_index;
         void visit(OptionVisitor& v) {
             v.option("topk", topk, "right if the class is among the k highest scores", at_least(1));
+            v.option("threshold", threshold,
+                     "binary and multilabel: an output above it means yes (0 for logits)");
+            v.option("ignore_index", ignore_index, "targets of this number are left out");
         }
     };
 
-    explicit Accuracy(const Options& options) : topk_(options.topk) {
+    explicit Accuracy(const Options& options) : o_(options) {
         add_state("correct", {}, at::kLong);
         add_state("total", {}, at::kLong);
     }
 
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
-        check(output, target);
-        // Ties and NaN must not count as right: the highest scores are picked, not compared.
-        const Tensor right = topk_ == 1
-                                 ? output.argmax(1).eq(target)
-                                 : std::get<1>(output.topk(std::min(topk_, output.size(1)), 1))
-                                       .eq(target.unsqueeze(1))
-                                       .any(1);
-        add("correct", right.sum());
-        add("total", at::scalar_tensor(target.size(0), at::kLong));
+        const Tensor right = is_right(output, target);
+        if (!o_.ignore_index) {
+            add("correct", right.sum());
+            return count("total", right.numel());
+        }
+        const Tensor counts = target.reshape_as(right).ne(*o_.ignore_index);
+        add("correct", right.logical_and(counts).sum());
+        add("total", counts.sum());
     }
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
         const auto total = states.at("total").item<int64_t>();
-        if (total == 0) return {{"", std::numeric_limits<double>::quiet_NaN()}};
+        if (total == 0) return {{"", unknown}};
         return {{"", 100.0 * double(states.at("correct").item<int64_t>()) / double(total)}};
     }
 
   private:
-    /// Counts stay on the device of the output: nothing waits for it.
-    void add(const std::string& name, const Tensor& count) {
-        Tensor& sum = state(name);
-        if (sum.device() != count.device()) sum = sum.to(count.device());
-        sum.add_(count);
+    Tensor is_right(const Tensor& output, const Tensor& target) const {
+        const bool numbers = at::isIntegralType(target.scalar_type(), /*includeBool=*/false);
+        const bool class_axis = target.dim() > 0 && output.dim() == target.dim() + 1 &&
+                                output.size(0) == target.size(0) &&
+                                output.sizes().slice(2) == target.sizes().slice(1) &&
+                                output.size(1) > 0;
+        if (class_axis && output.size(1) > 1 && numbers) return is_among_highest(output, target);
+        const bool one_shape = target.dim() > 0 && output.sizes() == target.sizes();
+        if ((!one_shape && !class_axis) || (class_axis && output.size(1) > 1)) fail(output, target);
+        if (o_.topk > 1)
+            throw Error(concat("Accuracy: topk is ", o_.topk,
+                               ", which needs scores of several classes; got ",
+                               describe(output, target)));
+        const Tensor mine = output.reshape_as(target);
+        if (at::isIntegralType(output.scalar_type(), /*includeBool=*/true)) return mine.eq(target);
+        return mine.gt(o_.threshold).eq(target);
     }
 
-    static void check(const Tensor& output, const Tensor& target) {
-        const bool fits = output.dim() == 2 && target.dim() == 1 &&
-                          output.size(0) == target.size(0) && output.size(1) > 0 &&
-                          at::isIntegralType(target.scalar_type(), /*includeBool=*/false);
-        if (!fits)
-            throw Error(
-                concat("Accuracy: expected output [N, classes] and target [N] of class "
-                       "numbers; got output ",
-                       c10::str(output.sizes()), " and target ", c10::str(target.sizes()), " ",
-                       c10::toString(target.scalar_type())));
+    Tensor is_among_highest(const Tensor& output, const Tensor& target) const {
+        if (o_.topk > output.size(1))
+            throw Error(concat("Accuracy: topk is ", o_.topk, ", but there are only ",
+                               output.size(1), " classes: ", describe(output, target)));
+        // Ties and NaN must not count as right: the highest scores are picked, not compared.
+        if (o_.topk == 1) return output.argmax(1).eq(target);
+        return std::get<1>(output.topk(o_.topk, 1)).eq(target.unsqueeze(1)).any(1);
     }
 
-    const int64_t topk_;
+    [[noreturn]] static void fail(const Tensor& output, const Tensor& target) {
+        throw Error(
+            concat("Accuracy: expected output [N, classes, …] and target [N, …] of class "
+                   "numbers, or output and target of one shape; got ",
+                   describe(output, target)));
+    }
+
+    const Options o_;
 };
 
 }  // namespace

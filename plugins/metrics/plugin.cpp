@@ -1,3 +1,4 @@
 #include "ailab/ailab.hpp"
 
-AILAB_PLUGIN("ailab_metrics", AILAB_VERSION, "Metrics: accuracy")
+AILAB_PLUGIN("ailab_metrics", AILAB_VERSION,
+             "Metrics of classification, segmentation, regression, images and text")

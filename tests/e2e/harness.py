@@ -59,10 +59,10 @@ def call(words, timeout=120, cwd=None, **env):
     return Result(process.returncode, out, err, time.monotonic() - begin)
 
 
-def mpirun(ranks, words, **options):
+def mpirun(ranks, words, extra=(), **options):
     if ranks == 1:
         return call(words, **options)
-    return call(["mpirun", "--oversubscribe", "-np", str(ranks), *words], **options)
+    return call(["mpirun", "--oversubscribe", *extra, "-np", str(ranks), *words], **options)
 
 
 def ranks_by_variables(ranks, words, timeout=120, port=None, cwd=None, **extra):

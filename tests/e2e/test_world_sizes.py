@@ -63,6 +63,20 @@ class WorldSizes(TestCase):
                      total_epochs=None, total_iters=20, runtime={"dtype": "float64"},
                      data=self.fashion(limit=300, batch=64))
 
+    def test_sums_of_losses_with_learned_weights_are_the_same(self):
+        # The last batch of 300 samples in batches of 64 has 44; four ranks get 11 each.
+        losses = {"ce": {"type": "CrossEntropyLoss", "weight": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]},
+                  "focal": {"type": "FocalLoss", "ignore_index": 3},
+                  "margin": {"type": "MultiMarginLoss", "reduction": "sum"}}
+        for mode in ("fixed", "uncertainty"):
+            with self.subTest(mode=mode):
+                self.folder = self.folder / mode
+                self.folder.mkdir()
+                self.compare(["mlp"], 20, 1e-9, [(2, "shm"), (4, "shm")], hooks=TRACE,
+                             loss={"type": "DynamicWeightedLoss", "mode": mode, "losses": losses},
+                             workflow=[["train", 1]], total_epochs=None, total_iters=20,
+                             runtime={"dtype": "float64"}, data=self.fashion(limit=300, batch=64))
+
     @staticmethod
     def fashion(limit, batch):
         data = {"type": "IDX", "root": str(FASHION_MNIST), "train": True, "mean": 0.286, "std": 0.353}

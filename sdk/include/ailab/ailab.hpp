@@ -10,6 +10,7 @@
 #include "ailab/dataset.hpp"
 #include "ailab/device.hpp"
 #include "ailab/error.hpp"
+#include "ailab/full_precision.hpp"
 #include "ailab/hook.hpp"
 #include "ailab/log.hpp"
 #include "ailab/loss.hpp"

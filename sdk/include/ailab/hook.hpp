@@ -133,6 +133,10 @@ class AILAB_API Hook : public Stateful {
     virtual void before_test_iter(Run&) {}
     virtual void after_test_iter(Run&) {}
 
+    /// An evaluation ends before its time, since the run is stopped: undo what before_val_epoch or
+    /// before_test_epoch did. The after_ points are not called then.
+    virtual void abandon_evaluation(Run&) {}
+
     /// `path` is the folder that will be written.
     virtual void before_save_checkpoint(Run&, const std::string& /*path*/) {}
     virtual void after_load_checkpoint(Run&, const std::string& /*path*/) {}

@@ -5,6 +5,7 @@
 
 #include <ailab/ailab.hpp>
 #include <chrono>
+#include <map>
 
 AILAB_PLUGIN("faults", "1.0", "Modules that fail on purpose")
 
@@ -101,6 +102,55 @@ class FaultyHook : public ailab::Hook {
     Options options_;
 };
 AILAB_REGISTER_HOOK(FaultyHook, "Throws on one rank after one step")
+
+/// Sends this process a signal at one point of the run.
+class SignalHook : public ailab::Hook {
+  public:
+    struct Options {
+        std::string signal = "TERM", point = "after_train_iter";
+        int64_t rank = 0, at = -1;
+        void visit(ailab::OptionVisitor& v) {
+            v.option("signal", signal, "which",
+                     ailab::one_of({"TERM", "INT", "HUP", "KILL", "USR1", "USR2"}));
+            v.option(
+                "point", point, "where",
+                ailab::one_of({"before_train_iter", "after_backward", "after_step",
+                               "after_train_iter", "before_save_checkpoint", "before_val_iter"}));
+            v.option("rank", rank, "on this rank");
+            v.option("at", at, "in the training iteration (or val iteration) of this number");
+        }
+    };
+    explicit SignalHook(const Options& o) : options_(o) {}
+    int default_priority() const override { return ailab::priority::very_high; }
+    void before_train_iter(ailab::Run& run) override { visit(run, "before_train_iter"); }
+    void after_backward(ailab::Run& run) override { visit(run, "after_backward"); }
+    void after_step(ailab::Run& run) override { visit(run, "after_step"); }
+    void after_train_iter(ailab::Run& run) override { visit(run, "after_train_iter"); }
+    void before_save_checkpoint(ailab::Run& run, const std::string&) override {
+        visit(run, "before_save_checkpoint");
+    }
+    void before_val_iter(ailab::Run& run) override {
+        if (options_.point == "before_val_iter" && run.progress().iter == options_.at) send(run);
+    }
+
+  private:
+    void visit(ailab::Run& run, const char* point) {
+        if (options_.point == point && run.progress().train_iter >= options_.at && options_.at >= 0)
+            send(run);
+    }
+    void send(ailab::Run& run) {
+        if (sent_ || run.comm().rank() != options_.rank) return;
+        sent_ = true;
+        const std::map<std::string, int> numbers = {{"TERM", SIGTERM}, {"INT", SIGINT},
+                                                    {"HUP", SIGHUP},   {"KILL", SIGKILL},
+                                                    {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
+        kill(getpid(), numbers.at(options_.signal));
+    }
+
+    Options options_;
+    bool sent_ = false;
+};
+AILAB_REGISTER_HOOK(SignalHook, "Sends a signal to itself")
 
 /// A hook whose constructor throws.
 class BrokenHook : public ailab::Hook {

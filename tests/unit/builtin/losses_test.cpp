@@ -1,215 +1,207 @@
-// Losses against PyTorch's numbers (reference.py), split over ranks, and on wrong input.
-#include <gtest/gtest.h>
+// Every loss against PyTorch's numbers (tests/reference/losses.py), over any split of the batch.
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
-#include "make_module.hpp"
+#include "loss_values.hpp"
 
 namespace ailab {
 namespace {
 
-using test::error_of;
+using nlohmann::json;
 using test::make;
 
-Tensor scores() {
-    return torch::tensor({0.5, -1.0, 2.0, 1.5, 0.25, -0.75, -2.0, 0.0, 1.0, 0.1, 0.2, 0.3},
-                         at::kDouble)
-        .reshape({4, 3})
-        .requires_grad_();
-}
-Tensor targets() {
-    return torch::tensor({2, 0, 1, 2}, at::kLong);
+json read_cases() {
+    const std::string path = AILAB_REFERENCE "/losses.json";
+    std::ifstream file(path);
+    if (!file) throw std::runtime_error("cannot read " + path);
+    return json::parse(file);
 }
 
-Batch slice(const Tensor& output, const Tensor& target, int64_t begin, int64_t end) {
-    Batch batch{{"output", output.slice(0, begin, end)}, {"target", target.slice(0, begin, end)}};
-    batch.size = end - begin;
-    batch.global_size = output.size(0);
-    return batch;
-}
+struct Case {
+    explicit Case(const json& j) : text(j["config"].dump()), expected(j) {}
 
-/// The total as the core makes it of the terms of all ranks: sums over weights, times the scale.
-Tensor total(Loss& loss, const std::vector<Batch>& ranks) {
-    Tensor sum, weight;
-    double scale = 1;
-    for (const Batch& batch : ranks) {
-        if (batch.size == 0) continue;
-        const std::vector<LossTerm> terms = loss.terms(batch);
-        EXPECT_EQ(terms.size(), 1u);
-        const LossTerm& term = terms[0];
-        EXPECT_EQ(term.name, "loss");
-        EXPECT_EQ(term.weight.has_value(), loss.has_own_weights());
-        const Tensor n = torch::full({}, double(batch.size), at::kDouble);
-        const Tensor s = term.is_mean ? term.sum * n : term.sum;
-        const Tensor w = term.weight ? *term.weight : n;
-        EXPECT_FALSE(w.requires_grad());
-        sum = sum.defined() ? sum + s : s;
-        weight = weight.defined() ? weight + w : w;
-        scale = term.scale;
+    /// Its inputs anew; those with a gradient are leaves.
+    Batch batch() const {
+        Batch batch;
+        for (const auto& [name, input] : expected["inputs"].items()) {
+            const auto shape = input["shape"].get<std::vector<int64_t>>();
+            Tensor tensor =
+                input["integers"]
+                    ? torch::tensor(input["data"].get<std::vector<int64_t>>(), at::kLong)
+                    : torch::tensor(input["data"].get<std::vector<double>>(), at::kDouble);
+            tensor = tensor.reshape(shape);
+            tensor.requires_grad_(expected["gradients"].contains(name));
+            batch.set(name, tensor);
+        }
+        batch.size = batch.global_size = 6;
+        return batch;
     }
-    return sum / weight * scale;
-}
 
-struct Reference {
-    const char* name;
-    const char* json;
-    bool own_weights;
-    double value;
-    std::vector<double> gradient;  // of the first three scores
+    void check(const Tensor& value, const Batch& batch, const std::string& where) const {
+        EXPECT_TRUE(near(value.item<double>(), expected["value"])) << text << where;
+        value.backward();
+        for (const auto& [name, gradient] : expected["gradients"].items()) {
+            const Tensor& input = batch.tensor(name);
+            ASSERT_TRUE(input.grad().defined()) << text << " by " << name << where;
+            const Tensor flat = input.grad().contiguous();
+            ASSERT_EQ(size_t(flat.numel()), gradient.size());
+            const auto* got = flat.const_data_ptr<double>();
+            for (size_t i = 0; i < gradient.size(); ++i)
+                EXPECT_TRUE(near(got[i], gradient[i]))
+                    << text << " by " << name << "[" << i << "]" << where << ": " << got[i]
+                    << ", not " << gradient[i];
+        }
+    }
+
+    /// Within 1e-9 of the number, or of 1e-6 where it is smaller.
+    static bool near(double got, double expected) {
+        return std::abs(got - expected) <= 1e-9 * std::max(std::abs(expected), 1e-6);
+    }
+
+    const std::string text;
+    const json expected;
 };
 
-class CrossEntropy : public testing::TestWithParam<Reference> {};
+TEST(LossReference, HoldsEveryLossOfThePlugin) {
+    std::map<std::string, int> cases;
+    for (const json& j : read_cases()) ++cases[j["config"]["type"]];
+    for (const char* loss : {"CrossEntropyLoss",
+                             "NLLLoss",
+                             "FocalLoss",
+                             "DiceLoss",
+                             "OHEMCrossEntropyLoss",
+                             "MSELoss",
+                             "L1Loss",
+                             "SmoothL1Loss",
+                             "HuberLoss",
+                             "PoissonNLLLoss",
+                             "KLDivLoss",
+                             "GaussianNLLLoss",
+                             "BCELoss",
+                             "BCEWithLogitsLoss",
+                             "MultiLabelSoftMarginLoss",
+                             "HingeEmbeddingLoss",
+                             "SoftMarginLoss",
+                             "MarginRankingLoss",
+                             "MultiMarginLoss",
+                             "MultiLabelMarginLoss",
+                             "CosineEmbeddingLoss",
+                             "TripletMarginLoss",
+                             "TripletMarginWithDistanceLoss",
+                             "CTCLoss"})
+        EXPECT_GE(cases[loss], 2) << loss;
+}
 
-TEST_P(CrossEntropy, GivesPyTorchsNumbers) {
-    const auto loss = make<Loss>(GetParam().json);
-    EXPECT_EQ(loss->has_own_weights(), GetParam().own_weights);
-    const Tensor plain = loss->forward(scores(), targets());
-    EXPECT_NEAR(plain.item<double>(), GetParam().value, 1e-14);
-    // The same from any split over ranks, also with one that has no samples.
-    for (const auto& cuts :
-         {std::vector<int64_t>{0, 4}, {0, 2, 4}, {0, 1, 1, 4}, {0, 1, 2, 3, 4}}) {
-        const Tensor x = scores();
-        std::vector<Batch> ranks;
-        for (size_t i = 0; i + 1 < cuts.size(); ++i)
-            ranks.push_back(slice(x, targets(), cuts[i], cuts[i + 1]));
-        const Tensor value = total(*loss, ranks);
+TEST(LossReference, GivesPyTorchsValuesAndGradients) {
+    for (const json& j : read_cases()) {
+        const Case c(j);
+        const Batch batch = c.batch();
+        c.check(test::value_of(*make<Loss>(c.text), {batch}).total, batch, " in one batch");
+    }
+}
+
+TEST(LossReference, IsTheSameForAnySplit) {
+    for (const json& j : read_cases()) {
+        if (!j["splits"]) continue;
+        const Case c(j);
+        const auto dims = j["samples"].get<std::map<std::string, int64_t>>();
+        for (const std::vector<int64_t>& cuts :
+             {std::vector<int64_t>{3}, {1, 1, 4}, {1, 2, 3, 4, 5}}) {
+            const Batch batch = c.batch();
+            const auto loss = make<Loss>(c.text);
+            c.check(test::value_of(*loss, test::split(batch, cuts, dims)).total, batch,
+                    " on " + std::to_string(cuts.size() + 1) + " ranks");
+        }
+    }
+}
+
+TEST(LossReference, ForwardIsTheValueToo) {
+    int cases = 0;
+    for (const json& j : read_cases()) {
+        const Case c(j);
+        const auto loss = make<Loss>(c.text);
+        if (loss->inputs() != std::vector<std::string>{"output", "target"}) continue;
+        const Batch batch = c.batch();
+        c.check(loss->forward(batch.tensor("output"), batch.tensor("target")), batch, " forward()");
+        ++cases;
+    }
+    EXPECT_GT(cases, 50);
+}
+
+TEST(LossReference, HoldsInSinglePrecision) {
+    for (const json& j : read_cases()) {
+        const Case c(j);
+        Batch batch = c.batch();
+        for (auto& entry : batch.fields) {
+            Tensor& tensor = std::get<Tensor>(entry.second);
+            if (tensor.is_floating_point()) tensor = tensor.detach().to(at::kFloat);
+        }
+        const double value = test::value_of(*make<Loss>(c.text), {batch}).total.item<double>();
+        EXPECT_NEAR(value, double(j["value"]), 1e-5 * std::max(1.0, std::abs(double(j["value"]))))
+            << c.text;
+    }
+}
+
+/// Only weights of its own make the core exchange numbers between ranks.
+TEST(LossWeights, AreAskedForOnlyWhereTargetsWeighDifferently) {
+    const std::vector<std::pair<const char*, bool>> table = {
+        {R"({"type": "CrossEntropyLoss"})", false},
+        {R"({"type": "CrossEntropyLoss", "label_smoothing": 0.1})", false},
+        {R"({"type": "CrossEntropyLoss", "weight": [1, 2]})", true},
+        {R"({"type": "CrossEntropyLoss", "ignore_index": 255})", true},
+        {R"({"type": "CrossEntropyLoss", "ignore_index": 255, "reduction": "sum"})", false},
+        {R"({"type": "NLLLoss"})", false},
+        {R"({"type": "NLLLoss", "weight": [1, 2]})", true},
+        {R"({"type": "FocalLoss", "alpha": [1, 2]})", false},
+        {R"({"type": "FocalLoss", "ignore_index": 1})", true},
+        {R"({"type": "BCELoss", "weight": [1, 2]})", false},
+        {R"({"type": "DiceLoss", "ignore_index": 1})", false},
+        {R"({"type": "OHEMCrossEntropyLoss"})", true},
+        {R"({"type": "CTCLoss"})", false},
+    };
+    for (const auto& [text, own] : table)
+        EXPECT_EQ(make<Loss>(text)->has_own_weights(), own) << text;
+}
+
+TEST(IgnoredTargets, MayBeAllThatARankHas) {
+    const Tensor scores = torch::rand({4, 3}, at::kDouble);
+    const Tensor targets = torch::tensor({1, 1, 0, 2}, at::kLong);
+    for (const char* type : {"CrossEntropyLoss", "NLLLoss", "FocalLoss", "OHEMCrossEntropyLoss"}) {
+        const auto loss = make<Loss>(concat(R"({"type": ")", type, R"(", "ignore_index": 1})"));
+        const Batch all = test::batch_of({{"output", scores}, {"target", targets}}, 4);
+        Batch rest =
+            test::batch_of({{"output", scores.slice(0, 2)}, {"target", targets.slice(0, 2)}}, 2);
+        const double expected = test::value_of(*loss, {rest}).total.item<double>();
+        EXPECT_GT(std::abs(expected), 0.01) << type;
+        EXPECT_NEAR(test::value_of(*loss, test::split(all, {2})).total.item<double>(), expected,
+                    1e-12)
+            << type;
+    }
+}
+
+/// Each rank keeps its own hardest pixels; the mean is over what all have kept.
+TEST(OHEM, ChoosesOnEachRank) {
+    const Tensor scores = torch::tensor({3.0, 0.0, 2.0, 0.0, 1.0, 0.0, 0.0, 0.0}).reshape({4, 2});
+    const Tensor targets = torch::zeros({4}, at::kLong);
+    const Batch batch = test::batch_of({{"output", scores}, {"target", targets}}, 4);
+    const auto loss = make<Loss>(R"({"type": "OHEMCrossEntropyLoss", "thresh": 5, "min_kept": 1})");
+    const auto entropy = [](double margin) { return std::log1p(std::exp(-margin)); };
+    EXPECT_NEAR(test::value_of(*loss, {batch}).total.item<double>(), entropy(0), 1e-6);
+    EXPECT_NEAR(test::value_of(*loss, test::split(batch, {2})).total.item<double>(),
+                (entropy(2) + entropy(0)) / 2, 1e-6);
+    const Tensor ignored = torch::full({4}, 255, at::kLong);
+    EXPECT_EQ(loss->forward(scores, ignored).item<double>(), 0);
+}
+
+TEST(FocalLoss, HasAGradientWhereTheModelIsSure) {
+    const Tensor scores = torch::tensor({200.0, 0.0, -200.0, 0.0}).reshape({2, 2}).requires_grad_();
+    for (const char* text : {R"({"type": "FocalLoss", "gamma": 0.5})",
+                             R"({"type": "FocalLoss", "gamma": 0})", R"({"type": "FocalLoss"})"}) {
+        const Tensor value = make<Loss>(text)->forward(scores, torch::tensor({0, 1}, at::kLong));
         value.backward();
-        EXPECT_NEAR(value.item<double>(), GetParam().value, 1e-14);
-        for (int64_t i = 0; i < 3; ++i)
-            EXPECT_NEAR(x.grad()[0][i].item<double>(), GetParam().gradient[size_t(i)], 1e-14);
+        EXPECT_TRUE(scores.grad().isfinite().all().item<bool>()) << text;
     }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, CrossEntropy,
-    testing::Values(Reference{"plain",
-                              R"({"type": "CrossEntropyLoss"})",
-                              false,
-                              0.7307347427654529,
-                              {0.04382259803500917, 0.009778143317671862, -0.05360074135268103}},
-                    Reference{"sum",
-                              R"({"type": "CrossEntropyLoss", "reduction": "sum"})",
-                              false,
-                              2.9229389710618117,
-                              {0.1752903921400367, 0.03911257327068745, -0.21440296541072412}},
-                    Reference{"weight",
-                              R"({"type": "CrossEntropyLoss", "weight": [1.0, 2.0, 0.5]})",
-                              true,
-                              0.9125810288466994,
-                              {0.021911299017504587, 0.004889071658835931, -0.026800370676340515}},
-                    Reference{"smoothing",
-                              R"({"type": "CrossEntropyLoss", "label_smoothing": 0.1})",
-                              false,
-                              0.8082347427654528,
-                              {0.03548926470167584, 0.0014448099843385291, -0.03693407468601437}},
-                    Reference{"ignore",
-                              R"({"type": "CrossEntropyLoss", "ignore_index": 1})",
-                              true,
-                              0.5246422514312085,
-                              {0.05843013071334556, 0.013037524423562482, -0.07146765513690803}},
-                    Reference{"all",
-                              R"({"type": "CrossEntropyLoss", "weight": [1.0, 2.0, 0.5],
-                      "label_smoothing": 0.2, "ignore_index": 0})",
-                              true,
-                              1.2957500075010209,
-                              {0.014783527229563297, -0.036187345642854876, 0.021403818413291566}}),
-    [](const auto& info) { return std::string(info.param.name); });
-
-TEST(CrossEntropyOfPixels, IsTheMeanOverAllOfThem) {
-    const Tensor x = scores().reshape({2, 3, 2});
-    const Tensor y = targets().reshape({2, 2});
-    const auto plain = make<Loss>(R"({"type": "CrossEntropyLoss"})");
-    EXPECT_NEAR(total(*plain, {slice(x, y, 0, 2)}).item<double>(), 1.525200522014408, 1e-14);
-    EXPECT_NEAR(total(*plain, {slice(x, y, 0, 1), slice(x, y, 1, 2)}).item<double>(),
-                1.525200522014408, 1e-14);
-    const auto weighted =
-        make<Loss>(R"({"type": "CrossEntropyLoss", "weight": [1.0, 2.0, 0.5], "ignore_index": 0})");
-    EXPECT_NEAR(total(*weighted, {slice(x, y, 0, 1), slice(x, y, 1, 2)}).item<double>(),
-                0.7739319975191781, 1e-14);
-}
-
-TEST(CrossEntropyInput, ThatIsWrongIsRefused) {
-    struct Case {
-        const char* options;
-        Tensor output, target;
-        std::string complaint;
-    };
-    const Tensor y = torch::tensor({0, 1}, at::kLong);
-    const std::vector<Case> table = {
-        {"", torch::rand({2, 3}), y, ""},
-        {"", torch::rand({2}), y,
-         "CrossEntropyLoss: output must be [N, classes, …], one score a class. Got output [2] and "
-         "target [2]."},
-        {"", torch::rand({2, 3}), torch::rand({2, 3}),
-         "CrossEntropyLoss: target must hold class numbers (int64), got Float. Got output [2, 3] "
-         "and target [2, 3]."},
-        {"", torch::rand({2, 3}), torch::zeros({3}, at::kLong),
-         "CrossEntropyLoss: target must have the shape [2], that of output without its classes. "
-         "Got output [2, 3] and target [3]."},
-        {"", torch::rand({2, 3, 4, 4}), torch::zeros({2, 4}, at::kLong),
-         "CrossEntropyLoss: target must have the shape [2, 4, 4], that of output without its "
-         "classes. Got output [2, 3, 4, 4] and target [2, 4]."},
-        {R"(, "weight": [1, 2])", torch::rand({2, 3}), y,
-         "CrossEntropyLoss: weight has 2 numbers, but the model's output has 3 classes; give one "
-         "weight a class. Got output [2, 3] and target [2]."},
-        {"", torch::rand({2, 3}), torch::tensor({0, 3}, at::kLong),
-         "CrossEntropyLoss: a target is 3, outside of the classes 0 … 2 of the model's output. "
-         "Check the labels of the data set and the model's number of classes, or set "
-         "ignore_index."},
-        {"", torch::rand({2, 3}), torch::tensor({0, -100}, at::kLong),
-         "CrossEntropyLoss: a target is -100, outside of the classes 0 … 2 of the model's output. "
-         "Check the labels of the data set and the model's number of classes, or set "
-         "ignore_index."},
-        {R"(, "ignore_index": -100)", torch::rand({2, 3}), torch::tensor({0, -100}, at::kLong), ""},
-        {R"(, "weight": [1, 2, 3])", torch::rand({2, 3}), torch::tensor({0, 7}, at::kLong),
-         "CrossEntropyLoss: a target is 7, outside of the classes 0 … 2 of the model's output. "
-         "Check the labels of the data set and the model's number of classes, or set "
-         "ignore_index."},
-    };
-    for (const Case& c : table) {
-        const auto loss =
-            make<Loss>(R"({"type": "CrossEntropyLoss")" + std::string(c.options) + "}");
-        Batch batch{{"output", c.output}, {"target", c.target}};
-        batch.size = batch.global_size = 2;
-        EXPECT_EQ(error_of([&] { loss->terms(batch); }), c.complaint);
-        EXPECT_EQ(error_of([&] { loss->forward(c.output, c.target); }), c.complaint);
-    }
-    EXPECT_THROW(make<Loss>(R"({"type": "CrossEntropyLoss", "reduction": "none"})"), ConfigError);
-}
-
-TEST(ElementwiseLosses, CompareNumberByNumber) {
-    const Tensor x = torch::tensor({1.0, 2.0, 4.0, -1.0}).reshape({2, 2});
-    const Tensor y = torch::tensor({0.0, 2.0, 1.0, 1.0}).reshape({2, 2});
-    const std::vector<std::pair<const char*, double>> table = {
-        {R"({"type": "MSELoss"})", 14.0 / 4},
-        {R"({"type": "MSELoss", "reduction": "sum"})", 14.0},
-        {R"({"type": "L1Loss"})", 6.0 / 4},
-        {R"({"type": "L1Loss", "reduction": "sum"})", 6.0},
-    };
-    for (const auto& [json, value] : table) {
-        const auto loss = make<Loss>(json);
-        EXPECT_FALSE(loss->has_own_weights());
-        EXPECT_NEAR(loss->forward(x, y).item<double>(), value, 1e-6) << json;
-        EXPECT_NEAR(total(*loss, {slice(x, y, 0, 1), slice(x, y, 1, 2)}).item<double>(), value,
-                    1e-6)
-            << json;
-    }
-}
-
-TEST(ElementwiseLosses, FitShapesThatMeanTheSame) {
-    const auto loss = make<Loss>(R"({"type": "MSELoss"})");
-    const Tensor x = torch::tensor({1.0, 2.0, 4.0});
-    const Tensor y = torch::tensor({1, 2, 1}, at::kLong);
-    EXPECT_EQ(loss->forward(x.reshape({3, 1}), y).item<double>(), 3);
-    EXPECT_EQ(loss->forward(x, y.reshape({3, 1})).item<double>(), 3);
-    EXPECT_EQ(
-        error_of([&] {
-            loss->forward(x.reshape({3, 1}), torch::rand({3, 2}));
-        }),
-        "MSELoss: output and target must have one shape; got output [3, 1] and target [3, 2]");
-    EXPECT_EQ(
-        error_of([&] {
-            loss->forward(torch::rand({2, 3}), torch::rand({3, 2}));
-        }),
-        "MSELoss: output and target must have one shape; got output [2, 3] and target [3, 2]");
 }
 
 }  // namespace

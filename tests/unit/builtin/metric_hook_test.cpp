@@ -1,4 +1,6 @@
 // MetricHook: sums over ranks, names, phases, and its state in the middle of an epoch.
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <cmath>
 
 #include "fake_run.hpp"
@@ -6,6 +8,7 @@
 namespace ailab {
 namespace {
 
+using test::error_of;
 using test::FakeRun;
 using test::HookTest;
 using test::make;
@@ -47,7 +50,7 @@ TEST_F(MetricHookTest, GivesTheSameNumbersForAnyNumberOfRanks) {
                 }
                 comm.collectives = 0;
                 hook.after_val_epoch(run);
-                EXPECT_EQ(comm.collectives, 1) << "one for all the metrics' counts";
+                EXPECT_EQ(comm.collectives, 2) << "the shapes, and all the metrics' numbers";
             }
             results[size_t(comm.rank())] = run.published[Phase::val];
         });
@@ -104,49 +107,184 @@ TEST_F(MetricHookTest, BindsByName) {
 }
 
 TEST_F(MetricHookTest, OfNoSamplesIsUnknown) {
-    const auto hook = make<Hook>(R"({"type": "MetricHook"})");
-    run_ranks(1, [&](ThreadComm& comm) {
+    const auto hook = make<Hook>(R"({"type": "MetricHook", "top1": {"type": "Accuracy"}})");
+    const auto errors = run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
         run.now.phase = Phase::val;
         hook->after_val_epoch(run);
         EXPECT_TRUE(std::isnan(run.published[Phase::val].at(0).second));
     });
+    EXPECT_EQ(errors[0], "");
 }
 
-TEST_F(MetricHookTest, GoesOnInTheMiddleOfAnEpochOnOtherRanks) {
-    const char* json =
-        R"({"type": "MetricHook", "top1": {"type": "Accuracy", "phases": ["train"]}})";
-    std::vector<std::shared_ptr<Hook>> before, after;
-    for (int i = 0; i < 3; ++i) before.push_back(make<Hook>(json));
-    for (int i = 0; i < 2; ++i) after.push_back(make<Hook>(json));
-    State saved;
-    run_ranks(3, [&](ThreadComm& comm) {
-        FakeRun run(comm, folder_);
-        Hook& hook = *before[size_t(comm.rank())];
-        run.batch() = samples(2 * comm.rank(), 2 * comm.rank() + 2);  // 0 … 5: all right
-        hook.after_train_iter(run);
-        hook.before_save_checkpoint(run, "checkpoint");
-        if (comm.rank() == 0) saved = hook.save_state();
-    });
-    EXPECT_EQ(saved.tensors.at("top1/total").item<int64_t>(), 6);
-    EXPECT_EQ(saved.tensors.at("top1/correct").item<int64_t>(), 6);
+TEST_F(MetricHookTest, LeavesDefaultsOutThatMeanNothing) {
+    const Tensor numbers = torch::zeros({4}, at::kLong);
+    const std::vector<std::tuple<Tensor, Tensor, std::vector<std::string>>> table = {
+        {torch::rand({4, 10}), numbers, {"top1", "top5"}},
+        {torch::rand({4, 6}), numbers, {"top1", "top5"}},
+        {torch::rand({4, 5}), numbers, {"top1"}},
+        {torch::rand({4, 2}), numbers, {"top1"}},
+        {torch::rand({4, 1}), numbers, {}},
+        {torch::rand({4}), numbers, {}},
+        {torch::rand({4, 3, 7}), torch::zeros({4, 3}, at::kLong), {}},
+        {torch::rand({4, 10}), torch::rand({4}), {}}};
+    for (const auto& [output, target, expected] : table) {
+        std::vector<std::shared_ptr<Hook>> hooks;
+        for (int i = 0; i < 2; ++i) hooks.push_back(make<Hook>(R"({"type": "MetricHook"})"));
+        const auto errors = run_ranks(
+            2, [&, &output = output, &target = target, &expected = expected](ThreadComm& comm) {
+                FakeRun run(comm, folder_);
+                Hook& hook = *hooks[size_t(comm.rank())];
+                for (int epoch = 0; epoch < 2; ++epoch) {
+                    run.published.clear();
+                    run.now.phase = Phase::val;
+                    if (comm.rank() == 0) {  // the other rank has no batch
+                        run.batch() = Batch{{"output", output}, {"target", target}};
+                        run.batch().size = 4;
+                    }
+                    hook.after_val_iter(run);
+                    hook.after_val_epoch(run);
+                    std::vector<std::string> names;
+                    for (const auto& [name, value] : run.published[Phase::val])
+                        names.push_back(name);
+                    EXPECT_EQ(names, expected) << output.sizes();
+                }
+            });
+        EXPECT_EQ(errors, (std::vector<std::string>{"", ""}));
+    }
+}
+
+TEST_F(MetricHookTest, RefusesRanksWithOtherClasses) {
+    std::vector<std::shared_ptr<Hook>> hooks;
+    for (int i = 0; i < 2; ++i)
+        hooks.push_back(make<Hook>(R"({"type": "MetricHook", "f1": {"type": "F1Score"}})"));
     const auto errors = run_ranks(2, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
-        Hook& hook = *after[size_t(comm.rank())];
-        hook.load_state(saved);
-        hook.after_load_checkpoint(run, "checkpoint");
+        run.now.phase = Phase::val;
+        run.batch() = Batch{{"output", torch::rand({4, 3 + comm.rank()})},
+                            {"target", torch::zeros({4}, at::kLong)}};
+        run.batch().size = 4;
+        hooks[size_t(comm.rank())]->after_val_iter(run);
+        hooks[size_t(comm.rank())]->after_val_epoch(run);
+    });
+    for (const std::string& error : errors) {
+        EXPECT_TRUE(test::contains(error, "metric f1 (F1Score): rank 1")) << error;
+        EXPECT_TRUE(test::contains(error, "[3, 4]") && test::contains(error, "[3, 3]")) << error;
+    }
+}
+
+TEST_F(MetricHookTest, ChecksBindingsInEachPhase) {
+    const auto hook = make<Hook>(R"({"type": "MetricHook", "top1": {"type": "Accuracy",
+        "phases": ["train", "val", "test"]}})");
+    RunPlan plan;
+    plan.phases = {Phase::train, Phase::val, Phase::test};
+    plan.fields = {{Phase::train, {"output", "target"}},
+                   {Phase::val, {"output", "kind"}},
+                   {Phase::test, {"output", "kind"}}};
+    Problems problems;
+    hook->check(plan, problems);
+    ASSERT_EQ(problems.size(), 1u) << "said once";
+    EXPECT_TRUE(test::contains(problems.list()[0].text, "\"target\"")) << problems.list()[0].text;
+    EXPECT_TRUE(test::contains(problems.list()[0].text, "val")) << problems.list()[0].text;
+    plan.fields[Phase::test] = {"scores", "target"};
+    Problems more;
+    hook->check(plan, more);
+    EXPECT_EQ(more.size(), 2u);
+}
+
+TEST_F(MetricHookTest, NamesItsResults) {
+    using Names = std::vector<std::string>;
+    const auto usual = make<Hook>(R"({"type": "MetricHook"})");
+    EXPECT_EQ(usual->result_names(Phase::val), (Names{"top1", "top5"}));
+    EXPECT_EQ(usual->result_names(Phase::train), Names{});
+    const auto hook = make<Hook>(R"({"type": "MetricHook",
+        "f1": {"type": "F1Score", "average": "none", "num_classes": 3},
+        "iou": {"type": "MeanIoU", "per_class": true, "num_classes": 2, "phases": ["train"]},
+        "recall": {"type": "Recall", "average": "none"}})");
+    EXPECT_EQ(hook->result_names(Phase::train), (Names{"iou", "iou_0", "iou_1"}));
+    EXPECT_EQ(hook->result_names(Phase::val), (Names{"f1_0", "f1_1", "f1_2", "recall"}));
+}
+
+/// Numbers whose sum depends on its order, scores, and a state whose size the data decide.
+const char* trained = R"({"type": "MetricHook",
+    "auc": {"type": "AUROC", "phases": ["train"], "mapping": {"output": "score"}},
+    "f1": {"type": "F1Score", "phases": ["train"], "average": "macro"},
+    "mse": {"type": "MeanSquaredError", "phases": ["train"],
+            "mapping": {"output": "score", "target": "real"}}})";
+
+Batch training_batch(int64_t iter, int rank) {
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(uint64_t(10 * iter + rank));
+    const auto numbers = at::TensorOptions().dtype(at::kDouble);
+    Batch batch{{"output", at::rand({5, 4}, generator, numbers)},
+                {"score", at::rand({5}, generator, numbers)},
+                {"real", at::randn({5}, generator, numbers)},
+                {"target", at::randint(2, {5}, generator, at::TensorOptions().dtype(at::kLong))}};
+    batch.size = 5;
+    return batch;
+}
+
+/// Two ranks train iterations [begin, end) of an epoch of 6, each one going on from `from`; what
+/// they publish, or save if the epoch is not over.
+Results train(const std::string& folder, int64_t begin, int64_t end,
+              const std::vector<std::vector<State>>& from, std::vector<State>* saved) {
+    std::vector<std::shared_ptr<Hook>> hooks;
+    for (int i = 0; i < 2; ++i) hooks.push_back(make<Hook>(trained));
+    std::vector<Results> results(2);
+    const auto errors = run_ranks(2, [&](ThreadComm& comm) {
+        const auto rank = size_t(comm.rank());
+        FakeRun run(comm, folder);
+        Hook& hook = *hooks[rank];
+        if (!from.empty()) hook.load_rank_states(from[rank]);
         hook.before_train_epoch(run);
-        run.batch() = samples(6 + 2 * comm.rank(), 8 + 2 * comm.rank());  // 6 … 9: all wrong
-        hook.after_train_iter(run);
-        hook.after_train_epoch(run);
-        EXPECT_EQ(run.published[Phase::train], (Results{{"top1", 60}}));
+        for (int64_t iter = begin; iter < end; ++iter) {
+            run.batch() = training_batch(iter, comm.rank());
+            hook.after_train_iter(run);
+        }
+        EXPECT_EQ(comm.collectives, 0) << "nothing before the end of the epoch";
+        if (saved) {
+            (*saved)[rank] = hook.save_rank_state();
+            EXPECT_EQ(comm.collectives, 0);
+        } else {
+            hook.after_train_epoch(run);
+            results[rank] = run.published[Phase::train];
+            EXPECT_TRUE(hook.save_rank_state().tensors.empty()) << "the next epoch begins anew";
+        }
     });
     EXPECT_EQ(errors, (std::vector<std::string>{"", ""}));
+    EXPECT_EQ(results[0], results[1]);
+    return results[0];
+}
+
+TEST_F(MetricHookTest, GoesOnInTheMiddleOfAnEpoch) {
+    const Results straight = train(folder_, 0, 6, {}, nullptr);
+    ASSERT_EQ(straight.size(), 3u);
+    std::vector<State> saved(2);
+    train(folder_, 0, 4, {}, &saved);
+    EXPECT_EQ(train(folder_, 4, 6, {{saved[0]}, {saved[1]}}, nullptr), straight) << "bit for bit";
+    // Saved by another number of ranks: rank 0 takes all.
+    const Results moved = train(folder_, 4, 6, {{saved[0], saved[1]}, {}}, nullptr);
+    ASSERT_EQ(moved.size(), 3u);
+    for (size_t i = 0; i < 3; ++i)
+        EXPECT_NEAR(moved[i].second, straight[i].second, 1e-12) << moved[i].first;
+    // A rank that has counted nothing saves nothing.
+    EXPECT_NE(train(folder_, 4, 6, {{State()}, {State()}}, nullptr), straight);
+}
+
+TEST_F(MetricHookTest, RefusesTheStateOfOtherMetrics) {
+    std::vector<State> saved(2);
+    train(folder_, 0, 2, {}, &saved);
+    const auto others = make<Hook>(
+        R"({"type": "MetricHook", "mse": {"type": "MeanSquaredError", "phases": ["train"]}})");
+    const std::string error = error_of([&] { others->load_rank_states({saved[0]}); });
+    EXPECT_TRUE(test::contains(error, "auc, f1, mse")) << error;
+    State wrong = saved[0];
+    for (auto& [name, tensor] : wrong.tensors) tensor = torch::zeros({2, 2}, tensor.scalar_type());
+    EXPECT_NE(error_of([&] { make<Hook>(trained)->load_rank_states({wrong}); }), "");
 }
 
 TEST_F(MetricHookTest, ChecksItsOptions) {
     EXPECT_THROW(make<Hook>(R"({"type": "MetricHook", "top1": {"type": "Acuracy"}})"), ConfigError);
-    const std::string error = test::error_of([] {
+    const std::string error = error_of([] {
         make<Hook>(R"({"type": "MetricHook", "top1": {"type": "Accuracy", "phases": ["vall"]}})");
     });
     EXPECT_NE(error.find("vall"), std::string::npos) << error;

@@ -1,0 +1,34 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "ailab/hook.hpp"
+
+namespace ailab {
+
+/// The scale of the loss in float16 training. Nothing in it waits for the device.
+class LossScaler final : public Stateful {
+  public:
+    LossScaler(const AutocastPlan& plan, c10::Device device);
+
+    /// What the loss is multiplied by: a float32 scalar on the device.
+    const Tensor& scale() const { return scale_; }
+    /// Divides the gradients by the scale and notes whether any is not finite.
+    void unscale(std::vector<Tensor>& gradients);
+    /// Not 0 if a gradient of this step was not finite: what Optimizer::step() takes.
+    const Tensor& found_inf() const { return found_inf_; }
+    /// After the step: the scale of the next one.
+    void update();
+
+    State save_state() const override;
+    void load_state(const State& state) override;
+
+  private:
+    const AutocastPlan plan_;
+    Tensor scale_;
+    Tensor growth_tracker_;  // steps with finite gradients since the scale was changed
+    Tensor found_inf_;
+};
+
+}  // namespace ailab

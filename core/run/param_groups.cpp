@@ -1,0 +1,152 @@
+#include "param_groups.hpp"
+
+#include <torch/nn/modules.h>
+
+#include <algorithm>
+#include <optional>
+#include <regex>
+#include <set>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+namespace {
+
+namespace nn = torch::nn;
+
+bool is_batch_norm(const nn::Module& module) {
+    return module.as<nn::BatchNorm1d>() || module.as<nn::BatchNorm2d>() ||
+           module.as<nn::BatchNorm3d>();
+}
+
+bool is_norm(const nn::Module& module) {
+    return is_batch_norm(module) || module.as<nn::LayerNorm>() || module.as<nn::GroupNorm>() ||
+           module.as<nn::InstanceNorm1d>() || module.as<nn::InstanceNorm2d>() ||
+           module.as<nn::InstanceNorm3d>();
+}
+
+std::optional<std::regex> compile(const std::string& pattern, const Place& place,
+                                  const std::string& key, Problems& problems) {
+    try {
+        return std::regex(pattern);
+    } catch (const std::regex_error& error) {
+        problems.add(place,
+                     concat(key, ": \"", pattern, "\" is no regular expression: ", error.what()));
+        return std::nullopt;
+    }
+}
+
+/// The rule of the longest pattern that matches a name, or nullptr.
+class Rules {
+  public:
+    explicit Rules(const ParamwiseConfig& config) {
+        for (const auto& [pattern, rule] : config.custom_keys)
+            rules_.push_back({pattern, std::regex(pattern), &rule});
+        std::stable_sort(rules_.begin(), rules_.end(), [](const Rule& a, const Rule& b) {
+            return a.pattern.size() > b.pattern.size();
+        });
+    }
+    const ParamRule* find(const std::string& name) const {
+        for (const Rule& rule : rules_)
+            if (std::regex_search(name, rule.regex)) return rule.rule;
+        return nullptr;
+    }
+
+  private:
+    struct Rule {
+        std::string pattern;
+        std::regex regex;
+        const ParamRule* rule;
+    };
+    std::vector<Rule> rules_;
+};
+
+}  // namespace
+
+void freeze_parameters(nn::Module& model, const RunConfig& config, Problems& problems) {
+    const std::string key = "paramwise_cfg.custom_keys";
+    const Place place = place_of(config.source, key);
+    bool usable = true;
+    for (const auto& [pattern, rule] : config.paramwise_cfg.custom_keys) {
+        const std::optional<std::regex> regex = compile(pattern, place, key, problems);
+        usable = usable && regex;
+        if (!regex) continue;
+        std::vector<std::string> names;
+        for (const auto& item : model.named_parameters()) names.push_back(item.key());
+        if (std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+                return std::regex_search(name, *regex);
+            })) {
+            const std::string near = nearest_name(pattern, names);
+            problems.add(place, concat(key, ": \"", pattern, "\" matches no parameter of the model",
+                                       near.empty() ? "; they are " + join(names)
+                                                    : "; did you mean \"" + near + "\"?"));
+        }
+    }
+    if (!usable) return;
+    const Rules rules(config.paramwise_cfg);
+    for (auto& item : model.named_parameters())
+        if (const ParamRule* rule = rules.find(item.key()); rule && rule->freeze)
+            item.value().set_requires_grad(false);
+}
+
+std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameters,
+                                    const nn::Module& model, const Optimizer& optimizer,
+                                    const ParamwiseConfig& config) {
+    std::set<std::string> of_norms;
+    for (const auto& item : model.named_modules())
+        if (is_norm(*item.value()))
+            for (const auto& parameter : item.value()->named_parameters(/*recurse=*/false))
+                of_norms.insert(item.key().empty() ? parameter.key()
+                                                   : item.key() + "." + parameter.key());
+    const Rules rules(config);
+    std::vector<ParamGroup> groups;
+    std::vector<std::pair<double, double>> multipliers;  // of each group
+    for (const NamedParameter& parameter : parameters) {
+        const std::string& name = parameter.name;
+        double lr = 1, decay = 1;
+        if (of_norms.count(name)) {
+            decay = config.norm_decay_mult;
+        } else if (name == "bias" || name.ends_with(".bias")) {
+            decay = config.bias_decay_mult;
+            lr = config.bias_lr_mult;
+        }
+        if (const ParamRule* rule = rules.find(name)) {
+            lr = rule->lr_mult;
+            decay = rule->decay_mult;
+        }
+        const auto found = std::find(multipliers.begin(), multipliers.end(), std::pair(lr, decay));
+        const size_t index = size_t(found - multipliers.begin());
+        if (found == multipliers.end()) {
+            multipliers.emplace_back(lr, decay);
+            ParamGroup group;
+            group.lr = group.initial_lr = optimizer.default_lr() * lr;
+            group.weight_decay = optimizer.default_weight_decay() * decay;
+            group.momentum = group.initial_momentum = optimizer.default_momentum();
+            groups.push_back(std::move(group));
+        }
+        groups[index].names.push_back(name);
+        groups[index].params.push_back(parameter.tensor);
+    }
+    return groups;
+}
+
+FrozenNorms::FrozenNorms(nn::Module& model, const std::vector<std::string>& patterns,
+                         const Place& place, Problems& problems) {
+    for (const std::string& pattern : patterns) {
+        const std::optional<std::regex> regex = compile(pattern, place, "norm_eval", problems);
+        if (!regex) continue;
+        const size_t before = norms_.size();
+        for (const auto& item : model.named_modules("", /*include_self=*/false))
+            if (is_batch_norm(*item.value()) && std::regex_search(item.key(), *regex))
+                norms_.push_back(item.value());
+        if (norms_.size() == before)
+            problems.add(place,
+                         concat("norm_eval: \"", pattern, "\" matches no batch norm of the model"));
+    }
+}
+
+void FrozenNorms::apply() const {
+    for (const auto& norm : norms_) norm->eval();
+}
+
+}  // namespace ailab

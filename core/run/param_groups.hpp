@@ -1,0 +1,38 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include <string>
+#include <vector>
+
+#include "ailab/optimizer.hpp"
+#include "dist/reducer.hpp"
+#include "schema/run_config.hpp"
+
+namespace ailab {
+
+/// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained. Adds a problem for
+/// each pattern that is no regular expression, or matches no parameter.
+void freeze_parameters(torch::nn::Module& model, const RunConfig& config, Problems& problems);
+
+/// The optimizer's groups: parameters of the same learning rate and weight decay together, in the
+/// order of their first one.
+std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameters,
+                                    const torch::nn::Module& model, const Optimizer& optimizer,
+                                    const ParamwiseConfig& config);
+
+/// Keeps the batch norms that `patterns` (regular expressions over module names) match in
+/// evaluation mode, so that their running statistics stay.
+class FrozenNorms {
+  public:
+    FrozenNorms() = default;
+    /// Adds a problem at `place` for a pattern that matches no batch norm.
+    FrozenNorms(torch::nn::Module& model, const std::vector<std::string>& patterns,
+                const Place& place, Problems& problems);
+    /// After the model was put into training mode.
+    void apply() const;
+
+  private:
+    std::vector<std::shared_ptr<torch::nn::Module>> norms_;
+};
+
+}  // namespace ailab

@@ -1,0 +1,154 @@
+#include "resume.hpp"
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "ailab/log.hpp"
+#include "config/yaml_reader.hpp"
+#include "config_changes.hpp"
+#include "error_context.hpp"
+#include "find_checkpoint.hpp"
+#include "modules.hpp"
+#include "state_access.hpp"
+
+namespace ailab {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* automatic = "auto";
+
+/// Rank 0 looks; all learn. "" when there is none to go on from.
+std::string choose_checkpoint(const ResumePlan& plan, const RunConfig& config, Job& job) {
+    std::string outcome;
+    if (job.rank() == 0) {
+        try {
+            if (plan.from == automatic) {
+                const FoundCheckpoint found = find_newest_checkpoint(config.work_dir);
+                for (const std::string& skipped : found.skipped)
+                    log_warning("resume_from auto passes over ", skipped);
+                if (found.path.empty() && !found.skipped.empty())
+                    throw Error(
+                        concat("resume_from auto: none of the ", found.skipped.size(),
+                               " checkpoints in ", config.work_dir,
+                               " can be used (see above). Start afresh in another work_dir, "
+                               "or without resume_from"));
+                if (found.path.empty())
+                    log_info("resume_from auto: there is no checkpoint in ", config.work_dir,
+                             " yet, a fresh run begins");
+                outcome = found.path;
+            } else {
+                outcome = resolve_checkpoint(plan.from);
+                if (fs::is_directory(outcome)) validate_checkpoint(outcome);
+            }
+        } catch (const std::exception& error) {
+            outcome = concat("!", error.what());
+        }
+    }
+    outcome = job.broadcast_text(outcome);
+    if (outcome.starts_with('!')) throw Error(outcome.substr(1));
+    return outcome;
+}
+
+/// The run's folder, if it lies in this work_dir.
+std::string folder_of(const std::string& checkpoint, const Node& facts, const RunConfig& config) {
+    std::error_code none;
+    std::vector<fs::path> candidates = {fs::path(checkpoint).parent_path().parent_path()};
+    if (const Node* told = facts.find("run_dir"); told && told->is_string())
+        candidates.emplace_back(told->as_string());
+    for (const fs::path& folder : candidates)
+        if (fs::exists(folder / "config.yaml", none) &&
+            fs::equivalent(folder.parent_path(), config.work_dir, none))
+            return (fs::path(config.work_dir) / folder.filename()).string();
+    return "";
+}
+
+void check_config(const Resume& resume, const RunConfig& config) {
+    const Node* text = resume.checkpoint.manifest.find("config");
+    if (!text || !text->is_string()) return;
+    Problems problems;
+    const Node before = read_yaml(text->as_string(), resume.path + "/manifest.json", problems);
+    problems.check();
+    Problems refused;
+    for (const ConfigChange& change : compare_configs(before, config.resolved)) {
+        if (change.refused)
+            refused.add(place_of(config.source, change.key),
+                        concat(change.str(), ": the run in ", resume.path,
+                               " cannot go on with it. Set it back, or start a new run from the "
+                               "weights with load_from"));
+        else
+            log_info("resume: ", change.str());
+    }
+    refused.check();
+}
+
+void check_batch(Resume& resume, const RunConfig& config, Job& job) {
+    if (!config.data.train) return;
+    const StateReader run(resume.checkpoint.run.values);
+    resume.global_batch_size = run.integer("global_batch_size");
+    const int64_t configured = global_batch_size(config, job.world_size());
+    const Place place = place_of(config.source, "data.train_dataloader");
+    if (configured == resume.global_batch_size) return;
+    const bool per_rank = !config.data.train_dataloader.global_batch_size;
+    if (resume.same_world() || !per_rank)
+        throw ConfigError({{place, concat("a step takes ", configured,
+                                          " samples over all ranks, and "
+                                          "took ",
+                                          resume.global_batch_size, " in ", resume.path,
+                                          ". Set it back, or start a new run from the weights with "
+                                          "load_from")}});
+    if (resume.global_batch_size % job.world_size() != 0)
+        throw ConfigError(
+            {{place, concat("the run in ", resume.path, " takes ", resume.global_batch_size,
+                            " samples a step over all ranks, "
+                            "which does not divide by the ",
+                            job.world_size(), " ranks; start another number of ranks")}});
+    log_info("resume with ", job.world_size(), " ranks in place of ", resume.world_size,
+             ": a step takes ", resume.global_batch_size, " samples over all ranks as before, ",
+             resume.global_batch_size / job.world_size(), " a rank");
+}
+
+}  // namespace
+
+std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& config, Job& job) {
+    if (plan.from.empty()) return std::nullopt;
+    Resume resume;
+    resume.plan = plan;
+    resume.path = choose_checkpoint(plan, config, job);
+    if (resume.path.empty()) return std::nullopt;
+    try {
+        resume.checkpoint = read_checkpoint(resume.path, job.rank());
+        resume.world_size = int(StateReader(resume.checkpoint.manifest).integer("world_size"));
+        resume.same_ranks = resume.world_size == job.world_size();
+        if (resume.same_ranks)
+            resume.rank_states = {resume.checkpoint.rank};
+        else if (job.rank() == 0)
+            for (int rank = 0; rank < resume.world_size; ++rank)
+                resume.rank_states.push_back(read_rank_state(resume.path, rank));
+    } catch (...) {
+        rethrow_with(concat("resume from ", resume.path));
+    }
+    check_config(resume, config);
+    check_batch(resume, config, job);
+    resume.run_dir = folder_of(resume.path, resume.checkpoint.manifest, config);
+    return resume;
+}
+
+void set_learning_rates(Optimizer& optimizer, const std::vector<ParamGroup>& configured,
+                        const ResumePlan& plan) {
+    if (plan.learning_rate == ResumePlan::LearningRate::keep) return;
+    std::vector<ParamGroup>& groups = optimizer.groups();
+    for (size_t i = 0; i < groups.size() && i < configured.size(); ++i) {
+        double lr = configured[i].initial_lr;
+        if (plan.learning_rate == ResumePlan::LearningRate::number) {
+            // A group keeps its own multiple of the learning rate.
+            const double base = optimizer.default_lr();
+            lr = base == 0 ? plan.number : plan.number * lr / base;
+        }
+        groups[i].lr = groups[i].initial_lr = lr;
+    }
+}
+
+}  // namespace ailab

@@ -1,0 +1,46 @@
+#pragma once
+// Which checkpoint a run goes on from, and whether it may.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ailab/hook.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "dist/job.hpp"
+#include "schema/run_config.hpp"
+
+namespace ailab {
+
+/// A checkpoint that a run goes on from.
+struct Resume {
+    ResumePlan plan;
+    std::string path;
+    Checkpoint checkpoint;
+    int world_size = 0;  // of the run that wrote it
+    /// With as many ranks as then: this rank's own. Else rank 0 has all of them, the others none.
+    std::vector<State> rank_states;
+    /// The folder of the run that wrote it, if it is in this work_dir: the run goes on there.
+    std::string run_dir;
+    int64_t global_batch_size = 0;
+    bool same_ranks = true;
+
+    bool same_world() const { return same_ranks; }
+    /// A `.pth` file of the Python ailab: weights, optimizer and epoch.
+    struct Original {
+        int64_t epoch = 0;
+    };
+    std::optional<Original> original;
+};
+
+/// Finds, validates and reads the checkpoint that `plan` asks for. Nothing for a fresh run (also
+/// when "auto" finds none at all, which is logged). Collective. Throws Error when it cannot be
+/// used, ConfigError when the configuration has changed in a way that a resume cannot bear;
+/// harmless changes are logged.
+std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& config, Job& job);
+
+/// Gives an optimizer the learning rates that the plan wants, after its state was loaded.
+/// `configured` are its groups as the configuration made them.
+void set_learning_rates(Optimizer& optimizer, const std::vector<ParamGroup>& configured,
+                        const ResumePlan& plan);
+
+}  // namespace ailab

@@ -1,0 +1,313 @@
+// What a checkpoint of a run holds, and how a run takes it over.
+#include <ATen/ATen.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "ailab/log.hpp"
+#include "checkpoint/safetensors.hpp"
+#include "dist/store_comm.hpp"
+#include "error_context.hpp"
+#include "load_weights.hpp"
+#include "runner.hpp"
+#include "state_access.hpp"
+
+namespace ailab {
+
+namespace {
+
+std::string optimizer_key(const std::string& name) {
+    return name.empty() ? "optimizer" : "optimizer." + name;
+}
+
+Node results_node(const std::vector<std::pair<std::string, double>>& results) {
+    Node::List list;
+    for (const auto& [name, value] : results)
+        list.push_back(Node::list({Node::string(name), Node(value)}));
+    return Node::list(std::move(list));
+}
+
+/// The tensors and values under "<name>/", without it.
+State part_of(const State& whole, const std::string& name) {
+    State part;
+    for (const auto& [key, tensor] : whole.tensors)
+        if (key.starts_with(name + "/")) part.tensors[key.substr(name.size() + 1)] = tensor;
+    if (const Node* values = whole.values.find(name)) part.values = *values;
+    return part;
+}
+
+void put_part(State& whole, const std::string& name, const State& part) {
+    for (const auto& [key, tensor] : part.tensors) whole.tensors[name + "/" + key] = tensor;
+    whole.values.set(name, part.values);
+}
+
+void copy_named(const std::string& what, const std::string& prefix, const State& state,
+                const std::string& name, const Tensor& to) {
+    const auto found = state.tensors.find(prefix + name);
+    if (found == state.tensors.end() || found->second.sizes() != to.sizes())
+        throw Error(concat("the checkpoint's ", what, " does not fit: \"", name, "\" ",
+                           found == state.tensors.end() ? "is missing" : "has another shape"));
+    to.detach().copy_(found->second);
+}
+
+}  // namespace
+
+// ---- saving
+
+Checkpoint Runner::gather_state() {
+    Checkpoint checkpoint;
+    for (const auto& item : modules_.model->named_parameters())
+        checkpoint.model.emplace_back(item.key(), item.value().detach());
+    for (const auto& item : modules_.model->named_buffers())
+        checkpoint.model.emplace_back(item.key(), item.value().detach());
+
+    checkpoint.modules["model"] = modules_.model->save_state();
+    if (modules_.loss) {
+        State state = modules_.loss->save_state();
+        for (const auto& item : modules_.loss->named_parameters())
+            state.tensors["param/" + item.key()] = item.value().detach();
+        for (const auto& item : modules_.loss->named_buffers())
+            state.tensors["buffer/" + item.key()] = item.value().detach();
+        checkpoint.modules["loss"] = std::move(state);
+    }
+    for (const auto& [name, optimizer] : modules_.optimizers)
+        checkpoint.modules[optimizer_key(name)] = optimizer->save_state();
+    if (scaler_) checkpoint.modules["loss_scaler"] = scaler_->save_state();
+    for (size_t i = 0; i < modules_.hooks.size(); ++i)
+        checkpoint.modules["hook." + modules_.hook_names[i]] = modules_.hooks[i]->save_state();
+
+    Node& run = checkpoint.run.values;
+    run.set("seed", Node(int64_t(config_.seed)));
+    run.set("epoch", Node(position_.epoch));
+    run.set("round_epoch", Node(round_epoch_));
+    run.set("workflow_entry", Node(int64_t(position_.entry)));
+    run.set("workflow_repeat", Node(position_.repeat));
+    run.set("iter", Node(position_.iter));
+    run.set("iters", Node(position_.iters));
+    run.set("step", Node(position_.step));
+    run.set("train_iter", Node(position_.train_iter));
+    run.set("train_seconds", Node(train_seconds_));
+    run.set("train_samples", Node(train_samples_));
+    Node results = Node::map();
+    for (const auto& [phase, values] : results_)
+        results.set(phase_name(phase), results_node(values));
+    run.set("results", std::move(results));
+    if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end()) {
+        const Loader& loader = *train->second.loader;
+        run.set("data_epoch", Node(loader.epoch()));
+        run.set("data_samples_dealt", Node(loader.iteration() * loader.plan().batch_size));
+        run.set("data_samples", Node(loader.plan().samples));
+        run.set("global_batch_size", Node(loader.plan().batch_size));
+    }
+    checkpoint.rank = rank_state();
+
+    Node& facts = checkpoint.manifest;
+    facts.set("epoch", Node(position_.epoch));
+    facts.set("step", Node(position_.step));
+    facts.set("model", Node::string(config_.model.type()));
+    facts.set("saved_at", Node(int64_t(time(nullptr))));
+    facts.set("run_dir", Node::string(run_dir_));
+    facts.set("config", Node::string(config_text()));
+    return checkpoint;
+}
+
+State Runner::rank_state() const {
+    State rank;
+    // The generator is seeded for each step from (seed, step, rank); its state is kept all the
+    // same, for hooks and models that draw between steps.
+    rank.tensors["generator"] = device_.rng_state();
+    Node windows = Node::map();
+    for (const auto& [key, window] : named_windows_) windows.set(key, window->save());
+    rank.values.set("windows", std::move(windows));
+    for (size_t i = 0; i < modules_.hooks.size(); ++i)
+        put_part(rank, "hook." + modules_.hook_names[i], modules_.hooks[i]->save_rank_state());
+    return rank;
+}
+
+void Runner::save_checkpoint(const std::string& path) {
+    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        try {
+            modules_.hooks[i]->before_save_checkpoint(*this, path);
+        } catch (...) {
+            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", before_save_checkpoint"));
+        }
+    }
+    broadcast_buffers();
+    writer_.write(path, config_.work_dir + "/last_checkpoint", gather_state(),
+                  make_store_comm(job_, concat("checkpoint-", checkpoints_++)));
+    newest_checkpoint_ = path;
+    saved_step_ = position_.step;
+}
+
+void Runner::save_weights(const std::string& path) {
+    broadcast_buffers();
+    NamedTensors weights;
+    for (const auto& hook : modules_.hooks) {
+        const std::map<std::string, Tensor> averages = hook->export_weights();
+        if (averages.empty()) continue;
+        weights.assign(averages.begin(), averages.end());
+        break;
+    }
+    if (weights.empty()) {
+        for (const auto& item : modules_.model->named_parameters())
+            weights.emplace_back(item.key(), item.value().detach());
+        for (const auto& item : modules_.model->named_buffers())
+            weights.emplace_back(item.key(), item.value().detach());
+    }
+    writer_.write_weights(path, weights, make_store_comm(job_, concat("weights-", checkpoints_++)));
+}
+
+// ---- taking over
+
+void Runner::restore(const Resume& resume) {
+    resumed_from_ = resume.path;
+    newest_checkpoint_ = resume.path;
+    try {
+        restore_modules(resume);
+        if (resume.original) {
+            position_.epoch = round_epoch_ = resume.original->epoch;
+            if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end()) {
+                const int64_t iterations = train->second.loader->plan().iterations();
+                position_.train_iter = position_.epoch * iterations;
+                position_.step =
+                    position_.epoch * steps_of(iterations, config_.accumulative_counts);
+                train->second.loader->seek(position_.epoch, 0);
+            }
+        } else {
+            restore_position(resume.checkpoint.run);
+            restore_ranks(resume);
+        }
+    } catch (...) {
+        rethrow_with(concat("resume from ", resume.path));
+    }
+    progress_.epoch = position_.epoch;
+    progress_.step = position_.step;
+    progress_.train_iter = position_.train_iter;
+    saved_step_ = position_.step;
+}
+
+void Runner::restore_modules(const Resume& resume) {
+    const at::NoGradGuard no_grad;
+    const Checkpoint& saved = resume.checkpoint;
+    copy_weights(*modules_.model, saved.model, resume.path);
+    const auto state_of = [&](const std::string& key) -> const State* {
+        const auto found = saved.modules.find(key);
+        return found == saved.modules.end() ? nullptr : &found->second;
+    };
+    if (const State* state = state_of("model")) modules_.model->load_state(*state);
+    if (const State* state = state_of("loss"); state && modules_.loss) {
+        State own;
+        own.values = state->values;
+        for (const auto& [key, tensor] : state->tensors)
+            if (!key.starts_with("param/") && !key.starts_with("buffer/"))
+                own.tensors[key] = tensor;
+        modules_.loss->load_state(own);
+        for (const auto& item : modules_.loss->named_parameters())
+            copy_named("loss", "param/", *state, item.key(), item.value());
+        for (const auto& item : modules_.loss->named_buffers())
+            copy_named("loss", "buffer/", *state, item.key(), item.value());
+    }
+    for (auto& [name, optimizer] : modules_.optimizers) {
+        const std::vector<ParamGroup> configured = optimizer->groups();
+        if (const State* state = state_of(optimizer_key(name)))
+            optimizer->load_state(*state);
+        else
+            throw Error(concat("it has no state of the ", optimizer_key(name)));
+        set_learning_rates(*optimizer, configured, resume.plan);
+    }
+    if (scaler_) {
+        if (const State* state = state_of("loss_scaler"))
+            scaler_->load_state(*state);
+        else
+            log_warning("the checkpoint was written without float16: the loss's scale starts anew");
+    }
+    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        if (const State* state = state_of("hook." + modules_.hook_names[i])) {
+            try {
+                modules_.hooks[i]->load_state(*state);
+            } catch (...) {
+                rethrow_with(concat("hook \"", modules_.hook_names[i], "\", load_state"));
+            }
+        }
+    }
+}
+
+void Runner::restore_position(const State& run) {
+    const StateReader values(run.values);
+    position_.epoch = values.integer("epoch");
+    round_epoch_ = values.integer("round_epoch");
+    position_.entry = size_t(values.integer("workflow_entry"));
+    position_.repeat = values.integer("workflow_repeat");
+    position_.iter = values.integer("iter");
+    position_.iters = values.integer("iters");
+    position_.step = values.integer("step");
+    position_.train_iter = values.integer("train_iter");
+    train_seconds_ = values.number("train_seconds");
+    train_samples_ = values.integer("train_samples");
+    for (const Phase phase : {Phase::train, Phase::val, Phase::test})
+        if (const Node* results = values.at("results").find(phase_name(phase)))
+            for (const Node& entry : results->items())
+                results_[phase].emplace_back(entry.items().at(0).as_string(),
+                                             entry.items().at(1).as_float());
+    const auto train = modules_.data.find(Phase::train);
+    if (train == modules_.data.end()) return;
+    Loader& loader = *train->second.loader;
+    if (const int64_t samples = values.integer("data_samples"); samples != loader.plan().samples)
+        throw Error(
+            concat("an epoch had ", samples, " samples and has ", loader.plan().samples,
+                   " now: the order of samples would not be the same. Give data.train as it "
+                   "was, or start a new run from the weights with load_from"));
+    const int64_t dealt = values.integer("data_samples_dealt");
+    loader.seek(values.integer("data_epoch"), dealt / loader.plan().batch_size);
+}
+
+void Runner::restore_ranks(const Resume& resume) {
+    const std::vector<State>& ranks = resume.rank_states;
+    if (resume.same_world() && !ranks.empty()) {
+        const auto generator = ranks[0].tensors.find("generator");
+        if (generator != ranks[0].tensors.end()) device_.set_rng_state(generator->second);
+    }
+    for (const State& rank : ranks)
+        if (const Node* windows = rank.values.find("windows"))
+            for (const Member& member : windows->members()) {
+                Node& saved = saved_windows_[member.key];
+                if (saved.is_null()) saved = Node::list();
+                for (const Node& entry : member.value.items()) saved.items().push_back(entry);
+            }
+    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        std::vector<State> parts;
+        for (const State& rank : ranks)
+            parts.push_back(part_of(rank, "hook." + modules_.hook_names[i]));
+        if (parts.empty()) continue;
+        try {
+            modules_.hooks[i]->load_rank_states(parts);
+        } catch (...) {
+            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", load_rank_states"));
+        }
+    }
+}
+
+// ---- back to the newest checkpoint
+
+bool Runner::roll_back(const std::string& reason) {
+    if (newest_checkpoint_.empty()) return false;
+    roll_back_reason_ = reason;
+    return true;
+}
+
+void Runner::serve_roll_back() {
+    if (roll_back_reason_.empty()) return;
+    writer_.wait();  // it may still be written
+    log_warning("back to the state of ", newest_checkpoint_, ": ",
+                std::exchange(roll_back_reason_, {}));
+    Resume resume;
+    resume.path = newest_checkpoint_;
+    resume.checkpoint = read_checkpoint(newest_checkpoint_, job_.rank());
+    try {
+        restore_modules(resume);
+    } catch (...) {
+        rethrow_with(concat("back to ", newest_checkpoint_));
+    }
+}
+
+}  // namespace ailab

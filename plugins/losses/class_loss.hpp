@@ -1,0 +1,98 @@
+#pragma once
+// Losses whose targets are class numbers: PyTorch divides the sum by the weights of the targets
+// that count.
+#include <functional>
+#include <limits>
+
+#include "class_weights.hpp"
+
+namespace ailab {
+
+/// Targets that are class numbers.
+class ClassTargets {
+  public:
+    ClassTargets(const char* loss, std::optional<int64_t> ignore_index)
+        : loss_(loss), ignore_index_(ignore_index) {}
+
+    /// Throws Error unless output is [N, classes, …] and target [N, …] of integers.
+    void check_shapes(const Tensor& output, const Tensor& target) const;
+
+    /// Runs `compute`, and looks at the targets only when LibTorch complains: throws Error if one
+    /// is no class.
+    Tensor guarded(const Tensor& output, const Tensor& target,
+                   const std::function<Tensor()>& compute) const;
+
+    /// The ignored class; without one a number that no target has.
+    int64_t ignored() const { return ignore_index_.value_or(std::numeric_limits<int64_t>::min()); }
+    bool ignores() const { return ignore_index_.has_value(); }
+
+    /// bool, the target's shape: true where a target counts.
+    Tensor counts(const Tensor& target) const { return target.to(at::kLong).ne(ignored()); }
+    /// int64, the target's shape, with class 0 where a target is ignored: for gather().
+    Tensor classes(const Tensor& target) const;
+
+  private:
+    void check_classes(const Tensor& output, const Tensor& target) const;
+
+    const char* const loss_;
+    const std::optional<int64_t> ignore_index_;
+};
+
+struct ClassOptions {
+    ClassWeights::List weight;
+    std::string reduction = "mean";
+    std::optional<int64_t> ignore_index;
+    void visit(OptionVisitor& v) {
+        v.option("weight", weight, "one weight a class", at_least(0));
+        v.option("reduction", reduction,
+                 "mean over the targets that count, by their weights, or sum",
+                 one_of({"mean", "sum"}));
+        v.option("ignore_index", ignore_index,
+                 "targets of this class do not count; none by default (PyTorch's is -100), so that "
+                 "the ranks need not tell each other how many do");
+    }
+};
+
+class ClassLoss : public Loss {
+  public:
+    bool has_own_weights() const override {
+        return is_mean_ && (weighs_targets_ || targets_.ignores());
+    }
+    Tensor forward(const Tensor& output, const Tensor& target) override;
+    std::vector<LossTerm> terms(const Batch& inputs) override;
+
+  protected:
+    /// `weight` goes into the mean's denominator too.
+    ClassLoss(const char* loss, const ClassWeights::List& weight, const std::string& reduction,
+              std::optional<int64_t> ignore_index)
+        : loss_(loss),
+          is_mean_(reduction == "mean"),
+          weighs_targets_(weight.has_value()),
+          weights_(loss, "weight", weight),
+          targets_(loss, ignore_index) {}
+
+    /// output: [N, classes, …], target: [N, …] int64 -> the mean (at::Reduction::Mean) or sum.
+    virtual Tensor compare(const Tensor& output, const Tensor& target, const Tensor& weight,
+                           int64_t reduction) = 0;
+    /// True for targets that are no class numbers but numbers of the output's shape, each of which
+    /// counts as one.
+    virtual bool is_dense(const Tensor& /*output*/, const Tensor& /*target*/) const {
+        return false;
+    }
+
+    /// What the sum is divided by: the weights of the targets that count. A scalar.
+    Tensor counted(const Tensor& output, const Tensor& target);
+    const char* loss() const { return loss_; }
+    const ClassTargets& targets() const { return targets_; }
+
+  private:
+    Tensor compared(const Tensor& output, const Tensor& target, int64_t reduction);
+
+    const char* const loss_;
+    const bool is_mean_;
+    const bool weighs_targets_;
+    ClassWeights weights_;
+    const ClassTargets targets_;
+};
+
+}  // namespace ailab

@@ -1,0 +1,151 @@
+#include "loss_parts.hpp"
+
+#include <algorithm>
+
+namespace ailab {
+
+namespace {
+
+/// The field that each input is taken from: bind_inputs() is asked, with fields that hold their own
+/// names.
+std::vector<std::string> bound_fields(const std::vector<std::string>& inputs,
+                                      const Binding& binding, const std::string& label) {
+    Batch names;
+    const auto add = [&](const std::string& field) {
+        names.set(field, std::vector<std::string>{field});
+    };
+    for (const std::string& input : inputs) add(input);
+    for (const auto& [input, field] : binding.mapping) add(field);
+    const Batch bound = bind_inputs(names, inputs, binding, label);
+    std::vector<std::string> fields;
+    for (const std::string& input : inputs) fields.push_back(bound.strings(input)[0]);
+    return fields;
+}
+
+}  // namespace
+
+const char* const losses_doc =
+    "the losses by name: {ce: {type: CrossEntropyLoss}, dice: {type: DiceLoss, mapping: {target: "
+    "mask}}}";
+
+std::string check_part_names(const LossSpecs& specs) {
+    if (specs.empty()) return "losses must name at least one: losses: {ce: {type: …}}";
+    for (const auto& [name, spec] : specs)
+        if (name.empty() || name.find('.') != std::string::npos)
+            return concat("losses: the name \"", name, "\" must be a word without dots");
+    return "";
+}
+
+std::string check_weights(const std::map<std::string, double>& weights, const LossSpecs& specs) {
+    std::vector<std::string> names;
+    for (const auto& entry : specs) names.push_back(entry.first);
+    for (const auto& entry : weights)
+        if (!specs.contains(entry.first))
+            return concat("weights: there is no loss \"", entry.first, "\"; losses has ",
+                          join(names));
+    return "";
+}
+
+double weight_of(const std::string& name, const std::map<std::string, double>& weights) {
+    const auto found = weights.find(name);
+    return found == weights.end() ? 1 : found->second;
+}
+
+LossPart::LossPart(const std::string& name, const ModuleSpec<Loss>& spec)
+    : name_(name),
+      label_(concat("loss \"", name, "\" (", spec.type(), ")")),
+      binding_(spec.binding()),
+      loss_(spec.create()),
+      inputs_(loss_->inputs()) {
+    Problems problems;
+    check_binding({}, inputs_, spec.config, label_, problems);
+    problems.check();
+    fields_ = bound_fields(inputs_, binding_, label_);
+    const std::vector<std::string> own = loss_->term_names();
+    for (const std::string& term : own)
+        term_names_.push_back(own.size() == 1 ? name : concat(name, ".", term));
+}
+
+std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
+    const Batch inputs = bind_inputs(fields, inputs_, binding_, label_);
+    std::vector<LossTerm> terms;
+    try {
+        terms = loss_->terms(inputs);
+    } catch (const Error& error) {
+        throw Error(concat(label_, ": ", error.what()));
+    }
+    if (terms.size() != term_names_.size())
+        throw Error(
+            concat(label_, " gave ", terms.size(), " terms and declares ", term_names_.size()));
+    for (size_t i = 0; i < terms.size(); ++i) terms[i].name = term_names_[i];
+    return terms;
+}
+
+LossOfParts::LossOfParts(const LossSpecs& specs) {
+    for (const auto& [name, spec] : specs) {
+        parts_.emplace_back(name, spec);
+        register_module(name, parts_.back().shared());
+    }
+}
+
+std::vector<std::string> LossOfParts::inputs() const {
+    std::vector<std::string> fields;
+    for (const LossPart& part : parts_)
+        for (const std::string& field : part.fields())
+            if (std::ranges::find(fields, field) == fields.end()) fields.push_back(field);
+    return fields;
+}
+
+std::vector<std::string> LossOfParts::term_names() const {
+    std::vector<std::string> names;
+    for (const LossPart& part : parts_)
+        names.insert(names.end(), part.term_names().begin(), part.term_names().end());
+    return names;
+}
+
+bool LossOfParts::has_own_weights() const {
+    return std::ranges::any_of(parts_,
+                               [](const auto& part) { return part.loss().has_own_weights(); });
+}
+
+bool LossOfParts::follows_values() const {
+    return std::ranges::any_of(parts_,
+                               [](const auto& part) { return part.loss().follows_values(); });
+}
+
+void LossOfParts::observe(const std::vector<double>& values) {
+    auto next = values.begin();
+    for (const LossPart& part : parts_) {
+        const auto end = next + std::ptrdiff_t(part.term_names().size());
+        if (part.loss().follows_values()) part.loss().observe({next, end});
+        next = end;
+    }
+}
+
+State LossOfParts::save_state() const {
+    State state;
+    for (const LossPart& part : parts_) {
+        State own = part.loss().save_state();
+        state.values.set(part.name(), std::move(own.values));
+        for (auto& [name, tensor] : own.tensors)
+            state.tensors[concat(part.name(), ".", name)] = std::move(tensor);
+    }
+    return state;
+}
+
+void LossOfParts::load_state(const State& state) {
+    for (const LossPart& part : parts_) {
+        const Node* values = state.values.find(part.name());
+        if (!values)
+            throw Error(concat("the checkpoint has no state of the loss \"", part.name(),
+                               "\"; its losses must be those of the configuration"));
+        State own;
+        own.values = *values;
+        const std::string prefix = part.name() + ".";
+        for (const auto& [name, tensor] : state.tensors)
+            if (name.starts_with(prefix)) own.tensors[name.substr(prefix.size())] = tensor;
+        part.loss().load_state(own);
+    }
+}
+
+}  // namespace ailab

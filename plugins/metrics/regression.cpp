@@ -1,0 +1,178 @@
+// Metrics of numbers: errors, the coefficient of determination, and a plain mean.
+#include <cmath>
+
+#include "counting.hpp"
+
+namespace ailab {
+namespace {
+
+/// The mean of a function of output - target over all elements.
+class MeanError : public CountingMetric {
+  public:
+    void update(const Tensor& output, const Tensor& target) override {
+        const at::NoGradGuard no_grad;
+        check_same_shape(who_, output, target);
+        add("total", stable_total(error(output.to(at::kDouble) - target.to(at::kDouble))));
+        count("elements", output.numel());
+    }
+
+    std::map<std::string, double> compute(
+        const std::map<std::string, Tensor>& states) const override {
+        const double mean = states.at("total").item<double>() /
+                            double(states.at("elements").item<int64_t>());  // 0 / 0 is NaN
+        return {{"", finish(mean)}};
+    }
+
+  protected:
+    explicit MeanError(std::string who) : who_(std::move(who)) {
+        add_state("total", {}, at::kDouble);
+        add_state("elements", {}, at::kLong);
+    }
+    virtual Tensor error(const Tensor& difference) const = 0;
+    virtual double finish(double mean) const { return mean; }
+
+  private:
+    const std::string who_;
+};
+
+class MeanAbsoluteError final : public MeanError {
+  public:
+    using Options = NoOptions;
+    explicit MeanAbsoluteError(const Options&) : MeanError("MeanAbsoluteError") {}
+
+  protected:
+    Tensor error(const Tensor& difference) const override { return difference.abs(); }
+};
+
+class SquaredError : public MeanError {
+  protected:
+    SquaredError(std::string who, bool root) : MeanError(std::move(who)), root_(root) {}
+    Tensor error(const Tensor& difference) const override { return difference.square(); }
+    double finish(double mean) const override { return root_ ? std::sqrt(mean) : mean; }
+
+  private:
+    const bool root_;
+};
+
+class MeanSquaredError final : public SquaredError {
+  public:
+    struct Options {
+        bool squared = true;
+        void visit(OptionVisitor& v) { v.option("squared", squared, "false: its root"); }
+    };
+    explicit MeanSquaredError(const Options& options)
+        : SquaredError("MeanSquaredError", !options.squared) {}
+};
+
+class RootMeanSquaredError final : public SquaredError {
+  public:
+    using Options = NoOptions;
+    explicit RootMeanSquaredError(const Options&) : SquaredError("RootMeanSquaredError", true) {}
+};
+
+/// 1 - the residuals' sum of squares over the targets' (Draper and Smith, Applied Regression
+/// Analysis), as scikit-learn where the targets are all the same: 1 if the outputs are right,
+/// else 0. Of [N] or [N, D].
+class R2Score final : public CountingMetric {
+  public:
+    struct Options {
+        int64_t adjusted = 0;
+        std::string multioutput = "uniform_average";
+        void visit(OptionVisitor& v) {
+            v.option("adjusted", adjusted,
+                     "number of regressors to adjust for; not done unless there are at least two "
+                     "samples more",
+                     at_least(0));
+            v.option("multioutput", multioutput,
+                     "how the scores of several outputs make one, or raw_values: a result for each",
+                     one_of({"uniform_average", "variance_weighted", "raw_values"}));
+        }
+    };
+
+    explicit R2Score(const Options& options) : o_(options) { add_state("samples", {}, at::kLong); }
+
+    void update(const Tensor& output, const Tensor& target) override {
+        const at::NoGradGuard no_grad;
+        check_same_shape("R2Score", output, target);
+        if (output.dim() > 2)
+            throw Error(concat("R2Score: expected output and target [N] or [N, outputs]; got ",
+                               describe(output, target)));
+        const int64_t n = output.size(0);
+        const Tensor actual = by_output(target, n);
+        add("sum", stable_sum(actual));
+        add("squares", stable_sum(actual.square()));
+        add("residuals", stable_sum((actual - by_output(output, n)).square()));
+        count("samples", n);
+    }
+
+    std::map<std::string, double> compute(
+        const std::map<std::string, Tensor>& states) const override {
+        const auto n = states.at("samples").item<int64_t>();
+        if (n < 2) return {{"", unknown}};
+        const Tensor residuals = states.at("residuals");
+        const Tensor sum = states.at("sum");
+        // Rounding can leave less than nothing.
+        const Tensor spread = (states.at("squares") - sum.square() / n).clamp_min(0);
+        const Tensor scores =
+            at::where(spread.gt(0), 1 - residuals / spread, residuals.eq(0).to(at::kDouble));
+        std::map<std::string, double> results;
+        if (o_.multioutput == "raw_values" && scores.numel() > 1) {
+            for (int64_t i = 0; i < scores.numel(); ++i)
+                results[std::to_string(i)] = adjust(scores[i].item<double>(), n);
+            return results;
+        }
+        const bool weighted =
+            o_.multioutput == "variance_weighted" && spread.gt(0).any().item<bool>();
+        const Tensor score = weighted ? (spread / spread.sum() * scores).sum() : scores.mean();
+        return {{"", adjust(score.item<double>(), n)}};
+    }
+
+  private:
+    /// float64 [D, N].
+    static Tensor by_output(const Tensor& values, int64_t n) {
+        return values.to(at::kDouble).reshape({n, -1}).t().contiguous();
+    }
+    double adjust(double score, int64_t n) const {
+        if (o_.adjusted == 0 || o_.adjusted >= n - 1) return score;
+        return 1 - (1 - score) * double(n - 1) / double(n - o_.adjusted - 1);
+    }
+
+    const Options o_;
+};
+
+/// The mean of a field that the model or the data set gives: `mapping: {value: the field}`. A
+/// number without samples, [], counts as the mean of its batch.
+class MeanMetric final : public CountingMetric {
+  public:
+    using Options = NoOptions;
+    explicit MeanMetric(const Options&) {
+        add_state("total", {}, at::kDouble);
+        add_state("weight", {}, at::kLong);
+    }
+
+    std::vector<std::string> inputs() const override { return {"value"}; }
+
+    void update_batch(const Batch& inputs) override {
+        const at::NoGradGuard no_grad;
+        const Tensor& value = inputs.tensor("value");
+        const int64_t weight = value.dim() == 0 ? inputs.size : value.numel();
+        add("total", value.dim() == 0 ? value.to(at::kDouble) * weight : stable_total(value));
+        count("weight", weight);
+    }
+
+    std::map<std::string, double> compute(
+        const std::map<std::string, Tensor>& states) const override {
+        return {{"", states.at("total").item<double>() /
+                         double(states.at("weight").item<int64_t>())}};  // 0 / 0 is NaN
+    }
+};
+
+}  // namespace
+
+AILAB_REGISTER_METRIC(MeanAbsoluteError, "Mean of |output - target|")
+AILAB_REGISTER_METRIC(MeanSquaredError, "Mean of (output - target)^2, or its root")
+AILAB_REGISTER_METRIC(RootMeanSquaredError, "Root of the mean of (output - target)^2")
+AILAB_REGISTER_METRIC(R2Score, "Coefficient of determination, at most 1")
+AILAB_REGISTER_METRIC(MeanMetric, "Mean of one field, named by mapping: {value: field}")
+
+}  // namespace ailab

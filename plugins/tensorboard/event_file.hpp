@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "wire/protobuf.hpp"
+
+namespace ailab::tensorboard {
+
+/// The framing of TFRecord files: the length and its checksum, the data and its checksum.
+std::string record(std::string_view data);
+
+/// One event file: what TensorBoard reads, appended record by record. The folder of a run holds one
+/// for each time the run was started; TensorBoard reads them in the order of their names as one.
+class EventFile {
+  public:
+    EventFile() = default;
+    ~EventFile();
+    EventFile(const EventFile&) = delete;
+    EventFile& operator=(const EventFile&) = delete;
+
+    /// Makes the folder, and in it a file whose name sorts behind those that are there. Throws
+    /// Error when that fails: the run has not begun yet.
+    void open(const std::string& folder);
+    bool is_open() const { return file_ >= 0; }
+    /// The folder held event files when this one was opened.
+    bool continues() const { return continues_; }
+    const std::string& path() const { return path_; }
+
+    /// Appends an Event and lets TensorBoard see it. Never fails the training: the first record
+    /// that cannot be written is a warning, and the file then holds all whole records before and
+    /// after.
+    void write(const wire::Message& event);
+    void close();
+
+  private:
+    bool append(const std::string& bytes);
+
+    std::string path_;
+    int file_ = -1;
+    int64_t size_ = 0;  // of the whole records
+    bool continues_ = false;
+    bool warned_ = false;
+};
+
+}  // namespace ailab::tensorboard

@@ -1,0 +1,262 @@
+#include "model_graph.hpp"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "wire/protobuf.hpp"
+
+namespace ailab::tensorboard {
+namespace {
+
+namespace jit = torch::jit;
+using wire::Message;
+
+/// Evaluation mode while it lives; afterwards each submodule is in the mode that it had.
+class EvaluationMode {
+  public:
+    explicit EvaluationMode(torch::nn::Module& model) : model_(model) {
+        for (const auto& module : model.modules(/*include_self=*/false))
+            children_.emplace_back(module.get(), module->is_training());
+        model.eval();
+    }
+    ~EvaluationMode() {
+        // train() reaches all below, and parents come first.
+        model_.train(was_training_);
+        for (const auto& [module, training] : children_) module->train(training);
+    }
+    EvaluationMode(const EvaluationMode&) = delete;
+    EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+  private:
+    torch::nn::Module& model_;
+    const bool was_training_ = model_.is_training();
+    std::vector<std::pair<torch::nn::Module*, bool>> children_;
+};
+
+/// The tracer warns of every size that it takes for a constant: here they are.
+class QuietTracer {
+  public:
+    QuietTracer() : before_(jit::tracer::getTracerStateWarnMode().exchange(false)) {}
+    ~QuietTracer() { jit::tracer::getTracerStateWarnMode() = before_; }
+    QuietTracer(const QuietTracer&) = delete;
+    QuietTracer& operator=(const QuietTracer&) = delete;
+
+  private:
+    const bool before_;
+};
+
+/// The tree of modules with the same tensors, through which the tracer knows them by name.
+jit::Module mirror(const torch::nn::Module& module,
+                   const std::shared_ptr<jit::CompilationUnit>& unit) {
+    jit::Module copy(c10::QualifiedName("__torch__.Module"), unit, /*shouldMangle=*/true);
+    for (const auto& item : module.named_parameters(/*recurse=*/false))
+        copy.register_parameter(item.key(), item.value(), /*is_buffer=*/false);
+    for (const auto& item : module.named_buffers(/*recurse=*/false))
+        copy.register_buffer(item.key(), item.value());
+    for (const auto& item : module.named_children())
+        copy.register_module(item.key(), mirror(*item.value(), unit));
+    return copy;
+}
+
+/// One sample of each input.
+Batch first_sample(const Batch& inputs) {
+    Batch one;
+    one.size = one.global_size = 1;
+    if (!inputs.ids.empty()) one.ids = {inputs.ids[0]};
+    for (const auto& [name, field] : inputs.fields) {
+        if (const auto* tensor = std::get_if<Tensor>(&field))
+            one.set(name, tensor->narrow(0, 0, 1).clone());
+        else if (const auto* list = std::get_if<std::vector<Tensor>>(&field))
+            one.set(name, std::vector<Tensor>{list->at(0)});
+        else
+            one.set(name, std::vector<std::string>{inputs.strings(name).at(0)});
+    }
+    return one;
+}
+
+std::shared_ptr<jit::Graph> trace(Model& model, const Batch& inputs) {
+    const Batch sample = first_sample(inputs);
+    std::vector<std::string> names;
+    jit::Stack given;
+    for (const std::string& name : model.inputs())
+        if (const auto* tensor = std::get_if<Tensor>(&sample.fields.at(name))) {
+            names.push_back(name);
+            given.emplace_back(*tensor);
+        }
+    const auto forward = [&](jit::Stack traced) {
+        Batch bound = sample;
+        for (size_t i = 0; i < names.size(); ++i) bound.set(names[i], traced[i].toTensor());
+        const Batch returned = model.forward_batch(bound);
+        jit::Stack outputs;
+        for (const std::string& name : model.outputs()) outputs.emplace_back(returned.tensor(name));
+        return outputs;
+    };
+    const at::NoGradGuard no_grad;
+    const EvaluationMode evaluation(model);
+    const QuietTracer quiet;
+    jit::Module self = mirror(model, std::make_shared<jit::CompilationUnit>());
+    const auto traced = jit::tracer::trace(
+        std::move(given), forward, [](const Tensor&) { return std::string(); }, /*strict=*/false,
+        /*force_outplace=*/false, &self, names);
+    return traced.first->graph;
+}
+
+/// Writes the nodes of a traced graph. Names are paths: TensorBoard folds them at the slashes.
+class GraphWriter {
+  public:
+    explicit GraphWriter(const Model& model) : outputs_(model.outputs()) {
+        for (const auto& item : model.named_parameters())
+            sizes_[item.key()] = item.value().sizes().vec();
+        for (const auto& item : model.named_buffers())
+            sizes_[item.key()] = item.value().sizes().vec();
+    }
+
+    std::string write(const jit::Graph& graph) {
+        for (const jit::Value* input : graph.inputs()) {
+            if (is_module(input))
+                modules_[input] = "";
+            else
+                add_value(unique("input/" + input->debugNameBase()), "Placeholder", input);
+        }
+        for (const jit::Node* node : graph.nodes()) write(*node);
+        const auto results = graph.outputs();
+        for (size_t i = 0; i < results.size(); ++i) {
+            const std::string name = i < outputs_.size() ? outputs_[i] : std::to_string(i);
+            add(unique("output/" + name), "Output", producers(results[i]), std::vector<Message>());
+        }
+        constexpr int producer = 22;  // of GraphDefs of this form
+        graph_.add(4, Message().add(1, producer));
+        return graph_.bytes();
+    }
+
+  private:
+    static bool is_module(const jit::Value* value) {
+        return value->type()->kind() == c10::TypeKind::ClassType;
+    }
+    static bool is_tensor(const jit::Value* value) {
+        return value->type()->kind() == c10::TypeKind::TensorType;
+    }
+
+    void write(const jit::Node& node) {
+        if (node.kind() == c10::prim::GetAttr) {
+            write_attribute(node);
+        } else if (node.kind() == c10::prim::Constant) {
+            // Numbers that operations are given (strides) would hide the graph.
+            if (is_tensor(node.output())) add_value(unique("constant"), "Const", node.output());
+        } else if (node.kind() == c10::prim::ListConstruct ||
+                   node.kind() == c10::prim::TupleConstruct) {
+            for (const jit::Value* item : node.inputs())
+                for (const std::string& name : producers(item))
+                    lists_[node.output()].push_back(name);
+        } else {
+            write_operation(node);
+        }
+    }
+
+    /// A submodule, or a parameter or buffer of one.
+    void write_attribute(const jit::Node& node) {
+        const std::string& module = modules_[node.input()];
+        const std::string path = (module.empty() ? "" : module + ".") + node.s(c10::attr::name);
+        if (is_module(node.output())) {
+            modules_[node.output()] = path;
+            return;
+        }
+        const auto sizes = sizes_.find(path);
+        names_[node.output()] = unique(folded(path));
+        const Message shape = sizes == sizes_.end() ? unknown_shape() : shape_of(sizes->second);
+        add(names_[node.output()], "Parameter", {}, std::vector<Message>{shape});
+        owners_[node.output()] = module;
+    }
+
+    void write_operation(const jit::Node& node) {
+        std::vector<std::string> inputs;
+        std::string module;
+        for (const jit::Value* input : node.inputs()) {
+            for (const std::string& name : producers(input)) inputs.push_back(name);
+            const auto owner = owners_.find(input);
+            if (module.empty() && owner != owners_.end()) module = owner->second;
+        }
+        const std::string name = node.kind().toUnqualString();
+        add(unique(module.empty() ? name : folded(module) + "/" + name), node.kind().toQualString(),
+            inputs, node.outputs());
+    }
+
+    std::string unique(const std::string& wanted) {
+        const int count = uses_[wanted]++;
+        if (count == 0) return wanted;
+        return unique(wanted + "_" + std::to_string(count));
+    }
+
+    /// The nodes that a value comes from; none for numbers.
+    std::vector<std::string> producers(const jit::Value* value) const {
+        if (const auto list = lists_.find(value); list != lists_.end()) return list->second;
+        const auto found = names_.find(value);
+        if (found == names_.end()) return {};
+        return {found->second};
+    }
+
+    void add_value(const std::string& name, const std::string& operation, const jit::Value* value) {
+        add(name, operation, {}, at::ArrayRef<const jit::Value*>(value));
+    }
+    void add(const std::string& name, const std::string& operation,
+             const std::vector<std::string>& inputs, at::ArrayRef<const jit::Value*> outputs) {
+        std::vector<Message> shapes;
+        for (size_t i = 0; i < outputs.size(); ++i) {
+            names_[outputs[i]] = i == 0 ? name : name + ":" + std::to_string(i);
+            shapes.push_back(shape_of(*outputs[i]));
+        }
+        add(name, operation, inputs, shapes);
+    }
+    void add(const std::string& name, const std::string& operation,
+             const std::vector<std::string>& inputs, const std::vector<Message>& shapes) {
+        Message node = Message().add(1, name).add(2, operation);
+        for (const std::string& input : inputs) node.add(3, input);
+        Message list;
+        for (const Message& shape : shapes) list.add(7, shape);
+        node.add(5, Message().add(1, "_output_shapes").add(2, Message().add(1, list)));
+        graph_.add(1, node);
+    }
+
+    // TensorShapeProtos.
+    static Message unknown_shape() { return Message().add(3, true); }
+    static Message shape_of(const std::vector<int64_t>& sizes) {
+        Message shape;
+        for (const int64_t size : sizes) shape.add(2, Message().add(1, size));
+        return shape;
+    }
+    static Message shape_of(const jit::Value& value) {
+        const auto type = value.type()->cast<c10::TensorType>();
+        const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
+        return sizes ? shape_of(*sizes) : unknown_shape();
+    }
+
+    /// "layer1.0.conv1" as a path: "layer1/0/conv1".
+    static std::string folded(std::string path) {
+        std::replace(path.begin(), path.end(), '.', '/');
+        return path;
+    }
+
+    const std::vector<std::string> outputs_;
+    std::map<std::string, std::vector<int64_t>> sizes_;  // of parameters and buffers
+    Message graph_;
+    std::map<std::string, int> uses_;
+    std::unordered_map<const jit::Value*, std::string> modules_;  // paths of modules
+    std::unordered_map<const jit::Value*, std::string> owners_;   // of parameters: their modules
+    std::unordered_map<const jit::Value*, std::string> names_;
+    std::unordered_map<const jit::Value*, std::vector<std::string>> lists_;
+};
+
+}  // namespace
+
+std::string model_graph(Model& model, const Batch& inputs) {
+    const std::shared_ptr<jit::Graph> graph = trace(model, inputs);
+    return GraphWriter(model).write(*graph);
+}
+
+}  // namespace ailab::tensorboard

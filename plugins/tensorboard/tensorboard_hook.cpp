@@ -1,0 +1,312 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "ailab/ailab.hpp"
+#include "event_file.hpp"
+#include "events.hpp"
+#include "hyperparameters.hpp"
+#include "loop_timer.hpp"
+#include "model_graph.hpp"
+#include "recent_scalars.hpp"
+#include "sample_images.hpp"
+
+namespace ailab {
+namespace fs = std::filesystem;
+namespace {
+
+using namespace tensorboard;
+
+constexpr double mebibyte = 1 << 20;
+
+/// A copy that the training will not change, for the writer's thread.
+Tensor host_copy(const Tensor& tensor) {
+    return tensor.detach().to(at::TensorOptions(at::kCPU).dtype(at::kFloat),
+                              /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous);
+}
+
+/// How the configuration binds the model's inputs.
+Binding model_binding(const Node& config) {
+    Binding binding;
+    const Node* model = config.find("model");
+    const Node* mapping = model ? model->find("mapping") : nullptr;
+    if (mapping && mapping->is_map())
+        for (const Member& member : mapping->members())
+            binding.mapping[member.key] = member.value.as_string();
+    return binding;
+}
+
+/// Markdown that shows the text as it is, backquotes and all.
+std::string code_block(const std::string& text) {
+    std::string block = "    ";
+    for (const char c : text) {
+        block += c;
+        if (c == '\n') block += "    ";
+    }
+    return block;
+}
+
+class TensorboardHook final : public Hook {
+  public:
+    struct Options {
+        std::optional<std::string> log_dir;
+        int64_t interval = 10;
+        int64_t histogram_interval = 0;
+        int64_t image_interval = 0;
+        int64_t max_images = 8;
+        bool graph = false;
+        bool hparams = true;
+        void visit(OptionVisitor& v) {
+            v.option("log_dir", log_dir,
+                     "folder of the event files; by default tf_logs/<start time> in the work_dir");
+            v.option("interval", interval, "training iterations from one point to the next",
+                     at_least(1));
+            v.option("histogram_interval", histogram_interval,
+                     "optimizer steps from one histogram of weights and gradients to the next; 0: "
+                     "none",
+                     at_least(0));
+            v.option(
+                "image_interval", image_interval,
+                "epochs from one set of validation images, with a table of predictions, to the "
+                "next; 0: none",
+                at_least(0));
+            v.option("max_images", max_images, "images in a set", at_least(1));
+            v.option("graph", graph,
+                     "draw the model: it is run once more, on one sample, before the first step");
+            v.option("hparams", hparams, "list the run with its configuration in the HParams tab");
+        }
+    };
+
+    explicit TensorboardHook(const Options& options) : o(options) {}
+
+    int default_priority() const override { return priority::below_normal; }
+
+    std::vector<std::string> output_paths() const override {
+        return {o.log_dir ? fs::absolute(*o.log_dir).string() : "../tf_logs"};
+    }
+
+    void check(const RunPlan& plan, Problems& problems) override {
+        const auto& phases = plan.phases;
+        if (o.image_interval > 0 &&
+            std::find(phases.begin(), phases.end(), Phase::val) == phases.end())
+            problems.add(Place(),
+                         "TensorboardHook's image_interval shows images of the val phase, and the "
+                         "workflow has none. Add it, or leave image_interval out");
+    }
+
+    State save_state() const override { return recent_.save(); }
+    void load_state(const State& state) override { recent_.load(state); }
+
+    void before_run(Run& run) override {
+        window_ = run.open_window(Phase::train);
+        logged_step_ = run.progress().step;
+        wants_graph_ = o.graph && run.is_main();
+        if (!run.is_main()) return;
+        file_.open(folder(run));
+        begin_file(run);
+    }
+
+    void before_train_epoch(Run&) override { timer_.begin(); }
+    void before_train_iter(Run& run) override {
+        timer_.batch_came();
+        if (wants_graph_ && run.batch().size > 0) write_graph(run);
+    }
+    void before_step(Run& run) override {
+        if (o.histogram_interval > 0 && run.is_main() &&
+            run.progress().step % o.histogram_interval == 0)
+            write_histograms(run);
+    }
+    void after_train_iter(Run& run) override {
+        timer_.iteration_ended();
+        const Progress& progress = run.progress();
+        due_ = due_ || (progress.iter + 1) % o.interval == 0;
+        // The epoch's last point is written when its metrics are there. Iterations that only
+        // accumulate gradients are in the next step's point.
+        if (due_ && progress.step > logged_step_ && progress.iter + 1 < progress.iters)
+            write_training(run);
+    }
+    void after_train_epoch(Run& run) override {
+        if (timer_.count() > 0) write_training(run);
+    }
+
+    void before_val_epoch(Run&) override { images_are_taken_ = false; }
+    void after_val_iter(Run& run) override {
+        if (o.image_interval > 0 && !images_are_taken_ && run.is_main() && run.batch().size > 0 &&
+            run.progress().epoch % o.image_interval == 0)
+            write_images(run);
+    }
+    void after_val_epoch(Run& run) override { write_results(run); }
+    void after_test_epoch(Run& run) override { write_results(run); }
+
+    void after_run(Run& run) override {
+        if (!run.is_main()) return;
+        // A run that failed has no end: TensorBoard would keep it, and the run may be resumed.
+        if (o.hparams)
+            post({.step = run.progress().step}, wire::Message().add(1, session_end(wall_time())));
+        writer_.finish();
+        file_.close();
+    }
+    void on_exception(Run&, const std::string&) override {
+        writer_.finish();
+        file_.close();
+    }
+
+  private:
+    std::string folder(Run& run) const {
+        // A dry run leaves nothing outside of its folder.
+        if (run.dry_run()) return run.output_folder(std::nullopt, "tf_logs");
+        if (o.log_dir) return *o.log_dir;
+        return (fs::path(run.work_dir()) / "tf_logs" / fs::path(run.run_dir()).filename()).string();
+    }
+
+    void begin_file(Run& run) {
+        const Moment now{.step = run.progress().step};
+        const bool resumed = !run.resumed_from().empty();
+        if (file_.continues() && !resumed)
+            log_warning("the log_dir ", fs::path(file_.path()).parent_path().string(),
+                        " holds another run's event files already: TensorBoard will show both as "
+                        "one. Choose another folder, or leave log_dir out");
+        if (resumed) {
+            writer_.post([this, now] { file_.write(restart_event(now)); });
+            post_scalars(now, recent_.at(now.step));
+        }
+        // The first run's graph holds for those that go on with it.
+        if (resumed && file_.continues()) wants_graph_ = false;
+        post(now, wire::Message().add(1, text_value("config", code_block(run.config_text()))));
+        if (o.hparams) post(now, wire::Message().add(1, session_start(run.config(), now.time)));
+    }
+
+    // ---- what the training thread copies
+
+    void write_training(Run& run) {
+        const LoopTimer::Mean time = timer_.take();
+        Scalars scalars;
+        for (const auto& [name, value] : window_->reduce())  // collective: on every rank
+            scalars.emplace_back("train/" + name, value);
+        for (const auto& [name, value] : run.results(Phase::train))
+            scalars.emplace_back("train/" + name, value);
+        for (const auto& [name, optimizer] : run.optimizers())
+            if (!optimizer->groups().empty())
+                scalars.emplace_back(name.empty() ? "train/lr" : "train/" + name + "_lr",
+                                     optimizer->groups()[0].lr);
+        scalars.emplace_back("train/time", time.iteration);
+        scalars.emplace_back("train/data_time", time.data);
+        scalars.emplace_back("train/memory", double(run.device().peak_memory()) / mebibyte);
+        logged_step_ = run.progress().step;
+        due_ = false;
+        keep_and_post(run, scalars);
+    }
+
+    void write_results(Run& run) {
+        const Phase phase = run.progress().phase;
+        Scalars scalars;
+        for (const auto& [name, value] : run.results(phase))
+            scalars.emplace_back(concat(phase_name(phase), "/", name), value);
+        keep_and_post(run, scalars);
+    }
+
+    void keep_and_post(Run& run, const Scalars& scalars) {
+        recent_.add(run.progress().step, scalars);
+        if (run.is_main()) post_scalars({.step = run.progress().step}, scalars);
+    }
+
+    /// The weights before this step, and their gradients, which are gone after it.
+    void write_histograms(Run& run) {
+        const Moment now{.step = run.progress().step};
+        // A model that owns its step takes several of these a step, each with its own parameters.
+        if (histogram_step_ != now.step) has_histogram_.clear();
+        histogram_step_ = now.step;
+        std::vector<std::pair<std::string, Tensor>> copies;
+        for (const auto& item : run.model().named_parameters()) {
+            const Tensor& parameter = item.value();
+            if (!parameter.requires_grad() || !parameter.grad().defined()) continue;
+            if (!has_histogram_.insert(item.key()).second) continue;
+            copies.emplace_back("weights/" + item.key(), host_copy(parameter));
+            copies.emplace_back("gradients/" + item.key(), host_copy(parameter.grad()));
+        }
+        writer_.post([this, now, copies = std::move(copies)] {
+            for (const auto& [tag, copy] : copies) {
+                const Histogram histogram =
+                    histogram_of({copy.const_data_ptr<float>(), size_t(copy.numel())});
+                if (histogram.num == 0) continue;  // nothing finite
+                file_.write(
+                    summary_event(now, wire::Message().add(1, histogram_value(tag, histogram))));
+            }
+        });
+    }
+
+    void write_images(Run& run) {
+        images_are_taken_ = true;
+        std::optional<SampleImages> images = take_images(run.batch(), o.max_images);
+        if (!images) {
+            if (!warned_of_images_)
+                log_warning(
+                    "TensorboardHook's image_interval is set, but the batch has no field "
+                    "input or image of the shape [N, 1, 3 or 4, H, W]: it has ",
+                    run.batch().describe());
+            warned_of_images_ = true;
+            return;
+        }
+        const Moment now{.step = run.progress().step};
+        writer_.post([this, now, images = std::move(*images)] {
+            file_.write(summary_event(now, image_summary(images, "val")));
+        });
+    }
+
+    void write_graph(Run& run) {
+        wants_graph_ = false;
+        const Moment now{.step = run.progress().step};
+        try {
+            const Batch inputs = bind_inputs(run.batch(), run.model().inputs(),
+                                             model_binding(run.config()), "the model");
+            writer_.post([this, now, graph = model_graph(run.model(), inputs)] {
+                file_.write(graph_event(now, graph));
+            });
+        } catch (const c10::Error& error) {
+            warn_of_graph(error.what_without_backtrace());
+        } catch (const std::exception& error) {
+            warn_of_graph(error.what());
+        }
+    }
+    static void warn_of_graph(const std::string& reason) {
+        log_warning("TensorBoard gets no graph, the model cannot be traced: ", reason);
+    }
+
+    // ---- what the writer's thread does with it
+
+    void post_scalars(const Moment& moment, const Scalars& scalars) {
+        if (scalars.empty()) return;
+        writer_.post([this, moment, scalars] {
+            wire::Message summary;
+            for (const auto& [tag, value] : scalars) summary.add(1, scalar_value(tag, value));
+            file_.write(summary_event(moment, summary));
+        });
+    }
+    void post(const Moment& moment, wire::Message summary) {
+        writer_.post([this, moment, summary = std::move(summary)] {
+            file_.write(summary_event(moment, summary));
+        });
+    }
+
+    const Options o;
+    std::shared_ptr<MeterWindow> window_;
+    LoopTimer timer_;
+    RecentScalars recent_;
+    bool due_ = false;
+    int64_t logged_step_ = 0;
+    bool wants_graph_ = false;
+    bool images_are_taken_ = false;
+    bool warned_of_images_ = false;
+    int64_t histogram_step_ = -1;
+    std::set<std::string> has_histogram_;  // at histogram_step_
+    EventFile file_;
+    Background writer_;  // ends before what it writes to
+};
+
+}  // namespace
+
+AILAB_REGISTER_HOOK(TensorboardHook, "Writes event files for TensorBoard on rank 0 (priority 60)")
+
+}  // namespace ailab

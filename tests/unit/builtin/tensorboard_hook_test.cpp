@@ -1,0 +1,146 @@
+// TensorboardHook against a run moved by hand: where and by whom files are written. What is in them
+// is read by the tensorboard package, in tests/interop.
+#include <ATen/ATen.h>
+
+#include "fake_run.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+using test::contains;
+using test::error_of;
+using test::FakeRun;
+using test::HookTest;
+using test::make;
+using test::run_ranks;
+using test::ThreadComm;
+
+class TensorboardHookTest : public HookTest {
+  protected:
+    static std::shared_ptr<Hook> hook(const std::string& options = "") {
+        return make<Hook>(R"({"type": "TensorboardHook")" + options + "}");
+    }
+    /// An epoch of some iterations, with an optimizer step in each `accumulate`-th.
+    static void train(Hook& hook, FakeRun& run, int64_t iterations, int64_t accumulate = 1) {
+        hook.before_run(run);
+        run.now.iters = iterations;
+        hook.before_train_epoch(run);
+        for (run.now.iter = 0; run.now.iter < iterations; ++run.now.iter) {
+            hook.before_train_iter(run);
+            run.now.step += (run.now.iter + 1) % accumulate == 0;
+            hook.after_train_iter(run);
+        }
+        --run.now.iter;
+        hook.after_train_epoch(run);
+        hook.after_run(run);
+    }
+    static std::string content(const fs::path& folder) {
+        std::string all;
+        for (const auto& entry : fs::directory_iterator(folder)) {
+            std::ifstream file(entry.path(), std::ios::binary);
+            all.append(std::istreambuf_iterator<char>(file), {});
+        }
+        return all;
+    }
+    static int64_t files(const fs::path& folder) {
+        return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
+    }
+    static int64_t count(const std::string& text, const std::string& part) {
+        int64_t found = 0;
+        for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+            ++found;
+        return found;
+    }
+};
+
+TEST_F(TensorboardHookTest, WritesOnRankZeroAndReducesOnAll) {
+    std::vector<std::shared_ptr<Hook>> hooks = {hook(), hook()};
+    const auto errors = run_ranks(2, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run.window->values = {{"loss", 0.5}};
+        train(*hooks[size_t(comm.rank())], run, 25);
+        EXPECT_EQ(run.window->reductions, 3);  // after 10 and 20 iterations, and at the end
+    });
+    EXPECT_EQ(errors, std::vector<std::string>(2));
+    // The fake's work_dir and run_dir are one folder.
+    const fs::path logs = folder_ / "tf_logs" / folder_.filename();
+    EXPECT_EQ(files(logs), 1);
+    EXPECT_EQ(count(content(logs), "train/loss"), 3);
+}
+
+TEST_F(TensorboardHookTest, WritesOnePointAStep) {
+    const auto tensorboard = hook(R"(, "interval": 1, "hparams": false)");
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run.window->values = {{"loss", 0.5}};
+        train(*tensorboard, run, 16, /*accumulate=*/4);
+        EXPECT_EQ(run.window->reductions, 4);
+    });
+}
+
+TEST_F(TensorboardHookTest, ARunBehindItsOldFilesHidesTheirLaterPoints) {
+    const std::string logs = folder_ / "logs";
+    const std::string options = R"(, "log_dir": ")" + logs + "\"";
+    State checkpoint;
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run.window->values = {{"loss", 0.5}};
+        const auto first = hook(options);
+        train(*first, run, 10);
+        checkpoint = first->save_state();
+    });
+    EXPECT_EQ(checkpoint.values.find("step")->as_int(), 10);
+    // An Event of step 10 with session_log {status: START}.
+    const std::string start("\x10\x0a\x3a\x02\x08\x01");
+    EXPECT_EQ(count(content(logs), start), 0);
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run.resumed = "epoch_1";
+        run.now.step = 10;
+        const auto second = hook(options);
+        second->load_state(checkpoint);
+        second->before_run(run);
+        second->on_exception(run, "killed");
+    });
+    EXPECT_EQ(files(logs), 2);
+    EXPECT_EQ(count(content(logs), start), 1);
+    EXPECT_EQ(count(content(logs), "train/loss"), 2);  // step 10's is written again
+}
+
+TEST_F(TensorboardHookTest, NamesItsFolderForOtherHooks) {
+    EXPECT_EQ(hook()->output_paths(), std::vector<std::string>{"../tf_logs"});
+    EXPECT_EQ(hook(R"(, "log_dir": "/a/b")")->output_paths(), std::vector<std::string>{"/a/b"});
+    EXPECT_EQ(hook(R"(, "log_dir": "b")")->output_paths(),
+              std::vector<std::string>{fs::absolute("b").string()});
+}
+
+TEST_F(TensorboardHookTest, RefusesOptionsThatMakeNoSense) {
+    const std::vector<std::pair<std::string, std::string>> table = {
+        {R"("interval": 0)", "interval must be at least 1"},
+        {R"("histogram_interval": -1)", "histogram_interval must be at least 0"},
+        {R"("image_interval": -1)", "image_interval must be at least 0"},
+        {R"("max_images": 0)", "max_images must be at least 1"},
+        {R"("graph": 1)", "graph must be true or false"},
+        {R"("log": "x")", "log"},
+    };
+    for (const auto& [option, complaint] : table) {
+        const std::string error = error_of([&, &option = option] { hook(", " + option); });
+        EXPECT_TRUE(contains(error, complaint)) << option << ": " << error;
+    }
+}
+
+TEST_F(TensorboardHookTest, RefusesImagesOfAPhaseThatIsNotThere) {
+    const auto complaints = [&](int64_t interval, std::vector<Phase> phases) {
+        Problems problems;
+        hook(concat(R"(, "image_interval": )", interval))->check({.phases = phases}, problems);
+        return problems.size();
+    };
+    EXPECT_EQ(complaints(1, {Phase::train}), 1u);
+    EXPECT_EQ(complaints(1, {Phase::train, Phase::val}), 0u);
+    EXPECT_EQ(complaints(0, {Phase::train}), 0u);
+}
+
+}  // namespace
+}  // namespace ailab
