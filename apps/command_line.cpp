@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
+#include "dist/launcher.hpp"
 
 namespace po = boost::program_options;
 
@@ -12,7 +13,7 @@ namespace ailab::app {
 namespace {
 
 const std::vector<std::string> commands = {"train"};
-const std::vector<std::string> launchers = {"single", "mpi", "slurm", "torchrun"};
+const std::vector<std::string> progress_modes = {"auto", "bar", "plain", "off"};
 const char* const see_help = " See ailab-run --help.";
 
 po::options_description known_options() {
@@ -21,6 +22,7 @@ po::options_description known_options() {
     add("plugins", po::value<std::vector<std::string>>()->composing());
     add("work-dir", po::value<std::string>());
     add("launcher", po::value<std::string>());
+    add("progress", po::value<std::string>());
     add("list-modules", po::value<std::string>()->implicit_value(""));
     add("dry-run", po::bool_switch());
     add("json", po::bool_switch());
@@ -139,13 +141,14 @@ void read_list_modules(const std::vector<std::string>& words, const po::variable
     if (!words.empty()) line.kind = words.front();
 }
 
-void check_launcher(const std::string& launcher) {
-    if (launcher.empty() ||
-        std::find(launchers.begin(), launchers.end(), launcher) != launchers.end())
-        return;
-    throw ConfigError(concat("--launcher ", launcher, " is unknown.",
-                             did_you_mean(launcher, launchers), " It takes: ", join(launchers),
-                             "."));
+/// The value of an option that takes one of a few; "" when it is not given.
+std::string choice(const po::variables_map& values, const std::string& option,
+                   const std::vector<std::string>& choices) {
+    const std::string value = text(values, option);
+    if (value.empty() || std::find(choices.begin(), choices.end(), value) != choices.end())
+        return value;
+    throw ConfigError(concat("--", option, " ", value, " is unknown.", did_you_mean(value, choices),
+                             " It takes: ", join(choices), "."));
 }
 
 void refuse_words(const std::vector<std::string>& words, const std::string& option) {
@@ -161,10 +164,10 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     CommandLine line;
     line.plugins = split_at_commas(texts(values, "plugins"));
     line.work_dir = text(values, "work-dir");
-    line.launcher = text(values, "launcher");
+    line.launcher = choice(values, "launcher", launcher_names());
+    line.progress = choice(values, "progress", progress_modes);
     line.json = values["json"].as<bool>();
     line.dry_run = values["dry-run"].as<bool>();
-    check_launcher(line.launcher);
     const std::vector<std::string> words = texts(values, "words");
 
     if (values["help"].as<bool>()) {

@@ -14,9 +14,10 @@ struct CommandLine {
     std::vector<std::string> plugins;
     std::string work_dir;
     std::string launcher;
-    std::string kind;  // --list-modules
-    bool json = false;
-    bool dry_run = false;  // --list-modules
+    std::string progress;
+    std::string kind;   // --list-modules
+    bool json = false;  // --list-modules
+    bool dry_run = false;
     std::string plugin_to_describe;
 };
 

@@ -2,11 +2,13 @@
 
 #include "ailab/abi.hpp"
 #include "ailab/error.hpp"
+#include "dist/launcher.hpp"
 
 namespace ailab::app {
 
 std::string help_text() {
-    return R"(ailab-run trains what a YAML file describes, with models, data sets and losses from plugins.
+    return concat(
+        R"(ailab-run trains what a YAML file describes, with models, data sets and losses from plugins.
 
 Usage
   ailab-run [train] CONFIG [key=value ...] [options]
@@ -24,8 +26,12 @@ Options
                          given, in the configuration's folder, in the folders of $AILAB_PLUGIN_PATH,
                          and among the built-in plugins, which need not be named
   --work-dir FOLDER      where runs are kept; the same as work_dir=FOLDER
-  --launcher NAME        who started the ranks: single, mpi, slurm or torchrun (default: found out from
-                         the environment)
+  --launcher NAME        who started the ranks: )",
+        join(launcher_names()),
+        R"(. env is RANK and WORLD_SIZE,
+                         as of torchrun. By default the environment tells
+  --progress MODE        auto: a bar when stderr is a terminal; bar: always, for mpirun in a terminal;
+                         plain: a line now and then; off. The same as the ProgressHook's mode
   --list-modules [KIND]  what can stand at `type:`, with the plugin it comes from. KIND: dataset, model,
                          loss, metric, optimizer, lr_scheduler, sampler, transform, hook, backend, device
   --json                 with --list-modules: JSON in place of a table
@@ -41,8 +47,9 @@ WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) are understood too.
 
 A plugin is code and runs with your rights: load only those that you trust.
 
-Exit status: 0 done, 1 the run failed, 2 the command line or the configuration is wrong.
-)";
+Exit status: 0 done, 1 the run failed, 2 the command line or the configuration is wrong; when a signal
+ends the run 128 and its number: 129 SIGHUP, 130 SIGINT (Ctrl-C), 143 SIGTERM.
+)");
 }
 
 std::string version_text() {

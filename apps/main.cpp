@@ -56,6 +56,7 @@ int run(const app::CommandLine& line) {
     input.overrides = line.overrides;
     input.plugins = line.plugins;
     input.work_dir = line.work_dir;
+    input.progress = line.progress;
     input.dry_run = line.dry_run;
     return train(input, line.launcher);
 }

@@ -23,6 +23,7 @@ enum class FrameType : uint8_t {
     done,       // to rank 0: the run is over here
     all_done,   // from rank 0: it is over everywhere
     goodbye,    // to rank 0: the connection ends well
+    warning,    // to rank 0: to be told with those of other ranks (text)
 };
 
 /// The other end sent what this protocol does not have.

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "ailab/error.hpp"
+#include "log/log.hpp"
 #include "rank_info.hpp"
 
 namespace ailab::dist {
@@ -71,6 +72,8 @@ void Hub::take(Peer& peer, const Frame& frame) {
         case FrameType::heartbeat:
             peer.beat = Report::decode(frame.payload).beat;
             return;
+        case FrameType::warning:
+            return warnings_.add(peer.rank, frame.payload, peer.heard);
         case FrameType::failure:
             return judge_failure(Report::decode(frame.payload));
         case FrameType::stopped:
@@ -138,6 +141,19 @@ void Hub::gone(Peer& peer) {
     std::erase_if(peers_, [&](const auto& each) { return each.get() == &peer; });
 }
 
+void Hub::warned_here(const std::string& text) {
+    warnings_.add(rank_, text, Clock::now());
+}
+
+void Hub::tell_last_warnings() {
+    print_warnings(warnings_.take_all());
+    printer_.finish();
+}
+
+void Hub::print_warnings(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) printer_.post([line] { log_collected(line); });
+}
+
 void Hub::failed_here(Report report) {
     judge_failure(std::move(report));
 }
@@ -182,6 +198,7 @@ void Hub::end_job() {
         std::all_of(config_errors_.begin(), config_errors_.end(), [this](const auto& each) {
             return each.second == config_errors_.begin()->second;
         });
+    tell_last_warnings();
     print_line(same_everywhere ? verdict_->report.text : verdict_->line);
     const std::string status = PayloadWriter().number(verdict_->report.status).bytes();
     for (const auto& peer : peers_) peer->connection.send(FrameType::end, status);
@@ -216,6 +233,7 @@ Clock::time_point Hub::tick(Clock::time_point now) {
     std::erase_if(peers_, [&](const auto& peer) {
         return peer->rank < 0 && now - peer->heard > hello_within;
     });
+    print_warnings(warnings_.take_due(now));
     if (verdict_ && !ending_ && now >= verdict_->when) end_job();
     const bool alone = present() == 1;
     if (ending_) {
@@ -230,7 +248,7 @@ Clock::time_point Hub::tick(Clock::time_point now) {
         left_ = all_left || !all_done_ || now >= deadline_;
         return deadline_;
     }
-    return verdict_ ? verdict_->when : far;
+    return std::min(verdict_ ? verdict_->when : far, warnings_.next().value_or(far));
 }
 
 std::string Hub::missing() {

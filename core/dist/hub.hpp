@@ -2,7 +2,9 @@
 #include <map>
 #include <memory>
 
+#include "ailab/background.hpp"
 #include "frames.hpp"
+#include "warnings.hpp"
 #include "watcher.hpp"
 
 namespace ailab::dist {
@@ -36,6 +38,8 @@ class Hub final : public Watcher {
 
     void collect(std::vector<pollfd>& waits) override;
     void handle(const pollfd& ready) override;
+    void warned_here(const std::string& text) override;
+    void tell_last_warnings() override;
     void failed_here(Report report) override;
     void stopped_here(int signal) override;
     void done_here() override;
@@ -54,6 +58,7 @@ class Hub final : public Watcher {
     void judge(Verdict verdict);
     void end_job();
     void check_done();
+    void print_warnings(const std::vector<std::string>& lines);
     Peer* find(int rank);
     int present() const;
     void send_all(FrameType type, const std::string& payload = {});
@@ -71,6 +76,8 @@ class Hub final : public Watcher {
     Clock::time_point deadline_{};  // of ending or leaving
     std::mutex joined_mutex_;
     std::vector<bool> joined_ranks_;  // guarded by joined_mutex_
+    WarningCollector warnings_;
+    Background printer_;  // a console that takes nothing must not stop this thread
 };
 
 }  // namespace ailab::dist

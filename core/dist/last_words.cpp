@@ -8,6 +8,7 @@
 
 #include "ailab/error.hpp"
 #include "frames.hpp"
+#include "log/log.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -74,6 +75,8 @@ const char* signal_name(int signal) noexcept {
 }
 
 void print_line(std::string line) {
+    log_last_words(line);
+    if (console_is_drawn_on()) line.insert(line.begin(), '\n');
     line += '\n';
     size_t done = 0;
     while (done < line.size()) {

@@ -29,7 +29,7 @@ std::string lost_line(int rank, const std::string& host, const Beat& beat, doubl
 /// "SIGTERM".
 const char* signal_name(int signal) noexcept;
 
-/// One write to stderr, so that lines of several processes do not mix.
+/// One write to stderr, so that lines of several processes do not mix; and to the log file.
 void print_line(std::string line);
 
 }  // namespace ailab::dist

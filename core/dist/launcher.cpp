@@ -36,6 +36,7 @@ constexpr Variables torchrun{"env",
                              "torchrun, or set both variables yourself"};
 constexpr Variables slurm{"slurm",         "SLURM_PROCID", "SLURM_NTASKS",
                           "SLURM_LOCALID", nullptr,        "srun"};
+const char* const no_launcher = "single";
 
 std::optional<int> number(const char* name, int lowest) {
     const std::optional<std::string> text = environment(name);
@@ -92,7 +93,7 @@ void check_agreement(const Variables& one_names, const std::optional<Placement>&
 }
 
 Placement read_forced(const std::string& forced) {
-    if (forced == "single") return {};
+    if (forced == no_launcher) return {};
     for (const Variables& names : {mpirun, slurm, torchrun}) {
         if (forced != names.launcher) continue;
         if (std::optional<Placement> placement = read(names)) return *placement;
@@ -100,8 +101,8 @@ Placement read_forced(const std::string& forced) {
                                  " are not both set in the environment; start with ",
                                  names.started_by));
     }
-    throw ConfigError(concat("--launcher: unknown launcher \"", forced,
-                             "\"; it is one of single, mpirun, slurm, env"));
+    throw ConfigError(concat("--launcher: unknown launcher \"", forced, "\"; it is one of ",
+                             join(launcher_names())));
 }
 
 /// One of a pair alone is a slip that would make each process a job of its own.
@@ -114,6 +115,12 @@ void check_pair(const Variables& names) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& launcher_names() {
+    static const std::vector<std::string> names = {no_launcher, mpirun.launcher, slurm.launcher,
+                                                   torchrun.launcher};
+    return names;
+}
 
 Placement detect_placement(const std::string& forced) {
     if (!forced.empty()) return read_forced(forced);

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "ailab/backend.hpp"
 
@@ -9,6 +10,9 @@ namespace ailab {
 /// them by asking the other ranks.
 inline constexpr int unknown_local_rank = -1;
 inline constexpr int unknown_local_size = 0;
+
+/// What --launcher takes.
+AILAB_API const std::vector<std::string>& launcher_names();
 
 /// Reads who started this process from the environment: OMPI_*, RANK+WORLD_SIZE, SLURM_* with
 /// NTASKS > 1, else single. `forced` is --launcher ("" for none). Throws ConfigError when two of

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "collective.hpp"
+#include "log/log.hpp"
 #include "quiet_c10d.hpp"
 
 namespace ailab::dist {
@@ -55,9 +56,12 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
     store_->setTimeout(timeout_);
     // Other launchers may leave their ranks alone on purpose.
     if (placement_.launcher == "mpirun") watcher_->watch_parent();
+    collect_warnings([watcher = watcher_.get()](const std::string& text) { watcher->warn(text); });
 }
 
-ManyJob::~ManyJob() = default;
+ManyJob::~ManyJob() {
+    collect_warnings({});
+}
 
 void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
     const QuietC10d quiet;
@@ -74,6 +78,7 @@ void ManyJob::fail(const std::string& message, int status) {
 
 void ManyJob::finish() {
     if (std::exchange(finished_, true)) return;
+    collect_warnings({});
     watcher_->wait_for_done();
     // No rank is in a collective any more.
     communicator_.reset();

@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "last_words.hpp"
+#include "log/log.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -94,6 +95,7 @@ void end_alone(int signal) {
     note(signal);
     if (!ends_at_once(signal)) return;
     FixedText line;
+    if (console_is_drawn_on()) line << "\n";
     line << "ailab: [rank 0, " << own_host.data() << "] ";
     const Heartbeat now = own_beat.load()->get();
     line << now.phase;

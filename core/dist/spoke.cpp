@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "log/log.hpp"
 #include "rank_info.hpp"
+#include "warnings.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -17,6 +19,8 @@ constexpr std::chrono::milliseconds word_within{1000};
 /// The rank that prints stays this long to tell slower ones that it did.
 constexpr std::chrono::milliseconds linger{1000};
 constexpr std::chrono::seconds answer_within{5};
+/// After this long rank 0 has printed a warning, if it lives.
+constexpr std::chrono::milliseconds printed_within = 4 * WarningCollector::moment;
 
 int status_of(const Frame& end) {
     return int(PayloadReader(end.payload).number());
@@ -97,8 +101,8 @@ void Spoke::handle(const pollfd& ready) {
         open = false;
     }
     if (open) return;
-    if (!leaving_) hub_lost();
     hub_.close();
+    if (!leaving_) hub_lost();
 }
 
 void Spoke::take(const Frame& frame) {
@@ -112,6 +116,7 @@ void Spoke::take(const Frame& frame) {
         case FrameType::end:
             end_process(status_of(frame), false);
         case FrameType::all_done:
+            warnings_.clear();  // they came before the hub knew that this rank is done
             return set_all_done();
         default:
             throw ProtocolError("not from rank 0");
@@ -122,6 +127,22 @@ void Spoke::take_welcome(const std::string& payload) {
     PayloadReader reader(payload);
     for (int rank = 0; rank < world_size_; ++rank) known_.push_back(decode_info(reader));
     set_members(known_);
+}
+
+void Spoke::warned_here(const std::string& text) {
+    hub_.send(FrameType::warning, text);
+    const Clock::time_point now = Clock::now();
+    while (!warnings_.empty() && now - warnings_.front().first > printed_within)
+        warnings_.pop_front();
+    warnings_.emplace_back(now, text);
+}
+
+void Spoke::tell_last_warnings() {
+    if (hub_.open()) return;
+    const Clock::time_point now = Clock::now();
+    for (const auto& [when, text] : warnings_)
+        if (now - when <= printed_within) log_collected(told_by({rank_}, text));
+    warnings_.clear();
 }
 
 void Spoke::failed_here(Report report) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <deque>
+
 #include "frames.hpp"
 #include "watcher.hpp"
 
@@ -31,6 +33,8 @@ class Spoke final : public Watcher {
   private:
     void collect(std::vector<pollfd>& waits) override;
     void handle(const pollfd& ready) override;
+    void warned_here(const std::string& text) override;
+    void tell_last_warnings() override;
     void failed_here(Report report) override;
     void stopped_here(int signal) override;
     void done_here() override;
@@ -55,6 +59,8 @@ class Spoke final : public Watcher {
     std::optional<Report> pending_;  // told to the hub, which is to end the job
     Clock::time_point deadline_{};
     bool leaving_ = false;
+    /// Told to the hub lately: it may be gone before it prints them.
+    std::deque<std::pair<Clock::time_point, std::string>> warnings_;
 };
 
 }  // namespace ailab::dist

@@ -91,6 +91,14 @@ void Watcher::fail(const std::string& text, int status, bool secondary) {
     ::_exit(status);
 }
 
+void Watcher::warn(const std::string& text) {
+    {
+        const std::lock_guard lock(mutex_);
+        mail_.warnings.push_back(text);
+    }
+    wake();
+}
+
 void Watcher::wait_for_done() {
     std::unique_lock lock(mutex_);
     mail_.done = true;
@@ -107,6 +115,13 @@ void Watcher::watch_parent() {
 }
 
 void Watcher::end_process(int status, bool others_may_run) {
+    std::vector<std::string> warnings;
+    {
+        const std::lock_guard lock(mutex_);
+        warnings.swap(mail_.warnings);
+    }
+    for (const std::string& text : warnings) warned_here(text);
+    tell_last_warnings();
     if (others_may_run) {
         std::function<void()> abort;
         {
@@ -145,9 +160,9 @@ void Watcher::take_mail() {
     Mail mail;
     {
         const std::lock_guard lock(mutex_);
-        mail = std::move(mail_);
-        mail_ = {};
+        mail = std::exchange(mail_, {});
     }
+    for (const std::string& text : mail.warnings) warned_here(text);
     if (mail.failure) failed_here(std::move(*mail.failure));
     if (mail.done) done_here();
     if (mail.leave) leave_here();
@@ -187,6 +202,7 @@ void Watcher::loop() {
             if (waits[i].revents != 0) handle(waits[i]);
         take_mail();
     }
+    tell_last_warnings();
 }
 
 }  // namespace ailab::dist

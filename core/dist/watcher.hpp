@@ -47,6 +47,9 @@ class Watcher {
     const std::vector<RankInfo>& wait_for_members(Clock::time_point deadline);
     /// Ends the job with this message. Any thread but the watcher's own.
     [[noreturn]] void fail(const std::string& text, int status, bool secondary);
+    /// Hands a warning over, to be told once with those of the other ranks. Any thread; never
+    /// waits.
+    void warn(const std::string& text);
     /// Waits until every rank has called this.
     void wait_for_done();
     /// Ends the job when the launcher, this process's parent, is gone.
@@ -67,6 +70,9 @@ class Watcher {
     // The thread's work. Nothing else runs on it.
     virtual void collect(std::vector<pollfd>& waits) = 0;
     virtual void handle(const pollfd& ready) = 0;
+    virtual void warned_here(const std::string& text) = 0;
+    /// No warning comes after these.
+    virtual void tell_last_warnings() = 0;
     virtual void failed_here(Report report) = 0;
     virtual void stopped_here(int signal) = 0;
     virtual void done_here() = 0;
@@ -91,6 +97,7 @@ class Watcher {
     void wake();
 
     struct Mail {
+        std::vector<std::string> warnings;
         std::optional<Report> failure;
         bool done = false;
         bool leave = false;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "ailab/error.hpp"
@@ -22,21 +21,22 @@ FileSink::~FileSink() {
     if (file_ >= 0) close(file_);
 }
 
-void FileSink::write(std::string_view line) {
-    if (file_ < 0) return;
+std::optional<std::string> FileSink::write(std::string_view line) {
+    if (file_ < 0) return std::nullopt;
     for (size_t done = 0; done < line.size();) {
         const ssize_t n = ::write(file_, line.data() + done, line.size() - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return fail(n < 0 ? errno : ENOSPC);
+        if (n <= 0) return end(n < 0 ? errno : ENOSPC);
         done += size_t(n);
     }
+    return std::nullopt;
 }
 
-void FileSink::fail(int error) {
-    std::fprintf(stderr, "ailab: cannot write the log file %s: %s; lines go to the console alone\n",
-                 path_.c_str(), std::strerror(error));
-    if (file_ >= 0) close(file_);
+std::string FileSink::end(int error) {
+    close(file_);
     file_ = -1;
+    return concat("cannot write the log file ", path_, ": ", std::strerror(error),
+                  "; lines go to the console alone");
 }
 
 }  // namespace ailab

@@ -1,13 +1,12 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace ailab {
 
 /// Appends each line to a file with one write(), so that nothing is lost when the process is killed
-/// and lines of several processes do not mix. A line that cannot be written ends the file with one
-/// complaint on stderr; it never throws, for lines are also logged where nobody could catch. Not
-/// thread-safe: the log holds its lock.
+/// and lines of several processes do not mix. Not thread-safe: the log holds its lock.
 class FileSink {
   public:
     /// Throws Error when the file cannot be opened.
@@ -16,10 +15,12 @@ class FileSink {
     FileSink(const FileSink&) = delete;
     FileSink& operator=(const FileSink&) = delete;
 
-    void write(std::string_view line);
+    /// What is wrong when the line cannot be written: said once, and the file has ended. It never
+    /// throws, for lines are also logged where nobody could catch.
+    std::optional<std::string> write(std::string_view line);
 
   private:
-    void fail(int error);
+    std::string end(int error);
 
     std::string path_;
     int file_ = -1;

@@ -2,10 +2,13 @@
 
 #include <spdlog/pattern_formatter.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +58,12 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 /// Lines kept for the file of a run that never opens one.
 constexpr size_t most_early_lines = 1000;
 
+/// How long the last message waits for the log.
+constexpr std::chrono::milliseconds patience{200};
+
+std::atomic<bool> drawn_on{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // read in a signal handler
+
 /// The one log of the process. Never destroyed: static destructors may still log.
 class Log {
   public:
@@ -75,12 +84,23 @@ class Log {
         const std::lock_guard lock(mutex_);
         const bool for_every_rank = level >= LogLevel::warning;
         if (rank_ != 0 && !for_every_rank) return;
-        const std::string line = formatted(
-            level, for_every_rank && world_ > 1 ? concat("[rank ", rank_, "] ", text) : text);
-        // One call, so that the lines of several ranks do not mix; stderr has no buffer.
-        if (level != LogLevel::debug) print(line);
-        if (file_) file_->write(line);
-        if (keep_early_ && early_.size() < most_early_lines) early_.push_back(line);
+        if (level == LogLevel::warning && collect_) return collect_(text);
+        put(level, for_every_rank && world_ > 1 ? concat("[rank ", rank_, "] ", text) : text);
+    }
+
+    void write_collected(const std::string& text) {
+        const std::lock_guard lock(mutex_);
+        put(LogLevel::warning, text);
+    }
+
+    void write_last_words(const std::string& text) {
+        const std::unique_lock lock(mutex_, patience);
+        if (lock && file_) file_->write(formatted(LogLevel::error, text));
+    }
+
+    void collect(std::function<void(const std::string&)> function) {
+        const std::lock_guard lock(mutex_);
+        collect_ = std::move(function);
     }
 
     void open(const std::string& path) {
@@ -89,7 +109,7 @@ class Log {
         const std::lock_guard lock(mutex_);
         file_ = std::move(file);
         if (!file_) return;
-        for (const std::string& line : early_) file_->write(line);
+        for (const std::string& line : early_) to_file(line);
         early_.clear();
         keep_early_ = false;
     }
@@ -97,9 +117,23 @@ class Log {
     void print_through(std::function<void(const std::string&)> writer) {
         const std::lock_guard lock(mutex_);
         writer_ = std::move(writer);
+        drawn_on = bool(writer_);
     }
 
   private:
+    void put(LogLevel level, const std::string& text) {
+        const std::string line = formatted(level, text);
+        if (level != LogLevel::debug) print(line);
+        if (file_) to_file(line);
+        if (keep_early_ && early_.size() < most_early_lines) early_.push_back(line);
+    }
+
+    void to_file(const std::string& line) {
+        if (const std::optional<std::string> problem = file_->write(line))
+            print(formatted(LogLevel::warning, *problem));
+    }
+
+    /// With one call, so that the lines of several ranks do not mix; stderr has no buffer.
     void print(const std::string& line) {
         if (writer_)
             writer_(line);
@@ -113,10 +147,11 @@ class Log {
         return std::string(line.data(), line.size());
     }
 
-    std::mutex mutex_;
+    std::timed_mutex mutex_;
     const std::unique_ptr<spdlog::formatter> format_ = line_format();
     std::unique_ptr<FileSink> file_;
-    std::function<void(const std::string&)> writer_;  // in place of stderr
+    std::function<void(const std::string&)> writer_;   // in place of stderr
+    std::function<void(const std::string&)> collect_;  // takes warnings
     int rank_ = 0;
     int world_ = 1;
     bool keep_early_ = false;
@@ -131,6 +166,22 @@ void set_log_rank(int rank, int world) {
 
 void log(LogLevel level, const std::string& line) {
     Log::instance().write(level, line);
+}
+
+void collect_warnings(std::function<void(const std::string&)> collect) {
+    Log::instance().collect(std::move(collect));
+}
+
+void log_collected(const std::string& text) {
+    Log::instance().write_collected(text);
+}
+
+void log_last_words(const std::string& text) {
+    Log::instance().write_last_words(text);
+}
+
+bool console_is_drawn_on() noexcept {
+    return drawn_on;
 }
 
 void log_through(std::function<void(const std::string&)> writer) {

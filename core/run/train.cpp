@@ -18,6 +18,7 @@
 #include "run_folder.hpp"
 #include "run_lock.hpp"
 #include "runner.hpp"
+#include "schema/progress.hpp"
 
 namespace ailab {
 
@@ -234,6 +235,9 @@ int train(const ConfigInput& input, const std::string& launcher) {
         if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
         if (input.dry_run) started.config.work_dir += "/dry_run";
         check_world(started.config, started.placement);
+        // Of several ranks all have the same hooks: those may call collectives.
+        if (started.placement.world_size > 1 || isatty(STDERR_FILENO))
+            add_progress_hook(started.config);
         started.device = choose_device(started.config, started.placement);
         started.backends =
             choose_backends(started.config, started.placement, started.device.device->type());

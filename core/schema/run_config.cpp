@@ -13,6 +13,7 @@
 #include "config/scalar.hpp"
 #include "config/yaml_reader.hpp"
 #include "plugin/plugin_host.hpp"
+#include "progress.hpp"
 #include "resolved.hpp"
 #include "run_checks.hpp"
 #include "run_schema.hpp"
@@ -52,6 +53,7 @@ void apply_command_line(Node& tree, const ConfigInput& input, Problems& problems
     }
     for (size_t i = 0; i < input.overrides.size(); ++i)
         apply_override(tree, input.overrides[i], int(i) + 1, problems);
+    if (!input.progress.empty()) set_progress_mode(tree, input.progress);
 
     if (input.plugins.empty()) return;
     Node* plugins = tree.find("plugins");

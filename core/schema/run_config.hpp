@@ -122,6 +122,7 @@ struct ConfigInput {
     std::vector<std::string> overrides;  // key=value
     std::vector<std::string> plugins;    // --plugins
     std::string work_dir;                // --work-dir, or ""
+    std::string progress;                // --progress, or ""
     bool dry_run = false;                // --dry-run
 };
 

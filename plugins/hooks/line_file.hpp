@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace ailab {
@@ -16,6 +17,7 @@ class LineFile {
     /// with 0 each one is written at once, so that the file of a killed run is complete.
     void open(const std::string& path, size_t buffer = 0);
     bool is_open() const { return file_ >= 0; }
+    /// What cannot be written is lost, and leaves no torn line behind.
     void write(const std::string& line);
     void flush();
 
@@ -25,5 +27,11 @@ class LineFile {
     size_t buffer_size_ = 0;
     std::string pending_;
 };
+
+/// Bytes of a file; -1 if there is none.
+int64_t file_bytes(const std::string& path);
+/// Cuts a file back to so many bytes. False, and nothing is changed, when it has not as many.
+/// Throws Error when it cannot be cut.
+bool cut_file(const std::string& path, int64_t bytes);
 
 }  // namespace ailab

@@ -49,6 +49,7 @@ std::string console_line(const LogRecord& record) {
     add("memory", std::to_string(record.memory));
     if (record.phase == Phase::train)
         for (const auto& [name, value] : record.values) add(name, formatted("%.4f", value));
+    for (const auto& [name, value] : record.items) add(name, formatted("%.6g", value));
     return line;
 }
 
@@ -60,7 +61,8 @@ std::string json_line(const LogRecord& record) {
     line.add("time", record.time);
     if (record.data_time >= 0) line.add("data_time", record.data_time);
     line.add("memory", record.memory);
-    for (const auto& [name, value] : record.values) line.add(name, value);
+    for (const NamedValues* values : {&record.values, &record.items})
+        for (const auto& [name, value] : *values) line.add(name, value);
     return line.str();
 }
 

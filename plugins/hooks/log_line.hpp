@@ -25,6 +25,7 @@ struct LogRecord {
     double data_time = -1;  // below 0: not told
     int64_t memory = 0;     // MiB
     NamedValues values;     // losses, metrics
+    NamedValues items;      // of `log_items`
 };
 
 /// MMEngine's line: "Epoch(train) [1][100/469]  lr: 1.0000e-03  eta: 0:01:23  time: 0.0141  …".

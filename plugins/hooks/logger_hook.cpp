@@ -1,9 +1,12 @@
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include "ailab/ailab.hpp"
+#include "interval_means.hpp"
 #include "json_line.hpp"
 #include "line_file.hpp"
+#include "log_items.hpp"
 #include "log_line.hpp"
 
 namespace ailab {
@@ -17,29 +20,92 @@ double seconds_since(Clock::time_point begin) {
 
 constexpr double mebibyte = 1 << 20;
 
+/// Iterations after which a time counts half as much for the eta.
+constexpr double eta_half_life = 500;
+
+const char* const metrics_name = "metrics.jsonl";
+const char* const log_name = "train.log";
+
 class LoggerHook final : public Hook {
   public:
     struct Options {
         int64_t interval = 10;
+        int64_t smoothing = 0;
         std::optional<std::string> log_dir;
+        std::map<std::string, Node> log_items;
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "training iterations from one line to the next",
                      at_least(1));
+            v.option("smoothing", smoothing,
+                     "training values are means over the lines of so many iterations; 0: since "
+                     "the last line",
+                     at_least(0));
             v.option("log_dir", log_dir,
                      "folder of train.log and metrics.jsonl; by default the run's folder");
+            v.option("log_items", log_items,
+                     concat("name: path, more values of the run for each line. Paths: ",
+                            log_item_paths));
         }
     };
 
-    explicit LoggerHook(const Options& options) : o(options) {}
+    explicit LoggerHook(const Options& options) : o(options), means_(o.smoothing) {}
 
     int default_priority() const override { return priority::below_normal; }
 
+    void check(const RunPlan& plan, Problems& problems) override {
+        items_ = read_log_items(o.log_items, plan, problems);
+    }
+
+    std::vector<std::string> output_paths() const override {
+        const std::filesystem::path folder = o.log_dir.value_or("");
+        return {folder / metrics_name, folder / log_name};
+    }
+
     void before_run(Run& run) override {
+        check_groups(items_, run);
         window_ = run.open_window(Phase::train);
         if (!run.is_main()) return;
-        const std::string folder = o.log_dir.value_or(run.run_dir());
-        metrics_.open(folder + "/metrics.jsonl");
-        log_to_file(folder + "/train.log");
+        const std::filesystem::path folder = run.output_folder(o.log_dir, "");
+        metrics_path_ = folder / metrics_name;
+        log_path_ = folder / log_name;
+        if (!run.resumed_from().empty()) {
+            cut_back(metrics_path_, metrics_bytes_);
+            cut_back(log_path_, log_bytes_);
+        }
+        metrics_.open(metrics_path_);
+        log_to_file(log_path_);
+    }
+
+    // A resumed run goes on in the files where the checkpoint left them: what the run before wrote
+    // later is done, and written, again.
+    void before_save_checkpoint(Run&, const std::string&) override {
+        end_span();  // the window's sums are in no checkpoint
+        if (!metrics_.is_open()) return;
+        writer_.finish();
+        metrics_bytes_ = file_bytes(metrics_path_);
+        log_bytes_ = file_bytes(log_path_);
+    }
+    State save_state() const override {
+        State state;
+        state.values.set("metrics_bytes", Node(metrics_bytes_));
+        state.values.set("log_bytes", Node(log_bytes_));
+        state.values.set("unlogged_iterations", Node(unlogged_));
+        state.values.set("timed_seconds", Node(timed_seconds_));
+        state.values.set("timed_iterations", Node(timed_iterations_));
+        state.values.set("means", means_.save());
+        return state;
+    }
+    void load_state(const State& state) override {
+        const auto value = [&](const char* name) -> const Node& {
+            if (const Node* found = state.values.find(name)) return *found;
+            throw Error(concat("the checkpoint has no \"", name, "\" of the LoggerHook"));
+        };
+        metrics_bytes_ = value("metrics_bytes").as_int();
+        log_bytes_ = value("log_bytes").as_int();
+        unlogged_ = value("unlogged_iterations").as_int();
+        timed_seconds_ = value("timed_seconds").as_float();
+        timed_iterations_ = value("timed_iterations").as_float();
+        means_.load(value("means"));
     }
 
     void before_train_epoch(Run& run) override {
@@ -49,6 +115,8 @@ class LoggerHook final : public Hook {
     }
     void after_train_iter(Run& run) override {
         ++unlogged_;
+        ++span_.iterations;
+        span_.samples += double(run.batch().global_size);
         const Progress& progress = run.progress();
         // The epoch's last line is written when its metrics are there.
         if ((progress.iter + 1) % o.interval == 0 && progress.iter + 1 < progress.iters)
@@ -56,6 +124,7 @@ class LoggerHook final : public Hook {
     }
     void after_train_epoch(Run& run) override {
         if (unlogged_ > 0) log_training(run);
+        means_.end_epoch();
         in_training_ = false;
     }
 
@@ -87,24 +156,39 @@ class LoggerHook final : public Hook {
         return record;
     }
 
+    /// Collective where there is something to add.
+    void end_span() {
+        if (span_.iterations == 0) return;
+        span_.values = window_->reduce();
+        means_.add(std::exchange(span_, {}));
+    }
+
     void log_training(Run& run) {
         LogRecord record = where(run);
         const Timing timing = run.timing();
         record.time = timing.iteration;
         record.data_time = timing.data;
-        timed_seconds_ += timing.iteration * double(unlogged_);
-        timed_iterations_ += unlogged_;
+        add_time(timing.iteration);
         unlogged_ = 0;
-        if (run.progress().total_train_iters > 0)
-            record.eta = timed_seconds_ / double(timed_iterations_) *
-                         double(run.progress().total_train_iters - run.progress().train_iter);
+        const Progress& progress = run.progress();
+        if (progress.total_train_iters > 0)
+            record.eta = timed_seconds_ / timed_iterations_ *
+                         double(progress.total_train_iters - progress.train_iter);
         for (const auto& [name, optimizer] : run.optimizers())
             if (!optimizer->groups().empty())
                 record.lr.emplace_back(name.empty() ? "lr" : name + "_lr",
                                        optimizer->groups()[0].lr);
-        record.values = window_->reduce();  // collective: on every rank
+        end_span();
+        record.values = means_.end_interval();
         for (const auto& result : run.results(Phase::train)) record.values.push_back(result);
         write(run, record);
+    }
+
+    /// Sums that fade, so that the eta follows a run that becomes slower or faster.
+    void add_time(double iteration) {
+        const double kept = std::exp2(-double(unlogged_) / eta_half_life);
+        timed_seconds_ = timed_seconds_ * kept + iteration * double(unlogged_);
+        timed_iterations_ = timed_iterations_ * kept + double(unlogged_);
     }
 
     /// A loss that is no number stays so: nothing more is learned. On the writer's thread.
@@ -127,13 +211,31 @@ class LoggerHook final : public Hook {
         write(run, record);
     }
 
-    void write(Run& run, const LogRecord& record) {
+    void write(Run& run, LogRecord& record) {
         if (!run.is_main()) return;
+        add_log_items(record, items_, run, means_.epoch());
         writer_.post([this, record] {
             log_info(console_line(record));
-            metrics_.write(json_line(record));
+            write_metrics(json_line(record));
             if (record.phase == Phase::train) warn_once(record);
         });
+    }
+
+    /// A full disk does not end the training. Once there is room again lines are written again.
+    void write_metrics(const std::string& line) {
+        try {
+            metrics_.write(line);
+        } catch (const Error& error) {
+            if (!std::exchange(complained_, true))
+                log_warning(error.what(), "; the training goes on without the lines that are lost");
+        }
+    }
+
+    void cut_back(const std::string& path, int64_t bytes) {
+        if (bytes >= 0 && !cut_file(path, bytes))
+            log_warning(path,
+                        " has not what it had when the checkpoint was written; the lines of "
+                        "this run are added to what is there");
     }
 
     void write_summary(Run& run, const std::string& exit) {
@@ -142,25 +244,31 @@ class LoggerHook final : public Hook {
         // The run counts the time of complete epochs.
         const double seconds =
             run.train_seconds() + (in_training_ ? seconds_since(phase_begin_) : 0.0);
-        metrics_.write(JsonLine()
-                           .add("mode", std::string("summary"))
-                           .add("epoch", run.progress().epoch + 1)
-                           .add("step", run.progress().step)
-                           .add("samples_per_second", double(run.train_samples()) / seconds)
-                           .add("time_to_first_step", run.seconds_to_first_step())
-                           .add("peak_memory", double(run.device().peak_memory()) / mebibyte)
-                           .add("exit", exit)
-                           .str());
+        write_metrics(JsonLine()
+                          .add("mode", std::string("summary"))
+                          .add("epoch", run.progress().epoch + 1)
+                          .add("step", run.progress().step)
+                          .add("samples_per_second", double(run.train_samples()) / seconds)
+                          .add("time_to_first_step", run.seconds_to_first_step())
+                          .add("peak_memory", double(run.device().peak_memory()) / mebibyte)
+                          .add("exit", exit)
+                          .str());
     }
 
     const Options o;
+    std::vector<LogItem> items_;
     std::shared_ptr<MeterWindow> window_;
+    Span span_;  // what the window holds
+    IntervalMeans means_;
+    std::string metrics_path_, log_path_;
+    int64_t metrics_bytes_ = -1, log_bytes_ = -1;  // when the last checkpoint was written
     LineFile metrics_;
     Background writer_;  // ends before what it writes to
     bool warned_ = false;
+    bool complained_ = false;
     int64_t unlogged_ = 0;  // training iterations since the last line
     double timed_seconds_ = 0;
-    int64_t timed_iterations_ = 0;
+    double timed_iterations_ = 0;
     Clock::time_point phase_begin_;
     bool in_training_ = false;
 };

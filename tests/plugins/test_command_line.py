@@ -39,8 +39,11 @@ class Refused(InFolder):
             (["--list-modules", "model", "loss"],
              '--list-modules takes one kind and no more: "loss" is too much.' + HELP),
             ([config, "--launcher", "slrum"],
-             "--launcher slrum is unknown. Did you mean slurm? It takes: single, mpi, slurm, "
-             "torchrun."),
+             "--launcher slrum is unknown. Did you mean slurm? It takes: single, mpirun, slurm, env."),
+            ([config, "--progress=bra"],
+             "--progress bra is unknown. Did you mean bar? It takes: auto, bar, plain, off."),
+            ([config, "--progress="],
+             "option --progress needs a value." + HELP),
         ]
         for arguments, text in table:
             with self.subTest(arguments=arguments):
@@ -76,7 +79,8 @@ class Printed(InFolder):
         self.assertEqual(text, self.run_well("-h"))
         self.assertIn("mpirun -np 4 ailab-run --plugins libmy.so train.yaml", text)
         for word in ("--plugins", "--work-dir", "--list-modules", "--describe", "--version",
-                     "--launcher", "--json", "Exit status: 0 done, 1 the run failed, 2 "):
+                     "--launcher", "single, mpirun, slurm, env", "--progress", "--json",
+                     "Exit status: 0 done, 1 the run failed, 2 ", "130 SIGINT"):
             self.assertIn(word, text)
         self.assertLessEqual(max(map(len, text.splitlines())), 110)
 

@@ -1,5 +1,7 @@
 // The multilayer perceptron of the tests and benchmarks.
 #include <ailab/ailab.hpp>
+#include <chrono>
+#include <thread>
 
 AILAB_PLUGIN("test_mlp", "1.0", "The multilayer perceptron of the tests")
 
@@ -9,7 +11,7 @@ class MLP : public ailab::Model {
   public:
     struct Options {
         int64_t in = 784, hidden = 64, out = 10;
-        double dropout = 0;
+        double dropout = 0, delay = 0;
         bool batch_norm = false;
         bool idle = false;
         void visit(ailab::OptionVisitor& v) {
@@ -19,15 +21,18 @@ class MLP : public ailab::Model {
             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0, 1));
             v.option("batch_norm", batch_norm, "a batch norm between the layers");
             v.option("idle", idle, "a layer that the output does not depend on");
+            v.option("delay", delay, "seconds that a forward pass takes longer",
+                     ailab::at_least(0));
         }
     };
-    explicit MLP(const Options& o) : dropout_(o.dropout) {
+    explicit MLP(const Options& o) : dropout_(o.dropout), delay_(o.delay) {
         fc1 = register_module("fc1", torch::nn::Linear(o.in, o.hidden));
         if (o.batch_norm) bn = register_module("bn", torch::nn::BatchNorm1d(o.hidden));
         fc2 = register_module("fc2", torch::nn::Linear(o.hidden, o.out));
         if (o.idle) register_module("idle", torch::nn::Linear(2, 2));
     }
     ailab::Tensor forward(const ailab::Tensor& input) override {
+        if (delay_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(delay_));
         ailab::Tensor x = fc1(input.flatten(1));
         if (bn) x = bn(x);
         x = torch::relu(x);
@@ -36,7 +41,7 @@ class MLP : public ailab::Model {
     }
 
   private:
-    double dropout_;
+    double dropout_, delay_;
     torch::nn::Linear fc1{nullptr}, fc2{nullptr};
     torch::nn::BatchNorm1d bn{nullptr};
 };

@@ -15,27 +15,37 @@ using test::ThreadComm;
 
 /// An optimizer that has nothing but a learning rate.
 struct FakeOptimizer final : Optimizer {
-    explicit FakeOptimizer(double lr) { add_group({.lr = lr, .initial_lr = lr}); }
+    explicit FakeOptimizer(double lr) {
+        add_group({.lr = lr, .initial_lr = lr, .weight_decay = 0.01, .momentum = 0.9});
+        add_group({.lr = lr / 10, .initial_lr = lr / 10});
+    }
     double default_lr() const override { return 0; }
     void step(const Tensor&, const Tensor&) override {}
 };
 
 class LoggerHookTest : public HookTest {
   protected:
-    /// Two epochs of 5 iterations, each followed by validation.
-    void run_through(Hook& hook, FakeRun& run, int64_t stop_after = -1) {
+    /// Two epochs of 5 iterations, each followed by validation. The loss of a step is
+    /// loss_of(step). A run that goes on begins after `begin` steps. `after` is called after each
+    /// step; when it returns false the process is gone.
+    void run_through(Hook& hook, FakeRun& run, int64_t begin = 0,
+                     const std::function<bool(int64_t step)>& after = {}) {
         run.now.total_epochs = 2;
-        run.now.total_steps = 10;
+        run.now.total_steps = run.now.total_train_iters = 10;
+        run.now.step = run.now.train_iter = begin;
+        run.batch().global_size = 4;
         hook.before_run(run);
-        for (run.now.epoch = 0; run.now.epoch < 2; ++run.now.epoch) {
+        for (run.now.epoch = begin / 5; run.now.epoch < 2; ++run.now.epoch) {
             run.now.phase = Phase::train;
             run.now.iters = 5;
             run.published.clear();
             hook.before_train_epoch(run);
-            for (run.now.iter = 0; run.now.iter < 5; ++run.now.iter) {
-                ++run.now.step;
+            for (run.now.iter = run.now.step % 5; run.now.iter < 5; ++run.now.iter) {
+                run.now.train_iter = ++run.now.step;
+                run.now.samples = (run.now.iter + 1) * 4;
+                record_loss(run);
                 hook.after_train_iter(run);
-                if (run.now.step == stop_after) return;
+                if (after && !after(run.now.step)) return;
             }
             --run.now.iter;
             hook.after_train_epoch(run);
@@ -50,6 +60,26 @@ class LoggerHookTest : public HookTest {
         }
         --run.now.epoch;
         hook.after_run(run);
+    }
+    /// The window has the mean since it was last emptied.
+    void record_loss(FakeRun& run) {
+        if (!loss_of) return;
+        if (std::exchange(reductions_, run.window->reductions) != run.window->reductions)
+            loss_sum_ = losses_ = 0;
+        loss_sum_ += loss_of(run.now.step);
+        run.window->values = {{"loss", loss_sum_ / ++losses_}};
+    }
+    std::function<double(int64_t)> loss_of;
+    double loss_sum_ = 0, losses_ = 0;
+    int reductions_ = 0;
+
+    static void check(Hook& hook, const std::vector<std::string>& results = {"loss"}) {
+        RunPlan plan{.phases = {Phase::train, Phase::val},
+                     .fields = {{Phase::train, {"input", "target", "output"}}},
+                     .results = {{Phase::val, results}}};
+        Problems problems;
+        hook.check(plan, problems);
+        problems.check();
     }
     std::vector<json> metrics() const {
         std::vector<json> result;
@@ -141,12 +171,12 @@ TEST_F(LoggerHookTest, CountsIterationsWhereTheRunDoes) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 3})");
     run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
-        run.now.total_steps = 100;
+        run.now.total_train_iters = 100;
         run.now.iters = 50;
         hook->before_run(run);
         hook->before_train_epoch(run);
         for (; run.now.iter < 3; ++run.now.iter) {
-            run.now.step = 50 + run.now.iter + 1;
+            run.now.train_iter = 50 + run.now.iter + 1;
             hook->after_train_iter(run);
         }
         hook->after_run(run);
@@ -181,7 +211,7 @@ TEST_F(LoggerHookTest, TellsHowARunEnded) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook"})");
     run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
-        run_through(*hook, run, /*stop_after=*/3);
+        run_through(*hook, run, 0, [](int64_t step) { return step < 3; });
         hook->on_exception(run, "out of memory");
     });
     EXPECT_EQ(metrics().back()["mode"], "summary");
@@ -212,24 +242,325 @@ TEST_F(LoggerHookTest, MovesItsFilesToLogDir) {
     EXPECT_FALSE(std::filesystem::exists(folder_ / "train.log"));
 }
 
-TEST_F(LoggerHookTest, SaysWhichFileCannotBeWritten) {
+TEST_F(LoggerHookTest, SaysWhichFileCannotBeOpened) {
     const auto blocked = make<Hook>(R"({"type": "LoggerHook", "log_dir": "/proc/none"})");
-    const auto full =
-        make<Hook>(R"({"type": "LoggerHook", "log_dir": ")" + folder_.string() + "\"}");
-    std::filesystem::create_directories(folder_);
-    std::filesystem::create_symlink("/dev/full", folder_ / "metrics.jsonl");
     EXPECT_EQ(run_ranks(1,
                         [&](ThreadComm& comm) {
                             FakeRun run(comm, folder_);
                             blocked->before_run(run);
                         })[0],
               "cannot create the folder /proc/none: No such file or directory");
+}
+
+TEST_F(LoggerHookTest, GoesOnWhenTheDiskIsFull) {
+    std::filesystem::create_directories(folder_);
+    std::filesystem::create_symlink("/dev/full", folder_ / "metrics.jsonl");
+    const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 1})");
     EXPECT_EQ(run_ranks(1,
                         [&](ThreadComm& comm) {
                             FakeRun run(comm, folder_);
-                            run_through(*full, run);
+                            run_through(*hook, run);
                         })[0],
-              "cannot write " + (folder_ / "metrics.jsonl").string() + ": No space left on device");
+              "");
+    int warnings = 0, lines = 0;
+    for (const std::string& line : log_lines()) {
+        lines += test::contains(line, "Epoch(");
+        warnings += line == "- ailab - WARNING - cannot write " +
+                                (folder_ / "metrics.jsonl").string() +
+                                ": No space left on device; the training goes on without the "
+                                "lines that are lost";
+    }
+    EXPECT_EQ(warnings, 1);
+    EXPECT_EQ(lines, 12);
+}
+
+TEST_F(LoggerHookTest, DeclaresItsFiles) {
+    using Paths = std::vector<std::string>;
+    EXPECT_EQ(make<Hook>(R"({"type": "LoggerHook"})")->output_paths(),
+              (Paths{"metrics.jsonl", "train.log"}));
+    EXPECT_EQ(make<Hook>(R"({"type": "LoggerHook", "log_dir": "logs"})")->output_paths(),
+              (Paths{"logs/metrics.jsonl", "logs/train.log"}));
+}
+
+// ---- means
+
+TEST_F(LoggerHookTest, MeansAreOverTheIntervalOrOverTheLastIterations) {
+    struct Row {
+        std::string options;
+        std::vector<double> losses;  // of steps 2, 4, 5, 7, 9, 10
+    };
+    const std::vector<Row> table = {
+        {R"("interval": 2)", {1.5, 3.5, 5, 6.5, 8.5, 10}},
+        {R"("interval": 2, "smoothing": 1)", {1.5, 3.5, 5, 6.5, 8.5, 10}},
+        {R"("interval": 2, "smoothing": 4)", {1.5, 2.5, 3, 5, 7.5, 8}},
+        {R"("interval": 2, "smoothing": 100)", {1.5, 2.5, 3, 4, 5, 5.5}},
+    };
+    for (const Row& row : table) {
+        const auto hook = make<Hook>(R"({"type": "LoggerHook", )" + row.options + "}");
+        loss_of = [](int64_t step) { return double(step); };
+        std::filesystem::remove_all(folder_);
+        run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            run_through(*hook, run);
+        });
+        std::vector<double> losses;
+        for (const json& line : metrics())
+            if (line["mode"] == "train") losses.push_back(line["loss"]);
+        EXPECT_EQ(losses, row.losses) << row.options;
+    }
+}
+
+// ---- resume
+
+class LoggerResumeTest : public LoggerHookTest {
+  protected:
+    static std::string text(const std::string& path) {
+        std::ostringstream all;
+        all << std::ifstream(path).rdbuf();
+        return all.str();
+    }
+    /// Without what a clock told.
+    std::vector<json> timeless() const {
+        std::vector<json> lines = metrics();
+        for (json& line : lines)
+            if (line["mode"] == "val") line.erase("time");
+        return lines;
+    }
+    std::vector<std::string> timeless_log() const {
+        std::vector<std::string> lines = log_lines();
+        for (std::string& line : lines)
+            if (test::contains(line, "Epoch(val)")) line.erase(line.find("time: "));
+        return lines;
+    }
+    /// What a checkpoint keeps of a state's values.
+    static State saved_and_read(const State& state) {
+        return {.tensors = {}, .values = from_json(to_json(state.values), "state.json")};
+    }
+};
+
+TEST_F(LoggerResumeTest, GivesTheLinesOfARunThatWasNotStopped) {
+    for (const std::string& options :
+         {std::string(R"("interval": 3)"), std::string(R"("interval": 2, "smoothing": 5)"),
+          std::string(R"("interval": 4, "log_items":
+                                           {"mean": "meters.loss.avg"})")}) {
+        for (int64_t stop = 1; stop < 10; ++stop) {
+            if (stop == 5) continue;  // between two epochs: validation would be done again here
+            loss_of = [](int64_t step) { return 1.0 / double(step); };
+            std::filesystem::remove_all(folder_);
+            const std::string json_text = R"({"type": "LoggerHook", )" + options + "}";
+            State state;
+            std::vector<json> whole;
+            std::vector<std::string> whole_log;
+            run_ranks(1, [&](ThreadComm& comm) {
+                FakeRun run(comm, folder_);
+                const auto hook = make<Hook>(json_text);
+                check(*hook);
+                run_through(*hook, run, 0, [&](int64_t step) {
+                    if (step != stop) return true;
+                    hook->before_save_checkpoint(run, "checkpoint");
+                    state = saved_and_read(hook->save_state());
+                    return true;
+                });
+            });
+            whole = timeless();
+            whole_log = timeless_log();
+            EXPECT_EQ(run_ranks(1,
+                                [&](ThreadComm& comm) {
+                                    FakeRun run(comm, folder_);
+                                    run.resumed = "checkpoint";
+                                    reductions_ = 0;
+                                    losses_ = loss_sum_ = 0;
+                                    const auto hook = make<Hook>(json_text);
+                                    check(*hook);
+                                    hook->load_state(state);
+                                    run_through(*hook, run, stop);
+                                })[0],
+                      "");
+            EXPECT_EQ(timeless(), whole) << options << ", stopped after " << stop;
+            EXPECT_EQ(timeless_log(), whole_log) << options << ", stopped after " << stop;
+        }
+    }
+}
+
+TEST_F(LoggerResumeTest, WritesWhereTheCheckpointWasEvenIfFilesAreGone) {
+    struct Row {
+        std::string what;
+        std::function<void(const std::filesystem::path&)> change;
+        bool warns;
+        size_t lines;
+    };
+    const std::vector<Row> table = {
+        {"kept", [](const auto&) {}, false, 9},
+        {"longer", [](const auto& path) { std::ofstream(path, std::ios::app) << "torn li"; }, false,
+         9},
+        {"shorter", [](const auto& path) { std::filesystem::resize_file(path, 10); }, true, 8},
+        {"missing", [](const auto& path) { std::filesystem::remove(path); }, true, 7},
+    };
+    for (const Row& row : table) {
+        std::filesystem::remove_all(folder_);
+        State state;
+        run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 2})");
+            run_through(*hook, run, 0, [&](int64_t step) {
+                if (step == 4) {
+                    hook->before_save_checkpoint(run, "checkpoint");
+                    state = saved_and_read(hook->save_state());
+                }
+                return step < 4;
+            });
+        });
+        log_to_file("");
+        row.change(folder_ / "metrics.jsonl");
+        row.change(folder_ / "train.log");
+        run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            run.resumed = "checkpoint";
+            const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 2})");
+            hook->load_state(state);
+            testing::internal::CaptureStderr();
+            run_through(*hook, run, 4);
+            const std::string console = testing::internal::GetCapturedStderr();
+            for (const char* name : {"metrics.jsonl", "train.log"})
+                EXPECT_EQ(test::contains(console, "WARNING - " + (folder_ / name).string() +
+                                                      " has not what it had when the checkpoint "
+                                                      "was written"),
+                          row.warns)
+                    << row.what << console;
+        });
+        EXPECT_FALSE(test::contains(text(folder_ / "metrics.jsonl"), "torn")) << row.what;
+        EXPECT_FALSE(test::contains(text(folder_ / "train.log"), "torn")) << row.what;
+        EXPECT_EQ(lines("metrics.jsonl").size(), row.lines) << row.what;
+        EXPECT_EQ(json::parse(lines("metrics.jsonl").back())["exit"], "done");
+    }
+}
+
+TEST_F(LoggerResumeTest, AFreshRunAddsToAFileThatIsThere) {
+    std::filesystem::create_directories(folder_);
+    std::ofstream(folder_ / "metrics.jsonl") << "{\"mode\": \"train\"}\n";
+    const auto hook = make<Hook>(R"({"type": "LoggerHook"})");
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run_through(*hook, run);
+    });
+    EXPECT_EQ(metrics().size(), 6u);
+}
+
+// ---- log_items
+
+TEST_F(LoggerHookTest, LogsTheItemsThatAreAskedFor) {
+    const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 2, "log_items": {
+        "lr": "optimizer.param_groups.1.lr",
+        "decay": "optimizer.param_groups.0.weight_decay",
+        "momentum": "optimizer.param_groups.0.momentum",
+        "accuracy": "metrics.top1",
+        "mean": "meters.loss.avg",
+        "last": "meters.loss.val",
+        "again": "losses.loss",
+        "seconds": "time.iteration",
+        "waiting": "time.data",
+        "mib": "memory",
+        "e": "progress.epoch", "i": "progress.iter", "s": "progress.step", "n": "progress.samples"}})");
+    loss_of = [](int64_t step) { return double(step); };
+    check(*hook, {"loss", "top1"});
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        run.optimizers()[""] = std::make_shared<FakeOptimizer>(0.5);
+        run_through(*hook, run);
+    });
+    const std::vector<json> all = metrics();
+    EXPECT_EQ(all[1], json::parse(R"({"mode": "train", "epoch": 1, "iter": 4, "step": 4, "lr": 0.05,
+        "time": 0.0141, "data_time": 0.0007, "memory": 392, "loss": 3.5, "again": 3.5,
+        "decay": 0.01, "momentum": 0.9, "mean": 2.5, "last": 3.5, "seconds": 0.0141,
+        "waiting": 0.0007, "mib": 392.0, "e": 1.0, "i": 4.0, "s": 4.0, "n": 16.0})"));
+    EXPECT_EQ(all[3]["mode"], "val");
+    EXPECT_EQ(all[3]["accuracy"], 87.125);
+    EXPECT_EQ(all[3]["mean"], 0.25) << "an evaluation's mean is its result";
+    EXPECT_FALSE(all[3].contains("waiting")) << "not told of an evaluation";
+    EXPECT_EQ(all[4]["mean"], 6.5) << "a new epoch";
+    EXPECT_TRUE(test::contains(log_lines()[1], "  loss: 3.5000  again: 3.5  decay: 0.01"))
+        << log_lines()[1];
+}
+
+TEST_F(LoggerHookTest, RefusesItemsThatAreNoValues) {
+    const std::string paths =
+        "optimizer.param_groups.N.lr (weight_decay, momentum), optimizer.NAME.param_groups.N.lr, "
+        "metrics.NAME, losses.NAME, meters.NAME.val (avg), time.iteration, time.data, memory, "
+        "progress.epoch (iter, step, samples)";
+    const auto none = [&](const std::string& path) {
+        return "\"" + path + "\" names no value of a run";
+    };
+    const std::vector<std::pair<std::string, std::string>> table = {
+        {"", none("") + "; there are " + paths},
+        {"model.depth", none("model.depth") + "; there are " + paths},
+        {"memory.peak", none("memory.peak") + "; there are " + paths},
+        {"optimizer", none("optimizer") + "; there are " + paths},
+        {"optimizer.param_groups.lr", none("optimizer.param_groups.lr") + "; there are " + paths},
+        {"optimizer.param_groups.-1.lr",
+         none("optimizer.param_groups.-1.lr") + "; there are " + paths},
+        {"optimiser.param_groups.0.lr",
+         none("optimiser.param_groups.0.lr") + "; did you mean \"optimizer.param_groups.0.lr\"?"},
+        {"optimizer.param_group.0.lr",
+         none("optimizer.param_group.0.lr") + "; did you mean \"optimizer.param_groups.0.lr\"?"},
+        {"optimizer.param_groups.0.weight-decay",
+         none("optimizer.param_groups.0.weight-decay") +
+             "; did you mean \"optimizer.param_groups.0.weight_decay\"?"},
+        {"meters.top1", none("meters.top1") + "; there are " + paths},
+        {"meters.top1.agv", none("meters.top1.agv") + "; did you mean \"meters.top1.avg\"?"},
+        {"time.iterations", none("time.iterations") + "; did you mean \"time.iteration\"?"},
+        {"progress.steps", none("progress.steps") + "; did you mean \"progress.step\"?"},
+        {"metrics.tpo1", "metrics.tpo1: this run computes no \"tpo1\"; did you mean \"top1\"?"},
+        {"metrics.psnr", "metrics.psnr: this run computes no \"psnr\"; it has loss, top1, top5"},
+        {"meters.tpo1.avg",
+         "meters.tpo1.avg: this run computes no \"tpo1\"; did you mean \"top1\"?"},
+        {"losses.ce", "losses.ce: this run computes no \"ce\"; it has loss, top1, top5"},
+    };
+    for (const auto& [path, complaint] : table)
+        EXPECT_EQ(
+            test::error_of([&, p = path] {
+                check(*make<Hook>(R"({"type": "LoggerHook", "log_items": {"x": ")" + p + "\"}}"),
+                      {"loss", "top1", "top5"});
+            }),
+            "test: LoggerHook, log_items.x: " + complaint)
+            << path;
+    EXPECT_TRUE(
+        test::contains(test::error_of([&] {
+                           check(*make<Hook>(R"({"type": "LoggerHook", "log_items": {"x": 3}})"));
+                       }),
+                       "log_items.x: expected a path such as optimizer.param_groups.0.lr, got "));
+    EXPECT_TRUE(test::contains(
+        test::error_of([&] {
+            check(*make<Hook>(R"({"type": "LoggerHook", "log_items": {"time": "memory"}})"));
+        }),
+        "log_items.time: every line has a value of this name; choose another"));
+    // What hooks record cannot be known before.
+    EXPECT_EQ(test::error_of([&] {
+                  check(
+                      *make<Hook>(
+                          R"({"type": "LoggerHook", "log_items": {"x": "meters.grad_norm.val"}})"),
+                      {"loss", "top1"});
+              }),
+              "");
+}
+
+TEST_F(LoggerHookTest, SaysWhichGroupsAnOptimizerHas) {
+    const std::vector<std::pair<std::string, std::string>> table = {
+        {"optimizer.param_groups.2.lr", "the optimizer has 2 groups, counted from 0"},
+        {"optimizer.param_groups.1.momentum", "this optimizer has no momentum"},
+        {"optimizer.critic.param_groups.0.lr", "this run's optimizer has no name; leave it out"},
+    };
+    for (const auto& [path, complaint] : table) {
+        const auto hook =
+            make<Hook>(R"({"type": "LoggerHook", "log_items": {"x": ")" + path + "\"}}");
+        check(*hook);
+        EXPECT_EQ(run_ranks(1,
+                            [&](ThreadComm& comm) {
+                                FakeRun run(comm, folder_);
+                                run.optimizers()[""] = std::make_shared<FakeOptimizer>(0.5);
+                                hook->before_run(run);
+                            })[0],
+                  "log_items.x, " + path + ": " + complaint);
+    }
 }
 
 }  // namespace

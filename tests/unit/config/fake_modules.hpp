@@ -134,6 +134,15 @@ struct LoggerHook {
     };
 };
 
+struct ProgressHook {
+    struct Options {
+        std::string mode = "auto";
+        void visit(OptionVisitor& v) {
+            v.option("mode", mode, "how it is shown", one_of({"auto", "bar", "off"}));
+        }
+    };
+};
+
 /// Names an option that belongs to every hook.
 struct RudeHook {
     struct Options {

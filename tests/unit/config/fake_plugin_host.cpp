@@ -39,6 +39,7 @@ class FakeHost final : public PluginHost {
         add<fake::MetricHook>("hook", "MetricHook");
         add<fake::LrSchedulerHook>("hook", "LrSchedulerHook");
         add<fake::LoggerHook>("hook", "LoggerHook");
+        add<fake::ProgressHook>("hook", "ProgressHook");
         add<fake::RudeHook>("hook", "RudeHook");
         add<fake::Plain>("hook", "DDPHook");
     }

@@ -1,6 +1,7 @@
 // A job that behaves, or misbehaves, as its command line says: dist_probe SCENARIO [key=value …].
 // Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher, after
-// (milliseconds until it misbehaves), others=finish, broadcast (a file that stands for MPI).
+// (milliseconds until it misbehaves), others=finish, then=fail|kill (what `warn` ends with),
+// broadcast (a file that stands for MPI).
 #include <ATen/ATen.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "ailab/log.hpp"
 #include "dist/job.hpp"
 #include "dist/launcher.hpp"
 #include "store_backend.hpp"
@@ -117,6 +119,21 @@ void misbehave(Job& job, const std::string& scenario) {
     if (scenario == "config") job.fail("train.yaml:1:1: wrong", 2);
 }
 
+/// All ranks warn of the same, rank 1 of something more.
+void warn(Job& job, const Arguments& arguments) {
+    job.beat({"train", 3, 17, 412});
+    ailab::log_warning("all of us");
+    if (job.rank() == 1) ailab::log_warning("rank 1 alone");
+    job.exchange("warned", "");
+    if (job.rank() != arguments.number("rank", -1)) {
+        if (arguments.get("then", "").empty()) return;
+        return sit_in_a_collective(job);
+    }
+    // So long the warnings of the others take to rank 0, and shorter than it keeps them.
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    misbehave(job, arguments.get("then", ""));
+}
+
 void play(Job& job, const Arguments& arguments) {
     const std::string& scenario = arguments.scenario;
     if (scenario == "greet") return greet(job);
@@ -124,6 +141,7 @@ void play(Job& job, const Arguments& arguments) {
     if (scenario == "collective_fails") return fail_in_a_collective(job, false);
     if (scenario == "collective_and_kill") return fail_in_a_collective(job, true);
     if (scenario == "leave") return;
+    if (scenario == "warn") return warn(job, arguments);
     if (scenario == "all_fail") job.fail("boom on " + std::to_string(job.rank()));
     if (scenario == "all_config") job.fail("train.yaml:1:1: wrong\ntrain.yaml:2:1: too", 2);
     job.beat({"train", 3, 17, 412});

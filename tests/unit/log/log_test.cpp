@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <regex>
 #include <sstream>
 #include <thread>
@@ -147,9 +148,78 @@ TEST_F(LogTest, GoesOnWhenTheDiskIsFull) {
             log_info("two");
         }),
         (Lines{"ailab - INFO - one",
-               "no time: ailab: cannot write the log file /dev/full: No space left on device; "
+               "ailab - WARNING - cannot write the log file /dev/full: No space left on device; "
                "lines go to the console alone",
                "ailab - INFO - two"}));
+}
+
+TEST_F(LogTest, PrintsThroughAWriter) {
+    std::string drawn;
+    EXPECT_FALSE(console_is_drawn_on());
+    EXPECT_EQ(console([&] {
+                  log_through([&](const std::string& lines) { drawn += "above " + lines; });
+                  EXPECT_TRUE(console_is_drawn_on());
+                  log_info("one");
+                  log(LogLevel::debug, "two");
+                  log_to_file("/dev/full");
+                  log_info("three");
+                  log_through({});
+                  log_info("four");
+              }),
+              Lines{"ailab - INFO - four"});
+    EXPECT_FALSE(console_is_drawn_on());
+    const Lines through = lines(drawn);
+    ASSERT_EQ(through.size(), 3u) << drawn;
+    EXPECT_EQ(without_time(through[0].substr(6)), "ailab - INFO - one");
+    EXPECT_EQ(without_time(through[1].substr(6)), "ailab - INFO - three");
+    EXPECT_EQ(without_time(through[2].substr(6)),
+              "ailab - WARNING - cannot write the log file /dev/full: No space left on device; "
+              "lines go to the console alone");
+}
+
+TEST_F(LogTest, HandsWarningsToWhoCollectsThem) {
+    const std::string path = folder_ / "collected.log";
+    Lines taken;
+    set_log_rank(0, 2);
+    log_to_file(path);
+    EXPECT_EQ(console([&] {
+                  collect_warnings([&](const std::string& text) { taken.push_back(text); });
+                  log_warning("doubt");
+                  log(LogLevel::error, "trouble");
+                  log_collected("[ranks 0-1] doubt");
+                  collect_warnings({});
+                  log_warning("mine");
+              }),
+              (Lines{"ailab - ERROR - [rank 0] trouble", "ailab - WARNING - [ranks 0-1] doubt",
+                     "ailab - WARNING - [rank 0] mine"}));
+    EXPECT_EQ(taken, Lines{"doubt"});
+    EXPECT_EQ(lines(read(path)).size(), 3u);
+}
+
+TEST_F(LogTest, KeepsTheLastWordsInTheFileAlone) {
+    const std::string path = folder_ / "last.log";
+    EXPECT_EQ(console([&] {
+                  log_last_words("nobody reads this");
+                  log_to_file(path);
+                  log_last_words("ailab: [rank 1, node07] train: out of memory");
+              }),
+              Lines{});
+    const Lines written = lines(read(path));
+    ASSERT_EQ(written.size(), 1u);
+    EXPECT_EQ(without_time(written[0]),
+              "ailab - ERROR - ailab: [rank 1, node07] train: out of memory");
+}
+
+TEST_F(LogTest, DoesNotHoldUpTheLastWordsWhenTheConsoleTakesNothing) {
+    std::mutex blocked;
+    blocked.lock();
+    log_through([&](const std::string&) { const std::lock_guard wait(blocked); });
+    std::thread stuck([] { log_info("stuck"); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    log_last_words("the job ends");  // comes back
+    blocked.unlock();
+    stuck.join();
+    log_through({});
 }
 
 TEST_F(LogTest, IsCompleteWhenTheProcessIsKilled) {
