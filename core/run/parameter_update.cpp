@@ -16,6 +16,7 @@ ParameterUpdate::ParameterUpdate(std::shared_ptr<Optimizer> optimizer,
     }
     group.lr = group.initial_lr = optimizer_->default_lr();
     group.weight_decay = optimizer_->default_weight_decay();
+    group.momentum = group.initial_momentum = optimizer_->default_momentum();
     optimizer_->add_group(std::move(group));
     if (job.world_size() > 1)
         reducer_ = Reducer::create(parameters_, job.backend(), plan.bucket_mb);

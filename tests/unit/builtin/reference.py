@@ -1,4 +1,4 @@
-"""Prints the reference numbers of optimizers_test.cpp and losses_test.cpp, from PyTorch.
+"""Prints the reference numbers of schedules_test.cpp and losses_test.cpp, from PyTorch.
 
 Run it with the tests' Python: .deps/python/bin/python tests/unit/builtin/reference.py
 """
@@ -14,41 +14,6 @@ def parameters():
         torch.tensor([[1.0, -0.25], [0.125, 3.0]], dtype=torch.float64, requires_grad=True),
     ]
 
-
-def gradients(params, step):
-    """The gradients of step 0, 1, …: numbers with short decimal forms."""
-    for k, p in enumerate(params):
-        n = torch.arange(p.numel(), dtype=torch.float64).reshape(p.shape)
-        p.grad = 0.25 * (n + 1) * (-1) ** (step + k) - 0.125 * step * (n - 1)
-
-
-OPTIMIZERS = {
-    "Adam": lambda p: torch.optim.Adam(p, lr=0.1, fused=True),
-    "Adam, weight decay": lambda p: torch.optim.Adam(
-        p, lr=0.05, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1, fused=True),
-    "Adam, amsgrad, maximize": lambda p: torch.optim.Adam(
-        p, lr=0.1, amsgrad=True, maximize=True, fused=True),
-    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.1, fused=True),
-    "AdamW, amsgrad": lambda p: torch.optim.AdamW(
-        p, lr=0.1, weight_decay=0.2, amsgrad=True, fused=True),
-    "SGD": lambda p: torch.optim.SGD(p, lr=0.1, fused=True),
-    "SGD, momentum": lambda p: torch.optim.SGD(
-        p, lr=0.1, momentum=0.9, dampening=0.5, weight_decay=0.01, fused=True),
-    "SGD, nesterov": lambda p: torch.optim.SGD(
-        p, lr=0.1, momentum=0.9, nesterov=True, maximize=True, fused=True),
-}
-
-print("// optimizers: parameters after 5 steps; the second one has no gradient in step 2")
-for name, make in OPTIMIZERS.items():
-    params = parameters()
-    optimizer = make(params)
-    for step in range(5):
-        gradients(params, step)
-        if step == 2:
-            params[1].grad = None
-        optimizer.step()
-    numbers = torch.cat([p.detach().flatten() for p in params]).tolist()
-    print(f'    {{"{name}", {{{", ".join(map(repr, numbers))}}}}},')
 
 print("// schedules: t = 0 … 8, base 0.5")
 for name, make in {
