@@ -1,4 +1,5 @@
 // Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019), by ATen's fused kernels.
+#include "common_options.hpp"
 #include "fused_optimizer.hpp"
 
 namespace ailab {
@@ -14,17 +15,12 @@ struct AdamOptions {
     bool maximize = false;
 
     void visit(OptionVisitor& v) {
-        v.option("lr", lr, "learning rate", at_least(0));
-        v.option("betas", betas, "decay of the averages of the gradient and of its square",
-                 {.min = 0, .max = 1, .exclusive_max = true});
-        v.option("eps", eps, "added to the denominator", at_least(0));
-        v.option("weight_decay", weight_decay, "weight decay", at_least(0));
+        lr_option(v, lr);
+        betas_option(v, betas);
+        eps_option(v, eps);
+        weight_decay_option(v, weight_decay);
         v.option("amsgrad", amsgrad, "divide by the largest average so far");
-        v.option("maximize", maximize, "go up the gradient instead of down");
-        v.rule([this] {
-            return betas.size() == 2 ? std::string()
-                                     : concat("betas takes 2 numbers, got ", betas.size());
-        });
+        maximize_option(v, maximize);
     }
 };
 
@@ -45,16 +41,17 @@ class Adam : public FusedOptimizer {
 
     double default_lr() const override { return o.lr; }
     double default_weight_decay() const override { return o.weight_decay; }
+    std::optional<double> default_momentum() const override { return o.betas[0]; }
 
   protected:
-    void update(FusedCell& cell, const ParamGroup& group, bool,
-                const std::optional<Tensor>& grad_scale,
+    void update(Cell& cell, const ParamGroup& group, bool, const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
         at::_fused_adam_(cell.params, cell.grads, cell.states[0], cell.states[1], largest(cell),
-                         cell.steps, group.lr, o.betas[0], o.betas[1], group.weight_decay, o.eps,
+                         cell.steps, group.lr, beta1(group), o.betas[1], group.weight_decay, o.eps,
                          o.amsgrad, o.maximize, grad_scale, found_inf);
     }
-    at::TensorList largest(const FusedCell& cell) const {
+    double beta1(const ParamGroup& group) const { return group.momentum.value_or(o.betas[0]); }
+    at::TensorList largest(const Cell& cell) const {
         return o.amsgrad ? at::TensorList(cell.states[2]) : at::TensorList();
     }
 
@@ -67,11 +64,10 @@ class AdamW final : public Adam {
     explicit AdamW(const Options& options) : Adam(options) {}
 
   protected:
-    void update(FusedCell& cell, const ParamGroup& group, bool,
-                const std::optional<Tensor>& grad_scale,
+    void update(Cell& cell, const ParamGroup& group, bool, const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
         at::_fused_adamw_(cell.params, cell.grads, cell.states[0], cell.states[1], largest(cell),
-                          cell.steps, group.lr, o.betas[0], o.betas[1], group.weight_decay, o.eps,
+                          cell.steps, group.lr, beta1(group), o.betas[1], group.weight_decay, o.eps,
                           o.amsgrad, o.maximize, grad_scale, found_inf);
     }
 };

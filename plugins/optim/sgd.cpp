@@ -1,4 +1,5 @@
 // Stochastic gradient descent with momentum, by ATen's fused kernel.
+#include "common_options.hpp"
 #include "fused_optimizer.hpp"
 
 namespace ailab {
@@ -14,13 +15,12 @@ struct SgdOptions {
     bool maximize = false;
 
     void visit(OptionVisitor& v) {
-        v.option("lr", lr, "learning rate", at_least(0));
+        lr_option(v, lr);
         v.option("momentum", momentum, "part of the last step that is kept", at_least(0));
         v.option("dampening", dampening, "part of the gradient kept out of the momentum");
-        v.option("weight_decay", weight_decay, "times the weights, added to the gradient",
-                 at_least(0));
+        weight_decay_option(v, weight_decay);
         v.option("nesterov", nesterov, "Nesterov's momentum");
-        v.option("maximize", maximize, "go up the gradient instead of down");
+        maximize_option(v, maximize);
         v.rule([this] {
             return nesterov && (momentum <= 0 || dampening != 0)
                        ? "nesterov needs a momentum above 0 and no dampening"
@@ -39,15 +39,21 @@ class SGD final : public FusedOptimizer {
 
     double default_lr() const override { return o.lr; }
     double default_weight_decay() const override { return o.weight_decay; }
+    std::optional<double> default_momentum() const override {
+        return o.momentum > 0 ? std::optional(o.momentum) : std::nullopt;
+    }
 
   protected:
-    void update(FusedCell& cell, const ParamGroup& group, bool first,
+    void update(Cell& cell, const ParamGroup& group, bool first,
                 const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
+        // A schedule may take the momentum down to 0: the buffers rest then, as in PyTorch.
+        const double momentum = group.momentum.value_or(o.momentum);
+        const bool buffers = momentum != 0 && !cell.states.empty();
         at::_fused_sgd_(cell.params, cell.grads,
-                        cell.states.empty() ? at::TensorList() : at::TensorList(cell.states[0]),
-                        group.weight_decay, o.momentum, group.lr, o.dampening, o.nesterov,
-                        o.maximize, first, grad_scale, found_inf);
+                        buffers ? at::TensorList(cell.states[0]) : at::TensorList(),
+                        group.weight_decay, buffers ? momentum : 0, group.lr, o.dampening,
+                        o.nesterov && buffers, o.maximize, first, grad_scale, found_inf);
     }
 
   private:

@@ -1,0 +1,66 @@
+// Averaged stochastic gradient descent (Polyak and Juditsky, 1992), with Bottou's step sizes.
+#include <algorithm>
+#include <cmath>
+
+#include "common_options.hpp"
+#include "foreach_optimizer.hpp"
+
+namespace ailab {
+namespace {
+
+/// Names and defaults are PyTorch's.
+struct AsgdOptions {
+    double lr = 1e-2;
+    double lambd = 1e-4;
+    double alpha = 0.75;
+    double t0 = 1e6;
+    double weight_decay = 0;
+    bool maximize = false;
+
+    void visit(OptionVisitor& v) {
+        lr_option(v, lr);
+        v.option("lambd", lambd, "decay of the weights and of the learning rate");
+        v.option("alpha", alpha, "the learning rate of step t is lr / (1 + lambd lr t)^alpha");
+        v.option("t0", t0, "step from which on the weights are averaged");
+        weight_decay_option(v, weight_decay);
+        maximize_option(v, maximize);
+    }
+};
+
+/// Keeps the average of the weights in the state `ax`, as PyTorch does; the model's weights are not
+/// replaced by it.
+class ASGD final : public ForeachOptimizer {
+  public:
+    using Options = AsgdOptions;
+    explicit ASGD(const Options& options)
+        : ForeachOptimizer({{{"ax"}, {"eta", "mu"}}}), o(options) {}
+
+    double default_lr() const override { return o.lr; }
+    double default_weight_decay() const override { return o.weight_decay; }
+
+  protected:
+    std::vector<double> initial_scalars(const ParamGroup& group) const override {
+        return {group.lr, 1};
+    }
+
+    void update(Cell& cell, const ParamGroup& group, double t) override {
+        auto& ax = cell.states[0];
+        double& eta = cell.scalars[0];
+        double& mu = cell.scalars[1];
+        const TensorVector grads = descent(cell, o.maximize, group.weight_decay);
+        at::_foreach_mul_(cell.params, 1 - o.lambd * eta);
+        at::_foreach_add_(cell.params, grads, -eta);
+        average(ax, cell.params, 1 - mu);
+        eta = group.lr / std::pow(1 + o.lambd * group.lr * t, o.alpha);
+        mu = 1 / std::max(1.0, t - o.t0);
+    }
+
+  private:
+    const Options o;
+};
+
+}  // namespace
+
+AILAB_REGISTER_OPTIMIZER(ASGD, "Gradient descent that keeps the average of the weights")
+
+}  // namespace ailab

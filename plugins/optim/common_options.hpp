@@ -1,0 +1,62 @@
+#pragma once
+// Options that many optimizers have, each described once.
+#include <string>
+#include <vector>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+
+inline void lr_option(OptionVisitor& v, double& lr) {
+    v.option("lr", lr, "learning rate", at_least(0));
+}
+
+/// `count` numbers in the list, no more and no fewer.
+template <class T>
+void list_option(OptionVisitor& v, const std::string& name, std::vector<T>& list, size_t count,
+                 const std::string& doc, Bounds bounds = {}) {
+    v.option(name, list, doc, std::move(bounds));
+    v.rule([name, &list, count] {
+        return list.size() == count ? std::string()
+                                    : concat(name, " takes ", count, " numbers, got ", list.size());
+    });
+}
+
+inline void betas_option(OptionVisitor& v, std::vector<double>& betas,
+                         const std::string& name = "betas") {
+    list_option(v, name, betas, 2, "decay of the averages of the gradient and of its square",
+                {.min = 0, .max = 1, .exclusive_max = true});
+}
+
+inline void eps_option(OptionVisitor& v, double& eps) {
+    v.option("eps", eps, "added to the denominator", at_least(0));
+}
+
+inline void weight_decay_option(OptionVisitor& v, double& weight_decay) {
+    v.option("weight_decay", weight_decay, "weight decay", at_least(0));
+}
+
+inline void decoupled_weight_decay_option(OptionVisitor& v, bool& decoupled) {
+    v.option("decoupled_weight_decay", decoupled,
+             "weight decay shrinks the weights instead of being added to the gradient");
+}
+
+inline void maximize_option(OptionVisitor& v, bool& maximize) {
+    v.option("maximize", maximize, "go up the gradient instead of down");
+}
+
+inline void caution_option(OptionVisitor& v, bool& caution) {
+    v.option("caution", caution, "update only those weights whose update and gradient agree");
+}
+
+/// timm's option of Lion and LAMB: decay by lr^2 / (the configured lr) where else it is lr
+/// (Defazio, 2025).
+inline void corrected_weight_decay_option(OptionVisitor& v, bool& corrected, const double& lr) {
+    v.option("corrected_weight_decay", corrected,
+             "decoupled weight decay falls with the square of the scheduled learning rate");
+    v.rule([&corrected, &lr] {
+        return corrected && lr == 0 ? "corrected_weight_decay needs an lr above 0" : "";
+    });
+}
+
+}  // namespace ailab

@@ -1,0 +1,54 @@
+#include "foreach_optimizer.hpp"
+
+namespace ailab {
+
+void ForeachOptimizer::update_cells(std::vector<Cell>& cells, const Tensor& grad_scale,
+                                    const Tensor& found_inf) {
+    if (found_inf.defined() && found_inf.item<double>() != 0) return;
+    if (grad_scale.defined())
+        for (Cell& cell : cells)
+            if (!cell.grads.empty()) cell.grads = at::_foreach_div(cell.grads, grad_scale);
+    prepare(cells);
+    for (Cell& cell : cells) {
+        if (cell.grads.empty()) continue;
+        start(cell);
+        cell.step.add_(1);
+        update(cell, groups()[cell.group], cell.step.item<double>());
+    }
+}
+
+TensorVector descent(const Cell& cell, bool maximize, double weight_decay) {
+    TensorVector grads = maximize ? at::_foreach_neg(cell.grads) : cell.grads;
+    if (weight_decay == 0) return grads;
+    if (!maximize) return at::_foreach_add(grads, cell.params, weight_decay);
+    at::_foreach_add_(grads, cell.params, weight_decay);
+    return grads;
+}
+
+void average(TensorVector& avg, const TensorVector& values, double beta) {
+    at::_foreach_lerp_(avg, values, 1 - beta);
+}
+
+void average_squares(TensorVector& avg, const TensorVector& values, double beta) {
+    at::_foreach_mul_(avg, beta);
+    at::_foreach_addcmul_(avg, values, values, 1 - beta);
+}
+
+TensorVector root_plus(const TensorVector& values, double eps) {
+    TensorVector result = at::_foreach_sqrt(values);
+    at::_foreach_add_(result, eps);
+    return result;
+}
+
+void apply_caution(TensorVector& updates, const TensorVector& grads) {
+    TensorVector masks = at::_foreach_mul(updates, grads);
+    at::_foreach_sign_(masks);
+    at::_foreach_clamp_min_(masks, 0);
+    TensorVector shares;
+    for (const Tensor& mask : masks) shares.push_back(mask.mean());
+    at::_foreach_clamp_min_(shares, 1e-3);
+    at::_foreach_div_(masks, shares);
+    at::_foreach_mul_(updates, masks);
+}
+
+}  // namespace ailab

@@ -1,0 +1,41 @@
+#pragma once
+#include "cell_optimizer.hpp"
+
+namespace ailab {
+
+/// Optimizers without a fused kernel, by ATen's foreach functions. Counts the steps on the host,
+/// which needs them for its factors; so the host waits for `found_inf` where that is in use.
+class ForeachOptimizer : public CellOptimizer {
+  protected:
+    using CellOptimizer::CellOptimizer;
+
+    /// The t-th step of a cell (from 1). The gradients are unscaled; they may be the parameters'
+    /// own and must not be written to.
+    virtual void update(Cell& cell, const ParamGroup& group, double t) = 0;
+    /// Before the first update of a step: for what spans all parameters.
+    virtual void prepare(std::vector<Cell>& /*cells*/) {}
+
+  private:
+    at::Device step_device(const Tensor& /*param*/) const final { return at::kCPU; }
+    void update_cells(std::vector<Cell>& cells, const Tensor& grad_scale,
+                      const Tensor& found_inf) final;
+};
+
+using TensorVector = std::vector<Tensor>;
+
+/// The gradient to go down along: the negative one for `maximize`, plus weight_decay times the
+/// parameters. Shared with the cell if nothing is to be changed.
+TensorVector descent(const Cell& cell, bool maximize, double weight_decay = 0);
+
+/// avg = beta avg + (1 - beta) values
+void average(TensorVector& avg, const TensorVector& values, double beta);
+/// avg = beta avg + (1 - beta) values^2
+void average_squares(TensorVector& avg, const TensorVector& values, double beta);
+/// sqrt(values) + eps
+TensorVector root_plus(const TensorVector& values, double eps);
+
+/// Lets only those elements of an update pass that point as the gradient does, and enlarges them so
+/// that the update keeps its size: Cautious Optimizers (Liang et al., 2024).
+void apply_caution(TensorVector& updates, const TensorVector& grads);
+
+}  // namespace ailab

@@ -1,0 +1,74 @@
+// RAdam: Adam with a rectified adaptive learning rate (Liu et al., 2020).
+#include <cmath>
+
+#include "common_options.hpp"
+#include "foreach_optimizer.hpp"
+
+namespace ailab {
+namespace {
+
+/// Names and defaults are PyTorch's.
+struct RAdamOptions {
+    double lr = 1e-3;
+    std::vector<double> betas = {0.9, 0.999};
+    double eps = 1e-8;
+    double weight_decay = 0;
+    bool decoupled_weight_decay = false;
+    bool maximize = false;
+
+    void visit(OptionVisitor& v) {
+        lr_option(v, lr);
+        betas_option(v, betas);
+        eps_option(v, eps);
+        weight_decay_option(v, weight_decay);
+        decoupled_weight_decay_option(v, decoupled_weight_decay);
+        maximize_option(v, maximize);
+    }
+};
+
+class RAdam final : public ForeachOptimizer {
+  public:
+    using Options = RAdamOptions;
+    explicit RAdam(const Options& options)
+        : ForeachOptimizer({{{"exp_avg", "exp_avg_sq"}}}), o(options) {}
+
+    double default_lr() const override { return o.lr; }
+    double default_weight_decay() const override { return o.weight_decay; }
+    std::optional<double> default_momentum() const override { return o.betas[0]; }
+
+  protected:
+    void update(Cell& cell, const ParamGroup& group, double t) override {
+        auto& exp_avg = cell.states[0];
+        auto& exp_avg_sq = cell.states[1];
+        const double beta1 = group.momentum.value_or(o.betas[0]);
+        if (o.decoupled_weight_decay && group.weight_decay != 0)
+            at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
+        const TensorVector grads =
+            descent(cell, o.maximize, o.decoupled_weight_decay ? 0 : group.weight_decay);
+        average(exp_avg, grads, beta1);
+        average_squares(exp_avg_sq, grads, o.betas[1]);
+
+        const double step_size = group.lr / (1 - std::pow(beta1, t));
+        const double correction = 1 - std::pow(o.betas[1], t);
+        // Lengths of the simple moving average that the squares' average stands for.
+        const double longest = 2 / (1 - o.betas[1]) - 1;
+        const double length = longest - 2 * t * std::pow(o.betas[1], t) / correction;
+        if (length > 5) {
+            const double rectification = std::sqrt((length - 4) * (length - 2) * longest /
+                                                   ((longest - 4) * (longest - 2) * length));
+            at::_foreach_addcdiv_(cell.params, exp_avg, root_plus(exp_avg_sq, o.eps),
+                                  -step_size * rectification * std::sqrt(correction));
+        } else {  // the variance of the squares' average is too large to divide by it
+            at::_foreach_add_(cell.params, exp_avg, -step_size);
+        }
+    }
+
+  private:
+    const Options o;
+};
+
+}  // namespace
+
+AILAB_REGISTER_OPTIMIZER(RAdam, "Adam that needs no warm-up: its first steps are rectified")
+
+}  // namespace ailab

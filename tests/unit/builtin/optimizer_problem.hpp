@@ -1,0 +1,72 @@
+#pragma once
+// The problem of tests/reference/optimizers.py: parameters of several shapes whose gradients follow
+// from their values and the number of the step.
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "make_module.hpp"
+
+namespace ailab::test {
+
+struct Problem {
+    std::vector<std::string> names = {"matrix", "weight", "vector"};
+    std::vector<Tensor> params;
+
+    explicit Problem(at::ScalarType type = at::kDouble) {
+        const std::vector<std::vector<int64_t>> shapes = {{3, 4}, {2, 1, 2, 2}, {3}};
+        for (size_t k = 0; k < shapes.size(); ++k) {
+            const Tensor n = torch::arange(c10::multiply_integers(shapes[k]), type);
+            params.push_back((((5 * n + int64_t(k)).remainder(13)) / 13 - 0.3)
+                                 .reshape(shapes[k])
+                                 .requires_grad_());
+        }
+    }
+
+    /// An optimizer with one group, as the core makes it.
+    std::shared_ptr<Optimizer> optimizer(const std::string& json) const {
+        auto made = make<Optimizer>(json);
+        made->add_group({.names = names,
+                         .params = params,
+                         .lr = made->default_lr(),
+                         .initial_lr = made->default_lr(),
+                         .weight_decay = made->default_weight_decay(),
+                         .momentum = made->default_momentum(),
+                         .initial_momentum = made->default_momentum()});
+        return made;
+    }
+
+    /// For step 1, 2, …; times `scale`. The vector gets none in step 7 if `leaves_out`.
+    void set_gradients(int step, bool leaves_out = true, double scale = 1) {
+        for (size_t k = 0; k < params.size(); ++k) {
+            const Tensor p = params[k].detach();
+            const Tensor n = torch::arange(p.numel(), p.options()).reshape(p.sizes());
+            const Tensor curvature = 0.5 + 0.25 * n.remainder(5);
+            const Tensor minimum = (7 * n).remainder(11) / 11 - 0.5;
+            const Tensor noise = 0.2 * ((3 * n + (5 * step + int(k))).remainder(7) - 3);
+            params[k].mutable_grad() = (curvature * (p - minimum) + noise) * scale;
+        }
+        if (leaves_out && step == 7) params[2].mutable_grad() = Tensor();
+    }
+
+    std::vector<double> numbers() const {
+        std::vector<Tensor> flat;
+        for (const Tensor& p : params) flat.push_back(p.detach().to(at::kDouble).flatten());
+        const Tensor all = at::cat(flat);
+        return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
+    }
+};
+
+/// optimizers.json, written by optimizers.py.
+inline nlohmann::json optimizer_references() {
+    std::ifstream file(AILAB_REFERENCE "/optimizers.json");
+    return nlohmann::json::parse(file);
+}
+
+/// The configuration of an optimizer: {"type": …, its options}.
+inline std::string optimizer_json(const std::string& type, nlohmann::json options) {
+    options["type"] = type;
+    return options.dump();
+}
+
+}  // namespace ailab::test
