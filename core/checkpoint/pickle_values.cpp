@@ -2,6 +2,7 @@
 
 #include <c10/util/Half.h>
 
+#include <cstdio>
 #include <cstring>
 #include <limits>
 
@@ -170,16 +171,30 @@ std::optional<Node> as_plain(const PickleValue& value) {
     return list;
 }
 
+std::string printable(const std::string& text) {
+    std::string shown;
+    for (const char c : text) {
+        if (uint8_t(c) >= 0x20 && c != 0x7f) {
+            shown += c;
+            continue;
+        }
+        char code[8];
+        std::snprintf(code, sizeof code, "\\x%02x", unsigned(uint8_t(c)));
+        shown += code;
+    }
+    return shown;
+}
+
 std::string describe(const PickleValue& value) {
-    if (const std::optional<Node> scalar = as_scalar(value)) return scalar->describe();
+    if (const std::optional<Node> scalar = as_scalar(value)) return printable(scalar->describe());
     if (value.get<PickleBytes>()) return "bytes";
     if (value.get<PickleBigInt>()) return "a huge integer";
     if (value.get<PickleList>()) return "a list";
     if (value.get<PickleDict>()) return "a dict";
-    if (value.get<PickleGlobal>()) return "the class " + std::string(global_name(value));
+    if (value.get<PickleGlobal>()) return "the class " + printable(std::string(global_name(value)));
     if (value.get<PicklePersistent>()) return "a storage";
     const std::string_view name = global_name(*value.call()->function);
-    return name.empty() ? "an object" : "an object of " + std::string(name);
+    return name.empty() ? "an object" : "an object of " + printable(std::string(name));
 }
 
 }  // namespace ailab

@@ -30,6 +30,8 @@ std::optional<int64_t> as_integer(const PickleValue& value);
 /// what is nested deeper, and for all other values.
 std::optional<Node> as_plain(const PickleValue& value);
 
+/// For a terminal: control characters, which a name in a file may have, as \xNN.
+std::string printable(const std::string& text);
 /// "a dict", "the number 3", "an object of mmcv.Config": for messages.
 std::string describe(const PickleValue& value);
 

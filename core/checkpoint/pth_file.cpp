@@ -262,7 +262,7 @@ PthFile::PthFile(const std::string& path) : file_(path) {
         else
             throw Error("it is no file of torch.save");
     } catch (const Error& error) {
-        throw Error(concat("cannot read ", path, ": ", error.what()));
+        throw Error(printable(concat("cannot read ", path, ": ", error.what())));
     }
 }
 
@@ -379,7 +379,8 @@ at::Tensor PthFile::tensor(const PickleValue& value, const std::string& name) {
                 .set_(read_storage(storage).storage(), view.offset, view.sizes, view.strides);
         return is_bool ? tensor.ne(0) : tensor;
     } catch (const Error& error) {
-        throw Error(concat("cannot read ", path(), ": tensor \"", name, "\": ", error.what()));
+        throw Error(
+            printable(concat("cannot read ", path(), ": tensor \"", name, "\": ", error.what())));
     }
 }
 

@@ -30,7 +30,7 @@ bool holds_tensors(const PickleValue& value) {
 }
 
 [[noreturn]] void refuse(const PthFile& file, const std::string& why) {
-    throw Error(concat("cannot read weights from ", file.path(), ": ", why));
+    throw Error(printable(concat("cannot read weights from ", file.path(), ": ", why)));
 }
 
 /// Says what is there instead of weights.
@@ -112,7 +112,7 @@ WeightsFile read_weights(PthFile& file) {
             weights.tensors.emplace_back(*name, file.tensor(*value, *name));
         } else {
             weights.left_out.push_back(
-                concat("\"", *name, "\" is ", describe(*value), ", not a tensor"));
+                concat("\"", printable(*name), "\" is ", describe(*value), ", not a tensor"));
         }
     }
     drop_prefix(weights);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "ailab/error.hpp"
+#include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 
@@ -152,12 +153,13 @@ LoadedWeights load_weights(torch::nn::Module& model, const std::string& given) {
         if (!wanted.count(name))
             loaded.unmatched.push_back(concat("the model has no \"", name, "\""));
     loaded.unmatched.insert(loaded.unmatched.end(), file.left_out.begin(), file.left_out.end());
+    for (std::string& why : loaded.unmatched) why = printable(why);
     if (copies.empty())
         throw Error(concat("load_from: nothing in ", path, " fits the model: ",
                            share_names(found, wanted)
                                ? join(loaded.unmatched, "; ")
-                               : concat("the file has ", first_few(found), "; the model has ",
-                                        first_few(wanted))));
+                               : concat("the file has ", printable(first_few(found)),
+                                        "; the model has ", first_few(wanted))));
 
     const at::NoGradGuard no_grad;
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
