@@ -12,6 +12,14 @@ namespace {
 
 constexpr const char* optimizer_keys[] = {"optimizer_state", "optimizer_state_dict", "optimizer"};
 
+/// Of a group's options, what to_optimizer_state() and schedules can use.
+constexpr const char* kept_options[] = {"lr", "initial_lr", "weight_decay", "momentum", "betas"};
+
+// More than any optimizer has.
+constexpr size_t max_groups = 1000;
+constexpr size_t max_states = 32;  // of a parameter
+constexpr size_t max_state_name = 100;
+
 using Group = TorchOptimizerState::Group;
 
 /// The number in a 0-dim tensor (capturable optimizers keep lr and step so).
@@ -25,25 +33,23 @@ std::optional<double> tensor_number(PthFile& file, const PickleValue& value,
 
 Group read_group(PthFile& file, const PickleValue& value, const std::string& where) {
     Group group;
-    for (const auto& [key, option] : entries_of(value)) {
-        const auto* name = key->get<std::string>();
-        if (!name) continue;
-        if (*name != "params") {
-            if (std::optional<Node> plain = as_plain(*option))
-                group.options.set(*name, std::move(*plain));
-            else if (const auto number = tensor_number(file, *option, *name))
-                group.options.set(*name, Node(*number));
-            continue;
-        }
-        const auto* items = items_of(*option);
-        if (!items)
-            throw Error(concat(where, "params must be a list of numbers, got ", describe(*option)));
-        for (const PickleRef item : *items) {
-            const std::optional<int64_t> index = as_integer(*item);
-            if (!index)
-                throw Error(concat(where, "params must hold numbers, got ", describe(*item)));
-            group.parameters.push_back(*index);
-        }
+    for (const char* name : kept_options) {
+        const PickleRef option = find(value, name);
+        if (!option) continue;
+        if (std::optional<Node> plain = as_plain(*option))
+            group.options.set(name, std::move(*plain));
+        else if (const auto number = tensor_number(file, *option, name))
+            group.options.set(name, Node(*number));
+    }
+    const PickleRef parameters = find(value, "params");
+    const auto* items = parameters ? items_of(*parameters) : nullptr;
+    if (!items)
+        throw Error(concat(where, "a group's params must be a list of numbers, got ",
+                           parameters ? describe(*parameters) : "none"));
+    for (const PickleRef item : *items) {
+        const std::optional<int64_t> index = as_integer(*item);
+        if (!index) throw Error(concat(where, "params must hold numbers, got ", describe(*item)));
+        group.parameters.push_back(*index);
     }
     return group;
 }
@@ -51,18 +57,22 @@ Group read_group(PthFile& file, const PickleValue& value, const std::string& whe
 std::map<std::string, at::Tensor> read_parameter_state(PthFile& file, const PickleValue& value,
                                                        const std::string& where) {
     std::map<std::string, at::Tensor> state;
-    for (const auto& [key, item] : entries_of(value)) {
+    const PickleEntries entries = entries_of(value);
+    if (entries.size() > max_states)
+        throw Error(
+            concat(where, "it has ", entries.size(), " states; at most ", max_states, " are read"));
+    for (const auto& [key, item] : entries) {
         const auto* name = key->get<std::string>();
-        if (!name) throw Error(concat(where, "a name is ", describe(*key)));
+        if (!name || name->size() > max_state_name)
+            throw Error(concat(where, "a name is ", describe(*key)));
         if (item->get<PickleNone>()) continue;  // SGD's momentum_buffer before the first step
-        const std::optional<Node> plain = as_plain(*item);
         if (PthFile::is_tensor(*item))
             state[*name] = file.tensor(*item, concat("optimizer's ", *name));
-        else if (plain && plain->is_number())
-            state[*name] = at::scalar_tensor(plain->as_float(), at::kFloat);
+        else if (const std::optional<double> number = as_number(*item))
+            state[*name] = at::scalar_tensor(*number, at::kFloat);
         else
-            throw Error(
-                concat(where, *name, " is ", describe(*item), ", neither a tensor nor a number"));
+            throw Error(concat(where, printable(*name), " is ", describe(*item),
+                               ", neither a tensor nor a number"));
     }
     return state;
 }
@@ -78,6 +88,9 @@ TorchOptimizerState read_optimizer(PthFile& file, const PickleValue& value,
                            "expected what state_dict() of a torch.optim optimizer gives, "
                            "a dict of param_groups and state, got ",
                            describe(value)));
+    if (list->size() > max_groups)
+        throw Error(
+            concat(where, "it has ", list->size(), " groups; at most ", max_groups, " are read"));
     TorchOptimizerState optimizer;
     std::set<int64_t> known;
     for (const PickleRef group : *list) {
@@ -86,13 +99,17 @@ TorchOptimizerState read_optimizer(PthFile& file, const PickleValue& value,
             if (!known.insert(index).second)
                 throw Error(concat(where, "parameter ", index, " is there twice"));
     }
+    size_t count = 0;
     for (const auto& [index, state] : entries_of(*states)) {
         const std::optional<int64_t> number = as_integer(*index);
         if (!number || !known.count(*number))
             throw Error(
                 concat(where, "there is a state for ", describe(*index), ", which no group has"));
-        optimizer.state[*number] =
+        auto& read = optimizer.state[*number] =
             read_parameter_state(file, *state, concat(where, "parameter ", *number, ": "));
+        count += read.size();
+        if (count > PthFile::max_tensors)
+            throw Error(concat(where, "it has more than ", PthFile::max_tensors, " states"));
     }
     return optimizer;
 }

@@ -15,7 +15,7 @@ namespace ailab {
 /// numbered through all groups, in the order in which the optimizer was given them.
 struct TorchOptimizerState {
     struct Group {
-        /// lr, weight_decay, betas, … as far as they are numbers, texts, or lists of them.
+        /// lr, initial_lr, weight_decay, momentum and betas, those that there are.
         Node options = Node::map();
         std::vector<int64_t> parameters;
     };

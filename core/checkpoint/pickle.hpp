@@ -16,8 +16,9 @@
 namespace ailab {
 
 struct PickleValue;
-/// Never null, but for the state of a PickleCall. Values may refer to each other in circles: walk
-/// no further than a known form goes.
+/// Never null, but for the state of a PickleCall. Values may refer to each other in circles, and
+/// one large value may stand in a million places: go no deeper than a known form goes, and do for
+/// no value what costs more than its own place does.
 using PickleRef = const PickleValue*;
 using PickleEntries = std::vector<std::pair<PickleRef, PickleRef>>;
 
@@ -77,7 +78,7 @@ struct PickleGraph {
 };
 
 /// About how much memory the values of one pickle may take, whatever it says.
-inline constexpr uint64_t max_pickle_memory = uint64_t(512) << 20;
+inline constexpr uint64_t max_pickle_memory = uint64_t(256) << 20;
 
 /// Reads one pickle of protocol 2 to 5; `bytes` then stands after it. Time and memory are bounded
 /// by the bytes that are there and by `max_memory`. Throws Error that says where in the pickle.

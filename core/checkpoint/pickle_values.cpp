@@ -9,16 +9,27 @@
 namespace ailab {
 namespace {
 
-/// bytes or bytearray; protocol 2 spells them as a text of the characters 0 to 255, encoded.
+// What as_plain() copies.
+constexpr size_t max_list = 16;
+constexpr size_t max_text = 4096;
+constexpr size_t max_scalar = 16;  // bytes
+constexpr size_t max_shown = 100;  // of a name or text
+constexpr size_t max_message = 4000;
+
+/// The bytes of a number; protocol 2 spells them as a text of the characters 0 to 255, encoded.
 std::optional<std::string> as_bytes(const PickleValue& value) {
-    if (const auto* bytes = value.get<PickleBytes>()) return bytes->bytes;
-    if (const auto* text = value.get<std::string>()) return *text;  // Python 2
+    const auto take = [](const std::string& bytes) {
+        return bytes.size() <= max_scalar ? std::optional(bytes) : std::nullopt;
+    };
+    if (const auto* bytes = value.get<PickleBytes>()) return take(bytes->bytes);
+    if (const auto* text = value.get<std::string>()) return take(*text);  // Python 2
     const PickleCall* call = call_of(value, "_codecs.encode");
     const auto* arguments = call ? items_of(*call->arguments) : nullptr;
     if (!arguments || arguments->size() != 2) return std::nullopt;
     const auto* text = (*arguments)[0]->get<std::string>();
     const auto* encoding = (*arguments)[1]->get<std::string>();
-    if (!text || !encoding || *encoding != "latin1") return std::nullopt;
+    if (!text || !encoding || *encoding != "latin1" || text->size() > 2 * max_scalar)
+        return std::nullopt;
     std::string bytes;
     for (size_t i = 0; i < text->size(); ++i) {
         const auto c = uint8_t((*text)[i]);
@@ -78,13 +89,19 @@ std::optional<Node> numpy_scalar(const PickleValue& value) {
     return std::nullopt;
 }
 
-std::optional<Node> as_scalar(const PickleValue& value) {
-    if (value.get<PickleNone>()) return Node();
+/// A number or bool.
+std::optional<Node> as_value(const PickleValue& value) {
     if (const auto* flag = value.get<bool>()) return Node(*flag);
     if (const auto* whole = value.get<int64_t>()) return Node(*whole);
     if (const auto* real = value.get<double>()) return Node(*real);
-    if (const auto* text = value.get<std::string>()) return Node::string(*text);
     return numpy_scalar(value);
+}
+
+std::optional<Node> as_scalar(const PickleValue& value) {
+    if (value.get<PickleNone>()) return Node();
+    const auto* text = value.get<std::string>();
+    if (text && text->size() <= max_text) return Node::string(*text);
+    return as_value(value);
 }
 
 bool is_standard_mapping(const PickleCall& call) {
@@ -153,15 +170,21 @@ const std::vector<PickleRef>* items_of(const PickleValue& value) {
 }
 
 std::optional<int64_t> as_integer(const PickleValue& value) {
-    const std::optional<Node> number = as_scalar(value);
+    const std::optional<Node> number = as_value(value);
     if (!number || !number->is_int()) return std::nullopt;
     return number->as_int();
+}
+
+std::optional<double> as_number(const PickleValue& value) {
+    const std::optional<Node> number = as_value(value);
+    if (!number || !number->is_number()) return std::nullopt;
+    return number->as_float();
 }
 
 std::optional<Node> as_plain(const PickleValue& value) {
     if (std::optional<Node> scalar = as_scalar(value)) return scalar;
     const auto* items = items_of(value);
-    if (!items) return std::nullopt;
+    if (!items || items->size() > max_list) return std::nullopt;
     Node list = Node::list();
     for (const PickleRef item : *items) {
         std::optional<Node> scalar = as_scalar(*item);
@@ -174,6 +197,7 @@ std::optional<Node> as_plain(const PickleValue& value) {
 std::string printable(const std::string& text) {
     std::string shown;
     for (const char c : text) {
+        if (shown.size() >= max_message) return shown + "…";
         if (uint8_t(c) >= 0x20 && c != 0x7f) {
             shown += c;
             continue;
@@ -186,15 +210,20 @@ std::string printable(const std::string& text) {
 }
 
 std::string describe(const PickleValue& value) {
+    const auto name_of = [](const PickleValue& global) {
+        return printable(std::string(global_name(global).substr(0, max_shown)));
+    };
+    if (const auto* text = value.get<std::string>())
+        return printable(Node::string(text->substr(0, max_shown)).describe());
     if (const std::optional<Node> scalar = as_scalar(value)) return printable(scalar->describe());
     if (value.get<PickleBytes>()) return "bytes";
     if (value.get<PickleBigInt>()) return "a huge integer";
     if (value.get<PickleList>()) return "a list";
     if (value.get<PickleDict>()) return "a dict";
-    if (value.get<PickleGlobal>()) return "the class " + printable(std::string(global_name(value)));
+    if (value.get<PickleGlobal>()) return "the class " + name_of(value);
     if (value.get<PicklePersistent>()) return "a storage";
-    const std::string_view name = global_name(*value.call()->function);
-    return name.empty() ? "an object" : "an object of " + printable(std::string(name));
+    const std::string name = name_of(*value.call()->function);
+    return name.empty() ? "an object" : "an object of " + name;
 }
 
 }  // namespace ailab

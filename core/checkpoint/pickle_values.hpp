@@ -26,11 +26,14 @@ const std::vector<PickleRef>* items_of(const PickleValue& value);
 
 /// A whole number, of Python or of numpy.
 std::optional<int64_t> as_integer(const PickleValue& value);
-/// The same as a Node: None, bool, numbers, text, numpy's scalars, and lists of them; nothing for
-/// what is nested deeper, and for all other values.
+/// A whole or real number, of Python or of numpy.
+std::optional<double> as_number(const PickleValue& value);
+/// As a Node: None, bool, numbers, short texts, and short lists of these; nothing for all other
+/// values.
 std::optional<Node> as_plain(const PickleValue& value);
 
-/// For a terminal: control characters, which a name in a file may have, as \xNN.
+/// For a terminal: control characters, which a name in a file may have, as \xNN, and no more of it
+/// than can be read.
 std::string printable(const std::string& text);
 /// "a dict", "the number 3", "an object of mmcv.Config": for messages.
 std::string describe(const PickleValue& value);

@@ -17,6 +17,7 @@ constexpr std::string_view zip_start = "PK\3\4";
 constexpr std::string_view legacy_magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr int64_t legacy_version = 1001;
 constexpr size_t max_dimensions = 64;
+constexpr size_t max_key = 256;
 
 std::string first_bytes(const InputFile& file, uint64_t offset, uint64_t count) {
     if (offset >= file.size()) return "";
@@ -173,10 +174,16 @@ const Arguments* storage_arguments(const PickleValue& value) {
     return kind && *kind == "storage" ? id : nullptr;
 }
 
+/// Keys are short numbers.
+const std::string* storage_key(const PickleValue& value) {
+    const auto* key = value.get<std::string>();
+    return key && key->size() <= max_key ? key : nullptr;
+}
+
 StorageId storage_id(const PickleValue& value) {
     const Arguments* id = storage_arguments(value);
     if (!id) throw Error(concat("it has no storage, but ", describe(value)));
-    const auto* key = (*id)[2]->get<std::string>();
+    const std::string* key = storage_key(*(*id)[2]);
     if (!key) throw Error(concat("the key of its storage is ", describe(*(*id)[2])));
     if (id->size() > 5 && !(*id)[5]->get<PickleNone>())
         throw Error(
@@ -214,9 +221,9 @@ void check_bounds(const View& view) {
     if (bytes > 0 && end > view.storage.bytes)
         throw Error(
             concat("it reaches to byte ", end, " of its storage, which has ", view.storage.bytes));
-    if (bytes > view.storage.bytes && bytes > max_expanded_bytes)
+    if (bytes > view.storage.bytes && bytes > PthFile::max_expanded_bytes)
         throw Error(concat("it repeats a storage of ", view.storage.bytes, " bytes to ", bytes,
-                           "; at most ", max_expanded_bytes, " are read"));
+                           "; at most ", PthFile::max_expanded_bytes, " are read"));
 }
 
 /// Lazy conjugation and negation of complex numbers.
@@ -319,14 +326,14 @@ void PthFile::open_legacy() {
     for (const PickleValue& value : graph_.values) {
         const Arguments* id = storage_arguments(value);
         if (!id) continue;
-        const auto* key = (*id)[2]->get<std::string>();
+        const std::string* key = storage_key(*(*id)[2]);
         if (key) item_sizes[*key] = int64_t(c10::elementSize(type_named(storage_types, *(*id)[1])));
     }
     const PickleGraph keys = read_pickle(bytes);
     const Arguments* list = items_of(*keys.root);
     if (!list) throw Error(concat("the keys of its storages are ", describe(*keys.root)));
     for (const PickleRef item : *list) {
-        const auto* key = item->get<std::string>();
+        const std::string* key = storage_key(*item);
         if (!key || !item_sizes.count(*key))
             throw Error(concat("it has the storage ", describe(*item), ", which no value uses"));
         const std::string name = "storage " + *key;
@@ -359,6 +366,12 @@ const at::Tensor& PthFile::read_storage(Storage& storage) {
     return storage.bytes = bytes;
 }
 
+/// A bool that is neither 0 nor 1 would be undefined behaviour later.
+const at::Tensor& PthFile::read_bools(Storage& storage) {
+    if (!storage.bools.defined()) storage.bools = read_storage(storage).ne(0);
+    return storage.bools;
+}
+
 bool PthFile::is_tensor(const PickleValue& value) {
     return tensor_call(value).has_value();
 }
@@ -372,12 +385,12 @@ at::Tensor PthFile::tensor(const PickleValue& value, const std::string& name) {
         if (storage.record.size != uint64_t(view.storage.bytes))
             throw Error(concat("its storage has ", storage.record.size, " bytes, not ",
                                view.storage.bytes));
-        // A bool that is neither 0 nor 1 would be undefined behaviour later.
-        const bool is_bool = view.type == at::kBool;
-        const at::Tensor tensor =
-            at::empty({0}, at::TensorOptions(is_bool ? at::kByte : view.type))
-                .set_(read_storage(storage).storage(), view.offset, view.sizes, view.strides);
-        return is_bool ? tensor.ne(0) : tensor;
+        const at::Tensor& bytes =
+            view.type == at::kBool ? read_bools(storage) : read_storage(storage);
+        if (++tensors_ > max_tensors)
+            throw Error(concat("there are more than ", max_tensors, " tensors"));
+        return at::empty({0}, at::TensorOptions(view.type))
+            .set_(bytes.storage(), view.offset, view.sizes, view.strides);
     } catch (const Error& error) {
         throw Error(
             printable(concat("cannot read ", path(), ": tensor \"", name, "\": ", error.what())));

@@ -28,31 +28,35 @@ class AILAB_API PthFile {
 
     /// A tensor or parameter of a kind that tensor() can make.
     static bool is_tensor(const PickleValue& value);
-    /// On the CPU, with the file's strides; tensors that share memory in the file share it here
-    /// (except bool). `name` is for messages. A tensor that repeats its memory (expand()) has at
-    /// most max_expanded_bytes.
+    /// On the CPU, with the file's strides; tensors that share memory in the file share it here.
+    /// `name` is for messages. A tensor that repeats its memory (expand()) has at most
+    /// max_expanded_bytes; no more than max_tensors are made.
     at::Tensor tensor(const PickleValue& value, const std::string& name);
+
+    static constexpr int64_t max_expanded_bytes = int64_t(1) << 30;
+    static constexpr size_t max_tensors = size_t(1) << 20;
 
   private:
     struct Storage {
         ZipRecord record;
         std::string name;  // for messages
         at::Tensor bytes;  // undefined until a tensor needs it
+        at::Tensor bools;  // the same as 0 and 1
     };
 
     void open_zip();
     void open_legacy();
     Storage& find_storage(const std::string& key);
     const at::Tensor& read_storage(Storage& storage);
+    const at::Tensor& read_bools(Storage& storage);
 
     InputFile file_;
     PickleGraph graph_;
     std::string folder_;                        // of the zip file: "archive/"
     std::map<std::string, ZipRecord> records_;  // of the zip file
     std::map<std::string, Storage> storages_;   // by key
+    size_t tensors_ = 0;                        // made so far
 };
-
-inline constexpr int64_t max_expanded_bytes = int64_t(1) << 30;
 
 /// Whether the file looks like one of torch.save(), by its first bytes.
 bool is_pth_file(const InputFile& file);

@@ -42,10 +42,11 @@ bool holds_tensors(const PickleValue& value) {
         refuse(file, concat("it holds a whole module, ", describe(root),
                             ", whose code is not here; save its state_dict() instead"));
     if (!is_mapping(root)) refuse(file, concat("it holds ", describe(root), ", no state dict"));
+    constexpr size_t shown = 60;
     std::vector<std::string> keys;
     for (const auto& [key, value] : entries_of(root)) {
         const auto* text = key->get<std::string>();
-        keys.push_back(text ? *text : describe(*key));
+        keys.push_back(text ? text->substr(0, shown) : describe(*key));
         constexpr size_t enough = 20;
         if (keys.size() == enough) break;
     }
@@ -55,8 +56,10 @@ bool holds_tensors(const PickleValue& value) {
 }
 
 std::string shared_prefix(const NamedTensors& tensors) {
+    constexpr int max_wrappers = 4;
     std::string prefix;
-    for (bool found = !tensors.empty(); found;) {
+    bool found = !tensors.empty();
+    for (int depth = 0; found && depth < max_wrappers; ++depth) {
         found = false;
         for (const std::string_view wrapper : wrappers) {
             const std::string longer = prefix + std::string(wrapper);

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <chrono>
+
 #include "ailab/error.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "memory_file.hpp"
@@ -180,6 +182,34 @@ TEST_F(PthFileTest, TakesForATensorOnlyWhatIsOne) {
         EXPECT_EQ(weights.left_out,
                   std::vector{concat("\"bad\" is ", described, ", not a tensor")});
     }
+}
+
+/// Values that are small in the file, and huge if each place that shares them were a copy.
+TEST_F(PthFileTest, BoundsWhatSharedValuesMultiply) {
+    const auto start = std::chrono::steady_clock::now();
+    const std::string bytes(1 << 20, '\1');
+    // A million expanded bools, 10,000 times.
+    std::string names = "}(";
+    names += text("b") + tensor(storage("BoolStorage", "0", 1 << 20), 0, {1 << 20}, {1}) + "q\0"s;
+    for (int i = 0; i < 10000; ++i) names += text(std::to_string(i)) + "h\0"s;
+    EXPECT_EQ(refusal(pth(pickle(names + "u"), {{"0", bytes}})), "accepted");
+    // One name of many wrappers.
+    std::string wrapped;
+    for (int i = 0; i < 100000; ++i) wrapped += "module.";
+    file_.write(
+        pth(pickle(dict({{wrapped + "w", tensor(storage_, 0, {4}, {1})}})), {{"0", floats_}}));
+    EXPECT_EQ(read_weights_file(file_.path()).prefix, "module.module.module.module.");
+    // A text of a megabyte that is no tensor, in 10,000 places; and as the key of a storage.
+    const std::string good = text("w") + tensor(storage_, 0, {4}, {1});
+    names = "}(" + good + text("t") + text(bytes) + "q\0"s;
+    for (int i = 0; i < 10000; ++i) names += text(std::to_string(i)) + "h\0"s;
+    file_.write(pth(pickle(names + "u"), {{"0", floats_}}));
+    size_t said = 0;
+    for (const std::string& why : read_weights_file(file_.path()).left_out) said += why.size();
+    EXPECT_LT(said, 10000u * 1000);
+    EXPECT_LT(refusal(pth(state(tensor(storage("FloatStorage", bytes, 4), 0, {4}, {1})))).size(),
+              1000u);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST_F(PthFileTest, RefusesContainersThatAreNoState) {
