@@ -3,10 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <map>
-#include <optional>
 #include <string>
 
-#include "ailab/export.hpp"
 #include "pickle.hpp"
 #include "pickle_values.hpp"
 #include "zip_archive.hpp"
@@ -19,7 +17,7 @@ namespace ailab {
 ///
 /// All errors name the file. Whatever it holds, time and memory are bounded: by the size of the
 /// file for storages, by max_pickle_memory for everything else.
-class AILAB_API PthFile {
+class PthFile {
   public:
     explicit PthFile(const std::string& path);
 
@@ -33,7 +31,6 @@ class AILAB_API PthFile {
     /// max_expanded_bytes; no more than max_tensors are made.
     at::Tensor tensor(const PickleValue& value, const std::string& name);
 
-    static constexpr int64_t max_expanded_bytes = int64_t(1) << 30;
     static constexpr size_t max_tensors = size_t(1) << 20;
 
   private:

@@ -49,10 +49,9 @@ std::string follow_pointer(const std::string& path) {
 /// one of these may have meant.
 std::vector<std::string> checkpoints_in(const std::string& folder) {
     std::vector<std::string> found;
-    for (const std::string& below : {"", "checkpoints", "latest/checkpoints"}) {
+    for (const char* below : {"", "checkpoints", "latest/checkpoints"}) {
         std::error_code error;
-        const fs::path parent = below.empty() ? fs::path(folder) : fs::path(folder) / below;
-        for (fs::directory_iterator it(parent, error), end; !error && it != end;
+        for (fs::directory_iterator it(fs::path(folder) / below, error), end; !error && it != end;
              it.increment(error)) {
             std::error_code unreadable;
             const bool own = fs::exists(it->path() / checkpoint_file::model, unreadable);

@@ -318,7 +318,8 @@ TEST_F(PthFileTest, RefusesLegacyFiles) {
         {head + little + pickle(value) + keys, "it is cut short: 1 byte(s) are needed"},
         {head + little + pickle(value) + keys + raw(int64_t(-1)),
          "its storage 0 has -1 elements; 0 bytes are there: it is cut short"},
-        {head + little + pickle(value) + keys + raw(huge), "a storage overflows"},
+        {head + little + pickle(value) + keys + raw(huge),
+         "its storage 0 has 9223372036854775807 elements; 0 bytes are there: it is cut short"},
         {head + little + pickle(value) + keys + raw(int64_t(5)) + floats_,
          "its storage 0 has 5 elements; 16 bytes are there: it is cut short"},
         {head + little + pickle(value) + pickle("](" + text("0") + text("0") + "e") +
