@@ -1,17 +1,13 @@
 #include "safetensors.hpp"
 
 #include <ATen/ATen.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstring>
 #include <tuple>
 
 #include "ailab/error.hpp"
+#include "input_file.hpp"
 #include "safetensors_header.hpp"
 
 namespace ailab {
@@ -71,43 +67,6 @@ void check_writable(const std::string& name, const at::Tensor& tensor, const std
         throw Error(concat(where, "is ", c10::toString(tensor.scalar_type()),
                            ", which safetensors files cannot hold"));
 }
-
-class InputFile {
-  public:
-    explicit InputFile(const std::string& path)
-        : path_(path), file_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-        struct stat info {};
-        if (file_ < 0 || fstat(file_, &info) != 0) {
-            const int error = errno;
-            if (file_ >= 0) close(file_);
-            throw Error(concat("cannot open ", path, ": ", std::strerror(error)));
-        }
-        size = uint64_t(info.st_size);
-    }
-    ~InputFile() { close(file_); }
-    InputFile(const InputFile&) = delete;
-    InputFile& operator=(const InputFile&) = delete;
-
-    void read(void* to, uint64_t count, uint64_t offset) const {
-        auto* bytes = static_cast<char*>(to);
-        while (count > 0) {
-            const ssize_t n = pread(file_, bytes, count, off_t(offset));
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0)
-                throw Error(concat("cannot read ", path_, ": ",
-                                   n < 0 ? std::strerror(errno) : "it became shorter"));
-            bytes += n;
-            count -= uint64_t(n);
-            offset += uint64_t(n);
-        }
-    }
-
-    uint64_t size = 0;
-
-  private:
-    std::string path_;
-    int file_;
-};
 
 at::Tensor read_tensor(const InputFile& file, const TensorEntry& entry, uint64_t data_begin) {
     const at::ScalarType type = scalar_type(entry.dtype);
@@ -169,21 +128,21 @@ void write_safetensors(DurableFile& file, const NamedTensors& tensors, const Met
 NamedTensors read_safetensors(const std::string& path, Metadata* metadata) {
     const InputFile file(path);
     unsigned char raw[8];
-    if (file.size < sizeof raw)
-        throw Error(concat(path, " is truncated: it has ", file.size, " bytes"));
+    if (file.size() < sizeof raw)
+        throw Error(concat(path, " is truncated: it has ", file.size(), " bytes"));
     file.read(raw, sizeof raw, 0);
     uint64_t length = 0;
     for (int i = 0; i < 8; ++i) length |= uint64_t(raw[i]) << (8 * i);
     if (length > max_safetensors_header)
         throw Error(concat(path, ": a header of ", length, " bytes is too long (at most ",
                            max_safetensors_header, "): this is no safetensors file"));
-    if (length > file.size - sizeof raw)
+    if (length > file.size() - sizeof raw)
         throw Error(concat(path, " is truncated: its header takes ", length, " bytes, ",
-                           file.size - sizeof raw, " are there"));
+                           file.size() - sizeof raw, " are there"));
     std::string json(length, '\0');
     file.read(json.data(), length, sizeof raw);
     const uint64_t data_begin = sizeof raw + length;
-    SafetensorsHeader header = parse_header(json, file.size - data_begin, path);
+    SafetensorsHeader header = parse_header(json, file.size() - data_begin, path);
     NamedTensors tensors;
     for (const TensorEntry& entry : header.entries)
         tensors.emplace_back(entry.name, read_tensor(file, entry, data_begin));

@@ -2,60 +2,191 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 #include "ailab/error.hpp"
+#include "checkpoint/pickle_values.hpp"
+#include "checkpoint/state_files.hpp"
+#include "checkpoint/weights_file.hpp"
 
 namespace ailab {
 
 namespace {
 
+namespace fs = std::filesystem;
+using TensorMap = std::map<std::string, at::Tensor>;
+
+/// Throws when it is a symbolic link to itself, or may not be looked at.
+fs::file_status status_of(const std::string& path) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (error && status.type() != fs::file_type::not_found)
+        throw Error(concat("load_from: ", path, " cannot be read: ", error.message()));
+    return status;
+}
+
 /// `<work_dir>/last_checkpoint` is a text that names the newest checkpoint.
 std::string follow_pointer(const std::string& path) {
-    if (!std::filesystem::exists(path))
+    if (!fs::exists(status_of(path)))
         throw Error(concat("load_from: ", path, " does not exist; name a checkpoint's folder (",
-                           "…/checkpoints/epoch_1), a last_checkpoint or a .safetensors file"));
-    if (std::filesystem::path(path).filename() != "last_checkpoint") return path;
+                           "…/checkpoints/epoch_1), a last_checkpoint, a .safetensors or a .pth "
+                           "file"));
+    if (fs::path(path).filename() != "last_checkpoint") return path;
     std::ifstream pointer(path);
     std::string target;
     std::getline(pointer, target);
-    if (!std::filesystem::is_directory(target))
+    if (!fs::is_directory(status_of(target)))
         throw Error(concat("load_from: ", path, " names the checkpoint \"", target,
                            "\", which is not there (a relative path counts from the current "
                            "directory); name the checkpoint's folder itself"));
     return target;
 }
 
+/// The checkpoints of a run's folder, its `checkpoints` folder or a work_dir, that a user who named
+/// one of these may have meant.
+std::vector<std::string> checkpoints_in(const std::string& folder) {
+    std::vector<std::string> found;
+    for (const char* below : {"", "checkpoints", "latest/checkpoints"}) {
+        std::error_code error;
+        for (fs::directory_iterator it(fs::path(folder) / below, error), end; !error && it != end;
+             it.increment(error)) {
+            std::error_code unreadable;
+            const bool own = fs::exists(it->path() / checkpoint_file::model, unreadable);
+            if (own || it->path().extension() == ".pth") found.push_back(it->path().string());
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+/// The file that holds the weights of a path.
+std::string weights_path(const std::string& given) {
+    const std::string path = follow_pointer(given);
+    if (!fs::is_directory(status_of(path))) return path;
+    const std::string file = path + "/" + checkpoint_file::model;
+    if (fs::exists(status_of(file))) return file;
+    const std::vector<std::string> inside = checkpoints_in(path);
+    throw Error(concat("load_from: ", path, " is a folder without ", checkpoint_file::model, "; ",
+                       inside.empty() ? "name a checkpoint's folder (…/checkpoints/epoch_1)"
+                                      : "name one of its checkpoints: " + join(inside)));
+}
+
+TensorMap tensors_of(torch::nn::Module& model) {
+    TensorMap tensors;
+    for (const auto& item : model.named_parameters()) tensors.emplace(item.key(), item.value());
+    for (const auto& item : model.named_buffers()) tensors.emplace(item.key(), item.value());
+    return tensors;
+}
+
+/// The file's tensors under the names that fit the model best.
+TensorMap named_as_in_model(const WeightsFile& file, const TensorMap& wanted) {
+    TensorMap best;
+    int64_t most = -1;
+    for (const std::string& prefix : prefixes_to_keep(file.prefix)) {
+        TensorMap named;
+        for (const auto& [name, tensor] : file.tensors) named.emplace(prefix + name, tensor);
+        const int64_t fitting = std::count_if(named.begin(), named.end(), [&](const auto& entry) {
+            return wanted.count(entry.first);
+        });
+        // Of equals the shortest names, which come last.
+        if (fitting >= most) best = std::move(named);
+        most = std::max(most, fitting);
+    }
+    return best;
+}
+
+/// BatchNorm counts its batches only since PyTorch 0.4.1; older files go without.
+bool may_be_absent(const std::string& name) {
+    constexpr std::string_view counter = "num_batches_tracked";
+    return name == counter || name.ends_with("." + std::string(counter));
+}
+
+bool share_names(const TensorMap& a, const TensorMap& b) {
+    return std::any_of(a.begin(), a.end(), [&](const auto& entry) { return b.count(entry.first); });
+}
+
+std::string first_few(const TensorMap& tensors) {
+    constexpr size_t enough = 5;
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : tensors) {
+        if (names.size() == enough) return join(names) + ", …";
+        names.push_back(name);
+    }
+    return names.empty() ? "no tensors" : join(names);
+}
+
 }  // namespace
 
-void load_weights(torch::nn::Module& model, const std::string& given) {
-    const std::string path = follow_pointer(given);
-    const bool folder = std::filesystem::is_directory(path);
-    const std::string file = folder ? path + "/model.safetensors" : path;
-    copy_weights(model, read_safetensors(file), "load_from: " + file);
+LoadedWeights load_weights(torch::nn::Module& model, const std::string& given) {
+    const std::string path = weights_path(given);
+    WeightsFile file;
+    try {
+        file = read_weights_file(path);
+    } catch (const Error& error) {
+        throw Error(concat("load_from: ", error.what()));
+    }
+    const TensorMap wanted = tensors_of(model);
+    const TensorMap found = named_as_in_model(file, wanted);
+
+    LoadedWeights loaded;
+    std::vector<std::pair<at::Tensor, at::Tensor>> copies;
+    for (const auto& [name, tensor] : wanted) {
+        const auto weight = found.find(name);
+        if (weight == found.end()) {
+            if (!may_be_absent(name))
+                loaded.unmatched.push_back(concat("\"", name, "\" is not in the file"));
+        } else if (weight->second.sizes() != tensor.sizes()) {
+            loaded.unmatched.push_back(concat("\"", name, "\" is ",
+                                              c10::str(weight->second.sizes()), " in the file and ",
+                                              c10::str(tensor.sizes()), " in the model"));
+        } else if (weight->second.is_complex() && !tensor.is_complex()) {
+            loaded.unmatched.push_back(concat("\"", name, "\" is complex in the file"));
+        } else {
+            copies.emplace_back(tensor.detach(), weight->second);
+        }
+    }
+    for (const auto& [name, tensor] : found)
+        if (!wanted.count(name))
+            loaded.unmatched.push_back(concat("the model has no \"", name, "\""));
+    loaded.unmatched.insert(loaded.unmatched.end(), file.left_out.begin(), file.left_out.end());
+    for (std::string& why : loaded.unmatched) why = printable(why);
+    if (copies.empty())
+        throw Error(concat("load_from: nothing in ", path, " fits the model: ",
+                           share_names(found, wanted)
+                               ? join(loaded.unmatched, "; ")
+                               : concat("the file has ", printable(first_few(found)),
+                                        "; the model has ", first_few(wanted))));
+
+    const at::NoGradGuard no_grad;
+    for (auto& [tensor, weight] : copies) tensor.copy_(weight);
+    loaded.summary =
+        concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
+               copies.size(), " of the model's ", wanted.size(), " tensors");
+    return loaded;
+}
+
+std::string describe_unmatched(const LoadedWeights& loaded) {
+    if (loaded.unmatched.empty()) return "";
+    return concat("load_from: ", loaded.unmatched.size(),
+                  " tensor(s) did not match: ", join(loaded.unmatched, "; "));
 }
 
 void copy_weights(torch::nn::Module& model, const NamedTensors& weights,
                   const std::string& source) {
-    const std::map<std::string, at::Tensor> loaded(weights.begin(), weights.end());
-    std::map<std::string, at::Tensor> wanted;
-    for (const auto& item : model.named_parameters()) wanted.emplace(item.key(), item.value());
-    for (const auto& item : model.named_buffers()) wanted.emplace(item.key(), item.value());
-
+    const TensorMap loaded(weights.begin(), weights.end());
+    const TensorMap wanted = tensors_of(model);
     std::vector<std::string> problems;
     for (const auto& [name, tensor] : wanted) {
         const auto found = loaded.find(name);
-        if (found == loaded.end()) {
+        if (found == loaded.end())
             problems.push_back(concat("\"", name, "\" is not in the file"));
-        } else if (found->second.sizes() != tensor.sizes()) {
-            std::ostringstream shapes;
-            shapes << found->second.sizes() << " in the file and " << tensor.sizes()
-                   << " in the model";
-            problems.push_back(concat("\"", name, "\" is ", shapes.str()));
-        }
+        else if (found->second.sizes() != tensor.sizes())
+            problems.push_back(concat("\"", name, "\" is ", c10::str(found->second.sizes()),
+                                      " in the file and ", c10::str(tensor.sizes()),
+                                      " in the model"));
     }
     for (const auto& [name, tensor] : loaded)
         if (!wanted.count(name)) problems.push_back(concat("the model has no \"", name, "\""));

@@ -2,15 +2,28 @@
 #include <torch/nn/module.h>
 
 #include <string>
+#include <vector>
 
 #include "checkpoint/safetensors.hpp"
 
 namespace ailab {
 
-/// Copies the weights of a checkpoint folder, of what a `last_checkpoint` names, or of a
-/// .safetensors file into the model's parameters and buffers. Throws Error that lists every name
-/// that is missing, left over or of another shape; the model is then unchanged.
-void load_weights(torch::nn::Module& model, const std::string& path);
+/// What load_weights() did.
+struct LoadedWeights {
+    /// `weights loaded from a.pth (model_state): 60 of the model's 62 tensors`
+    std::string summary;
+    /// Each tensor of the model that kept its value, each of the file that went nowhere, and why.
+    std::vector<std::string> unmatched;
+};
+
+/// Copies weights into the model's parameters and buffers where the names and shapes are the same.
+/// `path` is a checkpoint folder, a `last_checkpoint`, a .safetensors file or one of torch.save.
+/// Of `module.` and the like, which wrappers put before all names, as much is dropped as fits the
+/// model best. Throws Error when nothing at all fits; the model is then unchanged.
+LoadedWeights load_weights(torch::nn::Module& model, const std::string& path);
+
+/// One line that says all of `unmatched`, or "".
+std::string describe_unmatched(const LoadedWeights& loaded);
 
 /// Copies `weights` into the model's parameters and buffers, all of them. Throws Error that lists
 /// every name that is missing, left over or of another shape; the model is then unchanged. `source`

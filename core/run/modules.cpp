@@ -311,8 +311,10 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                                       "(runtime.channels_last: false to switch off)"
                                     : "convolutional model: channels_last is off");
     if (config.load_from) {
-        load_weights(*modules.model, *config.load_from);
-        modules.notes.push_back(concat("weights loaded from ", *config.load_from));
+        const LoadedWeights loaded = load_weights(*modules.model, *config.load_from);
+        modules.notes.push_back(loaded.summary);
+        if (input.job.rank() == 0 && !loaded.unmatched.empty())
+            log_warning(describe_unmatched(loaded));
     }
     broadcast_weights(*modules.model, input.job);
     if (modules.loss) broadcast_weights(*modules.loss, input.job);

@@ -118,6 +118,14 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     resume.plan = plan;
     resume.path = choose_checkpoint(plan, config, job);
     if (resume.path.empty()) return std::nullopt;
+    if (!fs::is_directory(resume.path)) {
+        try {
+            resume.original = read_original_checkpoint(resume.path);
+        } catch (...) {
+            rethrow_with("resume");
+        }
+        return resume;
+    }
     try {
         resume.checkpoint = read_checkpoint(resume.path, job.rank());
         resume.world_size = int(StateReader(resume.checkpoint.manifest).integer("world_size"));

@@ -6,6 +6,7 @@
 
 #include "ailab/hook.hpp"
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/original_checkpoint.hpp"
 #include "dist/job.hpp"
 #include "schema/run_config.hpp"
 
@@ -26,10 +27,7 @@ struct Resume {
 
     bool same_world() const { return same_ranks; }
     /// A `.pth` file of the Python ailab: weights, optimizer and epoch.
-    struct Original {
-        int64_t epoch = 0;
-    };
-    std::optional<Original> original;
+    std::optional<OriginalCheckpoint> original;
 };
 
 /// Finds, validates and reads the checkpoint that `plan` asks for. Nothing for a fresh run (also

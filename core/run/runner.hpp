@@ -136,6 +136,7 @@ class Runner final : public Run {
     Checkpoint gather_state();
     State rank_state() const;
     void restore_modules(const Resume& resume);
+    void restore_original(const Resume& resume);
     void restore_position(const State& run);
     void restore_ranks(const Resume& resume);
     void restore_window(const std::string& key, Meters& window);

@@ -189,6 +189,7 @@ void Runner::restore(const Resume& resume) {
 void Runner::restore_modules(const Resume& resume) {
     const at::NoGradGuard no_grad;
     const Checkpoint& saved = resume.checkpoint;
+    if (resume.original) return restore_original(resume);
     copy_weights(*modules_.model, saved.model, resume.path);
     const auto state_of = [&](const std::string& key) -> const State* {
         const auto found = saved.modules.find(key);
@@ -230,6 +231,26 @@ void Runner::restore_modules(const Resume& resume) {
             }
         }
     }
+}
+
+/// A checkpoint of the Python ailab has weights, the state of one optimizer, and the epoch.
+void Runner::restore_original(const Resume& resume) {
+    const LoadedWeights loaded = load_weights(*modules_.model, resume.path);
+    log_info(loaded.summary);
+    if (!loaded.unmatched.empty()) throw Error(describe_unmatched(loaded));
+    if (!resume.original->optimizer) {
+        log_warning(resume.path, " has no state of the optimizer: it starts anew");
+        return;
+    }
+    if (modules_.updates.size() != 1)
+        throw Error(concat(resume.path, " has one optimizer, the configuration ",
+                           modules_.updates.size()));
+    ParameterUpdate& update = *modules_.updates.begin()->second;
+    std::vector<std::string> names;
+    for (const NamedParameter& parameter : update.parameters()) names.push_back(parameter.name);
+    const std::vector<ParamGroup> configured = update.optimizer().groups();
+    update.optimizer().load_state(to_optimizer_state(*resume.original->optimizer, names));
+    set_learning_rates(update.optimizer(), configured, resume.plan);
 }
 
 void Runner::restore_position(const State& run) {

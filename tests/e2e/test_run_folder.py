@@ -1,6 +1,7 @@
 """What a run leaves in its folder, and that the saved configuration gives the same run."""
 import json
 import os
+import pathlib
 
 from harness import TestCase, RunFolder, call, command, mlp_config, mpirun
 
@@ -120,3 +121,27 @@ class RunFolderTest(TestCase):
         result = call(command(mlp_config(self.folder, load_from=str(pointer)), plugins=["mlp"]))
         self.assertNotEqual(result.status, 0)
         self.assertIn('names the checkpoint "gone/epoch_1", which is not there', result.err)
+        result = call(command(mlp_config(self.folder, load_from=str(self.work / "latest")),
+                              plugins=["mlp"]))
+        self.assertNotEqual(result.status, 0)
+        self.assertIn("is a folder without model.safetensors; name ", result.err)
+
+    def test_load_from_says_what_did_not_match(self):
+        hooks = {"logger": {"type": "LoggerHook"}, "checkpoint": {"type": "CheckpointHook"}}
+        self.assertDone(call(command(mlp_config(self.folder, hooks=hooks), plugins=["mlp"])))
+        saved = pathlib.Path((self.work / "last_checkpoint").read_text().strip())
+        bytes_ = (saved / "model.safetensors").read_bytes()
+        length = int.from_bytes(bytes_[:8], "little")
+        header = json.loads(bytes_[8:8 + length])
+        names = sorted(name for name in header if name != "__metadata__")
+        header["renamed"] = header.pop(names[0])
+        text = json.dumps(header).encode()
+        partial = self.folder / "partial.safetensors"
+        partial.write_bytes(len(text).to_bytes(8, "little") + text + bytes_[8 + length:])
+        config = mlp_config(self.folder, load_from=str(partial), hooks=hooks)
+        self.assertDone(call(command(config, plugins=["mlp"])))
+        log = (self.run_folder().path / "train.log").read_text()
+        self.assertIn(f"weights loaded from {partial}: {len(names) - 1} of the model's {len(names)} "
+                      "tensors", log)
+        self.assertIn(f'load_from: 2 tensor(s) did not match: "{names[0]}" is not in the file; the '
+                      'model has no "renamed"', log)

@@ -15,25 +15,13 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
+from crc32c import crc32c
+
 TOOL = sys.argv.pop(1)
 
 
 def tool(*arguments):
     return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True)
-
-
-def crc32c(data):
-    """CRC-32C by the bits of its definition, so that it shares nothing with ours."""
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-        table.append(crc)
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
 
 
 class OurCheckpoint(unittest.TestCase):
