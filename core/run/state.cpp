@@ -243,8 +243,8 @@ void Runner::restore_original(const Resume& resume) {
         return;
     }
     if (modules_.updates.size() != 1)
-        throw Error(concat(resume.path, " has one optimizer, the configuration ",
-                           modules_.updates.size()));
+        throw Error(
+            concat(resume.path, " has one optimizer, the configuration ", modules_.updates.size()));
     ParameterUpdate& update = *modules_.updates.begin()->second;
     std::vector<std::string> names;
     for (const NamedParameter& parameter : update.parameters()) names.push_back(parameter.name);

@@ -1,0 +1,3 @@
+#include "ailab/ailab.hpp"
+
+AILAB_PLUGIN("ailab_wandb", AILAB_VERSION, "A hook that logs to Weights & Biases")

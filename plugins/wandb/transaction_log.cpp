@@ -1,0 +1,146 @@
+#include "transaction_log.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "ailab/error.hpp"
+#include "ailab/log.hpp"
+#include "wire/protobuf.hpp"
+
+namespace ailab::wandb {
+namespace {
+
+constexpr int64_t block_size = 32768;
+constexpr int64_t chunk_header = 7;  // checksum, length, type
+constexpr std::string_view magic = ":W&B";
+constexpr uint16_t magic_number = 0xBEE1;
+constexpr uint8_t version = 0;
+
+enum ChunkType : uint8_t { full = 1, first = 2, middle = 3, last = 4 };
+
+uint32_t checksum(std::string_view data) {
+    return uint32_t(crc32(0, reinterpret_cast<const Bytef*>(data.data()), uInt(data.size())));
+}
+
+void append_chunk(std::string& bytes, ChunkType type, std::string_view payload) {
+    std::string checked(1, char(type));
+    checked += payload;
+    wire::append_u32(bytes, checksum(checked));
+    wire::append_u16(bytes, uint16_t(payload.size()));
+    bytes += checked;
+}
+
+uint32_t little_endian(std::string_view bytes) {
+    uint32_t value = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) value |= uint32_t(uint8_t(bytes[i])) << (8 * i);
+    return value;
+}
+
+}  // namespace
+
+std::string log_header() {
+    std::string bytes(magic);
+    wire::append_u16(bytes, magic_number);
+    bytes += char(version);
+    return bytes;
+}
+
+std::string framed(std::string_view record, int64_t size) {
+    std::string bytes;
+    for (bool begins = true, ends = false; !ends; begins = false) {
+        int64_t space = block_size - (size + int64_t(bytes.size())) % block_size;
+        if (space < chunk_header) {
+            bytes.append(size_t(space), '\0');
+            space = block_size;
+        }
+        const std::string_view part = record.substr(0, size_t(space - chunk_header));
+        record.remove_prefix(part.size());
+        ends = record.empty();
+        append_chunk(bytes, begins ? (ends ? full : first) : (ends ? last : middle), part);
+    }
+    return bytes;
+}
+
+TransactionLog::~TransactionLog() {
+    close();
+}
+
+void TransactionLog::open(const std::string& path) {
+    path_ = path;
+    file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    if (file_ < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
+    const std::string header = log_header();
+    if (::write(file_, header.data(), header.size()) != ssize_t(header.size()))
+        throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
+    size_ = int64_t(header.size());
+}
+
+void TransactionLog::append(std::string_view record) {
+    if (file_ < 0) return;
+    const std::string bytes = framed(record, size_);
+    for (size_t done = 0; done < bytes.size();) {
+        const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            if (!warned_)
+                log_warning("cannot write ", path_, ": ", std::strerror(n < 0 ? errno : ENOSPC),
+                            ". The training goes on; W&B will miss what does not fit");
+            warned_ = true;
+            // Readers stop at a record that was cut off, so what comes later would be lost too.
+            if (ftruncate(file_, size_) != 0) close();
+            return;
+        }
+        done += size_t(n);
+    }
+    size_ += int64_t(bytes.size());
+}
+
+void TransactionLog::close() {
+    if (file_ >= 0) ::close(file_);
+    file_ = -1;
+}
+
+std::vector<StoredRecord> read_log(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string data{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    if (!file) throw Error(concat("cannot read ", path));
+    const std::string header = log_header();
+    if (!data.starts_with(header)) throw Error(concat(path, " is no .wandb file"));
+
+    std::vector<StoredRecord> records;
+    const std::string_view view = data;
+    StoredRecord record;
+    record.begin = int64_t(header.size());
+    bool inside = false;
+    for (auto at = int64_t(header.size());;) {
+        const int64_t space = block_size - at % block_size;
+        if (space < chunk_header) at += space;
+        if (at + chunk_header > int64_t(view.size())) break;
+        const std::string_view chunk = view.substr(size_t(at));
+        const int64_t length = little_endian(chunk.substr(4, 2));
+        if (at + chunk_header + length > int64_t(view.size())) break;
+        const std::string_view checked = chunk.substr(6, size_t(1 + length));
+        const uint8_t type = uint8_t(checked[0]);
+        if (checksum(checked) != little_endian(chunk.substr(0, 4)) || type < full || type > last)
+            break;
+        if (inside != (type == middle || type == last)) break;
+        record.bytes += checked.substr(1);
+        at += chunk_header + length;
+        inside = type == first || type == middle;
+        if (inside) continue;
+        record.end = at;
+        records.push_back(std::move(record));
+        record = {};
+        record.begin = at;
+    }
+    return records;
+}
+
+}  // namespace ailab::wandb
