@@ -94,7 +94,7 @@ class StopAndResume(ResumeCase):
 
     def test_killed_once_in_each_phase(self):
         kill = {"before_train_iter": 91, "after_backward": 130, "after_step": 171, "before_save_checkpoint": 200,
-                "before_val_iter": 5}
+                "before_val_iter": 2}
         for ranks in (1, 2):
             with self.subTest(ranks=ranks):
                 straight = self.run_straight(f"straight{ranks}", ranks)
