@@ -1,4 +1,5 @@
 // Saving and loading of the cells, by the names of the parameters.
+#include <map>
 #include <set>
 
 #include "cell_optimizer.hpp"

@@ -12,7 +12,7 @@ void ForeachOptimizer::update_cells(std::vector<Cell>& cells, const Tensor& grad
     for (Cell& cell : cells) {
         if (cell.grads.empty()) continue;
         start(cell);
-        cell.step.add_(1);
+        cell.count_step();
         update(cell, groups()[cell.group], cell.step.item<double>());
     }
 }

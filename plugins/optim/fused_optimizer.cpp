@@ -11,7 +11,7 @@ void FusedOptimizer::update_cells(std::vector<Cell>& cells, const Tensor& grad_s
         // The kernels would take a first step that was left out for one that was made.
         if (first && found_inf.defined() && found_inf.item<double>() != 0) continue;
         start(cell);
-        cell.step.add_(1);
+        cell.count_step();
         if (found_inf.defined()) cell.step.sub_(found_inf);
         update(cell, groups()[cell.group], first, optional(grad_scale), optional(found_inf));
     }

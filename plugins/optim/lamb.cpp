@@ -1,6 +1,7 @@
 // LAMB: Adam whose steps are relative to each parameter's size (You et al., 2020), with the options
 // of timm, which follows NVIDIA's variant.
 #include <cmath>
+#include <map>
 
 #include "common_options.hpp"
 #include "foreach_optimizer.hpp"
