@@ -171,7 +171,7 @@ class WandbHook final : public Hook {
     void say_start() const {
         if (settings_.mode == Mode::online)
             log_info("W&B: run ", start_.id, " of project ", settings_.project,
-                     " is uploaded from ", files_.folder());
+                     " is being uploaded from ", files_.folder());
         else
             log_info("W&B: offline",
                      settings_.why_offline.empty() ? "" : ", since " + settings_.why_offline,
@@ -204,7 +204,7 @@ class WandbHook final : public Hook {
     void warn_of_upload(const std::string& what) {
         uploads_ = false;
         log_warning("W&B: ", what,
-                    ". The training goes on; upload the run afterwards with: ", "wandb sync ",
+                    ". The run itself is unharmed; upload it when it has ended with: wandb sync ",
                     files_.folder());
     }
 
