@@ -1,8 +1,10 @@
 #include "uploader.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,11 +66,13 @@ struct Child {
     int output;
     pid_t parent;
     long open_files;
+    cpu_set_t all_cores;
 };
 
 /// Becomes the client. System calls alone, as after any fork of a process with threads.
 [[noreturn]] void become(const Child& child) {
     constexpr int cannot_execute = 127;
+    constexpr int less_urgent = 10;
     // Ctrl-C is for the trainer, which then ends the run's file in order.
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -79,6 +83,9 @@ struct Child {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+    // Any core that the trainer has left idle, not the one that mpirun bound it to.
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + less_urgent);
+    sched_setaffinity(0, sizeof child.all_cores, &child.all_cores);
     const int input = open("/dev/null", O_RDONLY);
     dup2(input, STDIN_FILENO);
     dup2(child.output, STDOUT_FILENO);
@@ -109,8 +116,8 @@ void Uploader::start(const std::string& client, const std::string& run_dir, cons
     const std::vector<char*> environment = pointers(variables_now);
     const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (output < 0) throw Error(concat("cannot write ", log, ": ", std::strerror(errno)));
-    const Child child{arguments.data(), environment.data(), output, getpid(),
-                      sysconf(_SC_OPEN_MAX)};
+    Child child{arguments.data(), environment.data(), output, getpid(), sysconf(_SC_OPEN_MAX), {}};
+    for (size_t core = 0; core < CPU_SETSIZE; ++core) CPU_SET(core, &child.all_cores);
     int error = 0;
     {
         const SignalsBlocked blocked;

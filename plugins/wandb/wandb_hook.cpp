@@ -56,7 +56,7 @@ class WandbHook final : public Hook {
 
     State save_state() const override {
         State state;
-        if (!writes_) return state;
+        if (start_.id.empty()) return state;  // not rank 0, or disabled
         state.values.set("id", Node::string(start_.id));
         state.values.set("runtime", Node(runtime()));
         points_.save(state.values);
@@ -64,8 +64,11 @@ class WandbHook final : public Hook {
     }
     void load_state(const State& state) override {
         saved_ = state.values;
-        // A run that goes back to a checkpoint does not so in W&B, which takes no step twice.
+        if (!writes_) return;
         points_.drop();
+        logged_step_ = 0;
+        log_info("W&B takes no step twice: the charts of run ", start_.id, " go on after step ",
+                 points_.last_step());
     }
 
     void before_run(Run& run) override {
@@ -168,7 +171,7 @@ class WandbHook final : public Hook {
     void say_start() const {
         if (settings_.mode == Mode::online)
             log_info("W&B: run ", start_.id, " of project ", settings_.project,
-                     " is uploaded from ", files_.folder());
+                     " is being uploaded from ", files_.folder());
         else
             log_info("W&B: offline",
                      settings_.why_offline.empty() ? "" : ", since " + settings_.why_offline,
@@ -185,6 +188,7 @@ class WandbHook final : public Hook {
             return;
         }
         std::vector<std::pair<std::string, std::string>> variables = {
+            {"WANDB_MODE", "online"},
             {"WANDB_DIR", fs::path(files_.folder()).parent_path().parent_path().string()}};
         std::string resume = settings_.resume;
         if (resume.empty() ? start_.resumed : resume == "auto") resume = "allow";
@@ -200,7 +204,7 @@ class WandbHook final : public Hook {
     void warn_of_upload(const std::string& what) {
         uploads_ = false;
         log_warning("W&B: ", what,
-                    ". The training goes on; upload the run afterwards with: ", "wandb sync ",
+                    ". The run itself is unharmed; upload it when it has ended with: wandb sync ",
                     files_.folder());
     }
 

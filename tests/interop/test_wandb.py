@@ -227,8 +227,15 @@ class Modes(Wandb):
     def test_an_unreachable_server_is_a_warning(self):
         result = self.run_hook(self.config({"init_args": {"mode": "online"}, "finish_timeout": 1}))
         self.assertDone(result)
-        self.assertIn("upload the run afterwards with: wandb sync", result.err)
+        self.assertIn("the upload did not end in 1 s (finish_timeout)", result.err)
+        self.assertIn(f"upload it when it has ended with: wandb sync {self.run_dir()}", result.err)
         self.assertRows(self.rows(self.run_dir()))
+
+    def test_what_the_client_complains_of_is_a_warning(self):
+        result = self.run_hook(self.config({"init_args": {"mode": "online"}}), WANDB_API_KEY="")
+        self.assertDone(result)
+        self.assertEqual(result.err.count("the client's upload ended with status 1"), 1, result.err)
+        self.assertIn("No API key configured", result.err)
 
     def test_a_dry_run_uploads_nothing(self):
         result = call([*command(self.config({"init_args": {"mode": "online", "dir": str(self.folder / "d")}}),

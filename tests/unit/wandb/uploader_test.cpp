@@ -2,7 +2,9 @@
 #include "uploader.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -80,6 +82,22 @@ TEST_F(UploaderTest, InheritsNoSignalsAndFiles) {
     EXPECT_TRUE(sigismember(&after, SIGTERM));  // the trainer's own mask is as it was
     EXPECT_TRUE(uploader.wait(10));
     EXPECT_EQ(words(), "SigBlk: 0000000000000000 SigIgn: 0000000000000000 0");
+}
+
+TEST_F(UploaderTest, RunsOnAnyCoreWithALowerPriority) {
+    cpu_set_t before;
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    sched_getaffinity(0, sizeof before, &before);
+    for (size_t core = 0; CPU_COUNT(&first) == 0; ++core)
+        if (CPU_ISSET(core, &before)) CPU_SET(core, &first);
+    sched_setaffinity(0, sizeof first, &first);  // as mpirun does
+    start("echo $(nproc) $(nice)\n");
+    sched_setaffinity(0, sizeof before, &before);
+    EXPECT_TRUE(uploader.wait(10));
+    const int nice = std::min(19, 10 + getpriority(PRIO_PROCESS, 0));
+    EXPECT_GE(std::stoi(words()), CPU_COUNT(&before));
+    EXPECT_EQ(words().substr(words().find(' ') + 1), std::to_string(nice));
 }
 
 TEST_F(UploaderTest, IsStoppedWithAllThatItStarted) {
