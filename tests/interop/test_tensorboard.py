@@ -69,6 +69,44 @@ def hparams_of(events, name):
     return getattr(hparams, f"parse_{name}_plugin_data")(content)
 
 
+class Server:
+    """TensorBoard itself, until the test ends."""
+
+    def __init__(self, test, folder, run, tag, step):
+        """Waits until it shows the run's files to the end: the point of a tag at this step."""
+        port = free_port()
+        self.data = f"http://127.0.0.1:{port}/data/plugin/"
+        errors = tempfile.TemporaryFile()
+        test.addCleanup(errors.close)
+        server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", "--logdir", str(folder),
+                                   "--port", str(port), "--host", "127.0.0.1"],
+                                  stdout=subprocess.DEVNULL, stderr=errors)
+        test.addCleanup(server.wait)
+        test.addCleanup(server.terminate)
+        end = time.monotonic() + 120
+        while True:
+            try:
+                if tag in json.loads(self.get("scalars/tags")).get(run, {}):
+                    if self.points(run, tag)[-1][0] == step:
+                        return
+            except OSError:
+                pass  # it is not up yet
+            if time.monotonic() > end:
+                errors.seek(0)
+                test.fail(f"the server shows nothing after two minutes: {errors.read().decode()}")
+            time.sleep(0.2)
+
+    def points(self, run, tag):
+        return [(step, value) for _, step, value in json.loads(self.get("scalars/scalars", run=run, tag=tag))]
+
+    def get(self, path, body=None, **query):
+        url = self.data + path + ("?" + urllib.parse.urlencode(query) if query else "")
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+
 class WholeRun(unittest.TestCase):
     """One run with everything switched on; each test looks at a part of it."""
 
@@ -183,36 +221,8 @@ class WholeRun(unittest.TestCase):
         self.assertGreater(end.end_time_secs, start.start_time_secs)
 
     def test_the_server_shows_it(self):
-        port = free_port()
-        tensorboard = [sys.executable, "-m", "tensorboard.main", "--logdir", str(self.folder / "work" / "tf_logs"),
-                       "--port", str(port), "--host", "127.0.0.1"]
-        errors = tempfile.TemporaryFile()
-        server = subprocess.Popen(tensorboard, stdout=subprocess.DEVNULL, stderr=errors)
-        self.addCleanup(errors.close)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.terminate)
-
-        def get(path, body=None, **query):
-            url = f"http://127.0.0.1:{port}/data/plugin/{path}"
-            if query:
-                url += "?" + urllib.parse.urlencode(query)
-            data = None if body is None else json.dumps(body).encode()
-            request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.read()
-
         run = self.logs.name
-        end = time.monotonic() + 120
-        while True:  # until it is up and has read the files
-            try:
-                if "val/top1" in json.loads(get("scalars/tags")).get(run, {}):
-                    break
-            except OSError:
-                pass
-            if time.monotonic() > end:
-                errors.seek(0)
-                self.fail(f"the server shows nothing after two minutes: {errors.read().decode()}")
-            time.sleep(0.2)
+        get = Server(self, self.folder / "work" / "tf_logs", run, "val/top1", 189).get
         self.assertIn("train/loss", json.loads(get("scalars/tags"))[run])
         self.assertIn("config", json.loads(get("text/tags"))[run])
         self.assertIn("optimizer", json.loads(get("text/text", run=run, tag="config"))[0]["text"])
@@ -221,7 +231,8 @@ class WholeRun(unittest.TestCase):
         images = json.loads(get("images/tags"))[run]
         self.assertEqual(sorted(images), ["val/sample_0", "val/sample_1", "val/sample_2"])
         entry = json.loads(get("images/images", run=run, tag="val/sample_0", sample=0))[0]
-        self.assertEqual((entry["width"], entry["height"]), (28, 28))
+        picture = get("images/individualImage?" + entry["query"])
+        self.assertEqual(picture, self.events.Images("val/sample_0")[0].encoded_image_string)
         self.assertTrue(json.loads(get("graphs/info"))[run]["run_graph"])
         self.assertIn(b"fc1/addmm", get("graphs/graph", run=run))
 
@@ -347,6 +358,9 @@ class Endings(harness.TestCase):
         self.assertEqual(points(events, "train/loss"), expected)
         self.assertEqual(points(events, "val/top1"), float32([(10, 10.2), (20, 20.2), (30, 30.2)]))
         self.assertEqual(hparams_of(events, "session_end_info").status, 1)
+        # The server has a reader of its own.
+        server = Server(self, self.folder, "logs", "val/top1", 30)
+        self.assertEqual(server.points("logs", "train/loss"), expected)
 
     def test_a_failed_run_is_complete_and_has_no_end(self):
         events = self.tool("failed")
