@@ -85,15 +85,14 @@ TEST(Loader, ResumesAtAnyPosition) {
     Loader whole(options(50, 8));
     std::vector<Batch> batches;
     for (int i = 0; i < 12; ++i) batches.push_back(whole.next());
-    LoaderOptions later = options(50, 8);
-    later.start_epoch = 1;
-    later.start_iteration = 2;
-    Loader resumed(later);
+    Loader resumed(options(50, 8));
+    resumed.seek(/*epoch=*/1, /*iteration=*/2);
     for (size_t i = 9; i < 12; ++i) {
         const Batch batch = resumed.next();
         EXPECT_EQ(batch.ids, batches[i].ids);
         EXPECT_TRUE(batch.tensor("input").equal(batches[i].tensor("input")));
     }
+    EXPECT_THROW(resumed.seek(0, 0), Error) << "batches are under way";
 }
 
 TEST(Loader, ReusesTheMemoryOfBatchesGivenBack) {
