@@ -3,7 +3,6 @@
 #include <torch/nn/modules.h>
 
 #include <algorithm>
-#include <optional>
 #include <regex>
 #include <set>
 
@@ -23,17 +22,6 @@ bool is_norm(const nn::Module& module) {
     return is_batch_norm(module) || module.as<nn::LayerNorm>() || module.as<nn::GroupNorm>() ||
            module.as<nn::InstanceNorm1d>() || module.as<nn::InstanceNorm2d>() ||
            module.as<nn::InstanceNorm3d>();
-}
-
-std::optional<std::regex> compile(const std::string& pattern, const Place& place,
-                                  const std::string& key, Problems& problems) {
-    try {
-        return std::regex(pattern);
-    } catch (const std::regex_error& error) {
-        problems.add(place,
-                     concat(key, ": \"", pattern, "\" is no regular expression: ", error.what()));
-        return std::nullopt;
-    }
 }
 
 /// The rule of the longest pattern that matches a name, or nullptr.
@@ -66,23 +54,18 @@ class Rules {
 void freeze_parameters(nn::Module& model, const RunConfig& config, Problems& problems) {
     const std::string key = "paramwise_cfg.custom_keys";
     const Place place = place_of(config.source, key);
-    bool usable = true;
     for (const auto& [pattern, rule] : config.paramwise_cfg.custom_keys) {
-        const std::optional<std::regex> regex = compile(pattern, place, key, problems);
-        usable = usable && regex;
-        if (!regex) continue;
+        const std::regex regex(pattern);
         std::vector<std::string> names;
         for (const auto& item : model.named_parameters()) names.push_back(item.key());
-        if (std::none_of(names.begin(), names.end(), [&](const std::string& name) {
-                return std::regex_search(name, *regex);
-            })) {
+        if (std::none_of(names.begin(), names.end(),
+                         [&](const std::string& name) { return std::regex_search(name, regex); })) {
             const std::string near = nearest_name(pattern, names);
             problems.add(place, concat(key, ": \"", pattern, "\" matches no parameter of the model",
                                        near.empty() ? "; they are " + join(names)
                                                     : "; did you mean \"" + near + "\"?"));
         }
     }
-    if (!usable) return;
     const Rules rules(config.paramwise_cfg);
     for (auto& item : model.named_parameters())
         if (const ParamRule* rule = rules.find(item.key()); rule && rule->freeze)
@@ -133,11 +116,10 @@ std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameter
 FrozenNorms::FrozenNorms(nn::Module& model, const std::vector<std::string>& patterns,
                          const Place& place, Problems& problems) {
     for (const std::string& pattern : patterns) {
-        const std::optional<std::regex> regex = compile(pattern, place, "norm_eval", problems);
-        if (!regex) continue;
+        const std::regex regex(pattern);
         const size_t before = norms_.size();
         for (const auto& item : model.named_modules("", /*include_self=*/false))
-            if (is_batch_norm(*item.value()) && std::regex_search(item.key(), *regex))
+            if (is_batch_norm(*item.value()) && std::regex_search(item.key(), regex))
                 norms_.push_back(item.value());
         if (norms_.size() == before)
             problems.add(place,

@@ -11,7 +11,7 @@
 namespace ailab {
 
 /// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained. Adds a problem for
-/// each pattern that is no regular expression, or matches no parameter.
+/// each pattern that matches no parameter.
 void freeze_parameters(torch::nn::Module& model, const RunConfig& config, Problems& problems);
 
 /// The optimizer's groups: parameters of the same learning rate and weight decay together, in the

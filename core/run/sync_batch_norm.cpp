@@ -105,9 +105,10 @@ Tensor batch_norm(const Tensor& input, const std::optional<Tensor>& weight,
 struct SyncBatchNorm::Kernel {
     Kernel(Comm& all, c10::DeviceType device)
         : comm(all),
-          library(torch::Library::IMPL, "aten",
-                  c10::getAutogradKeyFromBackend(c10::toBackendComponent(device)), __FILE__,
-                  __LINE__) {
+          library(
+              torch::Library::IMPL, "aten",
+              device == c10::kCUDA ? c10::DispatchKey::AutogradCUDA : c10::DispatchKey::AutogradCPU,
+              __FILE__, __LINE__) {
         library.impl("batch_norm", &batch_norm);
     }
     Comm& comm;

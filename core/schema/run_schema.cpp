@@ -1,6 +1,22 @@
 #include "run_schema.hpp"
 
+#include <regex>
+
 namespace ailab {
+namespace {
+
+/// What is wrong with a regular expression, or "".
+std::string regex_problem(const std::string& key, const std::string& pattern) {
+    try {
+        const std::regex valid(pattern);
+        return "";
+    } catch (const std::regex_error& error) {
+        return concat(key, ": \"", pattern, "\" is no regular expression: ", error.what());
+    }
+}
+
+}  // namespace
+
 void visit_section(OptionVisitor& v, DistConfig& dist) {
     v.option("backend", dist.backend, "auto, or a backend: gloo, mpi, nccl, shm");
     v.option("init_method", dist.init_method, "env://, tcp://host:port or file:///path");
@@ -73,6 +89,12 @@ void visit_section(OptionVisitor& v, ParamwiseConfig& paramwise) {
     v.option("custom_keys", paramwise.custom_keys,
              "regular expression over parameter names: {lr_mult, decay_mult, freeze}; the longest "
              "that matches counts");
+    v.rule([&paramwise] {
+        for (const auto& [pattern, rule] : paramwise.custom_keys)
+            if (std::string problem = regex_problem("custom_keys", pattern); !problem.empty())
+                return problem;
+        return std::string();
+    });
 }
 
 void RunSchema::visit(OptionVisitor& v) {
@@ -101,6 +123,12 @@ void RunSchema::visit(OptionVisitor& v) {
     v.option("norm_eval", config.norm_eval,
              "regular expressions over module names: batch norms that keep their running "
              "statistics while training; [.] for all");
+    v.rule([this] {
+        for (const std::string& pattern : config.norm_eval)
+            if (std::string problem = regex_problem("norm_eval", pattern); !problem.empty())
+                return problem;
+        return std::string();
+    });
     v.option("val_interval", config.val_interval, "rounds from one val phase to the next",
              at_least(1));
     v.option(
