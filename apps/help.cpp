@@ -34,6 +34,7 @@ Options
                          plain: a line now and then; off. The same as the ProgressHook's mode
   --list-modules [KIND]  what can stand at `type:`, with the plugin it comes from. KIND: dataset, model,
                          loss, metric, optimizer, lr_scheduler, sampler, transform, hook, backend, device
+  --dry-run              builds everything and runs two steps of each phase, in a folder of its own
   --json                 with --list-modules: JSON in place of a table
   --describe PLUGIN.so   the modules of a plugin and their options, as JSON
   --version              versions of ailab and LibTorch

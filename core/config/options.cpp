@@ -107,7 +107,8 @@ std::string Bounds::str() const {
         return concat("between ", *min, " and ", *max);
     std::vector<std::string> parts;
     if (min) parts.push_back(concat(exclusive_min ? "above " : "at least ", *min));
-    if (max) parts.push_back(concat(exclusive_max ? "below " : "at most ", *max));
+    if (max && std::isfinite(*max))
+        parts.push_back(concat(exclusive_max ? "below " : "at most ", *max));
     return join(parts);
 }
 
@@ -194,6 +195,9 @@ void OptionType<double>::read(const Node& given, double& field, const Bounds& bo
     const Node node = typed_if_expanded(given);
     if (!node.is_number()) return detail::wrong_type(node, name, "number", problems);
     field = node.as_float();
+    const bool may_be_infinite = bounds.max && std::isinf(*bounds.max);
+    if (std::isnan(field) || (std::isinf(field) && !may_be_infinite))
+        return problems.add(node.place, concat(name, " must be a finite number, got ", field, "."));
     detail::check_bounds(node, name, bounds.check(field), problems);
 }
 Node OptionType<double>::write(const double& field) {

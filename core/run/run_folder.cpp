@@ -37,6 +37,17 @@ std::string make_unique_folder(const std::string& work_dir) {
     if (error)
         return concat("!cannot make work_dir \"", work_dir, "\": ", error.message(),
                       "; choose another with work_dir: or --work-dir");
+    // Names that every run replaces, but only if a run made them.
+    const fs::path latest = fs::path(work_dir) / "latest";
+    const fs::path pointer = fs::path(work_dir) / "last_checkpoint";
+    if (fs::exists(fs::symlink_status(latest, error)) && !fs::is_symlink(latest, error))
+        return concat("!", latest.string(),
+                      " is no link that a run made; move it away, or choose "
+                      "another work_dir");
+    if (fs::is_directory(pointer, error))
+        return concat("!", pointer.string(),
+                      " is a folder, where runs keep a file; move it away, or "
+                      "choose another work_dir");
     const std::string base = (fs::path(work_dir) / start_time()).string();
     for (int attempt = 0; attempt < 1000; ++attempt) {
         const std::string folder = attempt == 0 ? base : concat(base, "_", attempt);

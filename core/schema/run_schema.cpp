@@ -1,5 +1,6 @@
 #include "run_schema.hpp"
 
+#include <limits>
 #include <regex>
 
 namespace ailab {
@@ -69,7 +70,8 @@ void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
 void visit_section(OptionVisitor& v, ClipConfig& clip) {
     v.option("max_norm", clip.max_norm, "gradients with a larger norm are scaled down to it",
              above(0));
-    v.option("norm_type", clip.norm_type, "which norm: 2, 1, .inf", above(0));
+    v.option("norm_type", clip.norm_type, "which norm: 2, 1, .inf",
+             {.min = 0, .max = std::numeric_limits<double>::infinity(), .exclusive_min = true});
     v.option("max_value", clip.max_value, "no number of a gradient exceeds it", above(0));
 }
 

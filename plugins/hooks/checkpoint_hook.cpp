@@ -148,6 +148,7 @@ class CheckpointHook final : public Hook {
 
     void save(Run& run, const char* prefix, int64_t number) {
         write(run, concat(prefix, number));
+        saved_step_ = run.progress().step;
         saved_iter_ = run.progress().train_iter;
     }
 

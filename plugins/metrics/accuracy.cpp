@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "counting.hpp"
 
 namespace ailab {
@@ -44,7 +46,7 @@ class Accuracy final : public CountingMetric {
     }
 
   private:
-    Tensor is_right(const Tensor& output, const Tensor& target) const {
+    Tensor is_right(const Tensor& output, const Tensor& target) {
         const bool numbers = at::isIntegralType(target.scalar_type(), /*includeBool=*/false);
         const bool class_axis = target.dim() > 0 && output.dim() == target.dim() + 1 &&
                                 output.size(0) == target.size(0) &&
@@ -62,13 +64,17 @@ class Accuracy final : public CountingMetric {
         return mine.gt(o_.threshold).eq(target);
     }
 
-    Tensor is_among_highest(const Tensor& output, const Tensor& target) const {
-        if (o_.topk > output.size(1))
-            throw Error(concat("Accuracy: topk is ", o_.topk, ", but there are only ",
-                               output.size(1), " classes: ", describe(output, target)));
+    Tensor is_among_highest(const Tensor& output, const Tensor& target) {
+        const int64_t k = std::min(o_.topk, output.size(1));
+        if (k < o_.topk && !warned_) {
+            warned_ = true;
+            log_warning("Accuracy: topk is ", o_.topk, ", but there are only ", output.size(1),
+                        " classes, so every sample counts as right. Lower topk, or leave this "
+                        "metric out");
+        }
         // Ties and NaN must not count as right: the highest scores are picked, not compared.
-        if (o_.topk == 1) return output.argmax(1).eq(target);
-        return std::get<1>(output.topk(o_.topk, 1)).eq(target.unsqueeze(1)).any(1);
+        if (k == 1) return output.argmax(1).eq(target);
+        return std::get<1>(output.topk(k, 1)).eq(target.unsqueeze(1)).any(1);
     }
 
     [[noreturn]] static void fail(const Tensor& output, const Tensor& target) {
@@ -79,6 +85,7 @@ class Accuracy final : public CountingMetric {
     }
 
     const Options o_;
+    bool warned_ = false;
 };
 
 }  // namespace

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "ailab/ailab.hpp"
+#include "ailab/loop_timer.hpp"
 #include "event_file.hpp"
 #include "events.hpp"
 #include "hyperparameters.hpp"
-#include "loop_timer.hpp"
 #include "model_graph.hpp"
 #include "recent_scalars.hpp"
 #include "sample_images.hpp"

@@ -3,9 +3,9 @@
 #include <optional>
 
 #include "ailab/ailab.hpp"
+#include "ailab/loop_timer.hpp"
 #include "earlier_starts.hpp"
 #include "init_args.hpp"
-#include "loop_timer.hpp"
 #include "points.hpp"
 #include "records.hpp"
 #include "run_files.hpp"

@@ -1,5 +1,8 @@
 """A failure on one rank ends the whole job within 10 seconds, with one message that says where."""
-from harness import TestCase, command, mlp_config, mpirun, ranks_by_variables
+import subprocess
+import time
+
+from harness import TestCase, command, environment, mlp_config, mpirun, ranks_by_variables
 
 DATA = {"train": {"type": "FaultyDataset"}, "train_dataloader": {"global_batch_size": 8, "shuffle": False}}
 
@@ -57,6 +60,31 @@ class Faults(TestCase):
     def test_rank_0_killed(self):
         self.everywhere("kill 0", r"\[rank 0.*last heartbeat",
                         model={"type": "FaultyModel", "how": "kill", "rank": 0, "seconds": 3})
+
+    def test_a_killed_mpirun_leaves_no_rank_behind(self):
+        for backend in ("shm", "gloo", "mpi"):
+            with self.subTest(backend=backend):
+                (self.folder / backend).mkdir()
+                config = mlp_config(self.folder / backend, model={"type": "FaultyModel"}, data=DATA,
+                                    loss={"type": "MSELoss"}, workflow=[["train", 1]], total_epochs=None,
+                                    total_iters=100000000, dist={"backend": backend},
+                                    hooks={"logger": {"type": "LoggerHook", "interval": 1000}})
+                launcher = subprocess.Popen(["mpirun", "--oversubscribe", "-np", "2",
+                                             *command(config, plugins=["faults"])], start_new_session=True,
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+                ranks = lambda: subprocess.run(["pgrep", "-f", f"ailab-run .*{config}"], capture_output=True,
+                                               text=True).stdout.split()
+                self.until(lambda: len([p for p in ranks() if int(p) != launcher.pid]) >= 2)
+                time.sleep(2)
+                launcher.kill()
+                launcher.wait()
+                self.until(lambda: not ranks())
+
+    def until(self, condition):
+        deadline = time.monotonic() + 10
+        while not condition():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
 
     def test_a_model_output_of_the_wrong_shape(self):
         self.everywhere("shape", r"\[rank 1.*train.*step 19.*loss \"MSELoss\".*\[3, 7\]",

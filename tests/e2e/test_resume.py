@@ -3,12 +3,15 @@ are those of a run without a stop, bit for bit."""
 import json
 import pathlib
 import random
+import signal
+import subprocess
+import time
 import unittest
 
 import numpy
 from safetensors.numpy import load_file
 
-from harness import RunFolder, TestCase, command, mlp_config, mpirun
+from harness import RunFolder, TestCase, command, environment, mlp_config, mpirun
 
 ITERATIONS = 300
 FLAKY = ("time", "data_time", "memory", "samples_per_second", "time_to_first_step", "peak_memory")
@@ -131,6 +134,14 @@ class Signals(ResumeCase):
         self.assertTrue((run.path / "checkpoints" / "iter_34" / "manifest.json").exists())
         self.assertTrue((run.path / "checkpoints" / f"iter_{ITERATIONS}" / "manifest.json").exists())
 
+    def test_the_death_of_a_rank_saves_nothing(self):
+        # mpirun sends SIGTERM to the others when one rank died.
+        config = self.config(self.folder / "dead", hooks={"signal": {"type": "SignalHook"}})
+        words = self.words(config, "hooks.signal.signal=KILL", "hooks.signal.at=50", "hooks.signal.rank=1")
+        result = mpirun_gently(2, words, timeout=60)
+        self.assertNotEqual(result.status, 0, str(result))
+        self.assertFalse((RunFolder(self.folder / "dead" / "work").path / "checkpoints").exists())
+
     def test_a_stop_in_an_evaluation(self):
         straight = self.run_straight("straight", 1)
         config = self.config(self.folder / "val")
@@ -232,6 +243,24 @@ class Refused(ResumeCase):
         result = mpirun(1, self.words(config, "resume_from=auto"), timeout=60)
         self.assertEqual(result.status, 1, str(result))
         self.assertIn("is still alive (host elsewhere, process 17)", result.err)
+
+    def test_a_run_that_is_alive_on_this_host(self):
+        config, folder = self.stopped("live")
+        words = self.words(config, "resume_from=auto", "total_iters=10000000")
+        running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+        try:
+            deadline = time.monotonic() + 20
+            while not (folder.parent / ".lock").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.2)
+            result = mpirun(1, self.words(config, "resume_from=auto"), timeout=60)
+            self.assertEqual(result.status, 1, str(result))
+            self.assertIn(f"is still alive (host", result.err)
+            self.assertIn(f"process {running.pid}", result.err)
+        finally:
+            running.send_signal(signal.SIGTERM)
+            self.assertEqual(running.wait(timeout=30), 143)
+        self.assertFalse((folder.parent / ".lock").exists(), "gone with the process")
 
     def test_nothing_there_is_a_fresh_run(self):
         config = self.config(self.folder / "fresh")

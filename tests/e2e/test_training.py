@@ -174,6 +174,21 @@ class Precision(Training):
         self.assertLess(state["loss_scaler/scale"], 2.0 ** 40)
 
 
+    def test_a_part_of_a_model_may_stay_in_float32(self):
+        hooks = {**LOGGER, "amp": {"type": "AMPHook"}}
+        _, whole = self.start("whole", runtime={"threads": 1}, hooks=hooks)
+        _, parted = self.start("parted", runtime={"threads": 1}, hooks=hooks, model={"type": "MLP", "full_head": True})
+        self.assertNotEqual(whole.losses()[0], parted.losses()[0])
+
+
+class TwoHooks(Training):
+    def test_that_write_the_same_file_are_refused(self):
+        for name, hook in (("loggers", {"type": "LoggerHook"}), ("checkpoints", {"type": "CheckpointHook"})):
+            with self.subTest(name):
+                result, _ = self.start(name, status=2, hooks={"one": hook, "other": hook})
+                self.assertIn('the hooks "one" and "other" both write', result.err)
+
+
 class NanGuard(Training):
     EXPLODE = dict(optimizer={"type": "SGD", "lr": 1e30}, runtime={"threads": 1})
 

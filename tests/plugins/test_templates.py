@@ -95,7 +95,7 @@ hooks:
     def test_complete(self):
         plugin = self.build("complete")
         self.assertEqual(sorted(self.described(plugin)),
-                         [("dataset", "Spirals"), ("hook", "StopAtHook"), ("loss", "FocalLoss"),
+                         [("dataset", "Spirals"), ("hook", "StopAtHook"), ("loss", "MyFocalLoss"),
                           ("metric", "MeanRecall"), ("model", "SpiralNet")])
         # As its README says, in its own folder.
         folder = self.folder + "/complete"

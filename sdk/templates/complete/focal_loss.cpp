@@ -3,7 +3,7 @@
 
 using ailab::Tensor;
 
-class FocalLoss : public ailab::Loss {
+class MyFocalLoss : public ailab::Loss {
   public:
     struct Options {
         double gamma = 2;
@@ -13,7 +13,7 @@ class FocalLoss : public ailab::Loss {
         }
     };
 
-    explicit FocalLoss(const Options& options) : gamma_(options.gamma) {}
+    explicit MyFocalLoss(const Options& options) : gamma_(options.gamma) {}
 
     // The mean over the samples; over several ranks it is what one big batch would have given.
     Tensor forward(const Tensor& output, const Tensor& target) override {
@@ -26,4 +26,4 @@ class FocalLoss : public ailab::Loss {
     double gamma_;
 };
 
-AILAB_REGISTER_LOSS(FocalLoss, "Cross entropy weighted by (1 - p)^gamma")
+AILAB_REGISTER_LOSS(MyFocalLoss, "Cross entropy weighted by (1 - p)^gamma")

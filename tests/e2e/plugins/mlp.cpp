@@ -14,6 +14,7 @@ class MLP : public ailab::Model {
         double dropout = 0, delay = 0;
         bool batch_norm = false;
         bool idle = false;
+        bool full_head = false;
         void visit(ailab::OptionVisitor& v) {
             v.option("in", in, "numbers of a sample", ailab::at_least(1));
             v.option("hidden", hidden, "width of the hidden layer", ailab::at_least(1));
@@ -21,11 +22,13 @@ class MLP : public ailab::Model {
             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0, 1));
             v.option("batch_norm", batch_norm, "a batch norm between the layers");
             v.option("idle", idle, "a layer that the output does not depend on");
+            v.option("full_head", full_head,
+                     "the last layer computes in float32 under AMPHook too");
             v.option("delay", delay, "seconds that a forward pass takes longer",
                      ailab::at_least(0));
         }
     };
-    explicit MLP(const Options& o) : dropout_(o.dropout), delay_(o.delay) {
+    explicit MLP(const Options& o) : dropout_(o.dropout), delay_(o.delay), full_head_(o.full_head) {
         fc1 = register_module("fc1", torch::nn::Linear(o.in, o.hidden));
         if (o.batch_norm) bn = register_module("bn", torch::nn::BatchNorm1d(o.hidden));
         fc2 = register_module("fc2", torch::nn::Linear(o.hidden, o.out));
@@ -37,11 +40,16 @@ class MLP : public ailab::Model {
         if (bn) x = bn(x);
         x = torch::relu(x);
         if (dropout_ > 0) x = torch::dropout(x, dropout_, is_training());
-        return fc2(x);
+        if (!full_head_) return fc2(x);
+        const ailab::FullPrecision full(x);
+        const ailab::Tensor y = fc2(x.to(at::kFloat));
+        TORCH_CHECK(y.scalar_type() == at::kFloat, "not in float32");
+        return y;
     }
 
   private:
     double dropout_, delay_;
+    bool full_head_;
     torch::nn::Linear fc1{nullptr}, fc2{nullptr};
     torch::nn::BatchNorm1d bn{nullptr};
 };

@@ -54,6 +54,12 @@ TEST(Accuracy, OfNothingIsUnknown) {
     EXPECT_TRUE(std::isnan(value(*make<Metric>(R"({"type": "Accuracy"})"))));
 }
 
+TEST(Accuracy, OfMoreThanThereAreClassesIsAlwaysRight) {
+    const auto metric = make<Metric>(R"({"type": "Accuracy", "topk": 5})");
+    metric->update(torch::rand({4, 3}), torch::tensor({0, 1, 2, 2}, at::kLong));
+    EXPECT_EQ(value(*metric), 100);
+}
+
 TEST(Accuracy, RefusesWrongShapes) {
     const auto metric = make<Metric>(R"({"type": "Accuracy"})");
     const std::string expected =

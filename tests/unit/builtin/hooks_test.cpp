@@ -15,6 +15,7 @@ using Names = std::vector<std::string>;
 /// Trains `epochs` epochs of `iters` iterations; stops in the middle of one if `stop_at` says so.
 void train(Hook& hook, FakeRun& run, int64_t epochs, int64_t iters, int64_t stop_at = -1) {
     run.now.total_steps = run.now.total_epochs > 0 ? epochs * iters : run.now.total_steps;
+    run.now.total_train_iters = run.now.total_steps;
     hook.before_run(run);
     for (run.now.epoch = 0; run.now.epoch < epochs && run.stop_reason().empty(); ++run.now.epoch) {
         run.now.iters = iters;
@@ -22,6 +23,8 @@ void train(Hook& hook, FakeRun& run, int64_t epochs, int64_t iters, int64_t stop
         for (run.now.iter = 0; run.now.iter < iters && run.stop_reason().empty(); ++run.now.iter) {
             hook.before_train_iter(run);
             ++run.now.step;
+            run.now.train_iter = run.now.step;
+            run.now.stepped = true;
             if (run.now.step == stop_at) run.stop("enough");
             hook.after_train_iter(run);
         }

@@ -310,10 +310,6 @@ TEST_F(MetricsTest, RefuseWhatDoesNotFit) {
          {"[N, C, H, W]"}},
         {R"({"type": "Perplexity"})", real({4, 3, 7}), whole({4, 2}), {"[4, 3, 7]", "[4, 2]"}},
         {R"({"type": "Perplexity"})", real({4, 7}), real({4}), {"Float"}},
-        {R"({"type": "Accuracy", "topk": 5})",
-         real({4, 3}),
-         whole({4}),
-         {"topk is 5", "only 3 classes", "[4, 3]"}},
         {R"({"type": "Accuracy", "topk": 2})", real({4}), whole({4}), {"topk is 2", "[4]"}},
     };
     for (const Refused& row : table) {

@@ -104,8 +104,8 @@ TEST_F(OriginalCheckpoints, AreRefusedWhereTheyDoNotFit) {
         {adamw,
          R"({"type": "AdamW"})",
          {"b", "a"},
-         "the saved state of parameter a does not fit: exp_avg has the shape [2, 2], the parameter "
-         "[3]"},
+         "the saved state of parameter a does not fit: exp_avg has the shape [2, 2] instead "
+         "of [3]"},
         {adamw,
          momentum,
          {"a", "b"},

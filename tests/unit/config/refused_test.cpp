@@ -356,8 +356,8 @@ INSTANTIATE_TEST_SUITE_P(Workflow, RefusedConfig, testing::ValuesIn(workflow), c
 
 const Refused variables[] = {
     {"unknown_variable", least + "work_dir: ${workdir}/x\n",
-     "c.yaml:5:11: ${workdir} is unknown; did you mean ${work_dir}? There are: HOME, seed, "
-     "work_dir, total_epochs, env:NAME."},
+     "c.yaml:5:11: ${workdir} is unknown; did you mean ${work_dir}? There are: HOME, "
+     "accumulative_counts, seed, val_interval, work_dir, total_epochs, env:NAME."},
     {"unset_environment", least + "work_dir: ${env:AILAB_TEST_UNSET}\n",
      "c.yaml:5:11: the environment variable \"AILAB_TEST_UNSET\" is not set. Set it, or give a "
      "default: ${env:AILAB_TEST_UNSET,default}."},
@@ -434,6 +434,14 @@ const Refused overrides[] = {
      least,
      "command line: \"seed=x\": seed must be an integer, got the string \"x\".",
      {"seed=x"}},
+    {"infinity",
+     least,
+     "command line: \"dist.timeout=.inf\": dist.timeout must be a finite number, got inf.",
+     {"dist.timeout=.inf"}},
+    {"not_a_number",
+     least,
+     "command line: \"dist.timeout=.nan\": dist.timeout must be a finite number, got nan.",
+     {"dist.timeout=.nan"}},
     {"second_of_two",
      least,
      "command line: \"seed=x\": seed must be an integer, got the string \"x\".",

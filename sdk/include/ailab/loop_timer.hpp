@@ -2,7 +2,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace ailab::wandb {
+namespace ailab {
 
 /// Mean seconds of training iterations, and of waiting for data in them. Run::timing() serves one
 /// hook alone: it begins anew with each call.
@@ -45,4 +45,4 @@ class LoopTimer {
     int64_t count_ = 0;
 };
 
-}  // namespace ailab::wandb
+}  // namespace ailab
