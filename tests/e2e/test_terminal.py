@@ -117,7 +117,7 @@ class InATerminal(ProgressTest):
         config = self.config(
             model={"type": "FaultyModel", "how": "throw", "rank": 0, "call": 1, "seconds": 1},
             data={"train": {"type": "FaultyDataset"}, "train_dataloader": {"batch_size": 8}},
-            loss={"type": "MSELoss"}, workflow=[["train", 1]])
+            loss={"type": "MSELoss"}, workflow=[["train", 1]], total_epochs=1000)
         terminal = self.start(80, config=config, plugin="faults")
         self.assertEqual(terminal.wait(), 1, terminal.raw)
         lines = terminal.screen.lines()

@@ -131,7 +131,13 @@ class Offline(Wandb):
         self.assertIn(f"upload the run with: wandb sync {self.run_dir()}", result.err)
 
     def saved_config(self):
-        return yaml.safe_load((self.run_folder().path / "config.yaml").read_text())
+        def without_empty_maps(value):  # the client keeps none
+            if not isinstance(value, dict):
+                return value
+            kept = {k: without_empty_maps(v) for k, v in value.items()}
+            return {k: v for k, v in kept.items() if v != {}}
+
+        return without_empty_maps(yaml.safe_load((self.run_folder().path / "config.yaml").read_text()))
 
     def test_folder_is_the_clients(self):
         folder = self.run_dir()

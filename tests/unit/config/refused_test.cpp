@@ -195,7 +195,7 @@ const Refused values[] = {
     {"outside_of_range", "model: {type: TinyModel, dropout: 1.5}\n" + least.substr(25),
      "c.yaml:1:35: model.dropout must be between 0 and 1, got 1.5."},
     {"nan_in_range", "model: {type: TinyModel, dropout: nan}\n" + least.substr(25),
-     "c.yaml:1:35: model.dropout must be between 0 and 1, got nan."},
+     "c.yaml:1:35: model.dropout must be a finite number, got nan."},
     {"number_too_big", "model: {type: TinyModel, dropout: 1e999}\n" + least.substr(25),
      "c.yaml:1:35: model.dropout must be a number, got the string \"1e999\"."},
     {"bool_got_yes", "model: {type: TinyModel, bias: yes}\n" + least.substr(25),
@@ -363,7 +363,7 @@ const Refused variables[] = {
      "default: ${env:AILAB_TEST_UNSET,default}."},
     {"environment_by_bare_name", least + "work_dir: ${PATH}\n",
      "c.yaml:5:11: ${PATH} is unknown; the environment variable is ${env:PATH}. There are: HOME, "
-     "seed, work_dir, total_epochs, env:NAME."},
+     "accumulative_counts, seed, val_interval, work_dir, total_epochs, env:NAME."},
     {"refers_to_itself", least + "work_dir: ${work_dir}/x\n",
      "c.yaml:5:11: ${work_dir} refers to itself: work_dir -> work_dir. Write the value out."},
     {"refers_in_a_circle", least + "work_dir: ${resume_from}\nresume_from: ${work_dir}\n",
