@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What the runner costs: the MLP 784-64-10, batch 32, one thread, data in memory. The run with logger
-(interval 50), metrics (val), checkpoints (each epoch), tensorboard (scalars) and the progress bar, against the run without them, and against a
+(interval 50), metrics (val), checkpoints (each epoch), tensorboard (scalars, interval 50) and the progress bar, against the run without them, and against a
 plain LibTorch loop that does the same work (index, convert, normalise, forward, backward, fused Adam).
 Alternating whole processes of some epochs each, timed as iteration_times.hpp says; medians of the pairs."""
 import statistics
@@ -11,7 +11,7 @@ from bench import PROGRAMS, Folder, alternate, build, measured, mlp, paired, say
 PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 TIMER = {"timer": {"type": "BenchTimer"}}
 HOOKS = {"logger": {"type": "LoggerHook", "interval": 50}, "metrics": {"type": "MetricHook"},
-         "checkpoint": {"type": "CheckpointHook", "interval": 1}, "tensorboard": {"type": "TensorboardHook"},
+         "checkpoint": {"type": "CheckpointHook", "interval": 1}, "tensorboard": {"type": "TensorboardHook", "interval": 50},
          "progress": {"type": "ProgressHook", "mode": "bar"}, **TIMER}
 
 build()
