@@ -8,7 +8,7 @@ class Bf16(TestCase):
     def test_the_longer_set_up_runs_and_keeps_what_it_says(self):
         config = SOURCE / "configs" / "fashion_mnist_bf16.yaml"
         few = ["data.train.limit=2560", "data.val.limit=1000", "total_epochs=5",
-               "hooks.lr_scheduler.warmup_iters=20"]
+               "hooks.lr_scheduler.warmup_iters=20", "hooks.ema.decay=0.9"]
         self.assertDone(mpirun(2, command(config, few, plugins=["minimal_for_tests"], work_dir=self.work),
                                timeout=300))
         run = self.run_folder()

@@ -154,10 +154,13 @@ class Signals(ResumeCase):
 
 class OtherWorld(ResumeCase):
     def test_another_number_of_ranks_sees_the_same_samples(self):
+        # Dropout is each rank's own; without it the losses are the same.
+        hooks = {name: hook for name, hook in self.HOOKS.items() if name != "amp"}
+        sections = dict(model={"type": "MLP"}, hooks=hooks, runtime={"dtype": "float64", "threads": 1})
+        straight = self.run_straight("straight", 1, **sections)
         for before, after in ((1, 2), (2, 1), (2, 4), (4, 2)):
             with self.subTest(before=before, after=after):
-                straight = self.run_straight(f"straight{before}{after}", 1)
-                config = self.config(self.folder / f"moved{before}{after}")
+                config = self.config(self.folder / f"moved{before}{after}", **sections)
                 result = mpirun_gently(before, self.words(config, "hooks.signal.at=100"), timeout=60)
                 self.assertEqual(result.status, 143, str(result))
                 result = mpirun(after, self.words(config, "resume_from=auto"), timeout=60)
@@ -168,7 +171,7 @@ class OtherWorld(ResumeCase):
                 self.assertEqual([sorted(ids) for ids in steps], [sorted(ids) for ids in alone])
                 for line, wanted in zip(run.lines("train"), straight.lines("train")):
                     self.assertEqual(line["step"], wanted["step"])
-                    self.assertAlmostEqual(line["loss"], wanted["loss"], delta=0.05 * wanted["loss"])
+                    self.assertAlmostEqual(line["loss"], wanted["loss"], delta=1e-9 * wanted["loss"])
 
 
 class Refused(ResumeCase):

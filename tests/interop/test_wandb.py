@@ -131,13 +131,16 @@ class Offline(Wandb):
         self.assertIn(f"upload the run with: wandb sync {self.run_dir()}", result.err)
 
     def saved_config(self):
+        return yaml.safe_load((self.run_folder().path / "config.yaml").read_text())
+
+    def config_in_the_client(self):
         def without_empty_maps(value):  # the client keeps none
             if not isinstance(value, dict):
                 return value
             kept = {k: without_empty_maps(v) for k, v in value.items()}
             return {k: v for k, v in kept.items() if v != {}}
 
-        return without_empty_maps(yaml.safe_load((self.run_folder().path / "config.yaml").read_text()))
+        return without_empty_maps(self.saved_config())
 
     def test_folder_is_the_clients(self):
         folder = self.run_dir()
@@ -180,7 +183,7 @@ class Offline(Wandb):
         val = [r for r in rows if "val/top1" in r]
         self.assertEqual(len(val), 2)
         self.assertEqual((shown["state"], shown["exit_code"], shown["step"]), ("finished", 0, 126))
-        self.assertEqual(shown["config"], self.saved_config())
+        self.assertEqual(shown["config"], self.config_in_the_client())
         self.assertEqual(shown["summary"]["train/loss"], rows[-1]["train/loss"])
         self.assertEqual(shown["summary"]["val/loss"],
                          {"last": val[-1]["val/loss"], "min": min(r["val/loss"] for r in val)})
@@ -196,7 +199,8 @@ class Offline(Wandb):
         self.assertEqual(run.history, self.rows(self.run_dir()))
         self.assertTrue(run.complete)
         self.assertEqual(run.exit_code, 0)
-        self.assertEqual({k: v["value"] for k, v in run.config.items() if k != "_wandb"}, self.saved_config())
+        self.assertEqual({k: v["value"] for k, v in run.config.items() if k != "_wandb"},
+                         self.config_in_the_client())
         self.assertEqual(run.attributes["displayName"], "n")
         self.assertEqual(run.attributes["groupName"], "g")
         self.assertEqual(run.attributes["tags"], ["a", "b"])
