@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "ailab/dataset.hpp"
+#include "ailab/transform.hpp"
 
 namespace ailab {
 
@@ -20,6 +21,11 @@ std::string names_of(const std::map<std::string, Field>& fields) {
     std::vector<std::string> names;
     for (const auto& [name, field] : fields) names.push_back(name);
     return names.empty() ? "none" : join(names);
+}
+
+Tensor pixels_of(const Image& image) {
+    const StageTimer timer(LoadStage::decode);
+    return image.pixels();
 }
 
 std::string shape_text(const Tensor& tensor) {
@@ -62,7 +68,16 @@ const Tensor& Sample::tensor(const std::string& name) const {
 }
 
 Tensor& Sample::tensor(const std::string& name) {
+    const auto found = fields.find(name);
+    if (found != fields.end())
+        if (const auto* image = std::get_if<ImagePtr>(&found->second))
+            found->second = pixels_of(**image);
     return const_cast<Tensor&>(std::as_const(*this).tensor(name));
+}
+
+void Sample::decode() {
+    for (auto& [name, field] : fields)
+        if (const auto* image = std::get_if<ImagePtr>(&field)) field = pixels_of(**image);
 }
 
 Batch::Batch(Tensor input, Tensor target) {
@@ -108,6 +123,8 @@ BatchField stack_field(const std::string& name, const std::vector<Sample>& sampl
         }
         return texts;
     }
+    if (std::holds_alternative<ImagePtr>(first))
+        throw Error(concat("field \"", name, "\" is an image that was not decoded"));
     std::vector<Tensor> tensors;
     bool same_shape = true;
     for (const Sample& sample : samples) {
@@ -138,12 +155,36 @@ Batch stack(const std::vector<Sample>& samples) {
 
 Dataset::~Dataset() = default;
 
+std::string Dataset::sample_name(int64_t) const {
+    return "";
+}
+
+std::vector<int64_t> Dataset::shuffled(uint64_t seed, int64_t epoch) const {
+    return permutation(size(), seed, uint64_t(epoch));
+}
+
 Sample Dataset::get(int64_t, const SampleContext&) const {
     throw Error("this dataset gives whole batches only: override get() to ask for one sample");
 }
 
 void Dataset::get_batch(std::span<const int64_t>, const SampleContext&, Batch&) const {
     throw Error("has_batches() is true but get_batch() is not overridden");
+}
+
+void Transform::apply(Sample&, Philox&) const {
+    throw Error("the transform overrides neither apply() nor apply_batch()");
+}
+
+std::optional<FieldLayout> Transform::layout(const Sample&) const {
+    return std::nullopt;
+}
+
+void Transform::write(Sample&, Philox&, Tensor&) const {
+    throw Error("the transform gives a layout() and does not override write()");
+}
+
+void Transform::apply_batch(Batch&, const Batch&, Philox) const {
+    throw Error("by_batch() is true but apply_batch() is not overridden");
 }
 
 Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef shape, at::ScalarType dtype,

@@ -183,6 +183,7 @@ struct Loader::State {
                 Philox random = context.random(id);
                 for (const auto& transform : options.transforms)
                     transform->apply(samples.back(), random);
+                samples.back().decode();
             } catch (...) {
                 rethrow_for_sample(options, concat("sample ", id));
             }

@@ -24,8 +24,7 @@ class DefaultSampler final : public Sampler {
 
     std::vector<int64_t> order(const Dataset& dataset, uint64_t seed,
                                int64_t epoch) const override {
-        return shuffle_ ? permutation(dataset.size(), seed, uint64_t(epoch))
-                        : in_order(dataset.size());
+        return shuffle_ ? dataset.shuffled(seed, epoch) : in_order(dataset.size());
     }
     int64_t size(const Dataset& dataset) const override { return dataset.size(); }
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ailab/image.hpp"
 #include "events.hpp"
-#include "png.hpp"
 
 namespace ailab::tensorboard {
 namespace {
@@ -38,13 +38,11 @@ EncodedImage encode(Tensor image) {
         image = ((image - low) * (range > 0 ? 255 / range : 0)).nan_to_num().round();
         image = image.to(at::kByte);
     }
-    image = image.permute({1, 2, 0}).contiguous();
     EncodedImage result;
-    result.height = int(image.size(0));
-    result.width = int(image.size(1));
-    result.channels = int(image.size(2));
-    result.png = encode_png({image.const_data_ptr<uint8_t>(), size_t(image.numel())}, result.height,
-                            result.width, result.channels);
+    result.channels = int(image.size(0));
+    result.height = int(image.size(1));
+    result.width = int(image.size(2));
+    result.png = encode_png(image);
     return result;
 }
 

@@ -12,6 +12,8 @@
 #include "ailab/error.hpp"
 #include "ailab/full_precision.hpp"
 #include "ailab/hook.hpp"
+#include "ailab/image.hpp"
+#include "ailab/loading.hpp"
 #include "ailab/log.hpp"
 #include "ailab/loss.hpp"
 #include "ailab/lr_scheduler.hpp"

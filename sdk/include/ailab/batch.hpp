@@ -1,6 +1,6 @@
 #pragma once
 // Samples and batches: named fields. A field is a tensor, a list of tensors of different sizes
-// (boxes), or text.
+// (boxes), or text; in a sample also an image that is not decoded yet.
 #include <ATen/core/Tensor.h>
 
 #include <map>
@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "ailab/error.hpp"
+#include "ailab/image.hpp"
 
 namespace ailab {
 
 using Tensor = at::Tensor;
 
-using SampleField = std::variant<Tensor, std::string>;
+using SampleField = std::variant<Tensor, std::string, ImagePtr>;
 using BatchField = std::variant<Tensor, std::vector<Tensor>, std::vector<std::string>>;
 
 /// One sample, as a dataset gives it. The usual one is {"input", "target"}.
@@ -22,8 +23,15 @@ struct AILAB_API Sample {
     Sample() = default;
     Sample(Tensor input, Tensor target);
 
+    bool has(const std::string& name) const { return fields.count(name) != 0; }
+    void set(const std::string& name, SampleField value) { fields[name] = std::move(value); }
+    /// The field as a tensor; an image becomes its pixels, [C, H, W], for good. Throws Error that
+    /// lists the fields when it is missing or text.
     Tensor& tensor(const std::string& name);
+    /// The same, but throws for an image.
     const Tensor& tensor(const std::string& name) const;
+    /// All images become their pixels.
+    void decode();
 
     std::map<std::string, SampleField> fields;
 };
@@ -58,7 +66,8 @@ class AILAB_API Batch {
 };
 
 /// Stacks samples field by field: tensors of one shape to a tensor with a new first dimension,
-/// tensors of different shapes to a list, text to a list. Throws Error when fields differ.
+/// tensors of different shapes to a list, text to a list. Throws Error when fields differ, or when
+/// a sample holds an image that was not decoded.
 AILAB_API Batch stack(const std::vector<Sample>& samples);
 
 }  // namespace ailab

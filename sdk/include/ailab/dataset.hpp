@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "ailab/batch.hpp"
+#include "ailab/loading.hpp"
+#include "ailab/module_spec.hpp"
 #include "ailab/random.hpp"
 #include "ailab/registry.hpp"
 
@@ -15,9 +17,15 @@ struct SampleContext {
     uint64_t seed = 0;
     int64_t epoch = 0;
     bool train = false;
-    /// Augmentation draws from this: the same (seed, epoch, index) gives the same numbers for any
-    /// worker count, world size and after a resume.
-    Philox random(int64_t index) const { return Philox(seed, uint64_t(epoch), uint64_t(index)); }
+    /// The how-manieth time the sampler deals this sample in this epoch, from 0.
+    int64_t repeat = 0;
+    /// `on_error: skip`: what is damaged is used as far as it goes, after report_damage().
+    bool tolerant = false;
+    /// Augmentation draws from this: the same (seed, epoch, index, repeat) gives the same numbers
+    /// for any worker count, world size and after a resume.
+    Philox random(int64_t index) const {
+        return Philox(seed, uint64_t(epoch) | uint64_t(repeat) << 40, uint64_t(index));
+    }
 };
 
 /// A data set: samples by number. Constructed once a rank, with its options; everything that can be
@@ -29,7 +37,8 @@ class AILAB_API Dataset {
 
     virtual int64_t size() const = 0;
 
-    /// Sample `index` of 0 … size()-1. May throw: the error is reported with rank, step and index.
+    /// Sample `index` of 0 … size()-1. May throw: BrokenSample when this one cannot be used; any
+    /// other error ends the run and is reported with rank, step and index.
     virtual Sample get(int64_t index, const SampleContext& context) const;
 
     /// The names of a sample's fields, for checking bindings before the run; empty when unknown.
@@ -47,7 +56,21 @@ class AILAB_API Dataset {
 
     /// Number of classes, if this is a classification set: checked against class weights.
     virtual std::optional<int64_t> num_classes() const { return std::nullopt; }
+    /// Their names in order, if known.
+    virtual std::vector<std::string> class_names() const { return {}; }
+    /// The class of each sample, if known without reading samples: class-balanced sampling asks.
+    virtual std::vector<int64_t> labels() const { return {}; }
+
+    /// What the sample is known by (its file), or "".
+    virtual std::string sample_name(int64_t index) const;
+    /// All numbers 0 … size()-1 in the order of a shuffled epoch. Override it where a random order
+    /// is slow to read, as from tar files.
+    virtual std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const;
 };
+
+/// The dataset of an option, with the `transforms` that the option names applied in get(). For
+/// datasets made of others.
+AILAB_API std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec);
 
 /// The tensor of field `name` if it has this shape and dtype and nobody else holds it; else a new
 /// one, put there. A batch of images should be asked for with `channels_last` (shape NCHW; for one

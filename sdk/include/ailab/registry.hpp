@@ -30,6 +30,7 @@ class Transform;
 class Hook;
 class Backend;
 class Device;
+class ImageDecoder;
 
 /// The name of a registry, as messages and --list-modules show it.
 template <class Kind>
@@ -56,6 +57,8 @@ template <>
 inline constexpr const char* kind_name<Backend> = "backend";
 template <>
 inline constexpr const char* kind_name<Device> = "device";
+template <>
+inline constexpr const char* kind_name<ImageDecoder> = "image_decoder";
 
 namespace plugin {
 
@@ -154,6 +157,8 @@ std::shared_ptr<void> create(OptionsHolder& options) {
 #define AILAB_REGISTER_HOOK(Class, doc) AILAB_REGISTER_AS(Hook, Class, #Class, doc)
 #define AILAB_REGISTER_BACKEND(Class, doc) AILAB_REGISTER_AS(Backend, Class, #Class, doc)
 #define AILAB_REGISTER_DEVICE(Class, doc) AILAB_REGISTER_AS(Device, Class, #Class, doc)
+#define AILAB_REGISTER_IMAGE_DECODER(Class, name, doc) \
+    AILAB_REGISTER_AS(ImageDecoder, Class, name, doc)
 
 /// Once a plugin, in one .cpp, at namespace scope.
 #define AILAB_PLUGIN(name, version, doc) AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, nullptr)

@@ -57,7 +57,14 @@ class AILAB_API MeterWindow {
 /// Mean seconds an iteration on this rank since the last call of Run::timing().
 struct Timing {
     double iteration = 0;
+    /// Waiting for the batch.
     double data = 0;
+    /// What the loader's threads spent on a batch, all of them together; 0 for datasets that give
+    /// whole batches.
+    double read = 0;
+    double decode = 0;
+    double transform = 0;
+    int loader_threads = 0;
 };
 
 class AILAB_API Run {

@@ -13,7 +13,7 @@ class Dataset;
 class AILAB_API Sampler {
   public:
     virtual ~Sampler();
-    /// The sample numbers of one epoch, in order.
+    /// The sample numbers of one epoch, in order. A number may come several times.
     virtual std::vector<int64_t> order(const Dataset& dataset, uint64_t seed,
                                        int64_t epoch) const = 0;
     /// How many numbers order() gives.

@@ -1,13 +1,13 @@
-#include "png.hpp"
-
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <vector>
 
 #include "ailab/error.hpp"
+#include "ailab/image.hpp"
 
-namespace ailab::tensorboard {
+namespace ailab {
 namespace {
 
 uint32_t big_endian(const std::string& bytes, size_t at) {
@@ -25,7 +25,9 @@ TEST(Png, HoldsThePixels) {
         const int height = 2, width = 3;
         std::vector<uint8_t> pixels(size_t(height * width * row.channels));
         for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = uint8_t(7 * i);
-        const std::string file = encode_png(pixels, height, width, row.channels);
+        const at::Tensor rows_of_pixels = at::from_blob(
+            pixels.data(), {height, width, row.channels}, at::TensorOptions(at::kByte));
+        const std::string file = encode_png(rows_of_pixels.permute({2, 0, 1}));
         EXPECT_EQ(file.substr(0, 8), "\x89PNG\r\n\x1a\n");
         EXPECT_EQ(file.substr(8, 8), std::string("\0\0\0\x0dIHDR", 8));
         EXPECT_EQ(big_endian(file, 16), uint32_t(width));
@@ -60,11 +62,13 @@ TEST(Png, HoldsThePixels) {
 }
 
 TEST(Png, RefusesWhatIsNoImage) {
-    const std::vector<uint8_t> six(6);
-    EXPECT_THROW(encode_png(six, 1, 3, 2), Error);
-    EXPECT_THROW(encode_png(six, 2, 2, 1), Error);
-    EXPECT_THROW(encode_png({}, 0, 3, 1), Error);
+    const at::TensorOptions bytes(at::kByte);
+    EXPECT_THROW(encode_png(at::zeros({2, 1, 3}, bytes)), Error);
+    EXPECT_THROW(encode_png(at::zeros({2, 3}, bytes)), Error);
+    EXPECT_THROW(encode_png(at::zeros({1, 0, 3}, bytes)), Error);
+    EXPECT_THROW(encode_png(at::zeros({1, 2, 3}, at::kFloat)), Error);
+    EXPECT_THROW(encode_png(at::Tensor()), Error);
 }
 
 }  // namespace
-}  // namespace ailab::tensorboard
+}  // namespace ailab

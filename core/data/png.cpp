@@ -1,10 +1,13 @@
-#include "png.hpp"
-
+// A PNG file (ISO/IEC 15948) of 8 bits a channel.
+#include <ATen/ATen.h>
 #include <zlib.h>
 
-#include "ailab/error.hpp"
+#include <sstream>
 
-namespace ailab::tensorboard {
+#include "ailab/error.hpp"
+#include "ailab/image.hpp"
+
+namespace ailab {
 namespace {
 
 void append_big_endian(std::string& out, uint32_t value) {
@@ -31,11 +34,19 @@ std::string deflated(const std::string& data) {
 
 }  // namespace
 
-std::string encode_png(std::span<const uint8_t> pixels, int height, int width, int channels) {
-    if (height < 1 || width < 1 || (channels != 1 && channels != 3 && channels != 4) ||
-        pixels.size() != size_t(height) * size_t(width) * size_t(channels))
-        throw Error(concat("a PNG of ", height, " x ", width, " with ", channels,
-                           " channels cannot be made of ", pixels.size(), " bytes"));
+std::string encode_png(const at::Tensor& pixels) {
+    const bool is_image = pixels.defined() && pixels.dim() == 3 && pixels.numel() > 0 &&
+                          pixels.scalar_type() == at::kByte;
+    const int64_t channels = is_image ? pixels.size(0) : 0;
+    if (channels != 1 && channels != 3 && channels != 4) {
+        std::ostringstream text;
+        if (pixels.defined()) text << pixels.sizes() << ' ' << c10::toString(pixels.scalar_type());
+        throw Error(concat("a PNG is made of uint8 pixels [C, H, W], C being 1, 3 or 4; got ",
+                           text.str()));
+    }
+    const int64_t height = pixels.size(1), width = pixels.size(2);
+    const at::Tensor rows = pixels.permute({1, 2, 0}).contiguous();
+    const auto* bytes = reinterpret_cast<const char*>(rows.const_data_ptr<uint8_t>());
     const char color_type = channels == 1 ? 0 : channels == 3 ? 2 : 6;
     std::string header;
     append_big_endian(header, uint32_t(width));
@@ -47,7 +58,7 @@ std::string encode_png(std::span<const uint8_t> pixels, int height, int width, i
     lines.reserve((row + 1) * size_t(height));
     for (size_t y = 0; y < size_t(height); ++y) {
         lines += '\0';  // no filter
-        lines.append(reinterpret_cast<const char*>(pixels.data()) + y * row, row);
+        lines.append(bytes + y * row, row);
     }
     std::string file = "\x89PNG\r\n\x1a\n";
     append_chunk(file, "IHDR", header);
@@ -56,4 +67,4 @@ std::string encode_png(std::span<const uint8_t> pixels, int height, int width, i
     return file;
 }
 
-}  // namespace ailab::tensorboard
+}  // namespace ailab

@@ -1,0 +1,157 @@
+#include "ailab/image.hpp"
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "ailab/dataset.hpp"
+#include "plugin/plugin_host.hpp"
+
+namespace ailab {
+
+Image::~Image() = default;
+ImageDecoder::~ImageDecoder() = default;
+
+namespace {
+
+class ImageInMemory final : public Image {
+  public:
+    explicit ImageInMemory(at::Tensor pixels) : pixels_(std::move(pixels)) {
+        if (pixels_.dim() != 3)
+            throw Error(concat("an image is [C, H, W]; got ", pixels_.dim(), " dimensions"));
+    }
+
+    int64_t height() const override { return pixels_.size(1); }
+    int64_t width() const override { return pixels_.size(2); }
+    at::Tensor pixels() const override { return pixels_; }
+    at::Tensor pixels(const Region& r) const override {
+        return pixels_.narrow(1, r.top, r.height).narrow(2, r.left, r.width);
+    }
+
+  private:
+    const at::Tensor pixels_;
+};
+
+/// Closes a file descriptor.
+struct File {
+    explicit File(const std::string& path) : descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+    ~File() {
+        if (descriptor >= 0) close(descriptor);
+    }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    const int descriptor;
+};
+
+[[noreturn]] void throw_unreadable(const std::string& path, int code) {
+    throw BrokenSample(concat(path, " cannot be read: ", std::strerror(code)));
+}
+
+EncodedImage read_file(const std::string& path) {
+    const StageTimer timer(LoadStage::read);
+    const File file(path);
+    if (file.descriptor < 0) throw_unreadable(path, errno);
+    struct stat status {};
+    if (fstat(file.descriptor, &status) != 0) throw_unreadable(path, errno);
+    if (S_ISDIR(status.st_mode)) throw BrokenSample(concat(path, " is a folder, not an image"));
+    if (!S_ISREG(status.st_mode)) throw BrokenSample(concat(path, " is not a regular file"));
+    const size_t size = size_t(status.st_size);
+    if (size == 0) throw BrokenSample(concat(path, " is empty"));
+    auto bytes = std::make_shared<std::unique_ptr<uint8_t[]>>(new uint8_t[size]);
+    size_t have = 0;
+    while (have < size) {
+        const ssize_t got = read(file.descriptor, bytes->get() + have, size - have);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw_unreadable(path, errno);
+        if (got == 0) break;  // cut while it was read: what is there is decoded
+        have += size_t(got);
+    }
+    return {{bytes->get(), have}, bytes, path};
+}
+
+struct Format {
+    std::string name;
+    std::shared_ptr<const ImageDecoder> decoder;
+};
+
+std::vector<Format> all_formats() {
+    std::vector<Format> formats;
+    PluginHost& host = PluginHost::instance();
+    const std::string kind = kind_name<ImageDecoder>;
+    for (const ModuleEntry& known : host.list(kind)) {
+        std::string complaint;
+        const auto entry = host.find(kind, known.name, complaint);
+        if (!entry) throw Error(complaint);
+        const auto options = entry->node->make_options();
+        formats.push_back(
+            {entry->name, std::static_pointer_cast<ImageDecoder>(entry->node->create(*options))});
+    }
+    return formats;
+}
+
+ImageMode mode_of(const std::string& color) {
+    return color == "gray"        ? ImageMode::gray
+           : color == "unchanged" ? ImageMode::unchanged
+                                  : ImageMode::rgb;
+}
+
+}  // namespace
+
+ImagePtr image_of(at::Tensor pixels) {
+    return std::make_shared<ImageInMemory>(std::move(pixels));
+}
+
+void ImageReader::Options::visit(OptionVisitor& v) {
+    v.option("color", color, "what pixels are turned into", one_of({"rgb", "gray", "unchanged"}));
+    v.option("exif_orientation", exif_orientation, "turn the image as its EXIF data say");
+    v.option("max_pixels", max_pixels, "larger images are broken", at_least(1));
+}
+
+struct ImageReader::State {
+    DecodeOptions options;
+    std::vector<Format> formats;
+};
+
+ImageReader::ImageReader(const Options& options) {
+    auto state = std::make_shared<State>();
+    state->options.mode = mode_of(options.color);
+    state->options.exif_orientation = options.exif_orientation;
+    state->options.max_pixels = options.max_pixels;
+    state->formats = all_formats();
+    state_ = std::move(state);
+}
+
+ImageReader::ImageReader(ImageMode mode)
+    : ImageReader([mode] {
+          Options options;
+          if (mode == ImageMode::gray) options.color = "gray";
+          if (mode == ImageMode::unchanged) options.color = "unchanged";
+          return options;
+      }()) {}
+
+ImagePtr ImageReader::open(const std::string& path, const SampleContext& context) const {
+    return open(read_file(path), context);
+}
+
+ImagePtr ImageReader::open(EncodedImage encoded, const SampleContext& context) const {
+    const StageTimer timer(LoadStage::decode);
+    constexpr size_t head_size = 32;
+    const auto head = encoded.bytes.first(std::min(encoded.bytes.size(), head_size));
+    DecodeOptions options = state_->options;
+    options.tolerate_truncation = context.tolerant;
+    std::vector<std::string> names;
+    for (const Format& format : state_->formats) {
+        if (format.decoder->recognises(head))
+            return format.decoder->open(std::move(encoded), options);
+        names.push_back(format.name);
+    }
+    throw BrokenSample(concat(encoded.name, " is no image of a known format; there are: ",
+                              names.empty() ? "none" : join(names)));
+}
+
+}  // namespace ailab
