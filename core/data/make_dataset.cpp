@@ -4,20 +4,13 @@
 namespace ailab {
 namespace {
 
+using Transforms = std::vector<std::shared_ptr<const Transform>>;
+
 /// A dataset whose samples go through transforms of their own.
 class TransformedDataset final : public Dataset {
   public:
-    TransformedDataset(std::shared_ptr<const Dataset> dataset,
-                       const std::vector<ModuleConfig>& transforms)
-        : dataset_(std::move(dataset)) {
-        for (const ModuleConfig& transform : transforms) {
-            transforms_.push_back(std::static_pointer_cast<Transform>(transform.create()));
-            if (transforms_.back()->by_batch())
-                throw ConfigError({{transform.place,
-                                    "this changes whole batches: it belongs to the transforms of "
-                                    "data.train itself"}});
-        }
-    }
+    TransformedDataset(std::shared_ptr<const Dataset> dataset, Transforms transforms)
+        : dataset_(std::move(dataset)), transforms_(std::move(transforms)) {}
 
     int64_t size() const override { return dataset_->size(); }
     Sample get(int64_t index, const SampleContext& context) const override {
@@ -41,15 +34,39 @@ class TransformedDataset final : public Dataset {
 
   private:
     const std::shared_ptr<const Dataset> dataset_;
-    std::vector<std::shared_ptr<const Transform>> transforms_;
+    const Transforms transforms_;
 };
 
 }  // namespace
 
+Transforms make_transforms(const Dataset& dataset, const ModuleConfig& config) {
+    std::vector<ModuleConfig> configs;
+    if (config.transforms) {
+        configs = *config.transforms;
+    } else {
+        Problems problems;
+        const Node defaults = dataset.default_transforms();
+        for (const Node& node : defaults.items())
+            configs.push_back(
+                read_module(kind_name<Transform>, node, "a default transform", problems));
+        problems.check();
+    }
+    Transforms transforms;
+    for (const ModuleConfig& transform : configs)
+        transforms.push_back(std::static_pointer_cast<Transform>(transform.create()));
+    return transforms;
+}
+
 std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec) {
     std::shared_ptr<const Dataset> dataset = spec.create();
-    if (spec.config.transforms.empty()) return dataset;
-    return std::make_shared<TransformedDataset>(std::move(dataset), spec.config.transforms);
+    Transforms transforms = make_transforms(*dataset, spec.config);
+    if (transforms.empty()) return dataset;
+    for (const auto& transform : transforms)
+        if (transform->by_batch())
+            throw ConfigError({{spec.config.place,
+                                "a transform of whole batches (Mixup) belongs to the dataset of "
+                                "data.train itself, not to one that it is made of"}});
+    return std::make_shared<TransformedDataset>(std::move(dataset), std::move(transforms));
 }
 
 }  // namespace ailab

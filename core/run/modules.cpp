@@ -80,8 +80,7 @@ PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool cha
     options.dataset = data.dataset;
     const std::optional<int64_t>& overfit = input.config.overfit_batches;
     options.sampler = make_sampler(config, overfit && config.phase != Phase::test);
-    for (const ModuleConfig& transform : config.dataset.config.transforms)
-        options.transforms.push_back(std::static_pointer_cast<Transform>(transform.create()));
+    options.transforms = make_transforms(*data.dataset, config.dataset.config);
     options.plan = plan_batches(config, input.global_batch_size, input.job,
                                 options.sampler->size(*data.dataset));
     if (overfit && config.phase != Phase::test)

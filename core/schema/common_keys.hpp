@@ -28,7 +28,7 @@ struct CommonKeys {
     std::optional<bool> enable;
     std::optional<bool> enabled;
     std::optional<HookPriority> priority;
-    std::vector<ModuleSpec<Transform>> transforms;
+    std::optional<std::vector<ModuleSpec<Transform>>> transforms;
 
     void visit(OptionVisitor& v);
 };

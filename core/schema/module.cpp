@@ -91,8 +91,11 @@ ModuleConfig read_module(const std::string& kind, const Node& node, const std::s
     config.binding = std::move(common.binding);
     config.enable = common.enable.value_or(common.enabled.value_or(true));
     if (common.priority) config.priority = common.priority->value;
-    for (ModuleSpec<Transform>& transform : common.transforms)
-        config.transforms.push_back(std::move(transform.config));
+    if (common.transforms) {
+        config.transforms.emplace();
+        for (ModuleSpec<Transform>& transform : *common.transforms)
+            config.transforms->push_back(std::move(transform.config));
+    }
     return config;
 }
 
@@ -133,9 +136,9 @@ Node ModuleConfig::write() const {
         out.set("output_keys", OptionType<std::vector<std::string>>::write(binding.output_keys));
     if (!binding.phases.empty())
         out.set("phases", OptionType<std::vector<std::string>>::write(binding.phases));
-    if (!transforms.empty()) {
+    if (transforms) {
         Node list = Node::list();
-        for (const ModuleConfig& transform : transforms) list.items().push_back(transform.write());
+        for (const ModuleConfig& transform : *transforms) list.items().push_back(transform.write());
         out.set("transforms", std::move(list));
     }
     if (entry->kind == "hook") out.set("enable", Node(Node::Value(enable)));

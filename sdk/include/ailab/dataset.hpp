@@ -44,6 +44,10 @@ class AILAB_API Dataset {
     /// The names of a sample's fields, for checking bindings before the run; empty when unknown.
     virtual std::vector<std::string> fields() const { return {"input", "target"}; }
 
+    /// What its samples go through when the configuration has no `transforms` for it: a list of
+    /// modules, as it would stand there.
+    virtual Node default_transforms() const { return Node::list(); }
+
     /// How samples form a batch.
     virtual Batch collate(const std::vector<Sample>& samples) const { return stack(samples); }
 
@@ -68,8 +72,11 @@ class AILAB_API Dataset {
     virtual std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const;
 };
 
-/// The dataset of an option, with the `transforms` that the option names applied in get(). For
-/// datasets made of others.
+/// The transforms of `dataset`: those that its configuration names, else its default ones.
+AILAB_API std::vector<std::shared_ptr<const Transform>> make_transforms(const Dataset& dataset,
+                                                                        const ModuleConfig& config);
+
+/// The dataset of an option, with its transforms applied in get(). For datasets made of others.
 AILAB_API std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec);
 
 /// The tensor of field `name` if it has this shape and dtype and nobody else holds it; else a new

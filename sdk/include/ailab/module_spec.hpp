@@ -51,8 +51,8 @@ class AILAB_API ModuleConfig {
     /// Hooks: `enable` (or `enabled`), and `priority` if the configuration gives one.
     bool enable = true;
     std::optional<int> priority;
-    /// Datasets: `transforms`.
-    std::vector<ModuleConfig> transforms;
+    /// Datasets: `transforms`, if given.
+    std::optional<std::vector<ModuleConfig>> transforms;
     Place place;
 };
 
