@@ -47,7 +47,7 @@ TEST(Resolved, GivesTheSameRun) {
     EXPECT_EQ(again.data.train_dataloader.global_batch_size, 64);
     EXPECT_EQ(again.data.train_dataloader.batch_size, std::nullopt);
     EXPECT_EQ(again.data.train_dataloader.shuffle, false);
-    EXPECT_EQ(again.data.train.config.transforms.size(), 1u);
+    EXPECT_EQ(again.data.train.config.transforms->size(), 1u);
     EXPECT_EQ(again.workflow[0].iters, 500);
     EXPECT_EQ(again.optimizers[1].first, "dis");
     EXPECT_EQ(again.hooks[2].name, "log");
