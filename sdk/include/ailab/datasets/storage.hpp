@@ -1,0 +1,164 @@
+#pragma once
+// Where a dataset's records come from. A storage holds places in files, not the records, so that
+// millions of entries take little memory. Mistakes in a file are ConfigErrors of the constructor,
+// with file and line.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/datasets/record.hpp"
+#include "ailab/options.hpp"
+
+namespace ailab {
+
+/// Records by number. All const calls are thread-safe.
+class AILAB_API Storage {
+  public:
+    virtual ~Storage();
+    virtual int64_t size() const = 0;
+    /// Record `index` of 0 … size()-1.
+    virtual Record record(int64_t index) const = 0;
+    /// Its place, without reading it.
+    virtual std::string place(int64_t index) const = 0;
+};
+
+/// A text file with one entry a line; empty lines are left out. The base of what follows.
+class AILAB_API LineFile : public Storage {
+  public:
+    int64_t size() const override;
+    std::string place(int64_t index) const override;
+
+  protected:
+    explicit LineFile(const std::string& path);
+    /// Reads every line once, so that mistakes are found before the run. At most a few are told.
+    void check_lines() const;
+    std::string line(int64_t index) const;
+    Place node_place(int64_t index) const;
+    /// Leaves out the first line (a header).
+    void drop_first();
+
+  private:
+    struct Lines;
+    std::shared_ptr<Lines> lines_;
+};
+
+/// A JSON object a line: `{"image": "a.jpg", "label": 3}`.
+class AILAB_API JsonLines : public LineFile {
+  public:
+    struct AILAB_API Options {
+        std::string annotation_file;
+        void visit(OptionVisitor& v);
+    };
+    explicit JsonLines(const Options& options);
+    Record record(int64_t index) const override;
+};
+
+/// Words a line: `images/a b.jpg 3`. The last columns are single words; the first takes the rest of
+/// the line, blanks included.
+class AILAB_API TextLines : public LineFile {
+  public:
+    struct AILAB_API Options {
+        std::string annotation_file;
+        std::vector<std::string> columns{"path", "label"};
+        void visit(OptionVisitor& v);
+    };
+    explicit TextLines(const Options& options);
+    Record record(int64_t index) const override;
+
+  private:
+    const std::vector<std::string> columns_;
+};
+
+/// A table (RFC 4180, one record a line) whose first line names the columns.
+class AILAB_API CsvTable : public LineFile {
+  public:
+    struct AILAB_API Options {
+        std::string annotation_file;
+        std::string delimiter = ",";
+        void visit(OptionVisitor& v);
+    };
+    explicit CsvTable(const Options& options);
+    Record record(int64_t index) const override;
+    const std::vector<std::string>& columns() const { return columns_; }
+
+  private:
+    const char delimiter_;
+    std::vector<std::string> columns_;
+};
+
+/// A folder a class: `root/cat/….jpg`, searched to any depth. Records: path, class, label; classes
+/// are numbered in the order of their names' bytes, as torchvision does.
+class AILAB_API ClassFolders : public Storage {
+  public:
+    struct AILAB_API Options {
+        std::string root;
+        std::vector<std::string> extensions{"jpg", "jpeg", "png",  "ppm", "bmp",
+                                            "pgm", "tif",  "tiff", "webp"};
+        bool allow_empty = false;
+        void visit(OptionVisitor& v);
+    };
+    explicit ClassFolders(const Options& options);
+
+    int64_t size() const override { return int64_t(files_.size()); }
+    Record record(int64_t index) const override;
+    std::string place(int64_t index) const override;
+    const std::vector<std::string>& classes() const { return classes_; }
+    int64_t label(int64_t index) const { return files_.at(size_t(index)).label; }
+
+  private:
+    struct File {
+        std::string path;  // below root
+        int64_t label = 0;
+    };
+    const std::string root_;
+    std::vector<std::string> classes_;
+    std::vector<File> files_;
+};
+
+/// A COCO annotation file (cocodataset.org/#format-data), an entry an image: file_name, height,
+/// width, id, and `annotations`, the list of those of the image.
+class AILAB_API CocoJson : public Storage {
+  public:
+    struct AILAB_API Options {
+        std::string annotation_file;
+        void visit(OptionVisitor& v);
+    };
+    struct Category {
+        int64_t id = 0;
+        std::string name;
+    };
+    explicit CocoJson(const Options& options);
+
+    int64_t size() const override;
+    Record record(int64_t index) const override;
+    std::string place(int64_t index) const override;
+    /// In the file's order.
+    const std::vector<Category>& categories() const;
+
+  private:
+    struct Contents;
+    std::shared_ptr<const Contents> contents_;
+};
+
+/// A PASCAL VOC folder, an entry an image of `ImageSets/Main/<split>.txt`: path (of the image),
+/// filename, width, height, and `objects`, a list of {name, difficult, xmin, ymin, xmax, ymax}.
+class AILAB_API VocXml : public Storage {
+  public:
+    struct AILAB_API Options {
+        std::string root;
+        std::string split = "train";
+        void visit(OptionVisitor& v);
+    };
+    explicit VocXml(const Options& options);
+
+    int64_t size() const override { return int64_t(names_.size()); }
+    Record record(int64_t index) const override;
+    std::string place(int64_t index) const override;
+
+  private:
+    const std::string root_;
+    std::vector<std::string> names_;
+};
+
+}  // namespace ailab
