@@ -1,0 +1,76 @@
+#include <boost/property_tree/ptree.hpp>
+#include <boost/property_tree/xml_parser.hpp>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "ailab/datasets/storage.hpp"
+
+namespace ailab {
+
+namespace {
+
+using Tree = boost::property_tree::ptree;
+
+const std::vector<std::string> corners = {"xmin", "ymin", "xmax", "ymax"};
+
+Node object_of(const Tree& tree) {
+    Node object = Node::map();
+    object.set("name", Node::string(tree.get<std::string>("name")));
+    object.set("difficult", Node(Node::Value(tree.get<int>("difficult", 0) != 0)));
+    for (const std::string& corner : corners)
+        object.set(corner, Node(Node::Value(tree.get<double>("bndbox." + corner))));
+    return object;
+}
+
+}  // namespace
+
+void VocXml::Options::visit(OptionVisitor& v) {
+    v.required("root", root, "the folder that holds Annotations, ImageSets and JPEGImages");
+    v.option("split", split, "names the list ImageSets/Main/<split>.txt");
+}
+
+VocXml::VocXml(const Options& options) : root_(options.root) {
+    const auto path =
+        std::filesystem::path(root_) / "ImageSets" / "Main" / (options.split + ".txt");
+    std::ifstream list(path);
+    if (!list)
+        throw ConfigError(concat(path.string(),
+                                 " cannot be read: root is the folder that holds "
+                                 "Annotations, ImageSets and JPEGImages"));
+    std::string name;
+    while (list >> name) {
+        names_.push_back(name);
+        list.ignore(std::numeric_limits<std::streamsize>::max(), '\n');  // lists of one class: ±1
+    }
+}
+
+std::string VocXml::place(int64_t index) const {
+    return (std::filesystem::path(root_) / "Annotations" / (names_.at(size_t(index)) + ".xml"))
+        .string();
+}
+
+Record VocXml::record(int64_t index) const {
+    const std::string path = place(index);
+    Node values = Node::map({}, {std::make_shared<const std::string>(path), 0, 0});
+    try {
+        Tree file;
+        boost::property_tree::read_xml(path, file);
+        const Tree& tree = file.get_child("annotation");
+        const auto filename = tree.get<std::string>("filename");
+        values.set("filename", Node::string(filename));
+        values.set("path",
+                   Node::string((std::filesystem::path(root_) / "JPEGImages" / filename).string()));
+        values.set("width", Node(Node::Value(tree.get<int64_t>("size.width"))));
+        values.set("height", Node(Node::Value(tree.get<int64_t>("size.height"))));
+        Node objects = Node::list();
+        for (const auto& [key, child] : tree)
+            if (key == "object") objects.items().push_back(object_of(child));
+        values.set("objects", std::move(objects));
+    } catch (const boost::property_tree::ptree_error& error) {
+        throw BrokenSample(concat(path, ": no annotation of PASCAL VOC: ", error.what()));
+    }
+    return Record(std::move(values));
+}
+
+}  // namespace ailab
