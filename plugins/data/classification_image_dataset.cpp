@@ -1,0 +1,167 @@
+// Images and labels that an annotation file lists.
+#include <filesystem>
+#include <unordered_set>
+
+#include "ailab/ailab.hpp"
+#include "ailab/datasets/task.hpp"
+#include "label_names.hpp"
+
+namespace ailab {
+namespace {
+
+struct AnnotatedImagesOptions {
+    std::string annotation_file;
+    std::string img_prefix;
+    std::string x_key;
+    std::string y_key;
+    std::vector<std::string> classes;
+    std::optional<int64_t> num_classes;
+    ImageReader::Options image;
+
+    void visit(OptionVisitor& v) {
+        v.required(
+            "annotation_file", annotation_file,
+            ".jsonl or .json: a JSON object a line; .csv: a table with a header; else a path "
+            "and a label a line");
+        v.option("img_prefix", img_prefix, "folder that the paths of images are relative to");
+        v.option("x_key", x_key, "key of the image's path; by default image (lines of text: path)");
+        v.option("y_key", y_key, "key of its label, a number or a class's name; by default label");
+        v.option("classes", classes, "names of the classes in the order of their numbers");
+        v.option("num_classes", num_classes, "checked against the labels", at_least(1));
+        image.visit(v);
+        v.rule([this]() -> std::string {
+            if (!num_classes || classes.empty() || *num_classes == int64_t(classes.size()))
+                return "";
+            return concat("num_classes is ", *num_classes, ", and classes names ", classes.size());
+        });
+    }
+};
+
+std::string extension_of(const std::string& path) {
+    return std::filesystem::path(path).extension().string();
+}
+
+std::unique_ptr<Storage> open_storage(const AnnotatedImagesOptions& options) {
+    const std::string extension = extension_of(options.annotation_file);
+    if (extension == ".jsonl" || extension == ".json")
+        return std::make_unique<JsonLines>(JsonLines::Options{options.annotation_file});
+    if (extension == ".csv")
+        return std::make_unique<CsvTable>(CsvTable::Options{options.annotation_file});
+    return std::make_unique<TextLines>(TextLines::Options{options.annotation_file});
+}
+
+class ClassificationImageDataset final : public Dataset {
+  public:
+    using Options = AnnotatedImagesOptions;
+
+    explicit ClassificationImageDataset(const Options& options)
+        : storage_(open_storage(options)),
+          prefix_(options.img_prefix),
+          path_key_(key_of(options.x_key, "image", "path")),
+          label_key_(key_of(options.y_key, "label", "label")),
+          names_(options.classes),
+          reader_(options.image) {
+        read_labels(options);
+    }
+
+    int64_t size() const override { return int64_t(labels_.size()); }
+    std::vector<std::string> fields() const override { return Classification::fields(); }
+    std::optional<int64_t> num_classes() const override { return num_classes_; }
+    std::vector<std::string> class_names() const override { return names_.names(); }
+    std::vector<int64_t> labels() const override { return {labels_.begin(), labels_.end()}; }
+    std::string sample_name(int64_t index) const override {
+        return path_of(storage_->record(index));
+    }
+
+    Node default_transforms() const override {
+        // The original's: 224 x 224, and the mean and deviation of CLIP's images.
+        const auto numbers = [](std::initializer_list<double> values) {
+            Node list = Node::list();
+            for (const double value : values) list.items().push_back(Node(Node::Value(value)));
+            return list;
+        };
+        Node resize = Node::map(), normalize = Node::map();
+        resize.set("type", Node::string("Resize"));
+        resize.set("size",
+                   Node::list({Node(Node::Value(int64_t(224))), Node(Node::Value(int64_t(224)))}));
+        normalize.set("type", Node::string("Normalize"));
+        normalize.set("mean", numbers({0.48145466, 0.4578275, 0.40821073}));
+        normalize.set("std", numbers({0.26862954, 0.26130258, 0.27577711}));
+        return Node::list({resize, normalize});
+    }
+
+    Sample get(int64_t index, const SampleContext& context) const override {
+        return Classification{.input = reader_.open(path_of(storage_->record(index)), context),
+                              .label = labels_.at(size_t(index))}
+            .sample();
+    }
+
+  private:
+    std::string key_of(const std::string& given, const char* usual, const char* of_text) const {
+        if (!given.empty()) return given;
+        return dynamic_cast<const TextLines*>(storage_.get()) ? of_text : usual;
+    }
+
+    std::string path_of(const Record& record) const {
+        const std::string given = record.text(path_key_);
+        if (prefix_.empty()) return given;
+        const std::filesystem::path path = std::filesystem::path(given).lexically_normal();
+        if (path.is_absolute() || path.string().starts_with(".."))
+            record.fail(concat("the path ", given, " leaves img_prefix ", prefix_,
+                               ". Leave img_prefix out, or make the path relative to it"));
+        return (std::filesystem::path(prefix_) / path).string();
+    }
+
+    /// Every mistake in the file is found here, before the run.
+    void read_labels(const Options& options) {
+        constexpr size_t most = 10;
+        Problems problems;
+        std::unordered_set<std::string> seen;
+        int64_t twice = 0;
+        const auto each = [&](const auto& use) {
+            for (int64_t i = 0; i < storage_->size() && problems.size() < most; ++i) {
+                const Record record = storage_->record(i);
+                try {
+                    use(record);
+                } catch (const BrokenSample& error) {
+                    const std::string text = error.what(), place = record.place() + ": ";
+                    problems.add(record.values().place,
+                                 text.starts_with(place) ? text.substr(place.size()) : text);
+                }
+            }
+            problems.check();
+        };
+        each([&](const Record& record) {
+            if (!seen.insert(path_of(record)).second) ++twice;
+            names_.learn(record, label_key_);
+        });
+        names_.end_learning();
+        const int64_t known = options.num_classes.value_or(int64_t(names_.names().size()));
+        each([&](const Record& record) {
+            const int64_t label = names_.label(record, label_key_);
+            if (known > 0 && label >= known)
+                record.fail(concat("label ", label, " is outside of the classes 0 … ", known - 1));
+            labels_.push_back(int32_t(label));
+        });
+        if (known > 0) num_classes_ = known;
+        if (twice > 0)
+            log_warning(options.annotation_file, " lists ", twice,
+                        twice == 1 ? " image" : " images", " more than once");
+    }
+
+    const std::unique_ptr<const Storage> storage_;
+    const std::string prefix_;
+    const std::string path_key_;
+    const std::string label_key_;
+    LabelNames names_;
+    std::vector<int32_t> labels_;
+    std::optional<int64_t> num_classes_;
+    const ImageReader reader_;
+};
+
+}  // namespace
+
+AILAB_REGISTER_DATASET(ClassificationImageDataset,
+                       "Images and labels that an annotation file lists")
+
+}  // namespace ailab

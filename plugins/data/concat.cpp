@@ -1,0 +1,85 @@
+// Several datasets one after another.
+#include <algorithm>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+namespace {
+
+class Concat final : public Dataset {
+  public:
+    struct Options {
+        std::vector<ModuleSpec<Dataset>> datasets;
+        void visit(OptionVisitor& v) {
+            v.required("datasets", datasets, "whose samples follow one another");
+            v.rule([this] { return datasets.empty() ? "datasets is empty" : ""; });
+        }
+    };
+
+    explicit Concat(const Options& options) {
+        for (const ModuleSpec<Dataset>& spec : options.datasets) {
+            parts_.push_back(make_dataset(spec));
+            ends_.push_back((ends_.empty() ? 0 : ends_.back()) + parts_.back()->size());
+        }
+        for (const auto& part : parts_)
+            if (part->fields() != parts_[0]->fields())
+                throw ConfigError(concat("the datasets have different fields: ",
+                                         join(parts_[0]->fields()), " and ", join(part->fields())));
+    }
+
+    int64_t size() const override { return ends_.back(); }
+    Sample get(int64_t index, const SampleContext& context) const override {
+        const Place at = place_of(index);
+        return at.part.get(at.index, context);
+    }
+    std::vector<std::string> fields() const override { return parts_[0]->fields(); }
+    Batch collate(const std::vector<Sample>& samples) const override {
+        return parts_[0]->collate(samples);
+    }
+    std::string sample_name(int64_t index) const override {
+        const Place at = place_of(index);
+        return at.part.sample_name(at.index);
+    }
+    std::optional<int64_t> num_classes() const override {
+        std::optional<int64_t> most;
+        for (const auto& part : parts_) {
+            if (!part->num_classes()) return std::nullopt;
+            most = std::max(most.value_or(0), *part->num_classes());
+        }
+        return most;
+    }
+    std::vector<std::string> class_names() const override {
+        for (const auto& part : parts_)
+            if (part->class_names() != parts_[0]->class_names()) return {};
+        return parts_[0]->class_names();
+    }
+    std::vector<int64_t> labels() const override {
+        std::vector<int64_t> all;
+        for (const auto& part : parts_) {
+            const std::vector<int64_t> labels = part->labels();
+            if (int64_t(labels.size()) != part->size()) return {};
+            all.insert(all.end(), labels.begin(), labels.end());
+        }
+        return all;
+    }
+
+  private:
+    struct Place {
+        const Dataset& part;
+        int64_t index;
+    };
+    Place place_of(int64_t index) const {
+        const auto end = std::upper_bound(ends_.begin(), ends_.end(), index);
+        const auto part = size_t(end - ends_.begin());
+        return {*parts_.at(part), index - (part == 0 ? 0 : ends_[part - 1])};
+    }
+
+    std::vector<std::shared_ptr<const Dataset>> parts_;
+    std::vector<int64_t> ends_;
+};
+
+}  // namespace
+
+AILAB_REGISTER_DATASET(Concat, "Several datasets one after another")
+
+}  // namespace ailab

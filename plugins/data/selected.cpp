@@ -1,0 +1,148 @@
+// Datasets that choose among another's samples.
+#include "selected.hpp"
+
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "ailab/ailab.hpp"
+
+namespace ailab {
+
+void SelectedDataset::select(std::vector<int64_t> numbers) {
+    numbers_ = std::move(numbers);
+    std::vector<int32_t> times(static_cast<size_t>(dataset_->size()));
+    std::vector<int32_t> repeats(numbers_.size());
+    bool any = false;
+    for (size_t i = 0; i < numbers_.size(); ++i) {
+        repeats[i] = times.at(size_t(numbers_[i]))++;
+        any = any || repeats[i] > 0;
+    }
+    if (any) repeats_ = std::move(repeats);
+}
+
+Sample SelectedDataset::get(int64_t index, const SampleContext& context) const {
+    const auto at = size_t(index);
+    if (repeats_.empty()) return dataset_->get(numbers_.at(at), context);
+    SampleContext inner = context;
+    inner.repeat += repeats_.at(at);
+    return dataset_->get(numbers_.at(at), inner);
+}
+
+std::vector<int64_t> SelectedDataset::labels() const {
+    const std::vector<int64_t> all = dataset_->labels();
+    if (all.empty()) return {};
+    std::vector<int64_t> labels;
+    for (const int64_t number : numbers_) labels.push_back(all.at(size_t(number)));
+    return labels;
+}
+
+namespace {
+
+std::vector<int64_t> range(int64_t begin, int64_t end) {
+    std::vector<int64_t> numbers(static_cast<size_t>(end - begin));
+    std::iota(numbers.begin(), numbers.end(), begin);
+    return numbers;
+}
+
+class Subset final : public SelectedDataset {
+  public:
+    struct Options {
+        ModuleSpec<Dataset> dataset;
+        std::vector<int64_t> indices;
+        int64_t begin = 0;
+        std::optional<int64_t> end;
+
+        void visit(OptionVisitor& v) {
+            v.required("dataset", dataset, "whose samples are chosen from");
+            v.option("indices", indices, "numbers of the samples", at_least(0));
+            v.option("begin", begin, "in place of indices: the first sample", at_least(0));
+            v.option("end", end, "in place of indices: one past the last; null: to the end",
+                     at_least(1));
+            v.rule([this]() -> std::string {
+                if (!indices.empty() && (begin != 0 || end))
+                    return "give either indices, or begin and end";
+                if (end && *end <= begin) return "end must be above begin";
+                return "";
+            });
+        }
+    };
+
+    explicit Subset(const Options& options) : SelectedDataset(make_dataset(options.dataset)) {
+        const int64_t all = dataset().size();
+        std::vector<int64_t> numbers = options.indices;
+        if (numbers.empty()) {
+            const int64_t end = options.end.value_or(all);
+            if (end > all || options.begin >= all)
+                throw ConfigError(concat("samples ", options.begin, " … ", end - 1,
+                                         " were asked for; the dataset has ", all));
+            numbers = range(options.begin, end);
+        }
+        for (const int64_t number : numbers)
+            if (number >= all)
+                throw ConfigError(concat("sample ", number, " was asked for; the dataset has ", all,
+                                         ", numbered from 0"));
+        select(std::move(numbers));
+    }
+};
+
+class Repeat final : public SelectedDataset {
+  public:
+    struct Options {
+        ModuleSpec<Dataset> dataset;
+        int64_t times = 2;
+        void visit(OptionVisitor& v) {
+            v.required("dataset", dataset, "what is repeated");
+            v.option("times", times, "how often it comes in one epoch", at_least(1));
+        }
+    };
+
+    explicit Repeat(const Options& options) : SelectedDataset(make_dataset(options.dataset)) {
+        std::vector<int64_t> numbers;
+        for (int64_t i = 0; i < options.times; ++i) {
+            const std::vector<int64_t> once = range(0, dataset().size());
+            numbers.insert(numbers.end(), once.begin(), once.end());
+        }
+        select(std::move(numbers));
+    }
+};
+
+/// Gupta, Dollár, Girshick, "LVIS", CVPR 2019, section 3.4: a sample comes max(1, sqrt(t / f))
+/// times, f being the share of its class.
+class ClassBalanced final : public SelectedDataset {
+  public:
+    struct Options {
+        ModuleSpec<Dataset> dataset;
+        double oversample_thr = 0.1;
+        void visit(OptionVisitor& v) {
+            v.required("dataset", dataset, "a classification set that knows its labels");
+            v.option("oversample_thr", oversample_thr,
+                     "classes with a smaller share of the samples are repeated", between(0, 1));
+        }
+    };
+
+    explicit ClassBalanced(const Options& options)
+        : SelectedDataset(make_dataset(options.dataset)) {
+        const std::vector<int64_t> labels = dataset().labels();
+        if (int64_t(labels.size()) != dataset().size())
+            throw ConfigError(concat("dataset \"", options.dataset.type(),
+                                     "\" does not know its labels without reading all samples"));
+        std::map<int64_t, double> counts;
+        for (const int64_t label : labels) ++counts[label];
+        std::vector<int64_t> numbers;
+        for (size_t i = 0; i < labels.size(); ++i) {
+            const double share = counts[labels[i]] / double(labels.size());
+            const double times = std::max(1.0, std::sqrt(options.oversample_thr / share));
+            numbers.insert(numbers.end(), size_t(std::ceil(times)), int64_t(i));
+        }
+        select(std::move(numbers));
+    }
+};
+
+}  // namespace
+
+AILAB_REGISTER_DATASET(Subset, "Some samples of another dataset")
+AILAB_REGISTER_DATASET(Repeat, "Another dataset several times in one epoch")
+AILAB_REGISTER_DATASET(ClassBalanced, "Another dataset, samples of rare classes repeated")
+
+}  // namespace ailab

@@ -1,0 +1,39 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/dataset.hpp"
+
+namespace ailab {
+
+/// Samples of another dataset, chosen by number, in any order; a number may come several times and
+/// is then augmented differently each time.
+class SelectedDataset : public Dataset {
+  public:
+    int64_t size() const override { return int64_t(numbers_.size()); }
+    Sample get(int64_t index, const SampleContext& context) const override;
+    std::vector<std::string> fields() const override { return dataset_->fields(); }
+    Batch collate(const std::vector<Sample>& samples) const override {
+        return dataset_->collate(samples);
+    }
+    std::string sample_name(int64_t index) const override {
+        return dataset_->sample_name(numbers_.at(size_t(index)));
+    }
+    std::optional<int64_t> num_classes() const override { return dataset_->num_classes(); }
+    std::vector<std::string> class_names() const override { return dataset_->class_names(); }
+    std::vector<int64_t> labels() const override;
+
+  protected:
+    explicit SelectedDataset(std::shared_ptr<const Dataset> dataset)
+        : dataset_(std::move(dataset)) {}
+    const Dataset& dataset() const { return *dataset_; }
+    void select(std::vector<int64_t> numbers);
+
+  private:
+    const std::shared_ptr<const Dataset> dataset_;
+    std::vector<int64_t> numbers_;
+    std::vector<int32_t> repeats_;  // how often the number came before; empty: never
+};
+
+}  // namespace ailab
