@@ -168,5 +168,5 @@ class WithoutATerminal(ProgressTest):
         result = call(command(self.config(), WATCHED, plugins=["mlp"]) +
                       ["--progress", "bar"], TERM="xterm", COLUMNS=100, LC_ALL="C")
         self.assertDone(result)
-        self.assertRegex(result.err, r"\nepoch 1/1 train +\d+%\|[# ]+\| \d+/4000 \[")
+        self.assertRegex(result.err, r"\n\x1b\[\?7lepoch 1/1 train +\d+%\|[# ]+\| \d+/4000 \[")
         self.assertIn("mode: bar", (self.run_folder().path / "config.yaml").read_text())
