@@ -12,7 +12,8 @@
 namespace ailab::plugin {
 
 ByteFile::ByteFile(const std::string& path) : path_(path) {
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Without waiting for somebody who writes into a pipe.
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat about {};
     const bool known = descriptor_ >= 0 && ::fstat(descriptor_, &about) == 0;
     const int error = errno;

@@ -70,7 +70,8 @@ BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job
     return plan;
 }
 
-PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool channels_last) {
+PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool channels_last,
+                    std::vector<std::string>& notes) {
     PhaseData data;
     data.dataset = config.dataset.create();
     const std::string name = concat("data.", phase_name(config.phase));
@@ -96,6 +97,10 @@ PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool cha
     const bool whole = data.dataset->has_batches() && options.transforms.empty();
     const int64_t wanted = config.loader.num_workers;
     options.workers = whole ? 1 : int(wanted > 0 ? wanted : input.threads.loader);
+    if (whole && wanted > 1)
+        notes.push_back(concat(name, ": ", config.dataset.type(),
+                               " makes whole batches, which one thread does: num_workers ", wanted,
+                               " is not needed"));
     options.prefetch =
         int(std::max<int64_t>(1, config.loader.prefetch_factor)) * (whole ? 1 : options.workers);
     options.channels_last = channels_last;
@@ -335,7 +340,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                             "out"));
     RunPlan plan;
     for (const PhaseConfig& phase : phases_of(config)) {
-        modules.data[phase.phase] = make_data(phase, input, channels_last);
+        modules.data[phase.phase] = make_data(phase, input, channels_last, modules.notes);
         check_dataset_fields(phase, modules, plan, config, problems);
     }
     if (!modules.loss && !modules.model->owns_step())

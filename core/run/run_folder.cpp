@@ -30,6 +30,21 @@ std::string start_time() {
     return text;
 }
 
+/// What is wrong with the names that every run replaces, or "": what no run made stays.
+std::string check_names(const std::string& work_dir) {
+    std::error_code error;
+    const fs::path latest = fs::path(work_dir) / "latest";
+    const fs::path pointer = fs::path(work_dir) / "last_checkpoint";
+    if (fs::exists(fs::symlink_status(latest, error)) && !fs::is_symlink(latest, error))
+        return concat(latest.string(),
+                      " is no link that a run made; move it away, or choose another work_dir");
+    if (fs::is_directory(pointer, error))
+        return concat(pointer.string(),
+                      " is a folder, where runs keep a file; move it away, or choose another "
+                      "work_dir");
+    return "";
+}
+
 /// On failure an error text that begins with '!', so that every rank learns of it.
 std::string make_unique_folder(const std::string& work_dir) {
     std::error_code error;
@@ -37,17 +52,7 @@ std::string make_unique_folder(const std::string& work_dir) {
     if (error)
         return concat("!cannot make work_dir \"", work_dir, "\": ", error.message(),
                       "; choose another with work_dir: or --work-dir");
-    // Names that every run replaces, but only if a run made them.
-    const fs::path latest = fs::path(work_dir) / "latest";
-    const fs::path pointer = fs::path(work_dir) / "last_checkpoint";
-    if (fs::exists(fs::symlink_status(latest, error)) && !fs::is_symlink(latest, error))
-        return concat("!", latest.string(),
-                      " is no link that a run made; move it away, or choose "
-                      "another work_dir");
-    if (fs::is_directory(pointer, error))
-        return concat("!", pointer.string(),
-                      " is a folder, where runs keep a file; move it away, or "
-                      "choose another work_dir");
+    if (const std::string taken = check_names(work_dir); !taken.empty()) return "!" + taken;
     const std::string base = (fs::path(work_dir) / start_time()).string();
     for (int attempt = 0; attempt < 1000; ++attempt) {
         const std::string folder = attempt == 0 ? base : concat(base, "_", attempt);
@@ -70,6 +75,7 @@ std::string make_run_folder(const std::string& work_dir, Comm& comm) {
 }
 
 void link_latest(const std::string& work_dir, const std::string& run_dir) {
+    if (const std::string taken = check_names(work_dir); !taken.empty()) throw Error(taken);
     const fs::path link = fs::path(work_dir) / "latest";
     const fs::path fresh = fs::path(work_dir) / concat(".latest-", int64_t(getpid()));
     std::error_code error;

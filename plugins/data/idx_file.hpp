@@ -13,7 +13,8 @@ class IdxFile {
   public:
     /// Reads the header and checks it against the file's size. `dimensions`: 3 for images, 1 for
     /// labels. At most `limit` items are made available (all if negative). Throws Error that names
-    /// the file, what is there and what was expected.
+    /// the file, what is there and what was expected. The checksum of a gzip file is that of all
+    /// its items: with a limit below their number its length alone is checked.
     IdxFile(const std::string& path, int dimensions, int64_t limit = -1);
 
     const std::string& path() const { return path_; }
@@ -29,7 +30,7 @@ class IdxFile {
     class Mapping;
 
     void read_plain(int dimensions, int64_t limit);
-    void read_gzip(int dimensions, int64_t limit);
+    void read_gzip(std::span<const uint8_t> packed, int dimensions, int64_t limit);
     void parse_header(std::span<const uint8_t> bytes, int dimensions, int64_t limit);
 
     std::string path_;

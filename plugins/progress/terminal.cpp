@@ -47,6 +47,13 @@ size_t controlling_terminal_columns() {
 // window is narrowed keeps the cursor in the bar's first row, and all of it is replaced.
 const char* const to_begin = "\r";
 const char* const clear_rest = "\x1b[J";  // of the line and below
+// tmux keeps what is cleared from its top left corner on, in what has scrolled away: so it is not
+// cleared from the line's first column, which is blanked.
+const char* const clear_line = "\r \x1b[J\r\x1b[K";
+// A terminal is narrowed some time before the program can know (tmux: up to 250 ms): what has no
+// room is cut off then. Wrapped, the bar's upper rows would stay for ever.
+const char* const no_wrap = "\x1b[?7l";
+const char* const wrap = "\x1b[?7h";
 
 }  // namespace
 
@@ -82,7 +89,8 @@ LiveBar::LiveBar(int fd, std::optional<size_t> columns, bool blocks)
 /// One column stays free: terminals differ in what they do after the last one.
 std::string LiveBar::line() const {
     const size_t columns = columns_.value_or(terminal_columns(fd_));
-    return bar_line(*drawn_, std::max<size_t>(columns, 2) - 1, blocks_) + clear_rest + to_begin;
+    return concat(no_wrap, bar_line(*drawn_, std::max<size_t>(columns, 2) - 1, blocks_), clear_rest,
+                  to_begin, wrap);
 }
 
 void LiveBar::draw(const BarState& state) {
@@ -93,7 +101,7 @@ void LiveBar::draw(const BarState& state) {
 
 void LiveBar::print_above(const std::string& lines) {
     const std::lock_guard lock(mutex_);
-    write_all(fd_, drawn_ ? concat(to_begin, clear_rest, lines, line()) : lines);
+    write_all(fd_, drawn_ ? concat(clear_line, lines, line()) : lines);
 }
 
 void LiveBar::keep() {
@@ -107,7 +115,7 @@ void LiveBar::erase() {
     const std::lock_guard lock(mutex_);
     if (!drawn_) return;
     drawn_.reset();
-    write_all(fd_, concat(to_begin, clear_rest));
+    write_all(fd_, clear_line);
 }
 
 void write_all(int fd, const std::string& text) {

@@ -1,6 +1,6 @@
 #pragma once
-// The terminal that the bar is drawn on. Nothing that it is told needs taking back: the bar is one
-// line of plain text, without colours, and the cursor stays visible at its beginning.
+// The terminal that the bar is drawn on. Nothing that it is told needs taking back later: the bar
+// is one line of plain text, without colours, and the cursor stays visible at its beginning.
 #include <mutex>
 #include <optional>
 #include <string>

@@ -152,6 +152,20 @@ def mlp_config(folder, **sections):
     return path
 
 
+# At least half a second of training, and as much of validation.
+WATCHED = ["data.train.limit=4000", "data.val.limit=4000"]
+
+
+def watched_config(folder, **sections):
+    """A run of small, slow steps, to be watched; with WATCHED a short one."""
+    data = {"type": "IDX", "root": str(FASHION_MNIST)}
+    return mlp_config(folder, **{
+        "data": {"train": {**data, "train": True}, "val": {**data, "train": False},
+                 "train_dataloader": {"batch_size": 8}, "val_dataloader": {"batch_size": 8}},
+        "model": {"type": "MLP", "delay": 0.001}, "runtime": {"threads": 1},
+        "hooks": {"logger": {"type": "LoggerHook", "interval": 200}}, **sections})
+
+
 class TestCase(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ailab-test-"))

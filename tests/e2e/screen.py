@@ -16,27 +16,34 @@ CONTROL = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
 class Screen:
-    """What a terminal shows: text, wide characters, \\r, \\n, erasing. Anything else is refused, so that a
-    test notices what the program sends. Like xterm it does not wrap anew when its window changes."""
+    """What a terminal shows: text, wide characters, \\r, \\n, erasing, long lines wrapped or cut. Anything else
+    is refused, so that a test notices what the program sends. Like xterm it does not wrap anew when its
+    window changes."""
 
     def __init__(self, columns):
         self.columns = columns
-        self.rows, self.row, self.column = [[]], 0, 0
+        self.rows, self.row, self.column, self.wraps = [[]], 0, 0, True
 
     def feed(self, text):
         at = 0
         while at < len(text):
             control = CONTROL.match(text, at)
             if control:
-                self.erase(*control.groups())
+                self.control(*control.groups())
                 at = control.end()
                 continue
             self.put(text[at])
             at += 1
 
-    def erase(self, parameters, command):
-        if (parameters, command) not in (("", "J"), ("", "K")):
+    def control(self, parameters, command):
+        if parameters == "?7" and command in "hl":
+            self.wraps = command == "h"
+        elif parameters == "" and command in "JK":
+            self.erase(command)
+        else:
             raise AssertionError(f"unexpected control sequence ESC[{parameters}{command}")
+
+    def erase(self, command):
         del self.rows[self.row][self.column:]
         if command == "J":
             del self.rows[self.row + 1:]
@@ -51,6 +58,8 @@ class Screen:
         else:
             width = 2 if unicodedata.east_asian_width(c) in "WF" else 1
             if self.column + width > self.columns:
+                if not self.wraps:
+                    return
                 self.next_row()
                 self.column = 0
             row = self.rows[self.row]

@@ -1,8 +1,9 @@
 """A failure on one rank ends the whole job within 10 seconds, with one message that says where."""
+import re
 import subprocess
 import time
 
-from harness import TestCase, command, environment, mlp_config, mpirun, ranks_by_variables
+from harness import TestCase, call, command, environment, mlp_config, mpirun, ranks_by_variables
 
 DATA = {"train": {"type": "FaultyDataset"}, "train_dataloader": {"global_batch_size": 8, "shuffle": False}}
 
@@ -24,13 +25,17 @@ class Faults(TestCase):
             self.assertLess(result.seconds, 10, str(result))
         return errors
 
-    def everywhere(self, how, text, **sections):
+    def everywhere(self, how, text, logged=True, **sections):
+        """One message, with which rank 0's log ends."""
         for backend, launcher in (("shm", "mpirun"), ("gloo", "mpirun"), ("mpi", "mpirun"),
                                   ("shm", "variables"), ("gloo", "variables")):
             with self.subTest(how=how, backend=backend, launcher=launcher):
                 errors = self.start(how, backend, launcher, **sections)
                 self.assertEqual(len(self.messages(errors)), 1, errors)
                 self.assertRegex(self.messages(errors)[0], text, errors)
+                if logged:
+                    last = (self.run_folder().path / "train.log").read_text().splitlines()[-1]
+                    self.assertRegex(last, rf"^\d{{4}}-.* - ailab - ERROR - {re.escape(self.messages(errors)[0])}$")
 
     @staticmethod
     def messages(errors):
@@ -51,14 +56,14 @@ class Faults(TestCase):
 
     def test_an_exception_in_a_hook(self):
         self.everywhere("hook", r"\[rank 1.*train.*step (19|20).*hook \"bad\", after_train_iter: the hook gives up",
-                        hooks={"bad": {"type": "FaultyHook"}})
+                        hooks={"bad": {"type": "FaultyHook"}, "logger": {"type": "LoggerHook"}})
 
     def test_a_killed_rank(self):
         self.everywhere("kill", r"\[rank 1.*last heartbeat.*train.*step \d+",
                         model={"type": "FaultyModel", "how": "kill", "seconds": 3})
 
     def test_rank_0_killed(self):
-        self.everywhere("kill 0", r"\[rank 0.*last heartbeat",
+        self.everywhere("kill 0", r"\[rank 0.*last heartbeat", logged=False,
                         model={"type": "FaultyModel", "how": "kill", "rank": 0, "seconds": 3})
 
     def test_a_killed_mpirun_leaves_no_rank_behind(self):
@@ -93,6 +98,14 @@ class Faults(TestCase):
     def test_a_hook_that_cannot_be_made(self):
         errors = self.start("make", "shm", "mpirun", hooks={"bad": {"type": "BrokenHook"}})
         self.assertEqual(errors.count("cannot be made"), 1, errors)
+
+    def test_the_log_of_one_process_ends_with_the_error(self):
+        config = mlp_config(self.folder, model={"type": "FaultyModel", "how": "throw", "rank": 0}, data=DATA,
+                            loss={"type": "MSELoss"}, workflow=[["train", 1]], hooks={"logger": {"type": "LoggerHook"}})
+        result = call(command(config, plugins=["faults"]))
+        self.assertEqual(result.status, 1)
+        last = (self.run_folder().path / "train.log").read_text().splitlines()[-1]
+        self.assertRegex(last, r" - ERROR - ailab: \[rank 0, .*train.*step 19: .*the model has had enough$")
 
     def test_the_summary_tells_the_exit_state(self):
         self.start("model", "shm", "mpirun", model={"type": "FaultyModel", "how": "throw", "rank": 0})

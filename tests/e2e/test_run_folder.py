@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 
 from harness import TestCase, RunFolder, call, command, mlp_config, mpirun
 
@@ -76,6 +77,40 @@ class RunFolderTest(TestCase):
             self.assertDone(call(command(config, plugins=["mlp"])))
         folders = [p for p in self.work.iterdir() if p.is_dir() and not p.is_symlink()]
         self.assertEqual(len(folders), 3)
+
+    def test_what_no_run_made_stays(self):
+        hooks = {"logger": {"type": "LoggerHook"}, "checkpoint": {"type": "CheckpointHook"}}
+        for name, is_folder, complaint in [("latest", False, "is no link that a run made"),
+                                           ("latest", True, "is no link that a run made"),
+                                           ("last_checkpoint", True, "is a folder, where runs keep a file")]:
+            for overrides in ([], ["resume_from=auto", "total_epochs=2"]):
+                with self.subTest(name=name, is_folder=is_folder, overrides=overrides):
+                    shutil.rmtree(self.work, ignore_errors=True)
+                    config = mlp_config(self.folder, hooks=hooks)
+                    if overrides:
+                        self.assertDone(call(command(config, plugins=["mlp"])))
+                    self.work.mkdir(exist_ok=True)
+                    path = self.work / name
+                    path.unlink(missing_ok=True)
+                    path.mkdir() if is_folder else path.write_text("mine")
+                    result = call(command(config, overrides, plugins=["mlp"]))
+                    self.assertIn(f"{path} {complaint}", result.err)
+                    self.assertIn("move it away, or choose another work_dir", result.err)
+                    self.assertEqual(result.status, 1, str(result))
+                    self.assertEqual(path.is_dir(), is_folder)
+                    if not is_folder:
+                        self.assertEqual(path.read_text(), "mine")
+
+    def test_workers_that_nobody_needs_are_told_of(self):
+        said = "data.train: IDX makes whole batches, which one thread does: num_workers 4 is not needed"
+        for workers, times in ((4, 1), (1, 0), (-1, 0)):
+            with self.subTest(workers=workers):
+                config = mlp_config(self.folder, hooks={"logger": {"type": "LoggerHook"}})
+                self.assertDone(call(command(config, [f"data.train_dataloader.num_workers={workers}"],
+                                             plugins=["mlp"])))
+                log = (self.run_folder().path / "train.log").read_text()
+                self.assertEqual(log.count(said), times, log)
+                self.assertEqual(log.count("num_workers"), times, log)
 
     def test_log_dir_and_save_dir_move_files(self):
         config = mlp_config(self.folder, hooks={

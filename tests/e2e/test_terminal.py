@@ -3,7 +3,7 @@ import re
 import subprocess
 import unittest
 
-from harness import FASHION_MNIST, TestCase, call, command, environment, mlp_config
+from harness import WATCHED, TestCase, call, command, environment, watched_config
 from screen import Screen, Terminal
 
 BAR = re.compile(r"^(epoch )?\d+/\d+ (train|val) +\d+%")
@@ -17,6 +17,7 @@ class Emulator(unittest.TestCase):
             ("工作目录", ["工作", "目录"]),
             ("abcdef\r\x1b[J", ["abcd", ""]),
             ("abc\r\x1b[Jx\r\ny", ["x", "y"]),
+            ("\x1b[?7labcdef\r\x1b[?7hx", ["xbcd"]),
         ]
         for text, lines in table:
             screen = Screen(4)
@@ -27,18 +28,9 @@ class Emulator(unittest.TestCase):
                 Screen(4).feed(text)
 
 
-# At least half a second of training, and as much of validation.
-QUICK = ["data.train.limit=4000", "data.val.limit=4000"]
-
-
 class ProgressTest(TestCase):
     def config(self, **sections):
-        data = {"type": "IDX", "root": str(FASHION_MNIST)}
-        return mlp_config(self.folder, **{
-            "data": {"train": {**data, "train": True}, "val": {**data, "train": False},
-                     "train_dataloader": {"batch_size": 8}, "val_dataloader": {"batch_size": 8}},
-            "model": {"type": "MLP", "delay": 0.001}, "runtime": {"threads": 1},
-            "hooks": {"logger": {"type": "LoggerHook", "interval": 200}}, **sections})
+        return watched_config(self.folder, **sections)
 
 
 class InATerminal(ProgressTest):
@@ -76,7 +68,7 @@ class InATerminal(ProgressTest):
                 (200, rf"^epoch 1/1 train +\d+%\|{blocks}{{80,}}\| \d+/4000 \[\d\d:\d\d<\d\d:\d\d, \d+ "
                       rf"samples/s\]{values}")]:
             with self.subTest(columns=columns):
-                terminal = self.start(columns, QUICK)
+                terminal = self.start(columns, WATCHED)
                 self.assertEqual(terminal.wait(), 0, terminal.raw)
                 bars = self.bars(terminal)
                 self.assertGreater(len(bars), 4, terminal.raw)
@@ -133,7 +125,7 @@ class InATerminal(ProgressTest):
         self.assertTrue(terminal.raw.isascii(), terminal.raw)
 
     def test_no_color(self):
-        terminal = self.start(80, QUICK, NO_COLOR=1)
+        terminal = self.start(80, WATCHED, NO_COLOR=1)
         self.assertEqual(terminal.wait(), 0, terminal.raw)
         self.assertTrue(self.bars(terminal))
         self.assertNotRegex(terminal.raw, r"\x1b\[[0-9;]*m")
@@ -143,7 +135,7 @@ class InATerminal(ProgressTest):
         for overrides, words, lines in [([], [], False), ([plain], [], False), ([plain], ["--progress=bar"], True),
                                         ([plain], ["--progress=plain"], True), ([], ["--progress=off"], False)]:
             with self.subTest(overrides=overrides, words=words):
-                terminal = self.start(80, QUICK + overrides, words, TERM="dumb")
+                terminal = self.start(80, WATCHED + overrides, words, TERM="dumb")
                 self.assertEqual(terminal.wait(), 0, terminal.raw)
                 self.assertNotIn("\x1b", terminal.raw)
                 self.assertNotIn("\r", terminal.raw.replace("\r\n", "\n"))
@@ -153,7 +145,7 @@ class InATerminal(ProgressTest):
     def test_switched_off_in_the_configuration(self):
         hooks = {"logger": {"type": "LoggerHook"}, "progress": {"type": "ProgressHook", "enable": False}}
         config = self.config(hooks=hooks)
-        terminal = self.start(80, QUICK, config=config)
+        terminal = self.start(80, WATCHED, config=config)
         self.assertEqual(terminal.wait(), 0)
         self.assertNotIn("\x1b", terminal.raw)
 
@@ -164,7 +156,7 @@ class WithoutATerminal(ProgressTest):
             with self.subTest(words=words):
                 path = self.folder / "output"
                 with open(path, "wb") as file:
-                    status = subprocess.run(command(self.config(), QUICK, plugins=["mlp"]) + words, stdout=file,
+                    status = subprocess.run(command(self.config(), WATCHED, plugins=["mlp"]) + words, stdout=file,
                                             stderr=file, env=environment(TERM="xterm"), timeout=60).returncode
                 data = path.read_bytes()
                 self.assertEqual(status, 0, data)
@@ -173,8 +165,8 @@ class WithoutATerminal(ProgressTest):
                 self.assertIn(b"Epoch(val)", data)
 
     def test_progress_bar_is_drawn_where_it_is_demanded(self):
-        result = call(command(self.config(), QUICK, plugins=["mlp"]) +
+        result = call(command(self.config(), WATCHED, plugins=["mlp"]) +
                       ["--progress", "bar"], TERM="xterm", COLUMNS=100, LC_ALL="C")
         self.assertDone(result)
-        self.assertRegex(result.err, r"\nepoch 1/1 train +\d+%\|[# ]+\| \d+/4000 \[")
+        self.assertRegex(result.err, r"\n\x1b\[\?7lepoch 1/1 train +\d+%\|[# ]+\| \d+/4000 \[")
         self.assertIn("mode: bar", (self.run_folder().path / "config.yaml").read_text())

@@ -67,6 +67,12 @@ class BadPlugins(InFolder):
     def test_folder(self):
         self.refuse(self.folder, "<file> is a folder; it should be a shared library.")
 
+    def test_pipe_and_device(self):
+        pipe = os.path.join(self.folder, "libmy.so")
+        os.mkfifo(pipe)
+        for path in (pipe, "/dev/zero"):
+            self.refuse(path, "<file> is no regular file; it should be a shared library.")
+
     @unittest.skipIf(os.geteuid() == 0, "root may read everything")
     def test_unreadable_file(self):
         path = self.write("libmy.so", bytes(good_bytes()))

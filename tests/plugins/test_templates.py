@@ -92,6 +92,13 @@ hooks:
         self.assertIn("[2/2] Linking CXX shared module libminimal.so", steps)
         self.assertIn("2 convolutions", run("--describe", plugin, program=self.program).stdout)
 
+        # A forward() that overrides nothing.
+        with open(source, "w") as file:
+            file.write(text.replace("Tensor forward(const Tensor& images) override", "Tensor forward(Tensor images)"))
+        steps = self.check("cmake", "--build", self.folder + "/minimal/build")
+        if "clang" in os.environ["CXX"]:
+            self.assertIn("'SmallCNN::forward' hides overloaded virtual function", steps)
+
     def test_complete(self):
         plugin = self.build("complete")
         self.assertEqual(sorted(self.described(plugin)),

@@ -76,12 +76,12 @@ TEST_F(ProgressHookTest, DrawsTheLossAndTheSamplesOfThePhase) {
             hook.after_run(run);
         });
     });
-    EXPECT_TRUE(drawn.starts_with("\repoch 2/3 train   0%|")) << drawn;
+    EXPECT_TRUE(drawn.starts_with("\r\x1b[?7lepoch 2/3 train   0%|")) << drawn;
     EXPECT_TRUE(test::contains(drawn, "| 0/500 [00:00<?, ? samples/s]\x1b[J\r")) << drawn;
     EXPECT_TRUE(test::contains(drawn, "epoch 2/3 train 100%|###")) << drawn;
     EXPECT_TRUE(test::contains(drawn, "| 500/500 [00:00<00:00, ")) << drawn;
     EXPECT_TRUE(test::contains(drawn, " loss=0.7500, ce=0.2500, l2=0.5000\x1b[J\r")) << drawn;
-    EXPECT_TRUE(drawn.ends_with("\r\x1b[J")) << "nothing stays";
+    EXPECT_TRUE(drawn.ends_with("\r \x1b[J\r\x1b[K")) << "nothing stays";
 }
 
 TEST_F(ProgressHookTest, DrawsTenTimesASecondAtMost) {
@@ -121,8 +121,8 @@ TEST_F(ProgressHookTest, LogLinesStandAboveTheBar) {
     });
     const size_t above = drawn.find("INFO - above\n");
     ASSERT_NE(above, std::string::npos) << drawn;
-    EXPECT_EQ(drawn.substr(drawn.rfind('\r', above), 4), "\r\x1b[J") << "the bar is taken away";
-    EXPECT_EQ(drawn.substr(above + 13, 6), "1/3 tr") << "and drawn again";
+    EXPECT_EQ(drawn.substr(drawn.rfind('\r', above), 4), "\r\x1b[K") << "the bar is taken away";
+    EXPECT_EQ(drawn.substr(above + 13, 11), "\x1b[?7l1/3 tr") << "and drawn again";
     EXPECT_TRUE(drawn.ends_with(" INFO - after\n")) << drawn;
 }
 
@@ -134,9 +134,9 @@ TEST_F(ProgressHookTest, KeepsTheBarOfAFailedRun) {
             log_warning("after");
         });
     });
-    const size_t after = drawn.find("\x1b[J\r\n");
+    const size_t after = drawn.find("\x1b[?7h\n");
     ASSERT_NE(after, std::string::npos) << drawn;
-    EXPECT_EQ(drawn.find('\x1b', after + 5), std::string::npos) << "no bar any more";
+    EXPECT_EQ(drawn.find('\x1b', after + 6), std::string::npos) << "no bar any more";
 }
 
 TEST_F(ProgressHookTest, PlainLinesComeNowAndThen) {

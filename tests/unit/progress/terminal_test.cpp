@@ -119,7 +119,8 @@ TEST(Terminal, AsksForItsColumnsEachTime) {
 
 const BarState state{
     .phase = "val", .outer = 1, .outer_total = 2, .samples = 1, .total_samples = 2};
-const std::string drawn = "1/2 val  50%|##  | ?\x1b[J\r";  // 20 columns
+const std::string drawn = "\x1b[?7l1/2 val  50%|##  | ?\x1b[J\r\x1b[?7h";  // 20 columns
+const std::string cleared = "\r \x1b[J\r\x1b[K";
 
 TEST(LiveBar, IsReplacedInPlaceAndKeepsTheCursorAtItsBegin) {
     const Pty pty(21);
@@ -128,9 +129,9 @@ TEST(LiveBar, IsReplacedInPlaceAndKeepsTheCursorAtItsBegin) {
     EXPECT_EQ(pty.written(), "\r" + drawn);
     pty.resize(25);
     bar.draw(state);
-    EXPECT_EQ(pty.written(), "\r1/2 val  50%|####    | ?\x1b[J\r");
+    EXPECT_EQ(pty.written(), "\r\x1b[?7l1/2 val  50%|####    | ?\x1b[J\r\x1b[?7h");
     bar.erase();
-    EXPECT_EQ(pty.written(), "\r\x1b[J");
+    EXPECT_EQ(pty.written(), cleared);
     bar.draw(state);
     pty.written();
     bar.keep();
@@ -145,7 +146,7 @@ TEST(LiveBar, PutsLinesAboveItself) {
     bar.draw(state);
     pty.written();
     bar.print_above("one\ntwo\n");
-    EXPECT_EQ(pty.written(), "\r\x1b[Jone\r\ntwo\r\n" + drawn);
+    EXPECT_EQ(pty.written(), cleared + "one\r\ntwo\r\n" + drawn);
     bar.keep();
     pty.written();
     bar.print_above("after\n");
