@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "ailab/crc32c.hpp"
 #include "ailab/error.hpp"
-#include "crc32c.hpp"
 
 namespace ailab {
 namespace fs = std::filesystem;

@@ -1,24 +1,16 @@
 #include "start_thread.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <utility>
+
+#include "ailab/signals_blocked.hpp"
 
 namespace ailab {
 
 std::thread start_thread(const char* name, std::function<void()> body) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread thread;
-    try {
-        thread = std::thread(std::move(body));
-    } catch (...) {
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        throw;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    const SignalsBlocked blocked;
+    std::thread thread(std::move(body));
     pthread_setname_np(thread.native_handle(), name);
     return thread;
 }

@@ -68,7 +68,7 @@ void Runner::train_iteration() {
     ++timed_iterations_;
     call(&Hook::after_train_iter, "after_train_iter");
     return_batch(data);
-    terms_.clear();
+    backward_.drop_terms();
     if (progress_.stepped) {
         serve_roll_back();
         serve_requests();

@@ -24,20 +24,31 @@ bool is_norm(const nn::Module& module) {
            module.as<nn::InstanceNorm3d>();
 }
 
-/// The rule of the longest pattern that matches a name, or nullptr.
+/// The rules of `custom_keys`, by patterns of names.
 class Rules {
   public:
     explicit Rules(const ParamwiseConfig& config) {
         for (const auto& [pattern, rule] : config.custom_keys)
             rules_.push_back({pattern, std::regex(pattern), &rule});
-        std::stable_sort(rules_.begin(), rules_.end(), [](const Rule& a, const Rule& b) {
-            return a.pattern.size() > b.pattern.size();
-        });
     }
-    const ParamRule* find(const std::string& name) const {
+    /// Patterns that match none of the names.
+    std::vector<std::string> unmatched(const std::vector<std::string>& names) const {
+        std::vector<std::string> patterns;
         for (const Rule& rule : rules_)
-            if (std::regex_search(name, rule.regex)) return rule.rule;
-        return nullptr;
+            if (std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+                    return std::regex_search(name, rule.regex);
+                }))
+                patterns.push_back(rule.pattern);
+        return patterns;
+    }
+    /// The rule of the longest pattern that matches a name, or nullptr.
+    const ParamRule* find(const std::string& name) const {
+        const Rule* longest = nullptr;
+        for (const Rule& rule : rules_)
+            if ((!longest || rule.pattern.size() > longest->pattern.size()) &&
+                std::regex_search(name, rule.regex))
+                longest = &rule;
+        return longest ? longest->rule : nullptr;
     }
 
   private:
@@ -54,19 +65,14 @@ class Rules {
 void freeze_parameters(nn::Module& model, const RunConfig& config, Problems& problems) {
     const std::string key = "paramwise_cfg.custom_keys";
     const Place place = place_of(config.source, key);
-    for (const auto& [pattern, rule] : config.paramwise_cfg.custom_keys) {
-        const std::regex regex(pattern);
-        std::vector<std::string> names;
-        for (const auto& item : model.named_parameters()) names.push_back(item.key());
-        if (std::none_of(names.begin(), names.end(),
-                         [&](const std::string& name) { return std::regex_search(name, regex); })) {
-            const std::string near = nearest_name(pattern, names);
-            problems.add(place, concat(key, ": \"", pattern, "\" matches no parameter of the model",
-                                       near.empty() ? "; they are " + join(names)
-                                                    : "; did you mean \"" + near + "\"?"));
-        }
-    }
     const Rules rules(config.paramwise_cfg);
+    const std::vector<std::string> names = model.named_parameters().keys();
+    for (const std::string& pattern : rules.unmatched(names)) {
+        const std::string near = nearest_name(pattern, names);
+        problems.add(place, concat(key, ": \"", pattern, "\" matches no parameter of the model",
+                                   near.empty() ? "; they are " + join(names)
+                                                : "; did you mean \"" + near + "\"?"));
+    }
     for (auto& item : model.named_parameters())
         if (const ParamRule* rule = rules.find(item.key()); rule && rule->freeze)
             item.value().set_requires_grad(false);

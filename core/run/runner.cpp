@@ -20,6 +20,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       run_dir_(std::move(run_dir)),
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
+      backward_(forward_, modules.loss.get(), job),
       checkpoint_folder_(run_dir_ + "/checkpoints") {
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "backward_pass.hpp"
 #include "checkpoint/background_writer.hpp"
 #include "dist/signals.hpp"
 #include "forward_pass.hpp"
@@ -12,7 +13,6 @@
 #include "modules.hpp"
 #include "resume.hpp"
 #include "sync_batch_norm.hpp"
-#include "term_gradients.hpp"
 
 namespace ailab {
 
@@ -82,7 +82,9 @@ class Runner final : public Run {
                               const std::string& usual) const override;
     bool dry_run() const override { return config_.dry_run; }
     const std::string& resumed_from() const override { return resumed_from_; }
-    std::vector<std::pair<std::string, double>> loss_values() override;
+    std::vector<std::pair<std::string, double>> loss_values() override {
+        return backward_.loss_values();
+    }
     double grad_norm() override;
     void skip_step(const std::string& reason) override;
     bool roll_back(const std::string& reason) override;
@@ -120,12 +122,6 @@ class Runner final : public Run {
     void shared_step();
     void closure_step(ParameterUpdate& update);
     void compute_gradients(ParameterUpdate& update, bool last);
-    bool keeps_terms_apart() const;
-    std::vector<double> term_factors();
-    std::vector<double> window_factors();
-    void add_to_window();
-    void record_terms(const std::vector<double>& factors);
-    void tell_loss_its_values();
     void check_unused(const ParameterUpdate& update);
     void finish_step(ParameterUpdate& update, const std::function<void()>& step);
     void clip(ParameterUpdate& update);
@@ -163,6 +159,7 @@ class Runner final : public Run {
     Modules& modules_;
     const std::string run_dir_;
     const ForwardPass forward_;
+    BackwardPass backward_;
 
     Progress progress_;
     Position position_;
@@ -183,12 +180,6 @@ class Runner final : public Run {
 
     // Of the present step.
     StepWindow window_;
-    std::vector<LossTerm> terms_;
-    TermGradients term_gradients_;
-    std::vector<Tensor> window_sums_;     // of each term, over this rank's samples
-    std::vector<Tensor> window_weights_;  // of each term
-    std::vector<double> term_scales_;
-    int64_t window_samples_ = 0;  // on this rank
     std::unique_ptr<LossScaler> scaler_;
     std::unique_ptr<SyncBatchNorm> sync_batch_norm_;
     ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step

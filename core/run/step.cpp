@@ -5,7 +5,6 @@
 #include "ailab/random.hpp"
 #include "error_context.hpp"
 #include "gradients.hpp"
-#include "loss_terms.hpp"
 #include "model_step.hpp"
 #include "runner.hpp"
 
@@ -30,11 +29,7 @@ void Runner::begin_window(const PhaseData& data) {
     for (int64_t i = 0; i < window_.end - window_.begin; ++i)
         window_.samples += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
     window_.samples = std::max<int64_t>(1, window_.samples);
-    window_sums_.clear();
-    window_weights_.clear();
-    term_scales_.assign(forward_.term_count(), 1);
-    window_samples_ = 0;
-    term_gradients_.begin();
+    backward_.begin(window_.end - window_.begin, window_.samples);
 }
 
 void Runner::own_step() {
@@ -58,7 +53,7 @@ void Runner::shared_step() {
     check_unused(update);
     finish_step(update,
                 [&] { update.optimizer().step({}, scaler_ ? scaler_->found_inf() : Tensor()); });
-    tell_loss_its_values();
+    backward_.tell_loss();
 }
 
 /// For an optimizer that evaluates the loss several times.
@@ -70,12 +65,8 @@ void Runner::closure_step(ParameterUpdate& update) {
         seed_step();  // the same dropout each time
         compute_gradients(update, /*last=*/true);
         call(&Hook::after_backward, "after_backward");
-        const std::vector<double> factors = term_factors();
-        double share = 0;
-        for (size_t i = 0; i < terms_.size(); ++i)
-            share += terms_[i].sum.item<double>() * factors[i];
         std::vector<double> numbers = own_requests();
-        numbers.push_back(share);
+        numbers.push_back(backward_.share());
         std::vector<double> sums = update.reduce(numbers);
         const double loss = sums.back();
         sums.pop_back();
@@ -85,6 +76,11 @@ void Runner::closure_step(ParameterUpdate& update) {
     };
     first = evaluate();
     finish_step(update, [&] { update.optimizer().step(evaluate); });
+}
+
+void Runner::compute_gradients(ParameterUpdate& update, bool last) {
+    backward_.run(batch_, update, last, scaler_ ? scaler_->scale() : Tensor());
+    if (windows_.find(Phase::train) != windows_.end()) backward_.record(*this);
 }
 
 /// The part of a step that follows the reduction; `step` is the optimizer's.
@@ -146,149 +142,6 @@ void Runner::check_unused(const ParameterUpdate& update) {
                        " on any rank. If that is intended, set find_unused_parameters: true in "
                        "DDPHook, or freeze ",
                        unused.size() == 1 ? "it" : "them", " with paramwise_cfg.custom_keys"));
-}
-
-// ---- gradients of one iteration
-
-/// Terms with weights of their own can be divided only when all iterations of the step are seen.
-bool Runner::keeps_terms_apart() const {
-    return forward_.has_own_weights() && window_.end - window_.begin > 1;
-}
-
-void Runner::compute_gradients(ParameterUpdate& update, bool last) {
-    const Tensor scale = scaler_ ? scaler_->scale() : Tensor();
-    terms_.clear();
-    if (batch_.size > 0) {
-        forward_.run_model(batch_);
-        terms_ = forward_.loss_terms(batch_, window_.samples);
-    }
-    if (keeps_terms_apart() || (modules_.loss && modules_.loss->follows_values())) add_to_window();
-    if (keeps_terms_apart()) {
-        if (!terms_.empty()) term_gradients_.add(terms_, batch_.size, update.parameters(), scale);
-        if (!last) return;
-        const std::vector<double> factors = window_factors();
-        term_gradients_.combine(factors, update.parameters());
-        return record_terms(factors);
-    }
-    const std::vector<double> factors = term_factors();
-    if (!terms_.empty()) {
-        std::vector<Tensor> roots;
-        std::vector<double> root_factors;
-        for (size_t i = 0; i < terms_.size(); ++i) {
-            if (!terms_[i].sum.requires_grad()) continue;
-            roots.push_back(terms_[i].sum);
-            root_factors.push_back(factors[i]);
-        }
-        if (roots.empty())
-            throw Error(concat(forward_.loss_label(),
-                               " does not depend on any parameter: nothing to train"));
-        try {
-            update.backward(roots, root_factors, last, scale);
-        } catch (...) {
-            rethrow_with("backward");
-        }
-    }
-    record_terms(factors);
-}
-
-/// What each term's gradient starts with, so that the sum over ranks and iterations is the gradient
-/// of the one big batch. Collective when the loss has weights of its own.
-std::vector<double> Runner::term_factors() {
-    const double samples = double(window_.samples);
-    std::vector<double> factors;
-    for (const LossTerm& term : terms_)
-        factors.push_back(term.scale * (term.is_mean ? double(batch_.size) : 1.0) / samples);
-    if (!forward_.has_own_weights()) return factors;
-
-    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
-    auto* sums = weights.mutable_data_ptr<double>();
-    for (size_t i = 0; i < terms_.size(); ++i)
-        sums[i] = terms_[i].weight ? terms_[i].weight->item<double>() : double(batch_.size);
-    if (job_.world_size() > 1) job_.all_reduce_sum(weights);
-    for (size_t i = 0; i < terms_.size(); ++i)
-        if (terms_[i].weight) factors[i] = sums[i] == 0 ? 0 : terms_[i].scale / sums[i];
-    return factors;
-}
-
-/// Keeps each term's sum and weight of this iteration.
-void Runner::add_to_window() {
-    const at::NoGradGuard no_grad;
-    if (terms_.empty()) return;
-    window_sums_.resize(terms_.size());
-    window_weights_.resize(terms_.size());
-    for (size_t i = 0; i < terms_.size(); ++i) {
-        const LossTerm& term = terms_[i];
-        Tensor sum = term.sum.detach().to(at::kDouble);
-        if (term.is_mean) sum = sum * double(batch_.size);
-        const Tensor weight = term.weight ? term.weight->detach().to(sum.device(), at::kDouble)
-                                          : at::full({}, double(batch_.size), sum.options());
-        window_sums_[i] = window_sums_[i].defined() ? window_sums_[i] + sum : sum;
-        window_weights_[i] = window_weights_[i].defined() ? window_weights_[i] + weight : weight;
-        term_scales_[i] = term.scale;
-    }
-    window_samples_ += batch_.size;
-}
-
-/// Each term's scale over its weight in the whole window. Collective.
-std::vector<double> Runner::window_factors() {
-    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
-    auto* sums = weights.mutable_data_ptr<double>();
-    for (size_t i = 0; i < window_weights_.size(); ++i) sums[i] = window_weights_[i].item<double>();
-    if (job_.world_size() > 1) job_.all_reduce_sum(weights);
-    std::vector<double> factors;
-    for (size_t i = 0; i < forward_.term_count(); ++i)
-        factors.push_back(sums[i] == 0 ? 0 : term_scales_[i] / sums[i]);
-    return factors;
-}
-
-/// Records the loss. Each rank's share, scaled so that the mean over samples of all ranks is the
-/// loss of the batch.
-void Runner::record_terms(const std::vector<double>& factors) {
-    if (windows_.find(Phase::train) == windows_.end()) return;
-    const at::NoGradGuard no_grad;
-    const bool apart = keeps_terms_apart();
-    const double samples = double(apart ? window_samples_ : batch_.size);
-    const size_t count = apart ? window_sums_.size() : terms_.size();
-    if (samples == 0 || count == 0) return;
-    if (!apart && count == 1 && terms_[0].is_mean && terms_[0].scale == 1)
-        return record("loss", terms_[0].sum, samples);
-    const double to_mean = double(window_.samples) / samples;
-    Tensor total;
-    for (size_t i = 0; i < count; ++i) {
-        const Tensor sum = apart ? window_sums_[i] : terms_[i].sum.detach();
-        const Tensor share = sum * (factors[i] * to_mean);
-        if (count > 1)
-            record(terms_.empty() ? forward_.term_name(i) : terms_[i].name, share, samples);
-        total = total.defined() ? total + share : share;
-    }
-    record("loss", total, samples);
-}
-
-void Runner::tell_loss_its_values() {
-    if (!modules_.loss || !modules_.loss->follows_values()) return;
-    const int64_t count = int64_t(forward_.term_count());
-    Tensor packed = at::zeros({2 * count}, at::kDouble);
-    auto* numbers = packed.mutable_data_ptr<double>();
-    for (size_t i = 0; i < window_sums_.size(); ++i) {
-        numbers[i] = window_sums_[i].item<double>();
-        numbers[size_t(count) + i] = window_weights_[i].item<double>();
-    }
-    if (job_.world_size() > 1) job_.all_reduce_sum(packed);
-    std::vector<double> values;
-    for (size_t i = 0; i < size_t(count); ++i)
-        values.push_back(numbers[size_t(count) + i] == 0 ? 0
-                                                         : numbers[i] / numbers[size_t(count) + i]);
-    modules_.loss->observe(values);
-}
-
-std::vector<std::pair<std::string, double>> Runner::loss_values() {
-    std::vector<std::pair<std::string, double>> values;
-    for (const LossTerm& term : terms_) {
-        const TermValue value = value_of(term, batch_.size);
-        values.emplace_back(term.name,
-                            value.weight == 0 ? 0 : term.scale * value.sum / value.weight);
-    }
-    return values;
 }
 
 }  // namespace ailab

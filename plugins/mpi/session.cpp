@@ -2,11 +2,10 @@
 
 #include <dlfcn.h>
 #include <mpi.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "ailab/signals_blocked.hpp"
 #include "types.hpp"
 
 namespace ailab::mpi {
@@ -22,22 +21,6 @@ void make_mpi_global() {
             "mpi: cannot make MPI's symbols global; if MPI finds no components, preload it");
 }
 
-/// MPI's own threads must not take the signals that the job waits for.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
-
 }  // namespace
 
 std::shared_ptr<Session> Session::get() {
@@ -52,7 +35,7 @@ Session::Session() {
     check(MPI_Initialized(&running), "MPI_Initialized");
     if (running) return;
     make_mpi_global();
-    const SignalsBlocked blocked;
+    const SignalsBlocked blocked;  // MPI's own threads must not take those the job waits for
     // One thread at a time, and not always the same.
     int given = 0;
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &given), "MPI_Init_thread");

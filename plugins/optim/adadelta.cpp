@@ -26,10 +26,8 @@ class Adadelta final : public ForeachOptimizer {
   public:
     using Options = AdadeltaOptions;
     explicit Adadelta(const Options& options)
-        : ForeachOptimizer({{{"square_avg", "acc_delta"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
+        : ForeachOptimizer({options.lr, options.weight_decay}, {{{"square_avg", "acc_delta"}}}),
+          o(options) {}
 
   protected:
     void update(Cell& cell, const ParamGroup& group, double) override {

@@ -70,10 +70,9 @@ class Adafactor final : public ForeachOptimizer {
   public:
     using Options = AdafactorOptions;
     explicit Adafactor(const Options& options)
-        : ForeachOptimizer({{{"variance"}}, {{"row_var", "col_var"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
+        : ForeachOptimizer({options.lr, options.weight_decay},
+                           {{{"variance"}}, {{"row_var", "col_var"}}}),
+          o(options) {}
 
   protected:
     size_t kind(const Tensor& param) const override { return param.dim() > 1 ? matrices : vectors; }

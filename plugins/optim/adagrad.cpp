@@ -29,10 +29,8 @@ struct AdagradOptions {
 class Adagrad final : public FusedOptimizer {
   public:
     using Options = AdagradOptions;
-    explicit Adagrad(const Options& options) : FusedOptimizer({"sum"}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
+    explicit Adagrad(const Options& options)
+        : FusedOptimizer({options.lr, options.weight_decay}, {"sum"}), o(options) {}
 
   protected:
     Tensor initial_state(size_t, size_t, const Tensor& param, const ParamGroup&) const override {

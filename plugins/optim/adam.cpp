@@ -5,20 +5,11 @@
 namespace ailab {
 namespace {
 
-/// Names and defaults are PyTorch's.
-struct AdamOptions {
-    double lr = 1e-3;
-    std::vector<double> betas = {0.9, 0.999};
-    double eps = 1e-8;
-    double weight_decay = 0;
+struct AdamOptions : AdamBaseOptions {
     bool amsgrad = false;
-    bool maximize = false;
 
     void visit(OptionVisitor& v) {
-        lr_option(v, lr);
-        betas_option(v, betas);
-        eps_option(v, eps);
-        weight_decay_option(v, weight_decay);
+        visit_base(v);
         v.option("amsgrad", amsgrad, "divide by the largest average so far");
         maximize_option(v, maximize);
     }
@@ -37,11 +28,10 @@ std::vector<std::string> state_names(const AdamOptions& options) {
 class Adam : public FusedOptimizer {
   public:
     using Options = AdamOptions;
-    explicit Adam(const Options& options) : FusedOptimizer(state_names(options)), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.betas[0]; }
+    explicit Adam(const Options& options)
+        : FusedOptimizer({options.lr, options.weight_decay, options.betas[0]},
+                         state_names(options)),
+          o(options) {}
 
   protected:
     void update(Cell& cell, const ParamGroup& group, bool, const std::optional<Tensor>& grad_scale,

@@ -7,19 +7,11 @@
 namespace ailab {
 namespace {
 
-/// Names and defaults are PyTorch's.
-struct AdamaxOptions {
-    double lr = 2e-3;
-    std::vector<double> betas = {0.9, 0.999};
-    double eps = 1e-8;
-    double weight_decay = 0;
-    bool maximize = false;
+struct AdamaxOptions : AdamBaseOptions {
+    AdamaxOptions() { lr = 2e-3; }
 
     void visit(OptionVisitor& v) {
-        lr_option(v, lr);
-        betas_option(v, betas);
-        v.option("eps", eps, "added to the gradients' sizes", at_least(0));
-        weight_decay_option(v, weight_decay);
+        visit_base(v, "added to the gradients' sizes");
         maximize_option(v, maximize);
     }
 };
@@ -28,11 +20,9 @@ class Adamax final : public ForeachOptimizer {
   public:
     using Options = AdamaxOptions;
     explicit Adamax(const Options& options)
-        : ForeachOptimizer({{{"exp_avg", "exp_inf"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.betas[0]; }
+        : ForeachOptimizer({options.lr, options.weight_decay, options.betas[0]},
+                           {{{"exp_avg", "exp_inf"}}}),
+          o(options) {}
 
   protected:
     void update(Cell& cell, const ParamGroup& group, double t) override {

@@ -33,10 +33,8 @@ class ASGD final : public ForeachOptimizer {
   public:
     using Options = AsgdOptions;
     explicit ASGD(const Options& options)
-        : ForeachOptimizer({{{"ax"}, {"eta", "mu"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
+        : ForeachOptimizer({options.lr, options.weight_decay}, {{{"ax"}, {"eta", "mu"}}}),
+          o(options) {}
 
   protected:
     std::vector<double> initial_scalars(const ParamGroup& group) const override {

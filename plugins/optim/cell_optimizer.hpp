@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,11 +42,22 @@ struct StateNames {
     std::vector<std::string> scalars = {};
 };
 
+/// What a parameter group starts with, of the options.
+struct GroupDefaults {
+    double lr = 0;
+    double weight_decay = 0;
+    std::optional<double> momentum = std::nullopt;
+};
+
 /// What all optimizers but LBFGS share: the lists of tensors, left-out gradients, saving and
 /// loading. A parameter that gets no gradient in a step keeps its state and its number of steps, as
 /// in PyTorch; its cell is split then.
 class CellOptimizer : public Optimizer {
   public:
+    double default_lr() const final { return defaults_.lr; }
+    double default_weight_decay() const final { return defaults_.weight_decay; }
+    std::optional<double> default_momentum() const final { return defaults_.momentum; }
+
     void step(const Tensor& grad_scale, const Tensor& found_inf) final;
     /// "<state>/<parameter>" and "step/<parameter>"; the groups' numbers in the values.
     State save_state() const final;
@@ -53,7 +65,8 @@ class CellOptimizer : public Optimizer {
 
   protected:
     /// The states of each kind of parameter.
-    explicit CellOptimizer(std::vector<StateNames> kinds) : kinds_(std::move(kinds)) {}
+    CellOptimizer(const GroupDefaults& defaults, std::vector<StateNames> kinds)
+        : defaults_(defaults), kinds_(std::move(kinds)) {}
 
     virtual size_t kind(const Tensor& /*param*/) const { return 0; }
     /// The first value of the state `kinds[kind].tensors[index]`.
@@ -76,6 +89,7 @@ class CellOptimizer : public Optimizer {
     void collect_gradients(size_t index);
     void split(size_t index);
 
+    const GroupDefaults defaults_;
     std::vector<StateNames> kinds_;
     std::vector<Cell> cells_;
     size_t groups_seen_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 // Options that many optimizers have, each described once.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,10 @@ inline void betas_option(OptionVisitor& v, std::vector<double>& betas,
                 {.min = 0, .max = 1, .exclusive_max = true});
 }
 
-inline void eps_option(OptionVisitor& v, double& eps) {
-    v.option("eps", eps, "added to the denominator", at_least(0));
+inline constexpr const char* usual_eps = "added to the denominator";
+
+inline void eps_option(OptionVisitor& v, double& eps, const std::string& doc = usual_eps) {
+    v.option("eps", eps, doc, at_least(0));
 }
 
 inline void weight_decay_option(OptionVisitor& v, double& weight_decay) {
@@ -39,6 +42,15 @@ inline void weight_decay_option(OptionVisitor& v, double& weight_decay) {
 inline void decoupled_weight_decay_option(OptionVisitor& v, bool& decoupled) {
     v.option("decoupled_weight_decay", decoupled,
              "weight decay shrinks the weights instead of being added to the gradient");
+}
+
+inline void momentum_option(OptionVisitor& v, double& momentum) {
+    v.option("momentum", momentum, "part of the last step that is kept", at_least(0));
+}
+
+/// What schedules move: without momentum there is nothing to move.
+inline std::optional<double> momentum_if_used(double momentum) {
+    return momentum > 0 ? std::optional(momentum) : std::nullopt;
 }
 
 inline void maximize_option(OptionVisitor& v, bool& maximize) {
@@ -58,5 +70,22 @@ inline void corrected_weight_decay_option(OptionVisitor& v, bool& corrected, con
         return corrected && lr == 0 ? "corrected_weight_decay needs an lr above 0" : "";
     });
 }
+
+/// Adam's options, and those of its kin. Names and defaults are PyTorch's.
+struct AdamBaseOptions {
+    double lr = 1e-3;
+    std::vector<double> betas = {0.9, 0.999};
+    double eps = 1e-8;
+    double weight_decay = 0;
+    bool maximize = false;
+
+    /// All but `maximize`, which comes last.
+    void visit_base(OptionVisitor& v, const std::string& eps_doc = usual_eps) {
+        lr_option(v, lr);
+        betas_option(v, betas);
+        eps_option(v, eps, eps_doc);
+        weight_decay_option(v, weight_decay);
+    }
+};
 
 }  // namespace ailab

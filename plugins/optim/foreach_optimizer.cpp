@@ -25,6 +25,12 @@ TensorVector descent(const Cell& cell, bool maximize, double weight_decay) {
     return grads;
 }
 
+TensorVector decayed_descent(Cell& cell, const ParamGroup& group, bool maximize, bool decoupled) {
+    if (!decoupled) return descent(cell, maximize, group.weight_decay);
+    if (group.weight_decay != 0) at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
+    return descent(cell, maximize);
+}
+
 void average(TensorVector& avg, const TensorVector& values, double beta) {
     at::_foreach_lerp_(avg, values, 1 - beta);
 }

@@ -27,6 +27,10 @@ using TensorVector = std::vector<Tensor>;
 /// parameters. Shared with the cell if nothing is to be changed.
 TensorVector descent(const Cell& cell, bool maximize, double weight_decay = 0);
 
+/// descent() with the group's weight decay, or without it where decay is decoupled: the parameters
+/// are shrunk then.
+TensorVector decayed_descent(Cell& cell, const ParamGroup& group, bool maximize, bool decoupled);
+
 /// avg = beta avg + (1 - beta) values
 void average(TensorVector& avg, const TensorVector& values, double beta);
 /// avg = beta avg + (1 - beta) values^2

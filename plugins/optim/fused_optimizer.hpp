@@ -7,8 +7,8 @@ namespace ailab {
 /// themselves: the host never waits for the device.
 class FusedOptimizer : public CellOptimizer {
   protected:
-    explicit FusedOptimizer(std::vector<std::string> state_names)
-        : CellOptimizer({{std::move(state_names)}}) {}
+    FusedOptimizer(const GroupDefaults& defaults, std::vector<std::string> state_names)
+        : CellOptimizer(defaults, {{std::move(state_names)}}) {}
 
     /// One fused call. `first`: the states are new.
     virtual void update(Cell& cell, const ParamGroup& group, bool first,

@@ -49,11 +49,9 @@ class LAMB final : public ForeachOptimizer {
   public:
     using Options = LambOptions;
     explicit LAMB(const Options& options)
-        : ForeachOptimizer({{{"exp_avg", "exp_avg_sq"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.betas[0]; }
+        : ForeachOptimizer({options.lr, options.weight_decay, options.betas[0]},
+                           {{{"exp_avg", "exp_avg_sq"}}}),
+          o(options) {}
 
   protected:
     void prepare(std::vector<Cell>& cells) override {

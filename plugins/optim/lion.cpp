@@ -28,11 +28,9 @@ struct LionOptions {
 class Lion final : public ForeachOptimizer {
   public:
     using Options = LionOptions;
-    explicit Lion(const Options& options) : ForeachOptimizer({{{"exp_avg"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.betas[0]; }
+    explicit Lion(const Options& options)
+        : ForeachOptimizer({options.lr, options.weight_decay, options.betas[0]}, {{{"exp_avg"}}}),
+          o(options) {}
 
   protected:
     void update(Cell& cell, const ParamGroup& group, double) override {

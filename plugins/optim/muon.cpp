@@ -79,11 +79,9 @@ class Muon final : public ForeachOptimizer {
   public:
     using Options = MuonOptions;
     explicit Muon(const Options& options)
-        : ForeachOptimizer({{{"momentum_buffer"}}, {{"exp_avg", "exp_avg_sq"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.momentum; }
+        : ForeachOptimizer({options.lr, options.weight_decay, options.momentum},
+                           {{{"momentum_buffer"}}, {{"exp_avg", "exp_avg_sq"}}}),
+          o(options) {}
 
   protected:
     size_t kind(const Tensor& param) const override { return param.dim() == 2 ? matrices : others; }

@@ -7,21 +7,14 @@
 namespace ailab {
 namespace {
 
-/// Names and defaults are PyTorch's.
-struct NAdamOptions {
-    double lr = 2e-3;
-    std::vector<double> betas = {0.9, 0.999};
-    double eps = 1e-8;
-    double weight_decay = 0;
+struct NAdamOptions : AdamBaseOptions {
+    NAdamOptions() { lr = 2e-3; }
+
     double momentum_decay = 4e-3;
     bool decoupled_weight_decay = false;
-    bool maximize = false;
 
     void visit(OptionVisitor& v) {
-        lr_option(v, lr);
-        betas_option(v, betas);
-        eps_option(v, eps);
-        weight_decay_option(v, weight_decay);
+        visit_base(v);
         v.option("momentum_decay", momentum_decay, "how fast the momentum grows to its full size",
                  at_least(0));
         decoupled_weight_decay_option(v, decoupled_weight_decay);
@@ -33,11 +26,9 @@ class NAdam final : public ForeachOptimizer {
   public:
     using Options = NAdamOptions;
     explicit NAdam(const Options& options)
-        : ForeachOptimizer({{{"exp_avg", "exp_avg_sq"}, {"mu_product"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.betas[0]; }
+        : ForeachOptimizer({options.lr, options.weight_decay, options.betas[0]},
+                           {{{"exp_avg", "exp_avg_sq"}, {"mu_product"}}}),
+          o(options) {}
 
   protected:
     std::vector<double> initial_scalars(const ParamGroup&) const override { return {1}; }
@@ -53,10 +44,8 @@ class NAdam final : public ForeachOptimizer {
         const double mu = mu_at(t), mu_next = mu_at(t + 1);
         mu_product *= mu;
 
-        if (o.decoupled_weight_decay && group.weight_decay != 0)
-            at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
         const TensorVector grads =
-            descent(cell, o.maximize, o.decoupled_weight_decay ? 0 : group.weight_decay);
+            decayed_descent(cell, group, o.maximize, o.decoupled_weight_decay);
         average(exp_avg, grads, beta1);
         average_squares(exp_avg_sq, grads, o.betas[1]);
         TensorVector denominator = at::_foreach_sqrt(exp_avg_sq);

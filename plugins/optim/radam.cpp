@@ -7,20 +7,11 @@
 namespace ailab {
 namespace {
 
-/// Names and defaults are PyTorch's.
-struct RAdamOptions {
-    double lr = 1e-3;
-    std::vector<double> betas = {0.9, 0.999};
-    double eps = 1e-8;
-    double weight_decay = 0;
+struct RAdamOptions : AdamBaseOptions {
     bool decoupled_weight_decay = false;
-    bool maximize = false;
 
     void visit(OptionVisitor& v) {
-        lr_option(v, lr);
-        betas_option(v, betas);
-        eps_option(v, eps);
-        weight_decay_option(v, weight_decay);
+        visit_base(v);
         decoupled_weight_decay_option(v, decoupled_weight_decay);
         maximize_option(v, maximize);
     }
@@ -30,21 +21,17 @@ class RAdam final : public ForeachOptimizer {
   public:
     using Options = RAdamOptions;
     explicit RAdam(const Options& options)
-        : ForeachOptimizer({{{"exp_avg", "exp_avg_sq"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override { return o.betas[0]; }
+        : ForeachOptimizer({options.lr, options.weight_decay, options.betas[0]},
+                           {{{"exp_avg", "exp_avg_sq"}}}),
+          o(options) {}
 
   protected:
     void update(Cell& cell, const ParamGroup& group, double t) override {
         auto& exp_avg = cell.states[0];
         auto& exp_avg_sq = cell.states[1];
         const double beta1 = group.momentum.value_or(o.betas[0]);
-        if (o.decoupled_weight_decay && group.weight_decay != 0)
-            at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
         const TensorVector grads =
-            descent(cell, o.maximize, o.decoupled_weight_decay ? 0 : group.weight_decay);
+            decayed_descent(cell, group, o.maximize, o.decoupled_weight_decay);
         average(exp_avg, grads, beta1);
         average_squares(exp_avg_sq, grads, o.betas[1]);
 

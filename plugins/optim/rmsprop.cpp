@@ -20,7 +20,7 @@ struct RMSpropOptions {
         v.option("alpha", alpha, "decay of the average of squared gradients", at_least(0));
         eps_option(v, eps);
         weight_decay_option(v, weight_decay);
-        v.option("momentum", momentum, "part of the last step that is kept", at_least(0));
+        momentum_option(v, momentum);
         v.option("centered", centered, "divide by the gradient's deviation from its average");
         maximize_option(v, maximize);
     }
@@ -37,13 +37,9 @@ class RMSprop final : public ForeachOptimizer {
   public:
     using Options = RMSpropOptions;
     explicit RMSprop(const Options& options)
-        : ForeachOptimizer({state_names(options)}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override {
-        return o.momentum > 0 ? std::optional(o.momentum) : std::nullopt;
-    }
+        : ForeachOptimizer({options.lr, options.weight_decay, momentum_if_used(options.momentum)},
+                           {state_names(options)}),
+          o(options) {}
 
   protected:
     void update(Cell& cell, const ParamGroup& group, double) override {

@@ -37,9 +37,7 @@ class Rprop final : public ForeachOptimizer {
   public:
     using Options = RpropOptions;
     explicit Rprop(const Options& options)
-        : ForeachOptimizer({{{"prev", "step_size"}}}), o(options) {}
-
-    double default_lr() const override { return o.lr; }
+        : ForeachOptimizer({options.lr}, {{{"prev", "step_size"}}}), o(options) {}
 
   protected:
     Tensor initial_state(size_t, size_t index, const Tensor& param,

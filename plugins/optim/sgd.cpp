@@ -16,7 +16,7 @@ struct SgdOptions {
 
     void visit(OptionVisitor& v) {
         lr_option(v, lr);
-        v.option("momentum", momentum, "part of the last step that is kept", at_least(0));
+        momentum_option(v, momentum);
         v.option("dampening", dampening, "part of the gradient kept out of the momentum");
         weight_decay_option(v, weight_decay);
         v.option("nesterov", nesterov, "Nesterov's momentum");
@@ -33,15 +33,10 @@ class SGD final : public FusedOptimizer {
   public:
     using Options = SgdOptions;
     explicit SGD(const Options& options)
-        : FusedOptimizer(options.momentum > 0 ? std::vector<std::string>{"momentum_buffer"}
+        : FusedOptimizer({options.lr, options.weight_decay, momentum_if_used(options.momentum)},
+                         options.momentum > 0 ? std::vector<std::string>{"momentum_buffer"}
                                               : std::vector<std::string>{}),
           o(options) {}
-
-    double default_lr() const override { return o.lr; }
-    double default_weight_decay() const override { return o.weight_decay; }
-    std::optional<double> default_momentum() const override {
-        return o.momentum > 0 ? std::optional(o.momentum) : std::nullopt;
-    }
 
   protected:
     void update(Cell& cell, const ParamGroup& group, bool first,

@@ -7,6 +7,10 @@
 namespace ailab {
 namespace {
 
+void gamma_option(OptionVisitor& v, double& gamma) {
+    v.option("gamma", gamma, "factor of each change", at_least(0));
+}
+
 class StepLR final : public LrScheduler {
   public:
     struct Options {
@@ -14,7 +18,7 @@ class StepLR final : public LrScheduler {
         double gamma = 0.1;
         void visit(OptionVisitor& v) {
             v.required("step_size", step_size, "time between two changes", at_least(1));
-            v.option("gamma", gamma, "factor of each change", at_least(0));
+            gamma_option(v, gamma);
         }
     };
     explicit StepLR(const Options& options) : o(options) {}
@@ -36,7 +40,7 @@ class MultiStepLR final : public LrScheduler {
             v.required("milestones", milestones,
                        "times of the changes, in any order; one that is given twice counts twice",
                        at_least(0));
-            v.option("gamma", gamma, "factor of each change", at_least(0));
+            gamma_option(v, gamma);
         }
     };
     explicit MultiStepLR(const Options& options) : o(options) {}

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -11,10 +12,10 @@
 #include <filesystem>
 #include <system_error>
 
+#include "ailab/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "events.hpp"
-#include "wire/crc32c.hpp"
 
 namespace ailab::tensorboard {
 namespace fs = std::filesystem;
@@ -36,6 +37,12 @@ int64_t newest_time(const std::string& folder) {
     return newest;
 }
 
+/// As record files keep it: a checksum over data that holds checksums is weak, so the stored ones
+/// are rotated and moved by a constant.
+uint32_t masked_crc32c(std::string_view data) {
+    return std::rotr(crc32c(data.data(), data.size()), 15) + 0xA282EAD8u;
+}
+
 std::string host_name() {
     char name[256] = {};
     gethostname(name, sizeof name - 1);
@@ -48,9 +55,9 @@ std::string record(std::string_view data) {
     std::string bytes;
     bytes.reserve(data.size() + 16);
     wire::append_u64(bytes, data.size());
-    wire::append_u32(bytes, wire::masked_crc32c(bytes));
+    wire::append_u32(bytes, masked_crc32c(bytes));
     bytes += data;
-    wire::append_u32(bytes, wire::masked_crc32c(data));
+    wire::append_u32(bytes, masked_crc32c(data));
     return bytes;
 }
 

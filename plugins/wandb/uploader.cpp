@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "ailab/signals_blocked.hpp"
 
 namespace ailab::wandb {
 namespace {
@@ -42,23 +43,6 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     result.push_back(nullptr);
     return result;
 }
-
-/// All signals are held back while this lives: the child shares the parent's memory until it is
-/// another program, so none of the trainer's handlers may run in it.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_;
-};
 
 struct Child {
     char* const* arguments;
@@ -120,6 +104,8 @@ void Uploader::start(const std::string& client, const std::string& run_dir, cons
     for (size_t core = 0; core < CPU_SETSIZE; ++core) CPU_SET(core, &child.all_cores);
     int error = 0;
     {
+        // The child shares this memory until it is another program: none of the trainer's handlers
+        // may run in it.
         const SignalsBlocked blocked;
         // Not fork(): copying the page tables of a trainer takes long, and MPI dislikes it.
         process_ = vfork();

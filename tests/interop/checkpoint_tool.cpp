@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "ailab/ailab.hpp"
+#include "ailab/crc32c.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/crc32c.hpp"
 
 namespace ailab {
 namespace {

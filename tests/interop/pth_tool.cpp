@@ -6,7 +6,7 @@
 #include <map>
 
 #include "ailab/ailab.hpp"
-#include "checkpoint/crc32c.hpp"
+#include "ailab/crc32c.hpp"
 #include "checkpoint/original_checkpoint.hpp"
 #include "checkpoint/pth_file.hpp"
 #include "checkpoint/state_files.hpp"

@@ -7,37 +7,10 @@
 
 #include <cstdio>
 
-#include "unit/builtin/fake_run.hpp"
+#include "train_fake_run.hpp"
 
 namespace ailab::test {
 namespace {
-
-/// Trains until `end`, validating after each 10 steps. Scalars tell which start of the run they are
-/// of: the loss is step + `start` / 10.
-void train(Hook& hook, FakeRun& run, int64_t end, int start, State* checkpoint) {
-    run.now.total_epochs = 3;
-    run.now.iters = 10;
-    for (; run.now.step < end; ++run.now.epoch) {
-        hook.before_train_epoch(run);
-        for (run.now.iter = 0; run.now.iter < 10; ++run.now.iter) {
-            hook.before_train_iter(run);
-            hook.before_step(run);
-            ++run.now.step;
-            run.window->values = {{"loss", double(run.now.step) + 0.1 * start}};
-            hook.after_train_iter(run);
-            if (run.now.step == end && end % 10 != 0) return;
-        }
-        --run.now.iter;
-        hook.after_train_epoch(run);
-        if (checkpoint && run.now.step == 10) *checkpoint = hook.save_state();
-        run.now.phase = Phase::val;
-        run.published.clear();
-        run.publish("top1", double(run.now.step) + 0.1 * start);
-        hook.before_val_epoch(run);
-        hook.after_val_epoch(run);
-        run.now.phase = Phase::train;
-    }
-}
 
 std::shared_ptr<Hook> make_hook(const std::string& folder) {
     return make<Hook>(R"({"type": "TensorboardHook", "interval": 2, "log_dir": ")" + folder +
@@ -54,26 +27,14 @@ void resume(ThreadComm& comm, const std::string& folder) {
     }
     const auto hook = make_hook(folder);
     FakeRun run(comm, folder);
-    run.resumed = "epoch_1";
-    run.now.step = 10;
-    run.now.epoch = 1;
-    hook->load_state(checkpoint);
-    hook->before_run(run);
-    // The checkpoint was taken before the validation.
-    run.now.phase = Phase::val;
-    run.publish("top1", 10.2);
-    hook->before_val_epoch(run);
-    hook->after_val_epoch(run);
-    run.now.phase = Phase::train;
-    train(*hook, run, 30, 2, nullptr);
-    hook->after_run(run);
+    resume_at_10(*hook, run, checkpoint);
 }
 
 void fail(ThreadComm& comm, const std::string& folder) {
     const auto hook = make_hook(folder);
     FakeRun run(comm, folder);
     hook->before_run(run);
-    train(*hook, run, 5, 1, nullptr);
+    train(*hook, run, 5, 1);
     hook->on_exception(run, "out of memory");
 }
 

@@ -11,37 +11,10 @@
 #include <filesystem>
 #include <thread>
 
-#include "unit/builtin/fake_run.hpp"
+#include "train_fake_run.hpp"
 
 namespace ailab::test {
 namespace {
-
-/// Trains until `end`, validating after each 10 steps. The values tell which start of the run they
-/// are of: the loss is step + `start` / 10.
-void train(Hook& hook, FakeRun& run, int64_t end, int start, State* checkpoint) {
-    run.now.total_epochs = 3;
-    run.now.iters = 10;
-    for (; run.now.step < end; ++run.now.epoch) {
-        hook.before_train_epoch(run);
-        for (run.now.iter = 0; run.now.iter < 10; ++run.now.iter) {
-            hook.before_train_iter(run);
-            ++run.now.step;
-            run.window->values = {{"loss", double(run.now.step) + 0.1 * start}};
-            hook.after_train_iter(run);
-            if (run.now.step == end && end % 10 != 0) return;
-        }
-        --run.now.iter;
-        hook.after_train_epoch(run);
-        // Between the training's row and its validation.
-        if (checkpoint && run.now.step == 10) *checkpoint = hook.save_state();
-        run.now.phase = Phase::val;
-        run.published.clear();
-        run.publish("top1", double(run.now.step) + 0.1 * start);
-        hook.before_val_epoch(run);
-        hook.after_val_epoch(run);
-        run.now.phase = Phase::train;
-    }
-}
 
 void lose_and_resume(ThreadComm& comm, const std::string& folder, const std::string& mode,
                      const std::string& file) {
@@ -59,18 +32,7 @@ void lose_and_resume(ThreadComm& comm, const std::string& folder, const std::str
     }
     const auto hook = make<Hook>(config);
     FakeRun run(comm, folder);
-    run.resumed = "epoch_1";
-    run.now.step = 10;
-    run.now.epoch = 1;
-    hook->load_state(checkpoint);
-    hook->before_run(run);
-    run.now.phase = Phase::val;
-    run.publish("top1", 10.2);
-    hook->before_val_epoch(run);
-    hook->after_val_epoch(run);
-    run.now.phase = Phase::train;
-    train(*hook, run, 30, 2, nullptr);
-    hook->after_run(run);
+    resume_at_10(*hook, run, checkpoint);
 }
 
 }  // namespace

@@ -1,10 +1,38 @@
 #pragma once
-// The value of a loss as the core makes it of the terms of all ranks.
+// The losses, and the value of one as the core makes it of the terms of all ranks.
 #include <gtest/gtest.h>
 
 #include "make_module.hpp"
 
 namespace ailab::test {
+
+/// The plugin's losses, but for those that are made of others.
+inline constexpr const char* losses[] = {
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "FocalLoss",
+    "DiceLoss",
+    "OHEMCrossEntropyLoss",
+    "MSELoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "HuberLoss",
+    "PoissonNLLLoss",
+    "KLDivLoss",
+    "GaussianNLLLoss",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "MultiLabelSoftMarginLoss",
+    "HingeEmbeddingLoss",
+    "SoftMarginLoss",
+    "MarginRankingLoss",
+    "MultiMarginLoss",
+    "MultiLabelMarginLoss",
+    "CosineEmbeddingLoss",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
+    "CTCLoss",
+};
 
 /// Samples begin … end of `whole`. `dims`: the dimension of the samples by field, if it is not 0.
 inline Batch slice(const Batch& whole, int64_t begin, int64_t end,

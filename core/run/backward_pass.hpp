@@ -1,0 +1,66 @@
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ailab/run.hpp"
+#include "forward_pass.hpp"
+#include "parameter_update.hpp"
+#include "term_gradients.hpp"
+
+namespace ailab {
+
+/// From the batches of a step to the gradients of its loss. Divides each term so that the sum over
+/// ranks and accumulated iterations is the gradient of the one big batch. Main thread.
+class BackwardPass {
+  public:
+    /// `loss` may be null.
+    BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm);
+
+    /// Before a step of so many iterations and, over them and all ranks, samples.
+    void begin(int64_t iterations, int64_t samples);
+    /// Forward and backward of one iteration, `last` of the step, the gradients times `scale` if
+    /// that is defined. Collective when the loss has weights of its own.
+    void run(Batch& batch, ParameterUpdate& update, bool last, const Tensor& scale);
+    /// Records the loss of the iteration; of the whole step, in its last one, where the terms are
+    /// kept apart until then.
+    void record(Run& run) const;
+    /// What this rank's samples contribute to the loss of the step, which is one iteration.
+    double share() const;
+    /// Tells a loss that follows them the values of the step's terms. Collective.
+    void tell_loss();
+    /// The terms on this rank's samples, until drop_terms().
+    std::vector<std::pair<std::string, double>> loss_values() const;
+    /// After an iteration: frees what its forward pass has kept.
+    void drop_terms() { terms_.clear(); }
+
+  private:
+    /// Terms with weights of their own can be divided only when all iterations of the step are
+    /// seen.
+    bool keeps_apart() const { return forward_.has_own_weights() && iterations_ > 1; }
+    bool loss_follows() const { return loss_ && loss_->follows_values(); }
+    void add_to_sums();
+    std::vector<double> iteration_factors() const;
+    std::vector<double> step_factors() const;
+    void backward(ParameterUpdate& update, bool last, const Tensor& scale);
+
+    const ForwardPass& forward_;
+    Loss* const loss_;
+    Comm& comm_;
+
+    // Of the step.
+    int64_t iterations_ = 1;
+    int64_t samples_ = 1;  // over all ranks
+    TermGradients gradients_;
+    std::vector<Tensor> sums_;     // of each term, over this rank's samples
+    std::vector<Tensor> weights_;  // of each term
+    std::vector<double> scales_;
+    int64_t own_samples_ = 0;
+
+    // Of the present iteration.
+    int64_t batch_size_ = 0;  // on this rank
+    std::vector<LossTerm> terms_;
+    std::vector<double> factors_;  // of each term; empty until they are known
+};
+
+}  // namespace ailab
