@@ -63,6 +63,11 @@ class WorldSizes(TestCase):
                      total_epochs=None, total_iters=20, runtime={"dtype": "float64"},
                      data=self.fashion(limit=300, batch=64))
 
+    def test_an_optimizer_that_evaluates_the_loss_several_times_takes_the_same_way(self):
+        self.compare(["mlp"], 6, 1e-6, [(2, "shm")], hooks=TRACE, workflow=[["train", 1]],
+                     optimizer={"type": "LBFGS", "lr": 0.1, "max_iter": 4}, total_epochs=None, total_iters=6,
+                     runtime={"dtype": "float64"}, data=self.fashion(limit=300, batch=64))
+
     def test_sums_of_losses_with_learned_weights_are_the_same(self):
         # The last batch of 300 samples in batches of 64 has 44; four ranks get 11 each.
         losses = {"ce": {"type": "CrossEntropyLoss", "weight": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]},
