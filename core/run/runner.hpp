@@ -7,10 +7,12 @@
 #include "dist/signals.hpp"
 #include "forward_pass.hpp"
 #include "host/clock.hpp"
+#include "loading_advice.hpp"
 #include "loss_scaler.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
 #include "resume.hpp"
+#include "sample_report.hpp"
 #include "sync_batch_norm.hpp"
 #include "term_gradients.hpp"
 
@@ -36,7 +38,9 @@ inline int64_t steps_of(int64_t iterations, int64_t accumulate) {
 /// The iterations of a training phase that make one optimizer step.
 struct StepWindow {
     int64_t begin = 0, end = 0;
-    int64_t samples = 0;  // over all ranks
+    int64_t dealt = 0;  // samples over all ranks, as the sampler knows
+    /// Those of them that could be used: `dealt` until the ranks have told each other.
+    int64_t samples = 0;
 };
 
 /// Runs the workflow: phases, the training step, hooks. Main thread.
@@ -116,6 +120,7 @@ class Runner final : public Run {
     void checkpoint_for_request();
 
     // step.cpp
+    double reduce_gradients(ParameterUpdate& update, double share, bool by_samples);
     void begin_window(const PhaseData& data);
     void shared_step();
     void closure_step(ParameterUpdate& update);
@@ -123,6 +128,7 @@ class Runner final : public Run {
     bool keeps_terms_apart() const;
     std::vector<double> term_factors();
     std::vector<double> window_factors();
+    void sum_weights(std::vector<double>& weights);
     void add_to_window();
     void record_terms(const std::vector<double>& factors);
     void tell_loss_its_values();
@@ -146,6 +152,7 @@ class Runner final : public Run {
     void train_iteration();
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
+    bool every_rank_has_samples(const PhaseData& data);
     void return_batch(PhaseData& data);
     void broadcast_buffers();
 
@@ -188,7 +195,7 @@ class Runner final : public Run {
     std::vector<Tensor> window_sums_;     // of each term, over this rank's samples
     std::vector<Tensor> window_weights_;  // of each term
     std::vector<double> term_scales_;
-    int64_t window_samples_ = 0;  // on this rank
+    int64_t window_samples_ = 0;  // that could be used, on this rank
     std::unique_ptr<LossScaler> scaler_;
     std::unique_ptr<SyncBatchNorm> sync_batch_norm_;
     ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
@@ -199,6 +206,9 @@ class Runner final : public Run {
 
     Clock::time_point last_timing_;
     double data_seconds_ = 0;
+    StageTimes stage_times_;
+    LoadingShare loading_;  // of the present training phase
+    SampleReport sample_report_;
     double iteration_seconds_ = 0;
     int64_t timed_iterations_ = 0;
     double seconds_to_first_step_ = 0;

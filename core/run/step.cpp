@@ -1,6 +1,9 @@
 // The training step: forward, loss, backward, accumulate, reduce, clip, step.
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <utility>
+
 #include "ailab/log.hpp"
 #include "ailab/random.hpp"
 #include "error_context.hpp"
@@ -26,10 +29,10 @@ void Runner::begin_window(const PhaseData& data) {
     const BatchPlan& plan = loader.plan();
     window_.begin = progress_.iter;
     window_.end = std::min(window_.begin + config_.accumulative_counts, progress_.iters);
-    window_.samples = 0;
+    window_.dealt = 0;
     for (int64_t i = 0; i < window_.end - window_.begin; ++i)
-        window_.samples += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
-    window_.samples = std::max<int64_t>(1, window_.samples);
+        window_.dealt += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
+    window_.samples = window_.dealt = std::max<int64_t>(1, window_.dealt);
     window_sums_.clear();
     window_weights_.clear();
     term_scales_.assign(forward_.term_count(), 1);
@@ -54,11 +57,31 @@ void Runner::shared_step() {
     compute_gradients(update, last);
     call(&Hook::after_backward, "after_backward");
     if (!last) return;
-    note_requests(update.reduce(own_requests()));
+    reduce_gradients(update, 0, /*by_samples=*/true);
     check_unused(update);
     finish_step(update,
                 [&] { update.optimizer().step({}, scaler_ ? scaler_->found_inf() : Tensor()); });
     tell_loss_its_values();
+}
+
+/// Sums the gradients over the ranks, and with them what signals ask, this rank's share of the
+/// loss, and how many samples there are. Returns the whole loss. `by_samples`: gradients and loss
+/// were divided by the number of samples that was known.
+double Runner::reduce_gradients(ParameterUpdate& update, double share, bool by_samples) {
+    std::vector<double> numbers = own_requests();
+    const size_t requests = numbers.size();
+    numbers.insert(numbers.end(), {double(window_samples_), share});
+    const std::vector<double> sums = update.reduce(numbers);
+    note_requests(sums);
+    const double loss = sums[requests + 1];
+    // Which samples were broken is known on their rank alone until now.
+    const int64_t divided_by = std::exchange(window_.samples, std::llround(sums[requests]));
+    if (!by_samples || window_.samples == divided_by || window_.samples == 0) return loss;
+    const at::NoGradGuard no_grad;
+    const double correction = double(divided_by) / double(window_.samples);
+    if (std::vector<Tensor> gradients = gradients_of(update.parameters()); !gradients.empty())
+        at::_foreach_mul_(gradients, correction);
+    return loss * correction;
 }
 
 /// For an optimizer that evaluates the loss several times.
@@ -74,12 +97,7 @@ void Runner::closure_step(ParameterUpdate& update) {
         double share = 0;
         for (size_t i = 0; i < terms_.size(); ++i)
             share += terms_[i].sum.item<double>() * factors[i];
-        std::vector<double> numbers = own_requests();
-        numbers.push_back(share);
-        std::vector<double> sums = update.reduce(numbers);
-        const double loss = sums.back();
-        sums.pop_back();
-        note_requests(sums);
+        const double loss = reduce_gradients(update, share, /*by_samples=*/true);
         check_unused(update);
         return loss;
     };
@@ -96,7 +114,7 @@ void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& s
     }
     stepping_ = &update;
     grad_norm_ = Tensor();
-    skip_reason_.clear();
+    skip_reason_ = window_.samples == 0 ? "none of its samples can be used" : "";
     call(&Hook::before_step, "before_step");
     clip(update);
     if (skip_reason_.empty()) step();
@@ -138,7 +156,7 @@ void Runner::skip_step(const std::string& reason) {
 }
 
 void Runner::check_unused(const ParameterUpdate& update) {
-    if (modules_.step.find_unused_parameters) return;
+    if (modules_.step.find_unused_parameters || window_.samples == 0) return;
     const std::vector<std::string> unused = update.unused();
     if (unused.empty()) return;
     throw Error(concat("the loss of step ", position_.step, " does not depend on the parameter",
@@ -159,8 +177,8 @@ void Runner::compute_gradients(ParameterUpdate& update, bool last) {
     const Tensor scale = scaler_ ? scaler_->scale() : Tensor();
     terms_.clear();
     if (batch_.size > 0) {
-        forward_.run_model(batch_);
-        terms_ = forward_.loss_terms(batch_, window_.samples);
+        forward_.run_model(batch_, Phase::train);
+        terms_ = forward_.loss_terms(batch_, window_.dealt);
     }
     if (keeps_terms_apart() || (modules_.loss && modules_.loss->follows_values())) add_to_window();
     if (keeps_terms_apart()) {
@@ -194,20 +212,31 @@ void Runner::compute_gradients(ParameterUpdate& update, bool last) {
 /// What each term's gradient starts with, so that the sum over ranks and iterations is the gradient
 /// of the one big batch. Collective when the loss has weights of its own.
 std::vector<double> Runner::term_factors() {
-    const double samples = double(window_.samples);
+    std::vector<double> weights(forward_.term_count(), 0);
+    if (forward_.has_own_weights()) {
+        for (size_t i = 0; i < terms_.size(); ++i)
+            if (terms_[i].weight) weights[i] = terms_[i].weight->item<double>();
+        sum_weights(weights);
+    }
     std::vector<double> factors;
-    for (const LossTerm& term : terms_)
-        factors.push_back(term.scale * (term.is_mean ? double(batch_.size) : 1.0) / samples);
-    if (!forward_.has_own_weights()) return factors;
-
-    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
-    auto* sums = weights.mutable_data_ptr<double>();
-    for (size_t i = 0; i < terms_.size(); ++i)
-        sums[i] = terms_[i].weight ? terms_[i].weight->item<double>() : double(batch_.size);
-    if (job_.world_size() > 1) job_.all_reduce_sum(weights);
-    for (size_t i = 0; i < terms_.size(); ++i)
-        if (terms_[i].weight) factors[i] = sums[i] == 0 ? 0 : terms_[i].scale / sums[i];
+    for (size_t i = 0; i < terms_.size(); ++i) {
+        const LossTerm& term = terms_[i];
+        const double weight = term.weight ? weights[i] : double(window_.samples);
+        const double size = term.is_mean ? double(batch_.size) : 1.0;
+        factors.push_back(weight == 0 ? 0 : term.scale * size / weight);
+    }
     return factors;
+}
+
+/// Sums weights over the ranks. Collective: the number of samples is learned with them.
+void Runner::sum_weights(std::vector<double>& weights) {
+    weights.push_back(double(window_samples_));
+    if (job_.world_size() > 1) {
+        Tensor sums = at::from_blob(weights.data(), {int64_t(weights.size())}, at::kDouble);
+        job_.all_reduce_sum(sums);
+    }
+    window_.samples = std::llround(weights.back());
+    weights.pop_back();
 }
 
 /// Keeps each term's sum and weight of this iteration.
@@ -226,18 +255,17 @@ void Runner::add_to_window() {
         window_weights_[i] = window_weights_[i].defined() ? window_weights_[i] + weight : weight;
         term_scales_[i] = term.scale;
     }
-    window_samples_ += batch_.size;
 }
 
 /// Each term's scale over its weight in the whole window. Collective.
 std::vector<double> Runner::window_factors() {
-    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
-    auto* sums = weights.mutable_data_ptr<double>();
-    for (size_t i = 0; i < window_weights_.size(); ++i) sums[i] = window_weights_[i].item<double>();
-    if (job_.world_size() > 1) job_.all_reduce_sum(weights);
+    std::vector<double> weights(forward_.term_count(), 0);
+    for (size_t i = 0; i < window_weights_.size(); ++i)
+        weights[i] = window_weights_[i].item<double>();
+    sum_weights(weights);
     std::vector<double> factors;
-    for (size_t i = 0; i < forward_.term_count(); ++i)
-        factors.push_back(sums[i] == 0 ? 0 : term_scales_[i] / sums[i]);
+    for (size_t i = 0; i < weights.size(); ++i)
+        factors.push_back(weights[i] == 0 ? 0 : term_scales_[i] / weights[i]);
     return factors;
 }
 
