@@ -192,8 +192,10 @@ Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef shape, at:
     BatchField& field = batch.fields[name];
     if (!std::holds_alternative<Tensor>(field)) field = Tensor();
     Tensor& tensor = std::get<Tensor>(field);
-    const bool reusable = tensor.defined() && tensor.use_count() == 1 && tensor.sizes() == shape &&
-                          tensor.scalar_type() == dtype && tensor.storage().use_count() == 1;
+    // Memory of a device is not what a loader writes to.
+    const bool reusable = tensor.defined() && tensor.is_cpu() && tensor.use_count() == 1 &&
+                          tensor.sizes() == shape && tensor.scalar_type() == dtype &&
+                          tensor.storage().use_count() == 1;
     if (reusable) return tensor;
     if (channels_last && shape.size() == 4) {
         const int64_t n = shape[0], c = shape[1], h = shape[2], w = shape[3];

@@ -20,6 +20,7 @@ struct BatchPlan {
     struct Slice {
         int64_t begin = 0, end = 0;  // positions in the epoch's order
         int64_t global_size = 0;
+        int64_t global_begin = 0;  // of the global batch; evaluation: begin
         int64_t size() const { return end - begin; }
     };
 
@@ -32,15 +33,19 @@ struct BatchPlan {
     int64_t iterations() const {
         return evaluation ? (batches() + world_size - 1) / world_size : batches();
     }
+    /// The batch of this rank's iteration `iteration`, counted in the epoch over the whole job.
+    int64_t batch_number(int64_t iteration) const {
+        return evaluation ? iteration * world_size + rank : iteration;
+    }
     /// What this rank takes in iteration `iteration` of an epoch.
     Slice slice(int64_t iteration) const {
-        const int64_t batch = evaluation ? iteration * world_size + rank : iteration;
+        const int64_t batch = batch_number(iteration);
         if (batch >= batches()) return {};
         const int64_t begin = batch * batch_size;
         const int64_t end = begin + batch_size < samples ? begin + batch_size : samples;
-        if (evaluation) return {begin, end, end - begin};
+        if (evaluation) return {begin, end, end - begin, begin};
         const int64_t m = end - begin;
-        return {begin + m * rank / world_size, begin + m * (rank + 1) / world_size, m};
+        return {begin + m * rank / world_size, begin + m * (rank + 1) / world_size, m, begin};
     }
     /// Samples that all ranks together have taken after `iterations` iterations of an epoch.
     int64_t samples_after(int64_t iterations) const {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ailab/dataset.hpp"
+#include "image_cache.hpp"
 #include "plugin/plugin_host.hpp"
 
 namespace ailab {
@@ -110,11 +111,26 @@ void ImageReader::Options::visit(OptionVisitor& v) {
     v.option("color", color, "what pixels are turned into", one_of({"rgb", "gray", "unchanged"}));
     v.option("exif_orientation", exif_orientation, "turn the image as its EXIF data say");
     v.option("max_pixels", max_pixels, "larger images are broken", at_least(1));
+    v.option("cache_gb", cache_gb,
+             "decoded images are kept in so much memory (GB) of each rank, or of the cache_file",
+             at_least(0));
+    v.option("cache_file", cache_file,
+             "a file that all ranks of a host, and later runs, keep decoded images in: on a local "
+             "disk, or in /dev/shm");
+    v.rule([this] {
+        return !cache_file.empty() && cache_gb == 0
+                   ? "cache_file is given and cache_gb is 0; say how large it may become"
+                   : "";
+    });
 }
 
 struct ImageReader::State {
     DecodeOptions options;
     std::vector<Format> formats;
+    std::shared_ptr<ImageCache> cache;  // or none
+
+    ImagePtr decode(EncodedImage encoded, bool tolerate_truncation) const;
+    ImagePtr keep(EncodedImage encoded, bool tolerate_truncation, const ImageKey& key) const;
 };
 
 ImageReader::ImageReader(const Options& options) {
@@ -123,6 +139,7 @@ ImageReader::ImageReader(const Options& options) {
     state->options.exif_orientation = options.exif_orientation;
     state->options.max_pixels = options.max_pixels;
     state->formats = all_formats();
+    if (options.cache_gb > 0) state->cache = ImageCache::open(options.cache_file, options.cache_gb);
     state_ = std::move(state);
 }
 
@@ -135,19 +152,42 @@ ImageReader::ImageReader(ImageMode mode)
       }()) {}
 
 ImagePtr ImageReader::open(const std::string& path, const SampleContext& context) const {
-    return open(read_file(path), context);
+    if (!state_->cache) return open(read_file(path), context);
+    const ImageKey key = image_key(path, state_->options);
+    if (at::Tensor pixels = state_->cache->find(key); pixels.defined())
+        return image_of(std::move(pixels));
+    return state_->keep(read_file(path), context.tolerant, key);
 }
 
 ImagePtr ImageReader::open(EncodedImage encoded, const SampleContext& context) const {
+    return state_->decode(std::move(encoded), context.tolerant);
+}
+
+/// An image that goes to the cache, unless it is damaged.
+ImagePtr ImageReader::State::keep(EncodedImage encoded, bool tolerate_truncation,
+                                  const ImageKey& key) const {
+    ImagePtr image = decode(encoded, tolerate_truncation);
+    ImagePtr strict = image;
+    if (tolerate_truncation) {
+        try {
+            strict = decode(std::move(encoded), false);
+        } catch (const BrokenSample&) {
+            return image;
+        }
+    }
+    return image_to_keep(std::move(image), std::move(strict), key, cache);
+}
+
+ImagePtr ImageReader::State::decode(EncodedImage encoded, bool tolerate_truncation) const {
     const StageTimer timer(LoadStage::decode);
     constexpr size_t head_size = 32;
     const auto head = encoded.bytes.first(std::min(encoded.bytes.size(), head_size));
-    DecodeOptions options = state_->options;
-    options.tolerate_truncation = context.tolerant;
+    DecodeOptions wanted = options;
+    wanted.tolerate_truncation = tolerate_truncation;
     std::vector<std::string> names;
-    for (const Format& format : state_->formats) {
+    for (const Format& format : formats) {
         if (format.decoder->recognises(head))
-            return format.decoder->open(std::move(encoded), options);
+            return format.decoder->open(std::move(encoded), wanted);
         names.push_back(format.name);
     }
     throw BrokenSample(concat(encoded.name, " is no image of a known format; there are: ",

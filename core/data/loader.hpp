@@ -1,30 +1,15 @@
 #pragma once
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "ailab/dataset.hpp"
-#include "ailab/sampler.hpp"
-#include "ailab/transform.hpp"
-#include "batch_plan.hpp"
+#include "loader_options.hpp"
+#include "loading.hpp"
+#include "sample_faults.hpp"
 
 namespace ailab {
 
-struct LoaderOptions {
-    std::shared_ptr<const Dataset> dataset;
-    std::shared_ptr<const Sampler> sampler;
-    std::vector<std::shared_ptr<const Transform>> transforms;
-    BatchPlan plan;
-    SampleContext context;  // its epoch is set by the loader
-    int workers = 1;        // threads, at least 1
-    int prefetch = 2;       // batches made ready ahead; small whole batches: more, see loader.cpp
-    bool channels_last = false;
-    at::ScalarType dtype = at::kFloat;  // of floating-point fields
-    std::string name;                   // "data.train": for messages
-};
-
 /// Deals batches in order, made ahead by threads. An endless stream over epochs: the next epoch's
 /// first batches are made while the present one ends. The threads start with the first next().
+/// Main thread.
 class Loader {
   public:
     explicit Loader(LoaderOptions options);
@@ -33,15 +18,23 @@ class Loader {
     /// The stream goes on from here. Before the first next().
     void seek(int64_t epoch, int64_t iteration);
 
-    /// The next batch of this rank. Rethrows what making it threw, with the sample named.
+    /// The next batch of this rank. Rethrows what making it threw, with the sample named; throws
+    /// Error when more than max_errors samples of an epoch were left out. The size (and in an
+    /// evaluation global_size) is that of the samples that are there.
     Batch next();
     /// Gives a batch's memory back for reuse. Tensors that somebody still holds are left alone.
     void recycle(Batch batch);
 
+    const LoaderOptions& options() const;
     const BatchPlan& plan() const;
     /// Where the stream stands: of the batch that next() returns next.
     int64_t epoch() const;
     int64_t iteration() const;
+
+    /// What became of the samples of the batches that next() returned since the last call.
+    SampleFaults take_faults();
+    /// What the loader's threads spent on those batches since the last call.
+    StageTimes take_times();
 
   private:
     struct State;

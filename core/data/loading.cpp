@@ -43,7 +43,7 @@ const StageTimes& SampleRecord::times() {
 }
 
 std::vector<std::string> SampleRecord::take_damage() {
-    return std::exchange(damage_, {});
+    return present ? std::exchange(present->damage_, {}) : std::vector<std::string>();
 }
 
 }  // namespace ailab

@@ -31,8 +31,8 @@ class SampleRecord {
 
     /// Ends the present stage's time first.
     const StageTimes& times();
-    /// What report_damage() was told since the last call.
-    std::vector<std::string> take_damage();
+    /// What report_damage() was told on this thread since the last call.
+    static std::vector<std::string> take_damage();
 
   private:
     friend class StageTimer;

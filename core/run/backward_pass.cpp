@@ -2,22 +2,21 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "error_context.hpp"
 #include "loss_terms.hpp"
 
 namespace ailab {
 
-BackwardPass::BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm)
-    : forward_(forward), loss_(loss), comm_(comm) {}
+BackwardPass::BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, StepWindow& window)
+    : forward_(forward), loss_(loss), comm_(comm), window_(window) {}
 
-void BackwardPass::begin(int64_t iterations, int64_t samples) {
-    iterations_ = iterations;
-    samples_ = samples;
+void BackwardPass::begin() {
     gradients_.begin();
     sums_.clear();
     weights_.clear();
     scales_.assign(forward_.term_count(), 1);
-    own_samples_ = 0;
 }
 
 void BackwardPass::run(Batch& batch, ParameterUpdate& update, bool last, const Tensor& scale) {
@@ -25,8 +24,8 @@ void BackwardPass::run(Batch& batch, ParameterUpdate& update, bool last, const T
     factors_.clear();
     batch_size_ = batch.size;
     if (batch.size > 0) {
-        forward_.run_model(batch);
-        terms_ = forward_.loss_terms(batch, samples_);
+        forward_.run_model(batch, Phase::train);
+        terms_ = forward_.loss_terms(batch, window_.dealt);
     }
     if (keeps_apart() || loss_follows()) add_to_sums();
     if (keeps_apart()) {
@@ -59,21 +58,32 @@ void BackwardPass::backward(ParameterUpdate& update, bool last, const Tensor& sc
 }
 
 /// What each term's gradient starts with. Collective when the loss has weights of its own.
-std::vector<double> BackwardPass::iteration_factors() const {
+std::vector<double> BackwardPass::iteration_factors() {
+    std::vector<double> weights(forward_.term_count(), 0);
+    if (forward_.has_own_weights()) {
+        for (size_t i = 0; i < terms_.size(); ++i)
+            if (terms_[i].weight) weights[i] = terms_[i].weight->item<double>();
+        sum_weights(weights);
+    }
     std::vector<double> factors;
-    for (const LossTerm& term : terms_)
-        factors.push_back(term.scale * (term.is_mean ? double(batch_size_) : 1.0) /
-                          double(samples_));
-    if (!forward_.has_own_weights()) return factors;
-
-    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
-    auto* sums = weights.mutable_data_ptr<double>();
-    for (size_t i = 0; i < terms_.size(); ++i)
-        sums[i] = terms_[i].weight ? terms_[i].weight->item<double>() : double(batch_size_);
-    if (comm_.world_size() > 1) comm_.all_reduce_sum(weights);
-    for (size_t i = 0; i < terms_.size(); ++i)
-        if (terms_[i].weight) factors[i] = sums[i] == 0 ? 0 : terms_[i].scale / sums[i];
+    for (size_t i = 0; i < terms_.size(); ++i) {
+        const LossTerm& term = terms_[i];
+        const double weight = term.weight ? weights[i] : double(window_.samples);
+        const double size = term.is_mean ? double(batch_size_) : 1.0;
+        factors.push_back(weight == 0 ? 0 : term.scale * size / weight);
+    }
     return factors;
+}
+
+/// Sums weights over the ranks. Collective: the number of samples is learned with them.
+void BackwardPass::sum_weights(std::vector<double>& weights) {
+    weights.push_back(double(window_.own));
+    if (comm_.world_size() > 1) {
+        Tensor sums = at::from_blob(weights.data(), {int64_t(weights.size())}, at::kDouble);
+        comm_.all_reduce_sum(sums);
+    }
+    window_.samples = std::llround(weights.back());
+    weights.pop_back();
 }
 
 /// Keeps each term's sum and weight of this iteration.
@@ -92,18 +102,16 @@ void BackwardPass::add_to_sums() {
         weights_[i] = weights_[i].defined() ? weights_[i] + weight : weight;
         scales_[i] = term.scale;
     }
-    own_samples_ += batch_size_;
 }
 
 /// Each term's scale over its weight in the whole step. Collective.
-std::vector<double> BackwardPass::step_factors() const {
-    Tensor weights = at::zeros({int64_t(forward_.term_count())}, at::kDouble);
-    auto* sums = weights.mutable_data_ptr<double>();
-    for (size_t i = 0; i < weights_.size(); ++i) sums[i] = weights_[i].item<double>();
-    if (comm_.world_size() > 1) comm_.all_reduce_sum(weights);
+std::vector<double> BackwardPass::step_factors() {
+    std::vector<double> weights(forward_.term_count(), 0);
+    for (size_t i = 0; i < weights_.size(); ++i) weights[i] = weights_[i].item<double>();
+    sum_weights(weights);
     std::vector<double> factors;
-    for (size_t i = 0; i < forward_.term_count(); ++i)
-        factors.push_back(sums[i] == 0 ? 0 : scales_[i] / sums[i]);
+    for (size_t i = 0; i < weights.size(); ++i)
+        factors.push_back(weights[i] == 0 ? 0 : scales_[i] / weights[i]);
     return factors;
 }
 
@@ -112,12 +120,12 @@ void BackwardPass::record(Run& run) const {
     if (factors_.empty()) return;
     const at::NoGradGuard no_grad;
     const bool apart = keeps_apart();
-    const double samples = double(apart ? own_samples_ : batch_size_);
+    const double samples = double(apart ? window_.own : batch_size_);
     const size_t count = apart ? sums_.size() : terms_.size();
     if (samples == 0 || count == 0) return;
     if (!apart && count == 1 && terms_[0].is_mean && terms_[0].scale == 1)
         return run.record("loss", terms_[0].sum, samples);
-    const double to_mean = double(samples_) / samples;
+    const double to_mean = double(window_.samples) / samples;
     Tensor total;
     for (size_t i = 0; i < count; ++i) {
         const Tensor sum = apart ? sums_[i] : terms_[i].sum.detach();

@@ -6,6 +6,7 @@
 #include "ailab/run.hpp"
 #include "forward_pass.hpp"
 #include "parameter_update.hpp"
+#include "step_window.hpp"
 #include "term_gradients.hpp"
 
 namespace ailab {
@@ -14,11 +15,12 @@ namespace ailab {
 /// ranks and accumulated iterations is the gradient of the one big batch. Main thread.
 class BackwardPass {
   public:
-    /// `loss` may be null.
-    BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm);
+    /// `loss` may be null. `window` is that of the present step: its `samples` are set when the
+    /// ranks tell each other how many they have.
+    BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, StepWindow& window);
 
-    /// Before a step of so many iterations and, over them and all ranks, samples.
-    void begin(int64_t iterations, int64_t samples);
+    /// Before a step.
+    void begin();
     /// Forward and backward of one iteration, `last` of the step, the gradients times `scale` if
     /// that is defined. Collective when the loss has weights of its own.
     void run(Batch& batch, ParameterUpdate& update, bool last, const Tensor& scale);
@@ -37,25 +39,24 @@ class BackwardPass {
   private:
     /// Terms with weights of their own can be divided only when all iterations of the step are
     /// seen.
-    bool keeps_apart() const { return forward_.has_own_weights() && iterations_ > 1; }
+    bool keeps_apart() const { return forward_.has_own_weights() && window_.iterations() > 1; }
     bool loss_follows() const { return loss_ && loss_->follows_values(); }
     void add_to_sums();
-    std::vector<double> iteration_factors() const;
-    std::vector<double> step_factors() const;
+    std::vector<double> iteration_factors();
+    std::vector<double> step_factors();
+    void sum_weights(std::vector<double>& weights);
     void backward(ParameterUpdate& update, bool last, const Tensor& scale);
 
     const ForwardPass& forward_;
     Loss* const loss_;
     Comm& comm_;
+    StepWindow& window_;
 
     // Of the step.
-    int64_t iterations_ = 1;
-    int64_t samples_ = 1;  // over all ranks
     TermGradients gradients_;
     std::vector<Tensor> sums_;     // of each term, over this rank's samples
     std::vector<Tensor> weights_;  // of each term
     std::vector<double> scales_;
-    int64_t own_samples_ = 0;
 
     // Of the present iteration.
     int64_t batch_size_ = 0;  // on this rank

@@ -12,15 +12,15 @@ std::string short_message(const std::exception& error) {
     return error.what();
 }
 
-void rethrow_with(const std::string& where) {
+void rethrow_with(const std::string& where, const std::string& hint) {
     try {
         throw;
     } catch (const ConfigError&) {
         throw;
     } catch (const std::exception& error) {
-        throw Error(concat(where, ": ", short_message(error)));
+        throw Error(concat(where, ": ", short_message(error), hint));
     } catch (...) {
-        throw Error(concat(where, ": an exception of unknown type"));
+        throw Error(concat(where, ": an exception of unknown type", hint));
     }
 }
 

@@ -34,14 +34,30 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
     own_weights_ = loss_->has_own_weights();
 }
 
-void ForwardPass::run_model(Batch& batch) const {
+namespace {
+
+/// What is likely to be wrong when a model throws that was given bytes, or "".
+std::string hint_for(const Batch& inputs, Phase phase) {
+    for (const auto& [name, field] : inputs.fields) {
+        const auto* tensor = std::get_if<Tensor>(&field);
+        if (tensor && tensor->defined() && tensor->scalar_type() == at::kByte)
+            return concat("; ", name, " is uint8: end data.", phase_name(phase),
+                          ".transforms with Normalize or ToTensor");
+    }
+    return "";
+}
+
+}  // namespace
+
+void ForwardPass::run_model(Batch& batch, Phase phase) const {
     Batch returned;
+    Batch inputs;
     try {
+        inputs = bind_inputs(batch, model_inputs_, model_binding_, model_label_);
         const AutocastScope scope = autocast();
-        returned =
-            model_.forward_batch(bind_inputs(batch, model_inputs_, model_binding_, model_label_));
+        returned = model_.forward_batch(inputs);
     } catch (...) {
-        rethrow_with(model_label_);
+        rethrow_with(model_label_, hint_for(inputs, phase));
     }
     for (size_t i = 0; i < outputs_.size(); ++i) {
         const auto found = returned.fields.find(outputs_[i]);

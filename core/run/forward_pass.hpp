@@ -4,6 +4,7 @@
 
 #include "ailab/loss.hpp"
 #include "ailab/model.hpp"
+#include "ailab/run.hpp"
 #include "autocast.hpp"
 #include "schema/run_config.hpp"
 
@@ -21,8 +22,8 @@ class ForwardPass {
     ForwardPass(const RunConfig& config, Model& model, Loss* loss,
                 const std::optional<AutocastPlan>& autocast, c10::DeviceType device);
 
-    /// Runs the model and joins its outputs into the batch.
-    void run_model(Batch& batch) const;
+    /// Runs the model and joins its outputs into the batch, which is one of `phase`.
+    void run_model(Batch& batch, Phase phase) const;
     bool has_loss() const { return loss_ != nullptr; }
     /// The loss of a batch that has the outputs. `samples` is the number of samples, over all
     /// ranks, that make one step together.

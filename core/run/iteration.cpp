@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "error_context.hpp"
 #include "host/threads.hpp"
@@ -13,7 +14,12 @@ namespace ailab {
 void Runner::take_batch(PhaseData& data) {
     const auto begin = Clock::now();
     batch_ = data.loader->next();
-    data_seconds_ += seconds(Clock::now() - begin);
+    const double waited = seconds(Clock::now() - begin);
+    const StageTimes times = data.loader->take_times();
+    data_seconds_ += waited;
+    stage_times_.add(times);
+    loading_.waiting += waited;
+    loading_.stages.add(times);
     dealt_fields_.clear();
     for (const auto& entry : batch_.fields) dealt_fields_.push_back(entry.first);
     progress_.samples = data.loader->plan().samples_after(progress_.iter + 1);
@@ -44,6 +50,14 @@ void Runner::place_on_device(Batch& batch) {
 
 // ---- training
 
+/// Of the present batch. Collective where broken samples are left out.
+bool Runner::every_rank_has_samples(const PhaseData& data) {
+    if (!data.loader->options().may_skip()) return batch_.global_size >= job_.world_size();
+    Tensor least = at::full({1}, batch_.size, at::kLong);
+    job_.all_reduce_min(least);
+    return least.item<int64_t>() > 0;
+}
+
 void Runner::train_iteration() {
     PhaseData& data = modules_.data.at(Phase::train);
     beat();
@@ -52,7 +66,8 @@ void Runner::train_iteration() {
     take_batch(data);
     call(&Hook::before_train_iter, "before_train_iter");
     seed_step();
-    if (sync_batch_norm_) sync_batch_norm_->set_active(batch_.global_size >= job_.world_size());
+    window_.own += batch_.size;
+    if (sync_batch_norm_) sync_batch_norm_->set_active(every_rank_has_samples(data));
     modules_.model->owns_step() ? own_step() : shared_step();
     progress_.stepped = progress_.iter + 1 == window_.end;
     position_.step += progress_.stepped;
@@ -63,8 +78,10 @@ void Runner::train_iteration() {
     train_samples_ += batch_.global_size;
     if (seconds_to_first_step_ == 0) seconds_to_first_step_ = seconds_since_process_start();
     const auto now = Clock::now();
-    iteration_seconds_ += seconds(now - last_timing_);
-    last_timing_ = now;
+    const double took = seconds(now - std::exchange(last_timing_, now));
+    iteration_seconds_ += took;
+    loading_.running += took;
+    ++loading_.iterations;
     ++timed_iterations_;
     call(&Hook::after_train_iter, "after_train_iter");
     return_batch(data);
@@ -85,7 +102,7 @@ void Runner::evaluate_iteration(Meters& sums) {
     take_batch(data);
     call(val ? &Hook::before_val_iter : &Hook::before_test_iter, "before iteration");
     if (batch_.size > 0) {
-        forward_.run_model(batch_);
+        forward_.run_model(batch_, progress_.phase);
         if (forward_.has_loss()) {
             for (const LossTerm& term : forward_.loss_terms(batch_, batch_.size)) {
                 const TermValue value = value_of(term, batch_.size);

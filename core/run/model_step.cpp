@@ -54,7 +54,7 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
     const Batch& batch = runner_.batch_;
     update.begin();
     const double local = normaliser.value_or(double(batch.size));
-    const double global = normaliser ? global_sum(local) : double(batch.global_size);
+    const double global = normaliser ? global_sum(local) : double(runner_.window_.samples);
     const Tensor scale = runner_.scaler_ ? runner_.scaler_->scale() : Tensor();
     if (batch.size > 0) {
         const Tensor mean = [&] {
@@ -66,7 +66,7 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
         update.backward({mean}, {global == 0 ? 0 : local / global}, /*last=*/true, scale);
     }
     runner_.call(&Hook::after_backward, "after_backward");
-    runner_.note_requests(update.reduce(runner_.own_requests()));
+    runner_.reduce_gradients(update, 0, /*by_samples=*/!normaliser);
     runner_.check_unused(update);
     runner_.finish_step(update, [&] {
         update.optimizer().step({}, scale.defined() ? runner_.scaler_->found_inf() : Tensor());

@@ -70,6 +70,32 @@ BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job
     return plan;
 }
 
+/// Transforms of samples come first, then at most one of whole batches: what it mixes at the edges
+/// of a rank's share are samples that no other has mixed.
+void set_transforms(LoaderOptions& options, const ModuleConfig& dataset) {
+    const auto transforms = make_transforms(*options.dataset, dataset);
+    for (size_t i = 0; i < transforms.size(); ++i) {
+        const Place& place = dataset.transforms ? dataset.transforms->at(i).place : dataset.place;
+        if (options.batch_transform)
+            throw ConfigError(
+                {{place, transforms[i]->by_batch()
+                             ? "a second transform of whole batches; there can be one"
+                             : "this transform changes samples and stands behind one that changes "
+                               "whole batches; move it before that"}});
+        if (transforms[i]->by_batch())
+            options.batch_transform = transforms[i];
+        else
+            options.transforms.push_back(transforms[i]);
+    }
+}
+
+void set_error_policy(LoaderOptions& options, const PhaseConfig& config) {
+    const bool train = config.phase == Phase::train;
+    options.skip_broken = config.loader.on_error.value_or(train ? "skip" : "fail") == "skip";
+    options.max_errors =
+        config.loader.max_errors.value_or(std::max<int64_t>(10, options.plan.samples / 10));
+}
+
 PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool channels_last,
                     std::vector<std::string>& notes) {
     PhaseData data;
@@ -81,7 +107,7 @@ PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool cha
     options.dataset = data.dataset;
     const std::optional<int64_t>& overfit = input.config.overfit_batches;
     options.sampler = make_sampler(config, overfit && config.phase != Phase::test);
-    options.transforms = make_transforms(*data.dataset, config.dataset.config);
+    set_transforms(options, config.dataset.config);
     options.plan = plan_batches(config, input.global_batch_size, input.job,
                                 options.sampler->size(*data.dataset));
     if (overfit && config.phase != Phase::test)
@@ -91,10 +117,11 @@ PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool cha
             {{config.dataset.config.place,
               concat(name, " has ", options.plan.samples, " samples, fewer than a batch of ",
                      options.plan.batch_size, ", and drop_last leaves none")}});
+    set_error_policy(options, config);
     options.context.seed = input.config.seed;
     options.context.train = config.phase == Phase::train;
     // Whole batches are made by one thread; samples are made by as many as the cores allow.
-    const bool whole = data.dataset->has_batches() && options.transforms.empty();
+    const bool whole = options.whole_batches();
     const int64_t wanted = config.loader.num_workers;
     options.workers = whole ? 1 : int(wanted > 0 ? wanted : input.threads.loader);
     if (whole && wanted > 1)

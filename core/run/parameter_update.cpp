@@ -15,7 +15,7 @@ ParameterUpdate::ParameterUpdate(std::shared_ptr<Optimizer> optimizer,
 }
 
 void ParameterUpdate::begin() {
-    if (reducer_) reducer_->begin();
+    reducer_ ? reducer_->begin() : drop_gradients();
 }
 
 void ParameterUpdate::backward(const std::vector<Tensor>& roots, const std::vector<double>& factors,

@@ -16,7 +16,8 @@ class ParameterUpdate {
     ParameterUpdate(std::shared_ptr<Optimizer> optimizer, std::vector<NamedParameter> parameters,
                     std::vector<ParamGroup> groups, Job& job, const StepPlan& plan);
 
-    /// Before a step's first forward pass.
+    /// Before a step's first forward pass, and before another evaluation of the whole step: what
+    /// gradients there are go.
     void begin();
     /// Backward from scalars, each with its factor, and times `scale` if that is defined. `last`:
     /// of the step's backward passes, so that gradients are reduced as they are complete.

@@ -20,8 +20,9 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       run_dir_(std::move(run_dir)),
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
-      backward_(forward_, modules.loss.get(), job),
-      checkpoint_folder_(run_dir_ + "/checkpoints") {
+      backward_(forward_, modules.loss.get(), job, window_),
+      checkpoint_folder_(run_dir_ + "/checkpoints"),
+      sample_report_(job, run_dir_) {
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
     if (modules.step.sync_batch_norm && job.world_size() > 1)
@@ -115,8 +116,17 @@ void Runner::record(const std::string& name, const Tensor& mean, double weight) 
 
 Timing Runner::timing() {
     const double n = double(std::max<int64_t>(1, timed_iterations_));
-    const Timing mean{iteration_seconds_ / n, data_seconds_ / n};
+    const auto mean_of = [&](LoadStage stage) { return stage_times_.seconds(stage) / n; };
+    Timing mean;
+    mean.iteration = iteration_seconds_ / n;
+    mean.data = data_seconds_ / n;
+    mean.read = mean_of(LoadStage::read);
+    mean.decode = mean_of(LoadStage::decode);
+    mean.transform = mean_of(LoadStage::transform);
+    if (const auto data = modules_.data.find(progress_.phase); data != modules_.data.end())
+        mean.loader_threads = data->second.loader->options().workers;
     iteration_seconds_ = data_seconds_ = 0;
+    stage_times_ = {};
     timed_iterations_ = 0;
     return mean;
 }

@@ -8,10 +8,13 @@
 #include "dist/signals.hpp"
 #include "forward_pass.hpp"
 #include "host/clock.hpp"
+#include "loading_advice.hpp"
 #include "loss_scaler.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
 #include "resume.hpp"
+#include "sample_report.hpp"
+#include "step_window.hpp"
 #include "sync_batch_norm.hpp"
 
 namespace ailab {
@@ -32,12 +35,6 @@ struct Position {
 inline int64_t steps_of(int64_t iterations, int64_t accumulate) {
     return (iterations + accumulate - 1) / accumulate;
 }
-
-/// The iterations of a training phase that make one optimizer step.
-struct StepWindow {
-    int64_t begin = 0, end = 0;
-    int64_t samples = 0;  // over all ranks
-};
 
 /// Runs the workflow: phases, the training step, hooks. Main thread.
 class Runner final : public Run {
@@ -118,6 +115,7 @@ class Runner final : public Run {
     void checkpoint_for_request();
 
     // step.cpp
+    double reduce_gradients(ParameterUpdate& update, double share, bool by_samples);
     void begin_window(const PhaseData& data);
     void shared_step();
     void closure_step(ParameterUpdate& update);
@@ -142,6 +140,7 @@ class Runner final : public Run {
     void train_iteration();
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
+    bool every_rank_has_samples(const PhaseData& data);
     void return_batch(PhaseData& data);
     void broadcast_buffers();
 
@@ -190,6 +189,9 @@ class Runner final : public Run {
 
     Clock::time_point last_timing_;
     double data_seconds_ = 0;
+    StageTimes stage_times_;
+    LoadingShare loading_;  // of the present training phase
+    SampleReport sample_report_;
     double iteration_seconds_ = 0;
     int64_t timed_iterations_ = 0;
     double seconds_to_first_step_ = 0;

@@ -1,6 +1,9 @@
 // The training step: forward, loss, backward, accumulate, reduce, clip, step.
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <utility>
+
 #include "ailab/log.hpp"
 #include "ailab/random.hpp"
 #include "error_context.hpp"
@@ -25,11 +28,12 @@ void Runner::begin_window(const PhaseData& data) {
     const BatchPlan& plan = loader.plan();
     window_.begin = progress_.iter;
     window_.end = std::min(window_.begin + config_.accumulative_counts, progress_.iters);
-    window_.samples = 0;
+    window_.dealt = 0;
     for (int64_t i = 0; i < window_.end - window_.begin; ++i)
-        window_.samples += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
-    window_.samples = std::max<int64_t>(1, window_.samples);
-    backward_.begin(window_.end - window_.begin, window_.samples);
+        window_.dealt += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
+    window_.samples = window_.dealt = std::max<int64_t>(1, window_.dealt);
+    window_.own = 0;
+    backward_.begin();
 }
 
 void Runner::own_step() {
@@ -49,11 +53,31 @@ void Runner::shared_step() {
     compute_gradients(update, last);
     call(&Hook::after_backward, "after_backward");
     if (!last) return;
-    note_requests(update.reduce(own_requests()));
+    reduce_gradients(update, 0, /*by_samples=*/true);
     check_unused(update);
     finish_step(update,
                 [&] { update.optimizer().step({}, scaler_ ? scaler_->found_inf() : Tensor()); });
     backward_.tell_loss();
+}
+
+/// Sums the gradients over the ranks, and with them what signals ask, this rank's share of the
+/// loss, and how many samples there are. Returns the whole loss. `by_samples`: gradients and loss
+/// were divided by the number of samples that was known.
+double Runner::reduce_gradients(ParameterUpdate& update, double share, bool by_samples) {
+    std::vector<double> numbers = own_requests();
+    const size_t requests = numbers.size();
+    numbers.insert(numbers.end(), {double(window_.own), share});
+    const std::vector<double> sums = update.reduce(numbers);
+    note_requests(sums);
+    const double loss = sums[requests + 1];
+    // Which samples were broken is known on their rank alone until now.
+    const int64_t divided_by = std::exchange(window_.samples, std::llround(sums[requests]));
+    if (!by_samples || window_.samples == divided_by || window_.samples == 0) return loss;
+    const at::NoGradGuard no_grad;
+    const double correction = double(divided_by) / double(window_.samples);
+    if (std::vector<Tensor> gradients = gradients_of(update.parameters()); !gradients.empty())
+        at::_foreach_mul_(gradients, correction);
+    return loss * correction;
 }
 
 /// For an optimizer that evaluates the loss several times.
@@ -66,12 +90,7 @@ void Runner::closure_step(ParameterUpdate& update) {
         seed_step();  // the same dropout each time
         compute_gradients(update, /*last=*/true);
         call(&Hook::after_backward, "after_backward");
-        std::vector<double> numbers = own_requests();
-        numbers.push_back(backward_.share());
-        std::vector<double> sums = update.reduce(numbers);
-        const double loss = sums.back();
-        sums.pop_back();
-        note_requests(sums);
+        const double loss = reduce_gradients(update, backward_.share(), /*by_samples=*/true);
         check_unused(update);
         return loss;
     };
@@ -93,7 +112,7 @@ void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& s
     }
     stepping_ = &update;
     grad_norm_ = Tensor();
-    skip_reason_.clear();
+    skip_reason_ = window_.samples == 0 ? "none of its samples can be used" : "";
     call(&Hook::before_step, "before_step");
     clip(update);
     if (skip_reason_.empty()) step();
@@ -135,7 +154,7 @@ void Runner::skip_step(const std::string& reason) {
 }
 
 void Runner::check_unused(const ParameterUpdate& update) {
-    if (modules_.step.find_unused_parameters) return;
+    if (modules_.step.find_unused_parameters || window_.samples == 0) return;
     const std::vector<std::string> unused = update.unused();
     if (unused.empty()) return;
     throw Error(concat("the loss of step ", position_.step, " does not depend on the parameter",

@@ -152,11 +152,16 @@ void Runner::train_epoch(const WorkflowStep& step) {
     call(&Hook::before_train_epoch, "before_train_epoch");
     const auto begin = Clock::now();
     last_timing_ = begin;
+    const int64_t first = progress_.iter;
     while (progress_.iter < iterations && stop_reason_.empty()) {
         train_iteration();
+        if (progress_.iter == first) loading_ = {};  // that one waited for the loader to start
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
+    const Loader& loader = *modules_.data.at(Phase::train).loader;
+    sample_report_.tell(*modules_.data.at(Phase::train).loader, position_.epoch);
+    tell_loading_advice(loading_, loader.options());
     if (stop_signal_ != 0) return;  // the epoch goes on when the run does
     // From here on the epoch is complete, unless the run was stopped in it: a checkpoint that hooks
     // write now resumes behind it. A workflow by iterations counts its rounds as epochs, in run().
@@ -190,6 +195,7 @@ void Runner::evaluate_epoch(Phase phase) {
         evaluate_iteration(sums);
         ++progress_.iter;
     }
+    sample_report_.tell(loader, progress_.epoch);
     if (iterations > 0) --progress_.iter;
     ++position_.repeat;
     double total = 0;

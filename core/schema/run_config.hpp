@@ -28,8 +28,12 @@ struct DataloaderConfig {
     bool drop_last = false;
     std::optional<bool> shuffle;  // unset: true for train, false otherwise
     bool pin_memory = true;
-    bool persistent_workers = true;  // accepted; threads always persist
-    ModuleSpec<Sampler> sampler;     // unset: DefaultSampler
+    bool persistent_workers = true;       // accepted; threads always persist
+    ModuleSpec<Sampler> sampler;          // unset: DefaultSampler
+    std::optional<std::string> on_error;  // skip or fail; unset: skip for train, fail otherwise
+    /// Broken samples of an epoch that are left out before the run ends; unset: a tenth of the
+    /// samples, at least 10.
+    std::optional<int64_t> max_errors;
 };
 
 struct DataConfig {

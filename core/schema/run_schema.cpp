@@ -47,6 +47,14 @@ void visit_section(OptionVisitor& v, DataloaderConfig& loader) {
     v.option("pin_memory", loader.pin_memory, "batches in memory that a GPU copies from fast");
     v.option("persistent_workers", loader.persistent_workers, "accepted; threads always persist");
     v.option("sampler", loader.sampler, "deals the order of samples");
+    v.option("on_error", loader.on_error,
+             "a sample that cannot be read is left out (skip) or ends the run (fail); skip for "
+             "training, fail otherwise, if not given",
+             one_of({"skip", "fail"}));
+    v.option("max_errors", loader.max_errors,
+             "the run ends when more samples of an epoch are left out; a tenth of the samples, at "
+             "least 10, if not given",
+             at_least(0));
     v.rule([&loader] {
         return loader.batch_size && loader.global_batch_size
                    ? std::string(

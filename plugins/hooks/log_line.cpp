@@ -60,6 +60,9 @@ std::string json_line(const LogRecord& record) {
     for (const auto& [name, value] : record.lr) line.add(name, value);
     line.add("time", record.time);
     if (record.data_time >= 0) line.add("data_time", record.data_time);
+    if (record.read_time > 0) line.add("read_time", record.read_time);
+    if (record.decode_time > 0) line.add("decode_time", record.decode_time);
+    if (record.transform_time > 0) line.add("transform_time", record.transform_time);
     line.add("memory", record.memory);
     for (const NamedValues* values : {&record.values, &record.items})
         for (const auto& [name, value] : *values) line.add(name, value);

@@ -23,9 +23,11 @@ struct LogRecord {
     double eta = -1;        // seconds; below 0: not told
     double time = 0;        // seconds an iteration
     double data_time = -1;  // below 0: not told
-    int64_t memory = 0;     // MiB
-    NamedValues values;     // losses, metrics
-    NamedValues items;      // of `log_items`
+    // What the loader's threads spent on a batch; 0: not told. In the JSON lines alone.
+    double read_time = 0, decode_time = 0, transform_time = 0;
+    int64_t memory = 0;  // MiB
+    NamedValues values;  // losses, metrics
+    NamedValues items;   // of `log_items`
 };
 
 /// MMEngine's line: "Epoch(train) [1][100/469]  lr: 1.0000e-03  eta: 0:01:23  time: 0.0141  …".

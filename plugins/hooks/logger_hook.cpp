@@ -168,6 +168,9 @@ class LoggerHook final : public Hook {
         const Timing timing = run.timing();
         record.time = timing.iteration;
         record.data_time = timing.data;
+        record.read_time = timing.read;
+        record.decode_time = timing.decode;
+        record.transform_time = timing.transform;
         add_time(timing.iteration);
         unlogged_ = 0;
         const Progress& progress = run.progress();

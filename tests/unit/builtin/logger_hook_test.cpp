@@ -116,6 +116,25 @@ TEST_F(LoggerHookTest, WritesMMEnginesLines) {
     EXPECT_EQ(log[4].substr(0, 39), "- ailab - INFO - Epoch(train) [2][2/5] ");
 }
 
+TEST_F(LoggerHookTest, WhatTheLoaderSpentIsInTheJsonLinesAlone) {
+    struct LoadingRun : FakeRun {
+        using FakeRun::FakeRun;
+        Timing timing() override {
+            return {.iteration = 0.02, .data = 0.01, .read = 0.25, .decode = 0.5, .transform = 0};
+        }
+    };
+    const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 5})");
+    run_ranks(1, [&](ThreadComm& comm) {
+        LoadingRun run(comm, folder_);
+        run_through(*hook, run);
+    });
+    const json line = metrics().at(0);
+    EXPECT_EQ(line["read_time"], 0.25);
+    EXPECT_EQ(line["decode_time"], 0.5);
+    EXPECT_FALSE(line.contains("transform_time"));
+    EXPECT_EQ(log_lines().at(0).find("read_time"), std::string::npos);
+}
+
 TEST_F(LoggerHookTest, WritesJsonLinesWithAllDigits) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 5})");
     run_ranks(1, [&](ThreadComm& comm) {

@@ -114,7 +114,7 @@ const Refused keys[] = {
      "optimizer: {type: AdamW}\ntotal_epochs: 1\n",
      "c.yaml:2:62: data.train_dataloader has no key \"batchsize\"; did you mean \"batch_size\"? It "
      "takes: batch_size, global_batch_size, num_workers, prefetch_factor, drop_last, shuffle, "
-     "pin_memory, persistent_workers, sampler."},
+     "pin_memory, persistent_workers, sampler, on_error, max_errors."},
     {"unknown_option", least + "loss: {type: CrossEntropyLoss, reducton: sum}\n",
      "c.yaml:5:32: loss \"CrossEntropyLoss\" has no option \"reducton\"; did you mean "
      "\"reduction\"? It takes: weight, reduction, mapping."},

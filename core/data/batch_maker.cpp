@@ -1,0 +1,208 @@
+#include "batch_maker.hpp"
+
+#include <ATen/ATen.h>
+
+#include <optional>
+
+#include "memory_format.hpp"
+
+namespace ailab {
+
+namespace {
+
+/// Batches draw from another stream than samples, whose key has the epoch alone here.
+constexpr uint64_t batch_stream = uint64_t(1) << 62;
+
+/// "sample 7", or "a batch of samples 7, 3, 12, …".
+std::string sample_numbers(const std::vector<int64_t>& ids) {
+    constexpr size_t most = 8;
+    std::string names = concat(ids.size() == 1 ? "sample " : "a batch of samples ", ids.front());
+    for (size_t i = 1; i < ids.size() && i < most; ++i) names += concat(", ", ids[i]);
+    return names + (ids.size() > most ? ", …" : "");
+}
+
+[[noreturn]] void rethrow_for(const LoaderOptions& options, const std::string& which) {
+    try {
+        throw;
+    } catch (const std::exception& error) {
+        throw Error(concat(options.name, ", ", which, ": ", error.what()));
+    } catch (...) {
+        throw Error(concat(options.name, ", ", which, ": an exception of unknown type"));
+    }
+}
+
+/// The last sample alone, in memory of its own.
+Batch last_sample(const Batch& batch) {
+    Batch last;
+    last.ids = {batch.ids.back()};
+    last.size = last.global_size = 1;
+    for (const auto& [name, field] : batch.fields) {
+        if (const auto* tensor = std::get_if<Tensor>(&field))
+            last.set(name, tensor->narrow(0, batch.size - 1, 1).clone());
+        else if (const auto* list = std::get_if<std::vector<Tensor>>(&field))
+            last.set(name, std::vector<Tensor>{list->back().clone()});
+        else
+            last.set(name,
+                     std::vector<std::string>{std::get<std::vector<std::string>>(field).back()});
+    }
+    return last;
+}
+
+}  // namespace
+
+/// What is dealt to this rank for one batch.
+struct BatchMaker::Deal {
+    const EpochOrder& order;
+    BatchPlan::Slice slice;
+    int64_t batch_number;  // in the epoch, over the whole job
+    SampleContext context;
+
+    int64_t id(int64_t position) const { return order.ids[size_t(position)]; }
+    SampleContext context_of(int64_t position) const {
+        SampleContext own = context;
+        own.repeat = order.repeat(position);
+        return own;
+    }
+};
+
+MadeBatch BatchMaker::make(int64_t number, Batch reused) {
+    MadeBatch made;
+    made.batch = std::move(reused);
+    try {
+        const int64_t epoch = number / iterations(), iteration = number % iterations();
+        const BatchPlan::Slice slice = options_.plan.slice(iteration);
+        made.dealt = slice.size();
+        const auto order = orders_.get(options_, epoch);
+        Deal deal{*order, slice, options_.plan.batch_number(iteration), options_.context};
+        deal.context.epoch = epoch;
+        deal.context.tolerant = options_.skip_broken;
+        if (options_.whole_batches()) {
+            fill(deal, made);
+        } else {
+            SampleRecord record;
+            fill(deal, made);
+            made.times = record.times();
+        }
+    } catch (...) {
+        made.batch = Batch();
+        made.error = std::current_exception();
+    }
+    return made;
+}
+
+void BatchMaker::fill(const Deal& deal, MadeBatch& made) {
+    Batch& batch = made.batch;
+    if (deal.slice.size() == 0) {
+        batch = Batch();
+        batch.global_size = deal.slice.global_size;
+        return;
+    }
+    if (options_.whole_batches()) {
+        const auto first = deal.order.ids.begin();
+        fill_whole(deal, {first + deal.slice.begin, first + deal.slice.end}, batch);
+    } else {
+        fill_by_sample(deal, made);
+    }
+    // Of a training batch it is not known here what other ranks left out.
+    batch.global_size = options_.plan.evaluation ? batch.size : deal.slice.global_size;
+    finish_fields(batch);
+    if (options_.batch_transform && batch.size > 0) transform_batch(deal, batch);
+}
+
+void BatchMaker::fill_whole(const Deal& deal, const std::vector<int64_t>& ids, Batch& batch) const {
+    batch.ids = ids;
+    batch.size = int64_t(ids.size());
+    try {
+        options_.dataset->get_batch(ids, deal.context, batch);
+    } catch (...) {
+        rethrow_for(options_, sample_numbers(ids));
+    }
+}
+
+void BatchMaker::fill_by_sample(const Deal& deal, MadeBatch& made) const {
+    BatchBuilder builder(options_, made.batch, deal.slice.size());
+    for (int64_t i = deal.slice.begin; i < deal.slice.end; ++i) add(deal, i, builder, made.faults);
+    try {
+        builder.finish();
+    } catch (...) {
+        rethrow_for(options_, sample_numbers(made.batch.ids));
+    }
+}
+
+/// Whether the sample at `position` is in the batch now. A broken one is left out if that is
+/// wanted.
+bool BatchMaker::add(const Deal& deal, int64_t position, BatchBuilder& builder,
+                     std::vector<SampleFault>& faults) const {
+    const int64_t id = deal.id(position);
+    const Dataset& dataset = *options_.dataset;
+    try {
+        builder.add(id, deal.context_of(position));
+    } catch (const BrokenSample& error) {
+        if (!options_.skip_broken) rethrow_for(options_, sample_label(dataset, id));
+        SampleRecord::take_damage();
+        faults.push_back({id, dataset.sample_name(id), error.what(), false});
+        return false;
+    } catch (...) {
+        rethrow_for(options_, sample_label(dataset, id));
+    }
+    if (const std::vector<std::string> damage = SampleRecord::take_damage(); !damage.empty())
+        faults.push_back({id, dataset.sample_name(id), join(damage, "; "), true});
+    return true;
+}
+
+// ---- transforms of whole batches
+
+void BatchMaker::transform_batch(const Deal& deal, Batch& batch) const {
+    const Batch before = sample_before(deal, batch);
+    const Philox random(deal.context.seed, uint64_t(deal.context.epoch) | batch_stream,
+                        uint64_t(deal.batch_number));
+    try {
+        const StageTimer timer(LoadStage::transform);
+        options_.batch_transform->apply_batch(batch, before, random);
+    } catch (...) {
+        rethrow_for(options_, sample_numbers(batch.ids));
+    }
+    finish_fields(batch);
+}
+
+/// The sample that precedes this rank's first in the global batch, the last one preceding the
+/// first; of those that can be used.
+Batch BatchMaker::sample_before(const Deal& deal, const Batch& batch) const {
+    const BatchPlan::Slice& slice = deal.slice;
+    const int64_t others = slice.global_size - slice.size();
+    for (int64_t i = 1; i <= others; ++i) {
+        const int64_t place = slice.begin - slice.global_begin - i;
+        Batch one;
+        if (make_one(deal, slice.global_begin + (place + slice.global_size) % slice.global_size,
+                     one))
+            return one;
+    }
+    return last_sample(batch);
+}
+
+/// The sample at `position` as its own rank makes it, which counts what is wrong with it.
+bool BatchMaker::make_one(const Deal& deal, int64_t position, Batch& batch) const {
+    if (options_.whole_batches()) {
+        fill_whole(deal, {deal.id(position)}, batch);
+    } else {
+        std::vector<SampleFault> faults;
+        BatchBuilder builder(options_, batch, 1);
+        if (!add(deal, position, builder, faults)) return false;
+        builder.finish();
+    }
+    batch.global_size = 1;
+    finish_fields(batch);
+    return true;
+}
+
+/// What the step would otherwise have to do on the main thread.
+void BatchMaker::finish_fields(Batch& batch) const {
+    for (auto& [name, field] : batch.fields) {
+        auto* tensor = std::get_if<Tensor>(&field);
+        if (!tensor || !tensor->defined() || !tensor->is_floating_point()) continue;
+        if (tensor->scalar_type() != options_.dtype) *tensor = tensor->to(options_.dtype);
+        if (options_.channels_last && tensor->dim() == 4) *tensor = to_channels_last(*tensor);
+    }
+}
+
+}  // namespace ailab

@@ -1,0 +1,52 @@
+#pragma once
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "batch_builder.hpp"
+#include "epoch_order.hpp"
+#include "loader_options.hpp"
+#include "loading.hpp"
+#include "sample_faults.hpp"
+
+namespace ailab {
+
+/// A batch, and what was learned while it was made.
+struct MadeBatch {
+    Batch batch;
+    int64_t dealt = 0;  // samples, with those that were left out
+    std::vector<SampleFault> faults;
+    StageTimes times;  // none for whole batches
+    std::exception_ptr error;
+};
+
+/// Makes the batches of this rank, each by its number in the endless stream over epochs. A batch is
+/// a function of its number alone. Thread-safe.
+class BatchMaker {
+  public:
+    explicit BatchMaker(LoaderOptions options) : options_(std::move(options)) {}
+
+    const LoaderOptions& options() const { return options_; }
+    int64_t iterations() const { return options_.plan.iterations(); }
+
+    /// In the memory of `reused`, an earlier batch. What goes wrong is kept in the result.
+    MadeBatch make(int64_t number, Batch reused);
+
+  private:
+    struct Deal;
+
+    void fill(const Deal& deal, MadeBatch& made);
+    void fill_whole(const Deal& deal, const std::vector<int64_t>& ids, Batch& batch) const;
+    void fill_by_sample(const Deal& deal, MadeBatch& made) const;
+    bool add(const Deal& deal, int64_t position, BatchBuilder& builder,
+             std::vector<SampleFault>& faults) const;
+    bool make_one(const Deal& deal, int64_t position, Batch& batch) const;
+    Batch sample_before(const Deal& deal, const Batch& batch) const;
+    void transform_batch(const Deal& deal, Batch& batch) const;
+    void finish_fields(Batch& batch) const;
+
+    const LoaderOptions options_;
+    EpochOrders orders_;
+};
+
+}  // namespace ailab

@@ -1,0 +1,214 @@
+#include "cache_file.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "ailab/error.hpp"
+#include "ailab/log.hpp"
+
+namespace ailab {
+
+namespace {
+
+constexpr char magic[16] = "ailab images";
+constexpr uint32_t version = 1;
+/// Smaller images on average fill the table before the data.
+constexpr uint64_t bytes_a_slot = 8192;
+constexpr uint64_t fewest_slots = 1024;
+constexpr uint64_t alignment = 64;
+
+// The bytes of the file that stand for something to be locked.
+constexpr off_t opening = 0;   // held while the file is opened
+constexpr off_t using_it = 1;  // held, shared, by everybody who has it open
+
+/// Locks of open files, not of the process: a data set for training and one for validation may use
+/// the same file. False when another one holds it and `wait` is not wanted.
+bool set_lock(int file, short type, off_t byte, bool wait) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = byte;
+    lock.l_len = 1;
+    int result;
+    do result = fcntl(file, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
+bool is_on_network(int file) {
+    constexpr uint32_t cifs = 0xFF534D42, smb2 = 0xFE534D42, lustre = 0x0BD00BD0, gpfs = 0x47504653;
+    struct statfs status {};
+    if (fstatfs(file, &status) != 0) return false;
+    const auto type = uint32_t(status.f_type);
+    return type == NFS_SUPER_MAGIC || type == cifs || type == smb2 || type == lustre ||
+           type == gpfs;
+}
+
+uint64_t size_of(int file) {
+    struct stat status {};
+    return fstat(file, &status) == 0 ? uint64_t(status.st_size) : 0;
+}
+
+}  // namespace
+
+struct CacheFile::Header {
+    char magic[16];
+    uint32_t version;
+    uint32_t checksum;  // of `slots`
+    uint64_t slots;
+    uint64_t end;  // of the data: what is reserved next begins here. Atomic.
+};
+
+CacheFile::CacheFile(const std::string& path, int64_t bytes,
+                     const std::function<void(CacheFile& file)>& repair)
+    : path_(path), bytes_(uint64_t(bytes)) {
+    try {
+        path_.empty() ? open_unnamed() : open_named(repair);
+    } catch (...) {
+        release();
+        throw;
+    }
+}
+
+CacheFile::~CacheFile() {
+    release();
+}
+
+void CacheFile::release() noexcept {
+    if (table_) munmap(table_, header_bytes + slots_ * slot_bytes);
+    if (data_) munmap(const_cast<uint8_t*>(data_), mapped_);
+    if (file_ >= 0) close(file_);
+}
+
+void CacheFile::fail(const std::string& what, int code) const {
+    throw Error(concat(path_.empty() ? "" : concat("cache_file ", path_, ": "), what,
+                       code == 0 ? "" : concat(": ", std::strerror(code))));
+}
+
+void CacheFile::open_unnamed() {
+    file_ = memfd_create("ailab-images", MFD_CLOEXEC);
+    if (file_ < 0) fail("there is no memory for the cache of images", errno);
+    make_anew();
+    map();
+}
+
+void CacheFile::open_named(const std::function<void(CacheFile& file)>& repair) {
+    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file_ < 0) fail("cannot be opened", errno);
+    struct stat status {};
+    if (fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) fail("is not a regular file", 0);
+    if (is_on_network(file_))
+        fail(
+            "lies on a network file system, where hosts do not see at once what others write; "
+            "give a file on a local disk, or in /dev/shm",
+            0);
+    // Whoever opens the file does it alone, so that one rank makes it and the others find it made.
+    if (!set_lock(file_, F_WRLCK, opening, /*wait=*/true)) fail("cannot be locked", errno);
+    const bool is_alone = set_lock(file_, F_WRLCK, using_it, /*wait=*/false);
+    prepare(is_alone);
+    map();
+    if (is_alone) repair(*this);
+    if (!set_lock(file_, F_RDLCK, using_it, /*wait=*/true)) fail("cannot be locked", errno);
+    set_lock(file_, F_UNLCK, opening, /*wait=*/true);
+}
+
+/// Makes sure that the file is a cache.
+void CacheFile::prepare(bool is_alone) {
+    const uint64_t size = size_of(file_);
+    if (size == 0) return make_anew();
+    Header found{};
+    const ssize_t got = pread(file_, &found, sizeof found, 0);
+    if (got < 0) fail("cannot be read", errno);
+    if (std::memcmp(found.magic, magic, sizeof magic) != 0)
+        fail("is there already and is no cache of images; give another name, or remove it", 0);
+    const bool valid =
+        size_t(got) == sizeof found && found.version == version &&
+        found.checksum == uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(&found.slots),
+                                           sizeof found.slots)) &&
+        header_bytes + found.slots * slot_bytes <= size &&
+        found.end >= header_bytes + found.slots * slot_bytes;
+    if (valid) {
+        slots_ = found.slots;
+        return;
+    }
+    if (!is_alone) fail("is damaged, or of another version, and another process uses it", 0);
+    log_warning("cache_file ", path_, " is damaged, or of another version: it is made anew");
+    if (ftruncate(file_, 0) != 0) fail("cannot be cut", errno);
+    make_anew();
+}
+
+void CacheFile::make_anew() {
+    slots_ = std::max(fewest_slots, bytes_ / bytes_a_slot);
+    Header made{};
+    std::memcpy(made.magic, magic, sizeof magic);
+    made.version = version;
+    made.slots = slots_;
+    made.checksum =
+        uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(&made.slots), sizeof made.slots));
+    made.end = header_bytes + slots_ * slot_bytes;
+    // Blocks of a disk are taken now: a full one would be a SIGBUS later.
+    const int error = path_.empty() ? (ftruncate(file_, off_t(made.end)) == 0 ? 0 : errno)
+                                    : posix_fallocate(file_, 0, off_t(made.end));
+    if (error != 0) fail("cannot be made", error);
+    if (pwrite(file_, &made, sizeof made, 0) != ssize_t(sizeof made))
+        fail("cannot be written", errno);
+}
+
+void CacheFile::map() {
+    const uint64_t table_bytes = header_bytes + slots_ * slot_bytes;
+    void* table = mmap(nullptr, table_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    if (table == MAP_FAILED) fail("cannot be mapped", errno);
+    table_ = static_cast<uint8_t*>(table);
+    // Of what lies behind the file's end nothing is touched before it is there.
+    mapped_ = std::max(table_bytes + bytes_, header().end);
+    void* data = mmap(nullptr, mapped_, PROT_READ, MAP_SHARED | MAP_NORESERVE, file_, 0);
+    if (data == MAP_FAILED) fail(concat("there are no ", mapped_ >> 20, " MB of addresses"), errno);
+    data_ = static_cast<const uint8_t*>(data);
+}
+
+CacheFile::Header& CacheFile::header() const {
+    return *reinterpret_cast<Header*>(table_);
+}
+
+uint64_t CacheFile::reserve(uint64_t bytes) {
+    bytes = (bytes + alignment - 1) / alignment * alignment;
+    const uint64_t limit = header_bytes + slots_ * slot_bytes + bytes_;
+    const std::atomic_ref<uint64_t> end(header().end);
+    uint64_t offset = end.load();
+    do {
+        if (offset > limit || bytes > limit - offset) return 0;
+    } while (!end.compare_exchange_weak(offset, offset + bytes));
+    return offset;
+}
+
+bool CacheFile::write(uint64_t offset, const void* data, size_t bytes) const {
+    // Not through the mapping: a full disk is an error here, and a SIGBUS there.
+    const auto* from = static_cast<const uint8_t*>(data);
+    while (bytes > 0) {
+        const ssize_t wrote = pwrite(file_, from, bytes, off_t(offset));
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0) return false;
+        from += wrote;
+        offset += uint64_t(wrote);
+        bytes -= size_t(wrote);
+    }
+    return true;
+}
+
+bool CacheFile::has(uint64_t offset, uint64_t bytes) const {
+    const uint64_t begin = header_bytes + slots_ * slot_bytes;
+    const uint64_t end = std::min(mapped_, size_of(file_));
+    return offset >= begin && offset <= end && bytes <= end - offset;
+}
+
+}  // namespace ailab

@@ -1,0 +1,36 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "loader_options.hpp"
+
+namespace ailab {
+
+/// The samples of one epoch of the whole job, in the order in which they are dealt.
+struct EpochOrder {
+    std::vector<int64_t> ids;
+    /// The how-manieth time each of `ids` comes; empty when none comes twice.
+    std::vector<int64_t> repeats;
+
+    int64_t repeat(int64_t position) const {
+        return repeats.empty() ? 0 : repeats[size_t(position)];
+    }
+};
+
+/// Asks the sampler. Throws Error when it deals too few numbers, or some that the dataset has not.
+EpochOrder make_order(const LoaderOptions& options, int64_t epoch);
+
+/// The order of an epoch, computed once by whichever worker needs it first; two are kept, since
+/// workers run ahead into the next epoch. Thread-safe.
+class EpochOrders {
+  public:
+    std::shared_ptr<const EpochOrder> get(const LoaderOptions& options, int64_t epoch);
+
+  private:
+    std::mutex mutex_;
+    std::map<int64_t, std::shared_ptr<const EpochOrder>> orders_;
+};
+
+}  // namespace ailab

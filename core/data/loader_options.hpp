@@ -1,0 +1,33 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ailab/dataset.hpp"
+#include "ailab/sampler.hpp"
+#include "ailab/transform.hpp"
+#include "batch_plan.hpp"
+
+namespace ailab {
+
+struct LoaderOptions {
+    std::shared_ptr<const Dataset> dataset;
+    std::shared_ptr<const Sampler> sampler;
+    std::vector<std::shared_ptr<const Transform>> transforms;  // of samples
+    std::shared_ptr<const Transform> batch_transform;          // of whole batches, or none
+    BatchPlan plan;
+    SampleContext context;  // its epoch and repeat are set by the loader
+    int workers = 1;        // threads, at least 1
+    int prefetch = 2;       // batches made ready ahead; small whole batches: more, see loader.cpp
+    bool channels_last = false;
+    at::ScalarType dtype = at::kFloat;  // of floating-point fields
+    bool skip_broken = false;           // BrokenSample leaves the sample out
+    int64_t max_errors = 0;             // so many of an epoch, then the run ends
+    std::string name;                   // "data.train": for messages
+
+    /// The dataset makes whole batches: quick, so that one thread does it. No sample is left out.
+    bool whole_batches() const { return dataset->has_batches() && transforms.empty(); }
+    bool may_skip() const { return skip_broken && !whole_batches(); }
+};
+
+}  // namespace ailab
