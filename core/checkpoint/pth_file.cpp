@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ailab/error.hpp"
+#include "file_kind.hpp"
 #include "pth_tensor.hpp"
 
 namespace ailab {
@@ -51,7 +52,7 @@ PthFile::PthFile(const std::string& path) : file_(path) {
                 "it has the tar format of PyTorch before 0.1.10; load it with torch.load "
                 "and save it again");
         else
-            throw Error("it is no file of torch.save");
+            throw Error(concat("it is no file of torch.save, but ", describe_kind(file_)));
     } catch (const Error& error) {
         throw Error(printable(concat("cannot read ", path, ": ", error.what())));
     }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "ailab/error.hpp"
+#include "file_kind.hpp"
 #include "input_file.hpp"
 #include "pth_file.hpp"
 
@@ -80,15 +81,6 @@ void drop_prefix(WeightsFile& weights) {
     for (auto& [name, tensor] : weights.tensors) name.erase(0, weights.prefix.size());
 }
 
-/// By the rules of the format: a length of at most 100,000,000 in 8 bytes, then JSON.
-bool is_safetensors(const InputFile& file) {
-    unsigned char start[9];
-    if (file.size() < sizeof start) return false;
-    file.read(start, sizeof start, 0);
-    return start[8] == '{' &&
-           std::all_of(start + 4, start + 8, [](auto byte) { return byte == 0; });
-}
-
 }  // namespace
 
 WeightsFile read_weights(PthFile& file) {
@@ -131,7 +123,8 @@ WeightsFile read_weights_file(const std::string& path) {
         is_pth = !is_safetensors(file);
         if (is_pth && !is_pth_file(file))
             throw Error(concat("cannot read weights from ", path,
-                               ": it is neither a safetensors file nor one of torch.save"));
+                               ": it is neither a safetensors file nor one of torch.save, but ",
+                               describe_kind(file)));
     }
     if (is_pth) {
         PthFile file(path);

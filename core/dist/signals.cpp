@@ -27,6 +27,16 @@ std::atomic<int> wake{-1};
 std::atomic<const BeatCell*> own_beat{nullptr};
 std::array<char, 64> own_host{};
 
+std::atomic<bool> speaks_here{false};  // on rank 0
+
+/// The paths of the last checkpoints in turn, so that those a handler reads are not written to.
+struct Checkpoints {
+    static constexpr size_t kept = 4;
+    std::array<std::array<char, 4096>, kept> paths{};
+    std::atomic<size_t> count{0};
+};
+Checkpoints checkpoints;
+
 static_assert(std::atomic<int>::is_always_lock_free &&
               std::atomic<const BeatCell*>::is_always_lock_free);
 
@@ -65,9 +75,34 @@ class FixedText {
     void print() const noexcept { (void)!::write(STDERR_FILENO, buffer_.data(), size_); }
 
   private:
-    std::array<char, 512> buffer_{};
+    std::array<char, 5120> buffer_{};
     size_t size_ = 0;
 };
+
+/// The newest checkpoint that is complete; nullptr for none.
+const char* newest_checkpoint() noexcept {
+    const size_t count = checkpoints.count.load();
+    for (size_t back = 1; back <= std::min<size_t>(count, 2); ++back) {
+        const char* path = checkpoints.paths[(count - back) % Checkpoints::kept].data();
+        // It gets its name when it is complete.
+        if (::access(path, F_OK) == 0) return path;
+    }
+    return nullptr;
+}
+
+[[noreturn]] void end_at_once(int signal) noexcept {
+    if (speaks_here.load()) {
+        FixedText line;
+        if (console_is_drawn_on()) line << "\n";
+        line << "ailab: " << signal_name(signal) << " again: ended at once; ";
+        if (const char* path = newest_checkpoint())
+            line << "the newest complete checkpoint is " << path << "\n";
+        else
+            line << "no checkpoint of this run is complete\n";
+        line.print();
+    }
+    ::_exit(128 + signal);
+}
 
 /// Keeps the wish; a second one to end does not return.
 void note(int signal) noexcept {
@@ -84,7 +119,7 @@ void note(int signal) noexcept {
         first_signal_at = now_ns();
         return;
     }
-    if (now_ns() - first_signal_at.load() > same_wish) ::_exit(128 + signal);
+    if (now_ns() - first_signal_at.load() > same_wish) end_at_once(signal);
 }
 
 bool ends_at_once(int signal) noexcept {
@@ -135,14 +170,24 @@ bool graceful_stop() noexcept {
     return graceful;
 }
 
+void note_checkpoint(const std::string& path) noexcept {
+    const size_t count = checkpoints.count.load();
+    std::array<char, 4096>& slot = checkpoints.paths[count % Checkpoints::kept];
+    slot.fill('\0');
+    path.copy(slot.data(), slot.size() - 1);
+    checkpoints.count.store(count + 1);
+}
+
 SignalGuard::SignalGuard(const BeatCell& beat, const std::string& host) {
     own_beat = &beat;
     own_host.fill('\0');
     host.copy(own_host.data(), own_host.size() - 1);
+    speaks_here = true;
     install(end_alone);
 }
 
-SignalGuard::SignalGuard(int wake_fd) {
+SignalGuard::SignalGuard(int wake_fd, bool speaks) {
+    speaks_here = speaks;
     wake = wake_fd;
     install(wake_watcher);
     const sigset_t both = stop_signals();

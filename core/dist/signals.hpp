@@ -27,8 +27,13 @@ SignalRequests take_signal_requests() noexcept;
 void set_graceful_stop(bool graceful) noexcept;
 bool graceful_stop() noexcept;
 
+/// Tells that the checkpoint at `path` is being written, and that the one before it is complete:
+/// who ends the process at once says which is the newest. One thread.
+void note_checkpoint(const std::string& path) noexcept;
+
 /// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while it lives. Of those that end the
-/// run a second one ends the process at once.
+/// run a second one ends the process at once, on rank 0 with a line that names the newest
+/// checkpoint.
 class SignalGuard {
   public:
     /// For a job of one rank: the handler itself says where the run was and ends the process.
@@ -36,7 +41,7 @@ class SignalGuard {
     /// For several ranks: the handler wakes the watcher's thread through this eventfd. The signals
     /// are blocked in the calling thread and in those it starts from now on, so that system calls
     /// there are not interrupted.
-    explicit SignalGuard(int wake_fd);
+    SignalGuard(int wake_fd, bool speaks);
     ~SignalGuard();
     SignalGuard(const SignalGuard&) = delete;
     SignalGuard& operator=(const SignalGuard&) = delete;

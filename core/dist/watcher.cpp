@@ -29,7 +29,7 @@ Watcher::Watcher(int rank, int world_size)
       world_size_(world_size),
       host_(host_name()),
       wake_(make_eventfd()),
-      signals_(wake_.get()) {}
+      signals_(wake_.get(), /*speaks=*/rank == 0) {}
 
 Watcher::~Watcher() {
     stop_thread();
@@ -166,9 +166,10 @@ void Watcher::take_mail() {
     if (mail.failure) failed_here(std::move(*mail.failure));
     if (mail.done) done_here();
     if (mail.leave) leave_here();
-    if (const int signal = stop_requested(); signal && !signal_seen_ && !graceful_stop()) {
+    if (const int signal = stop_requested(); signal && !signal_seen_) {
         signal_seen_ = true;
-        stopped_here(signal);
+        // A run that looks at stop requests by itself ends in good order, and says so.
+        if (!graceful_stop()) stopped_here(signal);
     }
 }
 

@@ -49,6 +49,27 @@ Effect effect_of(const std::string& key) {
         ->effect;
 }
 
+struct KeptRule {
+    const char* prefix;
+    const char* suffix;
+    Kept kept;
+};
+constexpr std::array kept_rules = {
+    KeptRule{"optimizer.", ".lr", Kept::learning_rate},
+    KeptRule{"optimizer.", ".weight_decay", Kept::value},
+    KeptRule{"optimizer.", ".momentum", Kept::value},
+    KeptRule{"optimizer.", ".betas", Kept::first_value},  // what is momentum there
+    KeptRule{"paramwise_cfg.", "lr_mult", Kept::learning_rate},
+    KeptRule{"paramwise_cfg.", "decay_mult", Kept::value},
+};
+
+Kept kept_of(const std::string& key) {
+    const auto rule = std::find_if(kept_rules.begin(), kept_rules.end(), [&](const KeptRule& each) {
+        return key.starts_with(each.prefix) && key.ends_with(each.suffix);
+    });
+    return rule == kept_rules.end() ? Kept::nothing : rule->kept;
+}
+
 std::string shown(const Node* node) {
     return !node || node->is_null() ? "not given" : node->flow();
 }
@@ -78,7 +99,7 @@ void compare(const std::string& key, const Node* before, const Node* now,
     if (same(before ? *before : null, now ? *now : null)) return;
     const Effect effect = effect_of(key);
     if (effect == Effect::none) return;
-    changes.push_back({key, shown(before), shown(now), effect == Effect::refused});
+    changes.push_back({key, shown(before), shown(now), effect == Effect::refused, kept_of(key)});
 }
 
 }  // namespace

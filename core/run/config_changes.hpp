@@ -6,6 +6,10 @@
 
 namespace ailab {
 
+/// What a run that goes on takes from its checkpoint in place of the configuration: the settings
+/// that the optimizer's parameter groups hold.
+enum class Kept { nothing, learning_rate, value, first_value };
+
 /// A value of the configuration that is not what it was.
 struct ConfigChange {
     std::string key;  // dotted path
@@ -13,6 +17,7 @@ struct ConfigChange {
     std::string now;
     /// A run that goes on cannot be the same run with it.
     bool refused = false;
+    Kept kept = Kept::nothing;
 
     /// "optimizer.lr was 0.1 and is 0.2".
     std::string str() const;

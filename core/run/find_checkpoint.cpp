@@ -3,13 +3,15 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <compare>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
+#include "last_checkpoint.hpp"
+#include "state_access.hpp"
 
 namespace ailab {
 
@@ -19,12 +21,31 @@ namespace {
 
 constexpr const char* manifest_name = "manifest.json";
 
-/// Nanoseconds of the last change of a checkpoint's manifest, or of its folder without one.
-int64_t written_at(const fs::path& folder) {
+/// When a checkpoint was taken, to be compared. Its manifest knows; the times of files are those of
+/// the copy when a work_dir was copied.
+struct Age {
+    int64_t second = 0;
+    int64_t step = 0;
+    int64_t nanosecond = 0;  // of the file's time, from the epoch
+    auto operator<=>(const Age&) const = default;
+};
+
+Age age_of(const fs::path& folder) {
+    Age age;
     struct stat info {};
-    if (stat((folder / manifest_name).c_str(), &info) != 0 && stat(folder.c_str(), &info) != 0)
-        return 0;
-    return int64_t(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
+    if (stat((folder / manifest_name).c_str(), &info) == 0 || stat(folder.c_str(), &info) == 0)
+        age.nanosecond = int64_t(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
+    age.second = info.st_mtim.tv_sec;
+    try {
+        const Manifest manifest = read_manifest(folder);
+        const StateReader facts(manifest.facts);
+        const int64_t step = facts.integer("step"), second = facts.integer("saved_at");
+        age.step = step;
+        age.second = second;
+    } catch (const Error&) {
+        // It cannot be used, and whoever tries says why.
+    }
+    return age;
 }
 
 /// Folders that are, or were to become, checkpoints.
@@ -39,19 +60,39 @@ void collect(const fs::path& folder, std::set<fs::path>& found) {
     }
 }
 
-std::string first_line(const fs::path& file) {
-    std::ifstream stream(file);
-    std::string line;
-    std::getline(stream, line);
-    return line;
+/// Adds those of a folder that are not known under another path.
+void collect_new(const fs::path& folder, std::set<fs::path>& found) {
+    std::set<fs::path> there;
+    collect(folder, there);
+    std::error_code none;
+    for (const fs::path& path : there)
+        if (std::none_of(found.begin(), found.end(),
+                         [&](const fs::path& known) { return fs::equivalent(path, known, none); }))
+            found.insert(path);
+}
+
+/// The folder of the run that wrote the checkpoints in `folder`, as one of them tells; "" for none.
+std::string run_folder_of(const fs::path& folder) {
+    std::set<fs::path> checkpoints;
+    collect(folder, checkpoints);
+    for (const fs::path& path : checkpoints) {
+        try {
+            const Manifest manifest = read_manifest(path);
+            if (const Node* run = manifest.facts.find("run_dir"); run && run->is_string())
+                return run->as_string();
+        } catch (const Error&) {
+            // Whoever wants to use this one says what is wrong with it.
+        }
+    }
+    return "";
 }
 
 FoundCheckpoint newest_of(const std::set<fs::path>& candidates) {
-    std::vector<std::pair<int64_t, fs::path>> by_age;
-    for (const fs::path& path : candidates) by_age.emplace_back(written_at(path), path);
+    std::vector<std::pair<Age, fs::path>> by_age;
+    for (const fs::path& path : candidates) by_age.emplace_back(age_of(path), path);
     std::sort(by_age.rbegin(), by_age.rend());
     FoundCheckpoint found;
-    for (const auto& [time, path] : by_age) {
+    for (const auto& [age, path] : by_age) {
         if (path.filename().string().find(".tmp-") != std::string::npos) {
             found.skipped.push_back(concat(path.string(), ": its writing was broken off"));
             continue;
@@ -69,48 +110,58 @@ FoundCheckpoint newest_of(const std::set<fs::path>& candidates) {
 
 }  // namespace
 
+std::string run_folder_in(const std::string& work_dir, const std::string& run_dir) {
+    std::error_code none;
+    const fs::path told = fs::absolute(run_dir).lexically_normal();
+    if (fs::exists(told, none) && !fs::equivalent(told.parent_path(), work_dir, none)) return "";
+    const fs::path here = fs::path(work_dir) / told.filename();
+    return fs::exists(here / "config.yaml", none) ? here.string() : "";
+}
+
 FoundCheckpoint find_newest_checkpoint(const std::string& work_dir) {
     std::set<fs::path> candidates;
     std::error_code none;
     for (const auto& run : fs::directory_iterator(work_dir, none))
         if (!run.is_symlink(none)) collect(run.path() / "checkpoints", candidates);
     // A save_dir may lie elsewhere.
-    const std::string pointed = first_line(fs::path(work_dir) / "last_checkpoint");
-    if (!pointed.empty()) {
-        std::set<fs::path> beside;
-        collect(fs::path(pointed).parent_path(), beside);
-        for (const fs::path& path : beside) {
-            const bool known = std::any_of(
-                candidates.begin(), candidates.end(),
-                [&](const fs::path& other) { return fs::equivalent(path, other, none); });
-            if (!known) candidates.insert(path);
-        }
+    const LastCheckpoint last =
+        read_last_checkpoint((fs::path(work_dir) / "last_checkpoint").string());
+    const fs::path save_dir = fs::path(last.meant).parent_path();
+    std::string foreign, gone;
+    if (!last.written.empty()) {
+        const std::string run = last.inside ? "" : run_folder_of(save_dir);
+        if (run.empty() || !run_folder_in(work_dir, run).empty())
+            collect_new(save_dir, candidates);
+        else
+            foreign =
+                concat(last.meant, ": the last_checkpoint of ", work_dir,
+                       " names it, but it is of the run ", run,
+                       ", outside of this work_dir; to go on from it, name it in resume_from");
+        if (!fs::exists(last.meant, none))
+            gone = concat(last.meant, ": last_checkpoint names it, and it is not there");
     }
-    return newest_of(candidates);
+    FoundCheckpoint found = newest_of(candidates);
+    found.exist = !candidates.empty() || !foreign.empty();
+    for (const std::string& one : {foreign, gone})
+        if (!one.empty()) found.skipped.push_back(one);
+    return found;
 }
 
 std::string resolve_checkpoint(const std::string& given) {
     std::error_code none;
-    if (!fs::exists(given, none))
-        throw Error(concat(given, " does not exist; name a checkpoint's folder (",
-                           "…/checkpoints/epoch_1), a run's folder, a last_checkpoint, or auto"));
-    if (fs::path(given).filename() == "last_checkpoint" && fs::is_regular_file(given, none)) {
-        const std::string target = first_line(given);
-        if (!fs::is_directory(target, none))
-            throw Error(concat(given, " names the checkpoint \"", target,
-                               "\", which is not there (a relative path counts from the current "
-                               "directory); name the checkpoint's folder itself"));
-        return target;
-    }
-    if (!fs::is_directory(given, none) || fs::exists(fs::path(given) / manifest_name, none))
-        return given;
+    const std::string path =
+        follow_last_checkpoint(given,
+                               "a checkpoint's folder (…/checkpoints/epoch_1), a run's folder, a "
+                               "last_checkpoint, or auto");
+    if (!fs::is_directory(path, none) || fs::exists(fs::path(path) / manifest_name, none))
+        return path;
     std::set<fs::path> candidates;
-    collect(fs::path(given) / "checkpoints", candidates);
-    collect(given, candidates);
+    collect(fs::path(path) / "checkpoints", candidates);
+    collect(path, candidates);
     const FoundCheckpoint found = newest_of(candidates);
     if (found.path.empty())
         throw Error(
-            concat(given, " is no checkpoint",
+            concat(path, " is no checkpoint",
                    found.skipped.empty() ? " and holds none" : ": " + join(found.skipped, "; ")));
     return found.path;
 }

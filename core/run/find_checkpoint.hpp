@@ -8,10 +8,16 @@ namespace ailab {
 struct FoundCheckpoint {
     std::string path;                  // "" when there is none
     std::vector<std::string> skipped;  // "<path>: why it cannot be used", newest first
+    bool exist = false;                // whether there are any, good or not
 };
 
-/// Looks through all runs of a work_dir, and through the folder that its last_checkpoint names.
+/// Looks through all runs of a work_dir, and through the folder that its last_checkpoint names if
+/// that, too, is of one of these runs.
 FoundCheckpoint find_newest_checkpoint(const std::string& work_dir);
+
+/// The folder of a run that was written as `run_dir`, as it stands in `work_dir` now; "" when the
+/// run is of another work_dir (one that this is a copy of, say).
+std::string run_folder_in(const std::string& work_dir, const std::string& run_dir);
 
 /// What a path given by a user means: a checkpoint's folder or file as it is; a `last_checkpoint`
 /// the checkpoint that it names; a run's folder (or `latest`) its newest valid one. Throws Error

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "ailab/error.hpp"
 #include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
+#include "last_checkpoint.hpp"
 
 namespace ailab {
 
@@ -18,32 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using TensorMap = std::map<std::string, at::Tensor>;
-
-/// Throws when it is a symbolic link to itself, or may not be looked at.
-fs::file_status status_of(const std::string& path) {
-    std::error_code error;
-    const fs::file_status status = fs::status(path, error);
-    if (error && status.type() != fs::file_type::not_found)
-        throw Error(concat("load_from: ", path, " cannot be read: ", error.message()));
-    return status;
-}
-
-/// `<work_dir>/last_checkpoint` is a text that names the newest checkpoint.
-std::string follow_pointer(const std::string& path) {
-    if (!fs::exists(status_of(path)))
-        throw Error(concat("load_from: ", path, " does not exist; name a checkpoint's folder (",
-                           "…/checkpoints/epoch_1), a last_checkpoint, a .safetensors or a .pth "
-                           "file"));
-    if (fs::path(path).filename() != "last_checkpoint") return path;
-    std::ifstream pointer(path);
-    std::string target;
-    std::getline(pointer, target);
-    if (!fs::is_directory(status_of(target)))
-        throw Error(concat("load_from: ", path, " names the checkpoint \"", target,
-                           "\", which is not there (a relative path counts from the current "
-                           "directory); name the checkpoint's folder itself"));
-    return target;
-}
 
 /// The checkpoints of a run's folder, its `checkpoints` folder or a work_dir, that a user who named
 /// one of these may have meant.
@@ -64,12 +38,16 @@ std::vector<std::string> checkpoints_in(const std::string& folder) {
 
 /// The file that holds the weights of a path.
 std::string weights_path(const std::string& given) {
-    const std::string path = follow_pointer(given);
-    if (!fs::is_directory(status_of(path))) return path;
+    const std::string path = follow_last_checkpoint(
+        given,
+        "a checkpoint's folder (…/checkpoints/epoch_1), a last_checkpoint, a .safetensors or a "
+        ".pth file");
+    if (!fs::is_directory(path)) return path;
     const std::string file = path + "/" + checkpoint_file::model;
-    if (fs::exists(status_of(file))) return file;
+    std::error_code unreadable;  // who opens it says why
+    if (fs::exists(file, unreadable) || unreadable) return file;
     const std::vector<std::string> inside = checkpoints_in(path);
-    throw Error(concat("load_from: ", path, " is a folder without ", checkpoint_file::model, "; ",
+    throw Error(concat(path, " is a folder without ", checkpoint_file::model, "; ",
                        inside.empty() ? "name a checkpoint's folder (…/checkpoints/epoch_1)"
                                       : "name one of its checkpoints: " + join(inside)));
 }
@@ -121,9 +99,10 @@ std::string first_few(const TensorMap& tensors) {
 }  // namespace
 
 LoadedWeights load_weights(torch::nn::Module& model, const std::string& given) {
-    const std::string path = weights_path(given);
+    std::string path;
     WeightsFile file;
     try {
+        path = weights_path(given);
         file = read_weights_file(path);
     } catch (const Error& error) {
         throw Error(concat("load_from: ", error.what()));

@@ -17,9 +17,10 @@ struct LoadedWeights {
 };
 
 /// Copies weights into the model's parameters and buffers where the names and shapes are the same.
-/// `path` is a checkpoint folder, a `last_checkpoint`, a .safetensors file or one of torch.save.
-/// Of `module.` and the like, which wrappers put before all names, as much is dropped as fits the
-/// model best. Throws Error when nothing at all fits; the model is then unchanged.
+/// `path` is a checkpoint folder, a `last_checkpoint` (see last_checkpoint.hpp), a .safetensors
+/// file or one of torch.save. Of `module.` and the like, which wrappers put before all names, as
+/// much is dropped as fits the model best. Throws Error when nothing at all fits; the model is then
+/// unchanged.
 LoadedWeights load_weights(torch::nn::Module& model, const std::string& path);
 
 /// One line that says all of `unmatched`, or "".

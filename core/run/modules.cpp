@@ -360,6 +360,11 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     freeze_parameters(*modules.model, config, problems);
     modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval,
                                        place_of(config.source, "norm_eval"), problems);
+    if (input.job.world_size() > 1 && config.data.train && !modules.step.sync_batch_norm &&
+        !modules.frozen_norms.hold_all(*modules.model))
+        modules.notes.push_back(
+            "batch norms take the statistics of each rank's own samples, so losses depend on the "
+            "number of ranks (sync_batch_norm: true in DDPHook takes those of all samples)");
     if (config.accumulative_counts > 1 && modules.model->owns_step())
         problems.add(place_of(config.source, "accumulative_counts"),
                      concat("model \"", config.model.type(),

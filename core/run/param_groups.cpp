@@ -137,4 +137,12 @@ void FrozenNorms::apply() const {
     for (const auto& norm : norms_) norm->eval();
 }
 
+bool FrozenNorms::hold_all(const nn::Module& model) const {
+    const auto modules = model.modules();
+    return std::all_of(modules.begin(), modules.end(), [this](const auto& module) {
+        return !is_batch_norm(*module) ||
+               std::find(norms_.begin(), norms_.end(), module) != norms_.end();
+    });
+}
+
 }  // namespace ailab

@@ -30,6 +30,8 @@ class FrozenNorms {
                 const Place& place, Problems& problems);
     /// After the model was put into training mode.
     void apply() const;
+    /// Whether every batch norm of the model is among them; true when it has none.
+    bool hold_all(const torch::nn::Module& model) const;
 
   private:
     std::vector<std::shared_ptr<torch::nn::Module>> norms_;

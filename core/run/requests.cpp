@@ -41,6 +41,10 @@ void Runner::checkpoint_for_request() {
 
 void Runner::serve_requests() {
     if (requests_.stop == 0 && !requests_.checkpoint) return;
+    if (requests_.stop != 0)
+        log_info(
+            dist::signal_name(requests_.stop), ": saving a checkpoint, then the run ends",
+            newest_checkpoint_.empty() ? "" : "; the newest until then is " + newest_checkpoint_);
     checkpoint_for_request();
     requests_.checkpoint = false;
     if (requests_.stop == 0) return;

@@ -10,6 +10,7 @@
 #include "error_context.hpp"
 #include "find_checkpoint.hpp"
 #include "modules.hpp"
+#include "schema/run_checks.hpp"
 #include "state_access.hpp"
 
 namespace ailab {
@@ -20,6 +21,31 @@ namespace {
 
 constexpr const char* automatic = "auto";
 
+// How rank 0's outcome begins when it is an error, and when it is the configuration's.
+constexpr char failed = '!', misnamed = '?';
+
+/// Where the checkpoint was named: at the top of the configuration, or in a hook.
+Place named_at(const RunConfig& config) {
+    if (config.resume_from) return place_of(config.source, "resume_from");
+    for (const NamedHook& hook : config.hooks) {
+        const std::string key = concat("hooks.", hook.name, ".resume_from");
+        if (is_given(config.source, key)) return place_of(config.source, key);
+    }
+    return place_of(config.source, "hooks");
+}
+
+/// A path that is wrong is the configuration's mistake, a checkpoint that is damaged is not.
+std::string named_checkpoint(const std::string& given) {
+    std::string path;
+    try {
+        path = resolve_checkpoint(given);
+    } catch (const Error& error) {
+        throw ConfigError(std::string(error.what()));
+    }
+    if (fs::is_directory(path)) validate_checkpoint(path);
+    return path;
+}
+
 /// Rank 0 looks; all learn. "" when there is none to go on from.
 std::string choose_checkpoint(const ResumePlan& plan, const RunConfig& config, Job& job) {
     std::string outcome;
@@ -29,10 +55,9 @@ std::string choose_checkpoint(const ResumePlan& plan, const RunConfig& config, J
                 const FoundCheckpoint found = find_newest_checkpoint(config.work_dir);
                 for (const std::string& skipped : found.skipped)
                     log_warning("resume_from auto passes over ", skipped);
-                if (found.path.empty() && !found.skipped.empty())
+                if (found.path.empty() && found.exist)
                     throw Error(
-                        concat("resume_from auto: none of the ", found.skipped.size(),
-                               " checkpoints in ", config.work_dir,
+                        concat("resume_from auto: none of the checkpoints in ", config.work_dir,
                                " can be used (see above). Start afresh in another work_dir, "
                                "or without resume_from"));
                 if (found.path.empty())
@@ -40,29 +65,49 @@ std::string choose_checkpoint(const ResumePlan& plan, const RunConfig& config, J
                              " yet, a fresh run begins");
                 outcome = found.path;
             } else {
-                outcome = resolve_checkpoint(plan.from);
-                if (fs::is_directory(outcome)) validate_checkpoint(outcome);
+                outcome = named_checkpoint(plan.from);
             }
+        } catch (const ConfigError& error) {
+            outcome = concat(misnamed, error.what());
         } catch (const std::exception& error) {
-            outcome = concat("!", error.what());
+            outcome = concat(failed, error.what());
         }
     }
     outcome = job.broadcast_text(outcome);
-    if (outcome.starts_with('!')) throw Error(outcome.substr(1));
+    if (outcome.starts_with(failed)) throw Error(outcome.substr(1));
+    if (outcome.starts_with(misnamed))
+        throw ConfigError({{named_at(config), "resume_from: " + outcome.substr(1)}});
     return outcome;
 }
 
 /// The run's folder, if it lies in this work_dir.
 std::string folder_of(const std::string& checkpoint, const Node& facts, const RunConfig& config) {
-    std::error_code none;
-    std::vector<fs::path> candidates = {fs::path(checkpoint).parent_path().parent_path()};
-    if (const Node* told = facts.find("run_dir"); told && told->is_string())
-        candidates.emplace_back(told->as_string());
-    for (const fs::path& folder : candidates)
-        if (fs::exists(folder / "config.yaml", none) &&
-            fs::equivalent(folder.parent_path(), config.work_dir, none))
-            return (fs::path(config.work_dir) / folder.filename()).string();
-    return "";
+    const std::string around = fs::absolute(checkpoint).parent_path().parent_path().string();
+    const std::string folder = run_folder_in(config.work_dir, around);
+    const Node* told = facts.find("run_dir");
+    if (!folder.empty() || !told || !told->is_string()) return folder;
+    return run_folder_in(config.work_dir, told->as_string());
+}
+
+/// What becomes of a change that the run can bear.
+std::string describe(const ConfigChange& change, const ResumePlan& plan) {
+    using Rate = ResumePlan::LearningRate;
+    switch (change.kept) {
+        case Kept::nothing:
+            break;
+        case Kept::learning_rate:
+            if (plan.learning_rate == Rate::number)
+                return concat(change.str(), "; resume_lr sets it to ", plan.number);
+            if (plan.learning_rate == Rate::initial) break;
+            return concat(change.str(),
+                          "; the checkpoint's is kept; see resume_lr of ResumeHook: initial takes "
+                          "the new one");
+        case Kept::value:
+            return change.str() + "; the checkpoint's is kept";
+        case Kept::first_value:
+            return change.str() + "; of these the checkpoint's first is kept";
+    }
+    return change.str();
 }
 
 void check_config(const Resume& resume, const RunConfig& config) {
@@ -79,7 +124,7 @@ void check_config(const Resume& resume, const RunConfig& config) {
                                " cannot go on with it. Set it back, or start a new run from the "
                                "weights with load_from"));
         else
-            log_info("resume: ", change.str());
+            log_info("resume: ", describe(change, resume.plan));
     }
     refused.check();
 }
@@ -121,8 +166,8 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     if (!fs::is_directory(resume.path)) {
         try {
             resume.original = read_original_checkpoint(resume.path);
-        } catch (...) {
-            rethrow_with("resume");
+        } catch (const Error& error) {
+            throw ConfigError({{named_at(config), concat("resume_from: ", error.what())}});
         }
         return resume;
     }

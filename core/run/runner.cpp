@@ -64,10 +64,10 @@ void Runner::call_before_run() {
     saved_windows_.clear();
 }
 
-void Runner::call_after_load() {
+void Runner::call_after_load(const std::string& checkpoint) {
     for (size_t i = 0; i < modules_.hooks.size(); ++i) {
         try {
-            modules_.hooks[i]->after_load_checkpoint(*this, resumed_from_);
+            modules_.hooks[i]->after_load_checkpoint(*this, checkpoint);
         } catch (...) {
             rethrow_with(concat("hook \"", modules_.hook_names[i], "\", after_load_checkpoint"));
         }

@@ -97,6 +97,7 @@ class Runner final : public Run {
 
     // workflow.cpp
     bool finished() const;
+    void say_if_trained() const;
     void plan_length();
     void run_entry(const WorkflowStep& step);
     void train_epoch(const WorkflowStep& step);
@@ -105,7 +106,7 @@ class Runner final : public Run {
     bool is_due(const WorkflowStep& step) const;
     int64_t train_iterations(const WorkflowStep& step);
     void call_before_run();
-    void call_after_load();
+    void call_after_load(const std::string& checkpoint);
     bool stops_now(int64_t iteration);
 
     // requests.cpp

@@ -135,6 +135,7 @@ void Runner::save_checkpoint(const std::string& path) {
     broadcast_buffers();
     writer_.write(path, config_.work_dir + "/last_checkpoint", gather_state(),
                   make_store_comm(job_, concat("checkpoint-", checkpoints_++)));
+    dist::note_checkpoint(path);
     newest_checkpoint_ = path;
     saved_step_ = position_.step;
 }
@@ -162,6 +163,7 @@ void Runner::save_weights(const std::string& path) {
 void Runner::restore(const Resume& resume) {
     resumed_from_ = resume.path;
     newest_checkpoint_ = resume.path;
+    dist::note_checkpoint(resume.path);
     try {
         restore_modules(resume);
         if (resume.original) {
@@ -190,7 +192,11 @@ void Runner::restore_modules(const Resume& resume) {
     const at::NoGradGuard no_grad;
     const Checkpoint& saved = resume.checkpoint;
     if (resume.original) return restore_original(resume);
-    copy_weights(*modules_.model, saved.model, resume.path);
+    try {
+        copy_weights(*modules_.model, saved.model, resume.path);
+    } catch (const Error& error) {
+        throw ConfigError({{config_.model.config.place, concat("resume from ", error.what())}});
+    }
     const auto state_of = [&](const std::string& key) -> const State* {
         const auto found = saved.modules.find(key);
         return found == saved.modules.end() ? nullptr : &found->second;
@@ -235,9 +241,17 @@ void Runner::restore_modules(const Resume& resume) {
 
 /// A checkpoint of the Python ailab has weights, the state of one optimizer, and the epoch.
 void Runner::restore_original(const Resume& resume) {
-    const LoadedWeights loaded = load_weights(*modules_.model, resume.path);
+    const Place model = config_.model.config.place;
+    LoadedWeights loaded;
+    try {
+        loaded = load_weights(*modules_.model, resume.path);
+    } catch (const Error& error) {
+        throw ConfigError({{model, concat("resume from ", resume.path, ": ", error.what())}});
+    }
     log_info(loaded.summary);
-    if (!loaded.unmatched.empty()) throw Error(describe_unmatched(loaded));
+    if (!loaded.unmatched.empty())
+        throw ConfigError({{model, concat("resume from ", resume.path, " does not fit the model: ",
+                                          join(loaded.unmatched, "; "))}});
     if (!resume.original->optimizer) {
         log_warning(resume.path, " has no state of the optimizer: it starts anew");
         return;
@@ -329,6 +343,7 @@ void Runner::serve_roll_back() {
     } catch (...) {
         rethrow_with(concat("back to ", newest_checkpoint_));
     }
+    call_after_load(newest_checkpoint_);
 }
 
 }  // namespace ailab

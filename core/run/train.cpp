@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 #include "ailab/log.hpp"
 #include "choose.hpp"
@@ -109,9 +110,11 @@ void connect(Job& job, std::vector<BackendCandidate> candidates, c10::Device dev
 
 ResumePlan plan_resume(const RunConfig& config, const Hooks& hooks) {
     ResumePlan plan;
-    if (config.dry_run) return plan;
     for (const auto& hook : hooks.hooks) hook->plan_resume(plan);
     if (config.resume_from) plan.from = *config.resume_from;
+    if (config.dry_run && !plan.from.empty())
+        log_info("--dry-run begins afresh: resume_from (", std::exchange(plan.from, ""),
+                 ") is not followed");
     return plan;
 }
 

@@ -60,10 +60,22 @@ bool Runner::finished() const {
                                : position_.epoch >= *config_.total_epochs;
 }
 
+/// A run that goes on though it has come to its end.
+void Runner::say_if_trained() const {
+    if (resumed_from_.empty() || !finished()) return;
+    if (config_.total_iters)
+        log_info("no training is left: the run has had all ", *config_.total_iters,
+                 " iterations; raise total_iters to train on");
+    else
+        log_info("no training is left: the run has had all ", *config_.total_epochs,
+                 " epochs; raise total_epochs to train on");
+}
+
 void Runner::run() {
     beat();
     call_before_run();
-    if (!resumed_from_.empty()) call_after_load();
+    if (!resumed_from_.empty()) call_after_load(resumed_from_);
+    say_if_trained();
     dist::set_graceful_stop(true);
     const bool trains = modules_.data.count(Phase::train) != 0;
     bool goes_on = !resumed_from_.empty();  // with the entry where it stood
@@ -86,7 +98,8 @@ void Runner::run() {
         if (config_.dry_run || (!trains && config_.total_iters)) break;
     }
     writer_.wait();
-    dist::set_graceful_stop(false);
+    // What ends a run that was told to stop is no second wish to stop it.
+    dist::set_graceful_stop(stop_signal_ != 0);
     if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
     call(&Hook::after_run, "after_run");
     writer_.wait();
@@ -148,6 +161,7 @@ void Runner::train_epoch(const WorkflowStep& step) {
     progress_.epoch = position_.epoch;
     begin_phase(Phase::train, iterations);
     progress_.iter = position_.iter;
+    progress_.samples = modules_.data.at(Phase::train).loader->plan().samples_after(progress_.iter);
     window_ = {progress_.iter, progress_.iter, 0};
     call(&Hook::before_train_epoch, "before_train_epoch");
     const auto begin = Clock::now();

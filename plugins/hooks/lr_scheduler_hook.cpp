@@ -47,17 +47,22 @@ class LrSchedulerHook final : public Hook {
         const Progress& progress = run.progress();
         scheduler_->set_length({length(progress)});
         warm_up_steps_ = warm_up_.steps(progress);
-        started_ = true;
-        apply(run);  // a schedule that cannot tell a learning rate ends the run here
+        check_rates(run);
         check_momentum(run);
+        if (run.resumed_from().empty()) apply(run);
     }
     // In the middle of an epoch when a run is taken back.
     void after_load_checkpoint(Run& run, const std::string&) override {
-        if (started_) apply(run);
+        if (in_training_) apply(run);
     }
     void before_train_epoch(Run& run) override {
         observe(run);
-        apply(run);
+        in_training_ = true;
+        // A run that was stopped after the last step of an epoch ends that epoch when it goes on:
+        // what is logged then is the rate of the step that was taken.
+        const Progress& progress = run.progress();
+        const bool all_steps_taken = progress.iter > 0 && progress.iter >= progress.iters;
+        if (!all_steps_taken) apply(run);
     }
     void before_train_iter(Run& run) override {
         if (!by_epoch_ || run.progress().step <= warm_up_steps_) apply(run);
@@ -100,13 +105,24 @@ class LrSchedulerHook final : public Hook {
     /// schedule has observed), so nothing has to be kept.
     void apply(Run& run) const {
         const int64_t t = time(run.progress());
-        const double factor = warm_up_.factor(run.progress().step, warm_up_steps_);
         for (auto& [name, optimizer] : run.optimizers())
             for (ParamGroup& group : optimizer->groups()) {
-                group.lr = factor * scheduler_->lr(group.initial_lr, t);
+                group.lr = rate(run, group);
                 if (const auto initial = group.initial_momentum)
                     group.momentum = scheduler_->momentum(*initial, t).value_or(*initial);
             }
+    }
+
+    double rate(const Run& run, const ParamGroup& group) const {
+        const Progress& progress = run.progress();
+        return warm_up_.factor(progress.step, warm_up_steps_) *
+               scheduler_->lr(group.initial_lr, time(progress));
+    }
+
+    /// A schedule that cannot tell a learning rate ends the run here.
+    void check_rates(Run& run) const {
+        for (const auto& [name, optimizer] : run.optimizers())
+            for (const ParamGroup& group : optimizer->groups()) (void)rate(run, group);
     }
 
     /// A schedule that moves the momentum, at whatever time, needs optimizers that have one.
@@ -130,7 +146,7 @@ class LrSchedulerHook final : public Hook {
     const bool by_epoch_;
     Monitor monitor_{result_, Phase::val};
     int64_t warm_up_steps_ = 0;
-    bool started_ = false;
+    bool in_training_ = false;
     bool to_observe_ = false;  // the phase has ended, and the schedule does not know its result
 };
 

@@ -3,6 +3,8 @@ are those of a run without a stop, bit for bit."""
 import json
 import pathlib
 import random
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -22,6 +24,12 @@ def mpirun_gently(ranks, words, **options):
     if ranks == 1:
         return mpirun(1, words, **options)
     return mpirun(ranks, words, extra=["--mca", "odls_base_sigkill_timeout", "3"], **options)
+
+
+def log_lines(run):
+    """The lines of train.log that tell of training and evaluation, without what tells of times."""
+    lines = re.findall(r"(?:Iter|Epoch)\(.*", (run.path / "train.log").read_text())
+    return [re.sub(r"  (eta|time|data_time|memory): .*?(?=  |$)", "", line) for line in lines]
 
 
 def tensors(checkpoint):
@@ -61,10 +69,10 @@ class ResumeCase(TestCase):
         self.assertDone(mpirun(ranks, self.words(config), timeout=120))
         return RunFolder(self.folder / name / "work")
 
-    def assertSameRun(self, straight, resumed, ranks):
+    def assertSameRun(self, straight, resumed, ranks, last=f"iter_{ITERATIONS}"):
         self.assertEqual(len([p for p in resumed.path.parent.iterdir() if p.is_dir() and not p.is_symlink()]), 1,
                          "the run went on in its own folder")
-        name = f"checkpoints/iter_{ITERATIONS}"
+        name = f"checkpoints/{last}"
         expected, found = tensors(straight.path / name), tensors(resumed.path / name)
         self.assertEqual(list(found), list(expected))
         for key in expected:
@@ -73,6 +81,7 @@ class ResumeCase(TestCase):
         strip = lambda lines: [{k: v for k, v in line.items() if k not in FLAKY} for line in lines]
         for mode in ("train", "val"):
             self.assertEqual(strip(resumed.lines(mode)), strip(straight.lines(mode)))
+        self.assertEqual(log_lines(resumed), log_lines(straight))
         self.assertEqual(resumed.samples(ranks), straight.samples(ranks))
 
 
@@ -94,6 +103,25 @@ class StopAndResume(ResumeCase):
                 self.go_on(config, ranks, [([f"hooks.signal.at={i}", f"hooks.signal.rank={i % ranks}"], 143)
                                            for i in at])
                 self.assertSameRun(straight, RunFolder(self.folder / f"stopped{ranks}" / "work"), ranks)
+
+    def test_stops_at_the_ends_of_epochs(self):
+        # An epoch has 63 iterations. The line of its end is written when the run goes on.
+        momentum = {"type": "LrSchedulerHook", "by": "iter", "scheduler": {"type": "OneCycleLR", "max_lr": 0.01}}
+        by_epoch = {"type": "LrSchedulerHook", "warmup": "linear", "warmup_iters": 150,
+                    "scheduler": {"type": "StepLR", "step_size": 1}}
+        for name, sections, last in (
+                ("by_iter", {"total_iters": 200}, "iter_200"),
+                ("one_by_one", {"total_iters": 200, "accumulative_counts": 1}, "iter_200"),
+                ("momentum", {"total_iters": 189, "hooks": {**self.HOOKS, "lr_scheduler": momentum}}, "iter_189"),
+                ("by_epoch", {"total_iters": None, "total_epochs": 3, "accumulative_counts": 1,
+                              "hooks": {**self.HOOKS, "lr_scheduler": by_epoch}}, "iter_189")):
+            for ranks in (1, 2):
+                with self.subTest(name, ranks=ranks):
+                    straight = self.run_straight(f"straight-{name}-{ranks}", ranks, **sections)
+                    config = self.config(self.folder / f"{name}-{ranks}", **sections)
+                    self.go_on(config, ranks, [([f"hooks.signal.at={at}", f"hooks.signal.rank={ranks - 1}"], 143)
+                                               for at in (63, 126, 189)])
+                    self.assertSameRun(straight, RunFolder(self.folder / f"{name}-{ranks}" / "work"), ranks, last)
 
     def test_killed_once_in_each_phase(self):
         kill = {"before_train_iter": 91, "after_backward": 130, "after_step": 171, "before_save_checkpoint": 200,
@@ -126,6 +154,57 @@ class Signals(ResumeCase):
                     # A step takes two iterations.
                     self.assertTrue((run.path / "checkpoints" / "iter_34" / "manifest.json").exists(), str(result))
                     self.assertIn(f"SIG{signal}", run.lines("summary")[0]["exit"])
+                    self.assertNotIn("ailab: [rank", result.err, "that is how failures are told")
+                    self.assertIn(f"SIG{signal}: saving a checkpoint, then the run ends", result.err)
+
+    def test_a_second_one_ends_at_once_and_names_the_newest_checkpoint(self):
+        for ranks in (1, 2):
+            for hooks, text in ((self.HOOKS, r"the newest complete checkpoint is (\S+/iter_(?:40|80))\n"),
+                                ({"signal": {"type": "SignalHook"}}, "no checkpoint of this run is complete")):
+                with self.subTest(ranks=ranks, text=text):
+                    folder = self.folder / f"again{ranks}{len(hooks)}"
+                    words = self.words(self.config(folder, hooks=hooks), "hooks.signal.signal=INT",
+                                       "hooks.signal.at=90", "hooks.signal.again_after=0.4")
+                    result = mpirun(ranks, words, timeout=60)
+                    self.assertEqual(result.status, 130, str(result))
+                    found = re.search("ailab: SIGINT again: ended at once; " + text, result.err)
+                    self.assertIsNotNone(found, str(result))
+                    for path in found.groups():
+                        self.assertTrue((pathlib.Path(path) / "manifest.json").exists())
+
+    def launch(self, name, ranks):
+        """mpirun with ranks that train until they are stopped, and the folder of their run."""
+        config = self.config(self.folder / name, total_iters=10_000_000)
+        launcher = subprocess.Popen(["mpirun", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "10",
+                                     "-np", str(ranks), *self.words(config)], start_new_session=True, text=True,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
+        work = self.folder / name / "work"
+        self.until(lambda: (work / "last_checkpoint").exists())
+        return launcher, RunFolder(work)
+
+    def until(self, condition):
+        deadline = time.monotonic() + 30
+        while not condition():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def test_ctrl_c_at_mpirun_is_a_stop(self):
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                launcher, run = self.launch(f"launched{ranks}", ranks)
+                launcher.send_signal(signal.SIGINT)  # which it passes on as SIGTERM
+                _, err = launcher.communicate(timeout=60)
+                self.assertNotIn("ailab: [rank", err)
+                self.assertIn("SIGTERM: saving a checkpoint, then the run ends", err)
+                self.assertIn("stopped by SIGTERM", run.lines("summary")[0]["exit"])
+
+    def test_a_single_rank_stops_when_its_mpirun_is_killed(self):
+        launcher, run = self.launch("killed", 1)
+        launcher.kill()
+        launcher.wait()
+        launcher.stderr.close()
+        self.until(lambda: run.lines("summary"))
+        self.assertIn("stopped by SIGTERM", run.lines("summary")[0]["exit"])
 
     def test_usr1_saves_and_goes_on(self):
         config = self.config(self.folder / "usr1")
@@ -158,19 +237,22 @@ class OtherWorld(ResumeCase):
         hooks = {name: hook for name, hook in self.HOOKS.items() if name != "amp"}
         sections = dict(model={"type": "MLP"}, hooks=hooks, runtime={"dtype": "float64", "threads": 1})
         straight = self.run_straight("straight", 1, **sections)
-        for before, after in ((1, 2), (2, 1), (2, 4), (4, 2)):
-            with self.subTest(before=before, after=after):
-                config = self.config(self.folder / f"moved{before}{after}", **sections)
-                result = mpirun_gently(before, self.words(config, "hooks.signal.at=100"), timeout=60)
+        # 126 is the last iteration of an epoch.
+        for before, after, at in ((1, 2, 100), (2, 1, 100), (2, 4, 100), (4, 2, 100), (1, 2, 126), (2, 1, 126)):
+            with self.subTest(before=before, after=after, at=at):
+                name = f"moved{before}{after}at{at}"
+                config = self.config(self.folder / name, **sections)
+                result = mpirun_gently(before, self.words(config, f"hooks.signal.at={at}"), timeout=60)
                 self.assertEqual(result.status, 143, str(result))
                 result = mpirun(after, self.words(config, "resume_from=auto"), timeout=60)
                 self.assertDone(result)
-                run = RunFolder(self.folder / f"moved{before}{after}" / "work")
+                run = RunFolder(self.folder / name / "work")
                 steps = run.samples(max(before, after))
                 alone = straight.samples(1)
                 self.assertEqual([sorted(ids) for ids in steps], [sorted(ids) for ids in alone])
+                self.assertEqual(len(run.lines("train")), len(straight.lines("train")))
                 for line, wanted in zip(run.lines("train"), straight.lines("train")):
-                    self.assertEqual(line["step"], wanted["step"])
+                    self.assertEqual((line["step"], line["lr"]), (wanted["step"], wanted["lr"]))
                     self.assertAlmostEqual(line["loss"], wanted["loss"], delta=1e-9 * wanted["loss"])
 
 
@@ -195,7 +277,7 @@ class Refused(ResumeCase):
         result = mpirun(1, self.words(config, "resume_from=auto", "optimizer.weight_decay=0.1",
                                       "data.val.limit=100"), timeout=60)
         self.assertDone(result)
-        self.assertIn("optimizer.weight_decay was 0.0 and is 0.1", result.err)
+        self.assertIn("optimizer.weight_decay was 0.0 and is 0.1; the checkpoint's is kept", result.err)
 
     def test_damaged_checkpoints_are_passed_over(self):
         for damage, why in (("truncate", "bytes, its manifest says"), ("flip", "checksum"),
@@ -231,13 +313,27 @@ class Refused(ResumeCase):
             (checkpoint / "manifest.json").unlink()
         result = mpirun(1, self.words(config, "resume_from=auto"), timeout=60)
         self.assertEqual(result.status, 1, str(result))
-        self.assertIn("none of the 1 checkpoints", result.err)
+        self.assertIn("none of the checkpoints in", result.err)
+
+    def test_a_copied_work_dir_stands_by_itself(self):
+        config, folder = self.stopped("original")
+        work = folder.parents[1]
+        shutil.copytree(work, self.folder / "copy", symlinks=True)
+        result = mpirun(1, self.words(config, "resume_from=auto", "hooks.signal.at=90"), timeout=60)
+        self.assertEqual(result.status, 143, str(result))
+        before = sorted((path.name, path.stat().st_mtime) for path in work.rglob("*"))
+        result = mpirun(1, self.words(config, "resume_from=auto", f"work_dir={self.folder / 'copy'}"), timeout=60)
+        self.assertDone(result)
+        self.assertIn(f"resumed from {self.folder / 'copy' / folder.parent.name}/checkpoints/iter_52 ", result.err)
+        self.assertEqual(before, sorted((path.name, path.stat().st_mtime) for path in work.rglob("*")))
 
     def test_another_model(self):
         config, folder = self.stopped("model")
         result = mpirun(1, self.words(config, "resume_from=auto", "model.hidden=32"), timeout=60)
-        self.assertEqual(result.status, 1, str(result))
-        self.assertIn('"fc1.weight" is [64, 784] in the file and [32, 784] in the model', result.err)
+        self.assertEqual(result.status, 2, str(result))
+        self.assertRegex(result.err, r'config\.yaml:\d+:\d+: resume from \S+/iter_52 does not fit the model: '
+                         r'"fc1.bias" is \[64\] in the file and \[32\] in the model; '
+                         r'"fc1.weight" is \[64, 784\] in the file and \[32, 784\] in the model')
 
     def test_a_run_that_is_alive(self):
         config, folder = self.stopped("alive")
@@ -274,21 +370,54 @@ class Refused(ResumeCase):
     def test_a_name_that_is_not_there(self):
         config = self.config(self.folder / "missing")
         result = mpirun(1, self.words(config, "resume_from=/nowhere"), timeout=60)
-        self.assertEqual(result.status, 1, str(result))
-        self.assertIn("/nowhere does not exist", result.err)
+        self.assertEqual(result.status, 2, str(result))
+        self.assertRegex(result.err, r"command line:\S+: resume_from: /nowhere does not exist")
+
+    def test_what_is_no_checkpoint(self):
+        config = self.config(self.folder / "yaml")
+        for ranks in (1, 2):
+            result = mpirun(ranks, self.words(config, f"resume_from={config}"), timeout=60)
+            self.assertEqual(result.status, 2, str(result))
+            self.assertIn(f'resume_from: cannot read {config}: it is no file of torch.save, but a text that '
+                          'begins with "{"', result.err)
+
+
+class NothingToDo(ResumeCase):
+    def test_a_run_that_is_complete(self):
+        for name, length, key in (("iters", {"total_iters": 70}, "all 70 iterations; raise total_iters"),
+                                  ("epochs", {"total_iters": None, "total_epochs": 1},
+                                   "all 1 epochs; raise total_epochs")):
+            with self.subTest(name):
+                config = self.config(self.folder / name, **length)
+                result = mpirun(1, self.words(config), timeout=60)
+                self.assertDone(result)
+                self.assertNotIn("no training is left", result.err)
+                result = mpirun(1, self.words(config, "resume_from=auto"), timeout=60)
+                self.assertDone(result)
+                self.assertIn(f"no training is left: the run has had {key} to train on", result.err)
+
+    def test_a_dry_run_begins_afresh(self):
+        config = self.config(self.folder / "dry")
+        self.assertDone(mpirun(1, self.words(config, "total_iters=4"), timeout=60))
+        result = mpirun(1, self.words(config, "resume_from=auto", "--dry-run"), timeout=60)
+        self.assertDone(result)
+        self.assertIn("--dry-run begins afresh: resume_from (auto) is not followed", result.err)
 
 
 class LearningRate(ResumeCase):
     def test_keep_initial_or_a_number(self):
         hooks = {**self.HOOKS}
         del hooks["lr_scheduler"]
-        for wanted, lr in (("keep", 0.001), ("initial", 0.5), (0.25, 0.25)):
+        for wanted, lr, said in (("keep", 0.001, "; the checkpoint's is kept; see resume_lr of ResumeHook"),
+                                 ("initial", 0.5, "\n"), (0.25, 0.25, "; resume_lr sets it to 0.25")):
             with self.subTest(resume_lr=wanted):
                 config = self.config(self.folder / f"lr{wanted}", hooks={**hooks, "resume": {"type": "ResumeHook"}})
                 result = mpirun(1, self.words(config, "hooks.signal.at=50"), timeout=60)
                 self.assertEqual(result.status, 143, str(result))
-                self.assertDone(mpirun(1, self.words(config, f"hooks.resume.resume_lr={wanted}", "optimizer.lr=0.5"),
-                                       timeout=60))
+                result = mpirun(1, self.words(config, f"hooks.resume.resume_lr={wanted}", "optimizer.lr=0.5"),
+                                timeout=60)
+                self.assertDone(result)
+                self.assertIn("optimizer.lr was 0.001 and is 0.5" + said, result.err)
                 run = RunFolder(self.folder / f"lr{wanted}" / "work")
                 self.assertEqual(run.lines("train")[-1]["lr"], lr)
 

@@ -133,16 +133,23 @@ class Ranks(Training):
     def test_sync_batch_norm_equals_one_rank(self):
         model = {"type": "MLP", "batch_norm": True}
         sections = dict(model=model, data=self.data(200, 64), optimizer={"type": "SGD", "lr": 0.1})
-        _, alone = self.start("alone", **sections)
+        note = "batch norms take the statistics of each rank's own samples"
+        result, alone = self.start("alone", **sections)
+        self.assertNotIn(note, result.err)
         for ranks in (2, 4):
             for sync in (True, False):
                 ddp = {**SAVED, "ddp": {"type": "DDPHook", "sync_batch_norm": sync}}
-                _, run = self.start(f"{ranks}{sync}", ranks=ranks, **{**sections, "hooks": ddp})
+                result, run = self.start(f"{ranks}{sync}", ranks=ranks, **{**sections, "hooks": ddp})
                 found, wanted = self.weights(run), self.weights(alone)
                 if sync:
                     self.assertSameWeights(found, wanted, 1e-9)
+                    numpy.testing.assert_allclose(run.losses(), alone.losses(), rtol=1e-9)
+                    self.assertNotIn(note, result.err)
                 else:
                     self.assertGreater(abs(found["fc1.weight"] - wanted["fc1.weight"]).max(), 1e-6)
+                    self.assertEqual(result.err.count(note), 1, str(result))
+        result, _ = self.start("frozen", ranks=2, **sections, norm_eval=["bn"])
+        self.assertNotIn(note, result.err, "their statistics do not move")
 
     def test_unused_parameters_are_named(self):
         model = {"type": "MLP", "idle": True}

@@ -6,6 +6,7 @@
 #include <ailab/ailab.hpp>
 #include <chrono>
 #include <map>
+#include <thread>
 
 AILAB_PLUGIN("faults", "1.0", "Modules that fail on purpose")
 
@@ -109,7 +110,10 @@ class SignalHook : public ailab::Hook {
     struct Options {
         std::string signal = "TERM", point = "after_train_iter";
         int64_t rank = 0, at = -1;
+        double again_after = 0;
         void visit(ailab::OptionVisitor& v) {
+            v.option("again_after", again_after,
+                     "seconds until it is sent once more; 0: it is not");
             v.option("signal", signal, "which",
                      ailab::one_of({"TERM", "INT", "HUP", "KILL", "USR1", "USR2"}));
             v.option(
@@ -145,6 +149,10 @@ class SignalHook : public ailab::Hook {
                                                     {"HUP", SIGHUP},   {"KILL", SIGKILL},
                                                     {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
         kill(getpid(), numbers.at(options_.signal));
+        if (options_.again_after == 0) return;
+        std::this_thread::sleep_for(std::chrono::duration<double>(options_.again_after));
+        kill(getpid(), numbers.at(options_.signal));
+        pause();  // another thread may have got it
     }
 
     Options options_;

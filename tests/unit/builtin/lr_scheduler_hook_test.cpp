@@ -94,6 +94,36 @@ TEST_F(LrSchedulerHookTest, CountsEpochsOrSteps) {
     EXPECT_NEAR(trace(R"("by": "iter", )" + cosine, {}).first_lr[2], 0.5, 1e-15);
 }
 
+// The line that is logged at the end of an epoch has the rate of the epoch's last step, also when
+// the run was stopped after that step and goes on.
+TEST_F(LrSchedulerHookTest, KeepsTheRateOfTheLastStepWhenAnEpochIsOnlyToBeEnded) {
+    const std::string step = R"("scheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5})";
+    const std::string warmed = step + R"(, "warmup": "linear", "warmup_iters": 8)";
+    for (const std::string& options : {R"("by": "iter", )" + step, warmed}) {
+        const auto errors = run_ranks(1, [&](ThreadComm& comm) {
+            const auto hook = make_hook(options);
+            FakeRun run(comm, folder_);
+            const auto optimizer = std::make_shared<RatesOptimizer>();
+            optimizer->groups()[0].lr = 0.77;  // as the checkpoint has it
+            run.optimizers()[""] = optimizer;
+            run.now.total_epochs = 2;
+            run.now.total_steps = 4;
+            run.resumed = "checkpoints/iter_2";
+            run.now.step = run.now.train_iter = run.now.iter = run.now.iters = 2;
+            hook->before_run(run);
+            hook->after_load_checkpoint(run, run.resumed);
+            hook->before_train_epoch(run);
+            EXPECT_EQ(optimizer->groups()[0].lr, 0.77) << options;
+            run.now.iter = 0;
+            run.now.epoch = 1;
+            hook->before_train_epoch(run);
+            hook->before_train_iter(run);
+            EXPECT_NE(optimizer->groups()[0].lr, 0.77) << options;
+        });
+        EXPECT_EQ(errors[0], "");
+    }
+}
+
 // MMCV's numbers: a factor of what the schedule gives.
 TEST_F(LrSchedulerHookTest, WarmsUp) {
     const std::string constant = R"("scheduler": {"type": "StepLR", "step_size": 100}, )";

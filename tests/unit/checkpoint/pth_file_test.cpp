@@ -339,12 +339,18 @@ TEST_F(PthFileTest, RefusesOtherFiles) {
     std::string tar(512, '\0');
     tar.replace(257, 5, "ustar");
     const std::string neither =
-        "cannot read weights from FILE: it is neither a safetensors file nor one of torch.save";
+        "cannot read weights from FILE: it is neither a safetensors file nor one of torch.save, "
+        "but ";
     const std::vector<std::pair<std::string, std::string>> table = {
         {"", "cannot read weights from FILE: it is empty"},
-        {"x", neither},
-        {"version https://git-lfs.github.com/spec/v1\n", neither},
-        {"\x80\x01", neither},
+        {"x", neither + "a text that begins with \"x\""},
+        {"version https://git-lfs.github.com/spec/v1\n",
+         neither + "a text that begins with \"version https://git-lfs.github.com/spec/…\""},
+        {"\n\n  model: {type: MLP}\r\n",
+         neither + "a text that begins with \"model: {type: MLP}\""},
+        {"\x80\x01", neither + "a file that begins with the bytes 80 01"},
+        {"\x89PNG\r\n\x1a\n and more",
+         neither + "a file that begins with the bytes 89 50 4e 47 0d 0a 1a 0a"},
         {tar,
          "cannot read FILE: it has the tar format of PyTorch before 0.1.10; load it with "
          "torch.load and save it again"},

@@ -64,5 +64,27 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"runtime: {dtype: float32}", "runtime: {dtype: float64}",
              "runtime.dtype was float32 and is float64", true}));
 
+// What an optimizer's groups hold comes from the checkpoint.
+TEST(ConfigChanges, SayWhatTheCheckpointKeeps) {
+    const std::vector<std::tuple<const char*, const char*, Kept>> table = {
+        {"optimizer: {lr: 1}", "optimizer: {lr: 2}", Kept::learning_rate},
+        {"optimizer: {generator: {lr: 1}}", "optimizer: {generator: {lr: 2}}", Kept::learning_rate},
+        {"optimizer: {weight_decay: 1}", "optimizer: {weight_decay: 2}", Kept::value},
+        {"optimizer: {momentum: 1}", "optimizer: {momentum: 2}", Kept::value},
+        {"optimizer: {betas: [1, 2]}", "optimizer: {betas: [2, 2]}", Kept::first_value},
+        {"paramwise_cfg: {bias_lr_mult: 1}", "paramwise_cfg: {bias_lr_mult: 2}",
+         Kept::learning_rate},
+        {"paramwise_cfg: {norm_decay_mult: 1}", "paramwise_cfg: {norm_decay_mult: 2}", Kept::value},
+        {"optimizer: {eps: 1}", "optimizer: {eps: 2}", Kept::nothing},
+        {"model: {lr: 1}", "model: {lr: 2}", Kept::nothing},
+    };
+    for (const auto& [before, now, kept] : table) {
+        const auto changes = compare_configs(tree(before), tree(now));
+        ASSERT_EQ(changes.size(), 1u) << now;
+        EXPECT_EQ(changes[0].kept, kept) << now;
+        EXPECT_FALSE(changes[0].refused) << now;
+    }
+}
+
 }  // namespace
 }  // namespace ailab

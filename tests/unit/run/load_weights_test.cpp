@@ -204,7 +204,7 @@ TEST_F(LoadWeights, RefusesPathsThatNameNoWeights) {
          "relative path counts from the current directory); name the checkpoint's folder itself"},
         {"run/checkpoints/epoch_3.pth",
          "cannot read weights from DIR/run/checkpoints/epoch_3.pth: it is neither a safetensors "
-         "file nor one of torch.save"},
+         "file nor one of torch.save, but a text that begins with \"x\""},
     };
     for (const auto& [name, complaint] : table)
         EXPECT_EQ(refusal(path(name)), "load_from: " + complaint);
