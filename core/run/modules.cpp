@@ -326,8 +326,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
             concat("output_keys names ", keys.size(), " outputs (", join(keys), "), but model \"",
                    config.model.type(), "\" returns ", outputs.size(), " (", join(outputs), ")"));
     freeze_parameters(*modules.model, config, problems);
-    modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval,
-                                       place_of(config.source, "norm_eval"), problems);
+    modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval, problems);
     if (config.accumulative_counts > 1 && modules.model->owns_step())
         problems.add(place_of(config.source, "accumulative_counts"),
                      concat("model \"", config.model.type(),
