@@ -9,11 +9,12 @@
 namespace ailab {
 namespace {
 
-/// Problems without a place first, then the command line, then files by line and column.
+/// Problems without a place first, then the command line in its order, then files by line and
+/// column.
 auto sort_key(const Problem& problem) {
     const Place& place = problem.place;
-    const std::string source = place.source ? *place.source : "";
-    return std::tuple(place.line > 0, source, place.line, place.column);
+    const bool in_file = place.line > 0;
+    return std::tuple(in_file, in_file ? *place.source : "", place.line, place.column);
 }
 
 std::vector<Problem> in_order(std::vector<Problem> problems) {

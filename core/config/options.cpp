@@ -52,9 +52,11 @@ std::string phrase(const std::string& type) {
 /// What to do about it, where that is not plain from what was expected.
 std::string advice(const Node& node, const std::string& type) {
     if (node.is_null()) return " Give a value, or leave the key out for the default.";
-    if (node.is_scalar() && (type == "list of integer" || type == "list of number" ||
-                             type == "list of string" || type == "list of bool"))
-        return " Write " + Node::list({node}).flow() + ".";
+    const bool is_entry = (type == "list of integer" && node.is_int()) ||
+                          (type == "list of number" && node.is_number()) ||
+                          (type == "list of string" && node.is_string()) ||
+                          (type == "list of bool" && node.is_bool());
+    if (is_entry) return " Write " + Node::list({node}).flow() + ".";
     if (!node.is_string()) return "";
     const std::string& text = node.as_string();
     if (starts_with(type, module_of)) return " Write {type: " + quoted_if_needed(text) + "}.";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "overrides.hpp"
 #include "scalar.hpp"
 
 namespace ailab {
@@ -85,6 +86,14 @@ class OptionReader final : public OptionVisitor {
         ref.read(rest, Bounds(), subject_.path, problems_);
     }
 
+    /// An override of a module's type alone leaves the options that the file gives.
+    std::string leftover_advice(const Member& member) const {
+        const Node* type = map_.find("type");
+        if (!type || !is_override(type->place) || is_override(member.place)) return "";
+        return concat(" The file gives it to the module that the command line replaces; ",
+                      subject_.path, "='{type: ", type->flow(), ", …}' replaces its options too.");
+    }
+
     void report_unknown(const Member& member) {
         std::vector<std::string> accepted;
         for (const std::string& key : subject_.other_keys)
@@ -95,7 +104,8 @@ class OptionReader final : public OptionVisitor {
             member.place,
             concat(subject_.title, " has no ", subject_.noun, " ", quoted(member.key),
                    nearest.empty() ? "." : "; did you mean " + quoted(nearest) + "?",
-                   accepted.empty() ? " It takes none." : " It takes: " + join(accepted) + "."));
+                   accepted.empty() ? " It takes none." : " It takes: " + join(accepted) + ".",
+                   leftover_advice(member)));
     }
 
     const Node& map_;

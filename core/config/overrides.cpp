@@ -9,10 +9,7 @@
 namespace ailab {
 namespace {
 
-const std::shared_ptr<const std::string>& command_line() {
-    static const auto name = std::make_shared<const std::string>("command line");
-    return name;
-}
+const std::string command_line = "command line, ";
 
 void set_places(Node& node, const Place& place) {
     node.place = place;
@@ -90,12 +87,16 @@ Node* reach(Node& root, const std::vector<std::string>& parts, const Place& plac
 
 }  // namespace
 
-Place override_place(int number) {
-    return {command_line(), 0, number};
+Place override_place(const std::string& text, int number) {
+    return {std::make_shared<const std::string>(command_line + text), 0, number};
+}
+
+bool is_override(const Place& place) {
+    return place.source && place.line == 0 && place.source->starts_with(command_line);
 }
 
 void apply_override(Node& root, const std::string& text, int number, Problems& problems) {
-    const Place place = override_place(number);
+    const Place place = override_place(text, number);
     const size_t equals = text.find('=');
     const std::vector<std::string> parts = split(text.substr(0, equals));
     const bool has_empty_part = std::find(parts.begin(), parts.end(), "") != parts.end();
@@ -117,19 +118,6 @@ void apply_override(Node& root, const std::string& text, int number, Problems& p
     if (!target) return problems.add(place, std::move(complaint));
     *target = std::move(value);
     root = std::move(changed);
-}
-
-std::vector<Problem> name_overrides(std::vector<Problem> problems,
-                                    const std::vector<std::string>& overrides) {
-    for (Problem& problem : problems) {
-        const Place& place = problem.place;
-        const bool is_override = place.source && *place.source == *command_line() &&
-                                 place.line == 0 && place.column >= 1 &&
-                                 size_t(place.column) <= overrides.size();
-        if (is_override)
-            problem.text = concat(quoted(overrides[size_t(place.column) - 1]), ": ", problem.text);
-    }
-    return problems;
 }
 
 }  // namespace ailab

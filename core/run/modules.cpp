@@ -358,8 +358,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
             concat("output_keys names ", keys.size(), " outputs (", join(keys), "), but model \"",
                    config.model.type(), "\" returns ", outputs.size(), " (", join(outputs), ")"));
     freeze_parameters(*modules.model, config, problems);
-    modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval,
-                                       place_of(config.source, "norm_eval"), problems);
+    modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval, problems);
     if (input.job.world_size() > 1 && config.data.train && !modules.step.sync_batch_norm &&
         !modules.frozen_norms.hold_all(*modules.model))
         modules.notes.push_back(

@@ -119,9 +119,9 @@ std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameter
     return groups;
 }
 
-FrozenNorms::FrozenNorms(nn::Module& model, const std::vector<std::string>& patterns,
-                         const Place& place, Problems& problems) {
-    for (const std::string& pattern : patterns) {
+FrozenNorms::FrozenNorms(nn::Module& model, const std::vector<ModulePattern>& patterns,
+                         Problems& problems) {
+    for (const auto& [pattern, place] : patterns) {
         const std::regex regex(pattern);
         const size_t before = norms_.size();
         for (const auto& item : model.named_modules("", /*include_self=*/false))

@@ -20,14 +20,14 @@ std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameter
                                     const torch::nn::Module& model, const Optimizer& optimizer,
                                     const ParamwiseConfig& config);
 
-/// Keeps the batch norms that `patterns` (regular expressions over module names) match in
+/// Keeps the batch norms that `patterns` match in
 /// evaluation mode, so that their running statistics stay.
 class FrozenNorms {
   public:
     FrozenNorms() = default;
-    /// Adds a problem at `place` for a pattern that matches no batch norm.
-    FrozenNorms(torch::nn::Module& model, const std::vector<std::string>& patterns,
-                const Place& place, Problems& problems);
+    /// Adds a problem for each pattern that matches no batch norm.
+    FrozenNorms(torch::nn::Module& model, const std::vector<ModulePattern>& patterns,
+                Problems& problems);
     /// After the model was put into training mode.
     void apply() const;
     /// Whether every batch norm of the model is among them; true when it has none.

@@ -4,6 +4,7 @@
 #include "common_keys.hpp"
 #include "config/options_reader.hpp"
 #include "config/scalar.hpp"
+#include "missing_type.hpp"
 #include "plugin/plugin_host.hpp"
 
 namespace ailab {
@@ -17,17 +18,6 @@ std::string title_with_origin(const ModuleEntry& entry) {
 /// c10::Error's text goes on with a stack trace, which tells the user nothing.
 std::string without_trace(const std::string& text) {
     return text.substr(0, text.find("\nException raised from "));
-}
-
-/// A typo of `type` itself is near enough to name it.
-void report_missing_type(const std::string& kind, const Node& node, const std::string& name,
-                         Problems& problems) {
-    for (const Member& member : node.members())
-        if (nearest_name(member.key, {"type"}) == "type")
-            return problems.add(member.place, concat(name, " has no \"type\"; is ",
-                                                     quoted(member.key), " a misspelling of it?"));
-    problems.add(node.place, concat(name, " has no \"type\", the name of a ", kind,
-                                    ". Add one; ailab-run --list-modules ", kind, " lists them."));
 }
 
 std::shared_ptr<const ModuleEntry> find_entry(const std::string& kind, const Node& node,

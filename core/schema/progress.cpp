@@ -26,7 +26,7 @@ Node progress_hook(const Place& place) {
 }  // namespace
 
 void set_progress_mode(Node& tree, const std::string& mode) {
-    const Place place = override_place(0);
+    const Place place = override_place("--progress");
     Node* hooks = tree.find("hooks");
     if (!hooks || hooks->is_null()) hooks = &tree.set("hooks", Node::map({}, place));
     if (!hooks->is_map()) return;  // the schema complains

@@ -45,9 +45,8 @@ std::map<std::string, Node> default_variables() {
 }
 
 void apply_command_line(Node& tree, const ConfigInput& input, Problems& problems) {
-    const Place place = override_place(0);
     if (!input.work_dir.empty()) {
-        Node work_dir = Node::string(input.work_dir, place);
+        Node work_dir = Node::string(input.work_dir, override_place("--work-dir"));
         work_dir.written = input.work_dir;
         tree.set("work_dir", std::move(work_dir));
     }
@@ -57,6 +56,7 @@ void apply_command_line(Node& tree, const ConfigInput& input, Problems& problems
 
     if (input.plugins.empty()) return;
     Node* plugins = tree.find("plugins");
+    const Place place = override_place("--plugins");
     if (!plugins || plugins->is_null()) plugins = &tree.set("plugins", Node::list({}, place));
     if (!plugins->is_list()) return;  // the schema complains
     for (const std::string& plugin : input.plugins) {
@@ -163,7 +163,7 @@ RunConfig parse_config(const std::string& text, const std::string& source,
                  {"the configuration", "", "key", tree.place, {}}, problems);
     fill_in(schema, tree);
     check_run(schema, tree, problems);
-    if (!problems.empty()) throw ConfigError(name_overrides(problems.list(), input.overrides));
+    problems.check();
 
     fill_in_loaders(schema);
     config.plugins = std::move(plugins);

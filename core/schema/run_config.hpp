@@ -82,6 +82,12 @@ struct WorkflowStep {
     Place place;
 };
 
+/// A regular expression over names of modules.
+struct ModulePattern {
+    std::string text;
+    Place place;
+};
+
 struct NamedHook {
     std::string name;
     ModuleSpec<Hook> spec;
@@ -108,8 +114,8 @@ struct RunConfig {
     int64_t accumulative_counts = 1;  // iterations a step
     ClipConfig clip_grad;
     ParamwiseConfig paramwise_cfg;
-    std::vector<std::string> norm_eval;  // regular expressions over names of modules
-    int64_t val_interval = 1;            // rounds from one val phase to the next
+    std::vector<ModulePattern> norm_eval;
+    int64_t val_interval = 1;  // rounds from one val phase to the next
     std::optional<int64_t> overfit_batches;
     /// `--dry-run`: two steps of each phase, everything inside a folder of its own.
     bool dry_run = false;

@@ -18,6 +18,9 @@ void visit_section(OptionVisitor& v, ClipConfig& clip);
 void visit_section(OptionVisitor& v, ParamRule& rule);
 void visit_section(OptionVisitor& v, ParamwiseConfig& paramwise);
 
+/// What is wrong with a regular expression, or "".
+std::string regex_problem(const std::string& key, const std::string& pattern);
+
 /// A section is a map of its own keys; an empty one (`dist:`) has all defaults.
 template <class T>
 requires requires(OptionVisitor& v, T& section) {
@@ -53,6 +56,7 @@ AILAB_DECLARE_CONFIG_TYPE(uint64_t);                     // a seed
 AILAB_DECLARE_CONFIG_TYPE(WorkflowStep);                 // [train, 1] or {phase: train, iters: 500}
 AILAB_DECLARE_CONFIG_TYPE(std::vector<NamedOptimizer>);  // one module, or a map of named ones
 AILAB_DECLARE_CONFIG_TYPE(std::vector<NamedHook>);       // a map, in its order
+AILAB_DECLARE_CONFIG_TYPE(std::vector<ModulePattern>);   // regular expressions
 #undef AILAB_DECLARE_CONFIG_TYPE
 
 /// The top level.

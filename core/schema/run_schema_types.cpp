@@ -1,8 +1,10 @@
 // Values of the configuration that have a form of their own.
 #include <algorithm>
 #include <limits>
+#include <regex>
 
 #include "config/scalar.hpp"
+#include "missing_type.hpp"
 #include "run_schema.hpp"
 
 namespace ailab {
@@ -34,6 +36,15 @@ bool is_map_of_modules(const Node& node) {
 }
 
 }  // namespace
+
+std::string regex_problem(const std::string& key, const std::string& pattern) {
+    try {
+        const std::regex valid(pattern);
+        return "";
+    } catch (const std::regex_error& error) {
+        return concat(key, ": ", quoted(pattern), " is no regular expression: ", error.what());
+    }
+}
 
 std::string OptionType<uint64_t>::name() {
     return "integer";
@@ -101,6 +112,34 @@ Node OptionType<std::vector<NamedOptimizer>>::write(const std::vector<NamedOptim
     return map;
 }
 
+std::string OptionType<std::vector<ModulePattern>>::name() {
+    return "list of regular expressions";
+}
+void OptionType<std::vector<ModulePattern>>::read(const Node& node,
+                                                  std::vector<ModulePattern>& field, const Bounds&,
+                                                  const std::string& name, Problems& problems) {
+    field.clear();
+    if (!node.is_list())
+        return detail::wrong_type(node, name,
+                                  "a list of regular expressions over module names, such as "
+                                  "['^backbone'], or ['.*'] for all",
+                                  problems);
+    for (size_t i = 0; i < node.items().size(); ++i) {
+        const Node& item = node.items()[i];
+        const std::string path = concat(name, "[", i, "]");
+        ModulePattern pattern{{}, item.place};
+        OptionType<std::string>::read(item, pattern.text, Bounds(), path, problems);
+        if (std::string problem = regex_problem(path, pattern.text); !problem.empty())
+            problems.add(item.place, std::move(problem));
+        field.push_back(std::move(pattern));
+    }
+}
+Node OptionType<std::vector<ModulePattern>>::write(const std::vector<ModulePattern>& field) {
+    Node list = Node::list();
+    for (const ModulePattern& pattern : field) list.items().push_back(Node::string(pattern.text));
+    return list;
+}
+
 std::string OptionType<std::vector<NamedHook>>::name() {
     return "map of module (hook)";
 }
@@ -112,9 +151,13 @@ void OptionType<std::vector<NamedHook>>::read(const Node& node, std::vector<Name
     if (!node.is_map())
         return detail::wrong_type(node, name, OptionType<std::vector<NamedHook>>::name(), problems);
     for (const Member& member : node.members()) {
+        const std::string path = name + "." + member.key;
         field.push_back({member.key, {}});
-        OptionType<ModuleSpec<Hook>>::read(member.value, field.back().spec, bounds,
-                                           name + "." + member.key, problems);
+        if (member.value.is_map() && !member.value.find("type"))
+            report_missing_type(member, node, path, problems);
+        else
+            OptionType<ModuleSpec<Hook>>::read(member.value, field.back().spec, bounds, path,
+                                               problems);
     }
 }
 Node OptionType<std::vector<NamedHook>>::write(const std::vector<NamedHook>& field) {

@@ -229,7 +229,7 @@ TEST(UsersFiles, AllMistakesComeAtOnceInTheOrderOfTheirPlaces) {
         "total_epochs: 0\ndata: {train: {type: ListData}}\nbogus: 1\n";
     EXPECT_EQ(
         complaint(text, {"optimizer.type=SGD"}),
-        "command line: \"optimizer.type=SGD\": unknown optimizer \"SGD\". Plugins loaded: fake.\n"
+        "command line, optimizer.type=SGD: unknown optimizer \"SGD\". Plugins loaded: fake.\n"
         "c.yaml:1:28: hook \"DDPHook\" has no option \"x\". It takes: enable, enabled, priority.\n"
         "c.yaml:2:7: seed must be at least 0, got -1.\n"
         "c.yaml:3:15: unknown model \"Nope\". Plugins loaded: fake.\n"

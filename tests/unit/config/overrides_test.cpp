@@ -71,7 +71,7 @@ TEST(OverriddenConfig, NamesKeysThatTheFileDoesNotGive) {
 
 TEST(OverriddenConfig, TheCommandLineIsThePlace) {
     const RunConfig config = parse(least, {"seed=7"});
-    EXPECT_EQ(config.source.find("seed")->place.str(), "command line");
+    EXPECT_EQ(config.source.find("seed")->place.str(), "command line, seed=7");
     EXPECT_EQ(place_of(config.source, "data.train.root").str(), "c.yaml:2:38");
     EXPECT_EQ(place_of(config.source, "data.train.nothing").str(), "c.yaml:2:15");
 }

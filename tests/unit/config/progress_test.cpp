@@ -53,8 +53,8 @@ TEST(Progress, SaysThatAWrongModeCameFromTheCommandLine) {
     } catch (const ConfigError& error) {
         EXPECT_EQ(
             std::string(error.what()),
-            "command line: hooks.progress.mode must be one of auto, bar, off, got \"bra\"; did "
-            "you mean \"bar\"?");
+            "command line, --progress: hooks.progress.mode must be one of auto, bar, off, got "
+            "\"bra\"; did you mean \"bar\"?");
     }
     try {
         parse_with("hooks: 3\n", "off");

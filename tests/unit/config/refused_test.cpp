@@ -156,7 +156,7 @@ const Refused keys[] = {
     {"both_batch_sizes",
      least + "global_batch_size: 8\n",
      "c.yaml:5:20: global_batch_size is given here, and data.train_dataloader.batch_size too "
-     "(command line). Remove one.",
+     "(command line, data.train_dataloader.batch_size=4). Remove one.",
      {"data.train_dataloader.batch_size=4"}},
     {"both_batch_sizes_in_loader",
      "model: {type: TinyModel}\ndata:\n  train: {type: ListData, root: /d}\n"
@@ -225,6 +225,16 @@ const Refused values[] = {
      "model: {type: TinyModel}\ndata: {train: {type: ListData, root: /d}}\n"
      "optimizer: {type: AdamW, betas: [0.9]}\ntotal_epochs: 1\n",
      "c.yaml:3:12: optimizer \"AdamW\": betas must be two numbers."},
+    {"strings_got_bool", least + "plugins: true\n",
+     "c.yaml:5:10: plugins must be a list of strings, got true."},
+    {"norm_eval_got_string", least + "norm_eval: bn\n",
+     "c.yaml:5:12: norm_eval must be a list of regular expressions over module names, such as "
+     "['^backbone'], or ['.*'] for all, got the string \"bn\"."},
+    {"norm_eval_is_no_regular_expression", least + "norm_eval: [bn, '(bn']\n",
+     "c.yaml:5:17: norm_eval[1]: \"(bn\" is no regular expression: Mismatched '(' and ')' in "
+     "regular expression"},
+    {"norm_eval_holds_a_list", least + "norm_eval: [[bn]]\n",
+     "c.yaml:5:13: norm_eval[0] must be a string, got a list of 1."},
     {"plugins_got_scalar", least + "plugins: libmy.so\n",
      "c.yaml:5:10: plugins must be a list of strings, got the string \"libmy.so\". Write "
      "[libmy.so]."},
@@ -268,6 +278,19 @@ const Refused modules[] = {
      "c.yaml:5:8: loss has no \"type\"; is \"tpye\" a misspelling of it?"},
     {"type_is_list", least + "loss: {type: [CrossEntropyLoss]}\n",
      "c.yaml:5:14: loss.type must be a string, got a list of 1."},
+    {"hook_misspelt", least + "hooks: {loger: {interval: 5}}\n",
+     "c.yaml:5:9: hooks.loger has no \"type\"; did you mean logger: {type: LoggerHook}?"},
+    {"hook_of_two_words", least + "hooks: {lr-sheduler: {by: iter}}\n",
+     "c.yaml:5:9: hooks.lr-sheduler has no \"type\"; did you mean lr_scheduler: {type: "
+     "LrSchedulerHook}?"},
+    {"hook_without_its_type", least + "hooks: {metrics: {}}\n",
+     "c.yaml:5:9: hooks.metrics has no \"type\"; did you mean metrics: {type: MetricHook}?"},
+    {"hook_without_type", least + "hooks: {mine: {interval: 5}}\n",
+     "c.yaml:5:9: hooks.mine has no \"type\", the name of a hook. Usual are metric: {type: "
+     "MetricHook}, lr_scheduler: {type: LrSchedulerHook}, logger: {type: LoggerHook}, progress: "
+     "{type: ProgressHook}, rude: {type: RudeHook}, ddp: {type: DDPHook}."},
+    {"type_of_hook_misspelt", least + "hooks: {logger: {typ: LoggerHook}}\n",
+     "c.yaml:5:18: hooks.logger has no \"type\"; is \"typ\" a misspelling of it?"},
     {"hook_is_null", least + "hooks: {ddp: null}\n",
      "c.yaml:5:14: hooks.ddp must be a hook module, {type: …}, got null. Give a value, or leave "
      "the key out for the default."},
@@ -290,7 +313,7 @@ const Refused modules[] = {
      "reduction, mapping."},
     {"unknown_transform",
      least,
-     "command line: \"data.train.transforms=[{type: Flip}, {type: Flop}]\": unknown transform "
+     "command line, data.train.transforms=[{type: Flip}, {type: Flop}]: unknown transform "
      "\"Flop\"; did you mean \"Flip\"? Plugins loaded: fake.",
      {"data.train.transforms=[{type: Flip}, {type: Flop}]"}},
     {"option_named_like_a_common_key", least + "hooks: {r: {type: RudeHook}}\n",
@@ -384,67 +407,96 @@ INSTANTIATE_TEST_SUITE_P(Variables, RefusedConfig, testing::ValuesIn(variables),
 const Refused overrides[] = {
     {"not_key_value",
      least,
-     "command line: \"seed\": an override is key=value, as in data.train.root=/data.",
+     "command line, seed: an override is key=value, as in data.train.root=/data.",
      {"seed"}},
     {"empty_key",
      least,
-     "command line: \"=5\": an override is key=value, as in data.train.root=/data.",
+     "command line, =5: an override is key=value, as in data.train.root=/data.",
      {"=5"}},
     {"empty_part",
      least,
-     "command line: \"data..train=5\": an override is key=value, as in data.train.root=/data.",
+     "command line, data..train=5: an override is key=value, as in data.train.root=/data.",
      {"data..train=5"}},
     {"no_such_key",
      least,
-     "command line: \"sed=5\": the configuration has no key \"sed\"; did you mean \"seed\"? It "
+     "command line, sed=5: the configuration has no key \"sed\"; did you mean \"seed\"? It "
      "takes: " +
          all_keys + ".",
      {"sed=5"}},
     {"no_such_option",
      least,
-     "command line: \"model.hiden=5\": model \"TinyModel\" has no option \"hiden\"; did you mean "
+     "command line, model.hiden=5: model \"TinyModel\" has no option \"hiden\"; did you mean "
      "\"hidden\"? It takes: hidden, dropout, activation, sizes, bias, note, extra, mapping, "
      "output_keys.",
      {"model.hiden=5"}},
     {"through_a_scalar",
      least,
-     "command line: \"total_epochs.x=5\": \"total_epochs\" is the number 1 and holds no key \"x\".",
+     "command line, total_epochs.x=5: \"total_epochs\" is the number 1 and holds no key \"x\".",
      {"total_epochs.x=5"}},
     {"entry_out_of_range",
      least + "workflow: [[train, 1]]\n",
-     "command line: \"workflow.1.0=val\": \"workflow\" is a list of 1, which has no entry \"1\". "
+     "command line, workflow.1.0=val: \"workflow\" is a list of 1, which has no entry \"1\". "
      "Its only entry is 0.",
      {"workflow.1.0=val"}},
     {"entry_by_name",
      least + "workflow: [[train, 1]]\n",
-     "command line: \"workflow.train=2\": \"workflow\" is a list of 1, which has no entry "
+     "command line, workflow.train=2: \"workflow\" is a list of 1, which has no entry "
      "\"train\". Its only entry is 0.",
      {"workflow.train=2"}},
     {"entry_of_default",
      least,
-     "command line: \"workflow.0.1=2\": \"workflow\" is not given, so it has no entry 0. Give the "
+     "command line, workflow.0.1=2: \"workflow\" is not given, so it has no entry 0. Give the "
      "whole list: workflow=[…].",
      {"workflow.0.1=2"}},
     {"value_is_no_yaml",
      least,
-     "command line: \"model.sizes=[1, 2\": the value, at its character 6: this is no valid YAML: "
+     "command line, model.sizes=[1, 2: the value, at its character 6: this is no valid YAML: "
      "end of sequence flow not found. Close every { and [.",
      {"model.sizes=[1, 2"}},
     {"value_of_wrong_type",
      least,
-     "command line: \"seed=x\": seed must be an integer, got the string \"x\".",
+     "command line, seed=x: seed must be an integer, got the string \"x\".",
      {"seed=x"}},
     {"infinity",
      least,
-     "command line: \"dist.timeout=.inf\": dist.timeout must be a finite number, got inf.",
+     "command line, dist.timeout=.inf: dist.timeout must be a finite number, got inf.",
      {"dist.timeout=.inf"}},
     {"not_a_number",
      least,
-     "command line: \"dist.timeout=.nan\": dist.timeout must be a finite number, got nan.",
+     "command line, dist.timeout=.nan: dist.timeout must be a finite number, got nan.",
      {"dist.timeout=.nan"}},
+    // optimizer.type alone keeps what the file gives its optimizer.
+    {"option_of_the_replaced_module",
+     "model: {type: TinyModel}\ndata: {train: {type: ListData, root: /d}}\n"
+     "optimizer: {type: SGD, momentum: 0.9}\ntotal_epochs: 1\n",
+     "c.yaml:3:24: optimizer \"AdamW\" has no option \"momentum\". It takes: lr, betas, eps, "
+     "weight_decay, amsgrad. The file gives it to the module that the command line replaces; "
+     "optimizer='{type: AdamW, …}' replaces its options too.",
+     {"optimizer.type=AdamW"}},
+    {"option_of_the_replacing_module",
+     "model: {type: TinyModel}\ndata: {train: {type: ListData, root: /d}}\n"
+     "optimizer: {type: SGD}\ntotal_epochs: 1\n",
+     "command line, optimizer.momentum=0.9: optimizer \"AdamW\" has no option \"momentum\". It "
+     "takes: lr, betas, eps, weight_decay, amsgrad.",
+     {"optimizer.type=AdamW", "optimizer.momentum=0.9"}},
+    {"hook_misspelt",
+     least + "hooks: {logger: {type: LoggerHook}}\n",
+     "command line, hooks.loger.interval=5: hooks.loger has no \"type\"; did you mean "
+     "\"logger\"?",
+     {"hooks.loger.interval=5"}},
+    {"norm_eval_is_true",
+     least,
+     "command line, norm_eval=true: norm_eval must be a list of regular expressions over module "
+     "names, such as ['^backbone'], or ['.*'] for all, got true.",
+     {"norm_eval=true"}},
+    {"in_the_order_of_the_command_line",
+     least,
+     "command line, seed=x: seed must be an integer, got the string \"x\".\n"
+     "command line, dist.timeout=x: dist.timeout must be a number, got the string \"x\".",
+     {"seed=x", "dist.timeout=x"}},
     {"second_of_two",
      least,
-     "command line: \"seed=x\": seed must be an integer, got the string \"x\".",
+     "command line, seed=x: seed must be an integer, got the string \"x\".",
      {"seed=1", "seed=x"}},
 };
 INSTANTIATE_TEST_SUITE_P(Overrides, RefusedConfig, testing::ValuesIn(overrides), case_name);
