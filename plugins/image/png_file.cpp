@@ -1,0 +1,96 @@
+#include "png_file.hpp"
+
+#include <bit>
+#include <cstring>
+
+namespace ailab {
+
+PngFile::~PngFile() {
+    png_destroy_read_struct(&png_, &info_, nullptr);
+}
+
+void PngFile::fail(png_structp png, const char* text) {
+    static_cast<PngFile*>(png_get_error_ptr(png))->errors_.fail(text);
+}
+
+void PngFile::read(png_structp png, png_bytep out, size_t size) {
+    auto& rest = static_cast<PngFile*>(png_get_io_ptr(png))->rest_;
+    if (size > rest.size()) png_error(png, "it ends early");
+    std::memcpy(out, rest.data(), size);
+    rest = rest.subspan(size);
+}
+
+bool PngFile::read_header() {
+    return errors_.run([&] {
+        const auto ignore = [](png_structp, const char*) {};
+        png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, ignore);
+        if (png_) info_ = png_create_info_struct(png_);
+        if (!info_) errors_.fail("out of memory, or another libpng than this was built with");
+        png_set_read_fn(png_, this, read);
+        png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // max_pixels is the limit
+        // Of a cut file the last piece that libpng asks for is lost: hence small ones (of
+        // 256 bytes they would cost a tenth of the speed).
+        constexpr size_t piece = 1024;
+        png_set_compression_buffer_size(png_, piece);
+        png_read_info(png_, info_);
+    });
+}
+
+PngFile::Header PngFile::header() const {
+    return {png_get_image_height(png_, info_),
+            png_get_image_width(png_, info_),
+            png_get_bit_depth(png_, info_),
+            png_get_color_type(png_, info_),
+            png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE,
+            png_get_rowbytes(png_, info_)};
+}
+
+std::span<const uint8_t> PngFile::exif() const {
+    png_uint_32 size = 0;
+    png_bytep data = nullptr;
+    if (png_get_eXIf_1(png_, info_, &size, &data) == 0) return {};
+    return {data, size};
+}
+
+void PngFile::set_transforms(ImageMode mode) {
+    const int depth = png_get_bit_depth(png_, info_);
+    const int color = png_get_color_type(png_, info_);
+    png_set_packing(png_);
+    if (mode == ImageMode::unchanged) {
+        if (color == PNG_COLOR_TYPE_GRAY && (depth == 2 || depth == 4))
+            png_set_expand_gray_1_2_4_to_8(png_);
+        if (depth == 16 && std::endian::native == std::endian::little) png_set_swap(png_);
+        return;
+    }
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
+    if (color == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png_);
+    png_set_strip_16(png_);
+    png_set_strip_alpha(png_);
+    if (mode == ImageMode::rgb) png_set_gray_to_rgb(png_);
+}
+
+bool PngFile::start(ImageMode mode) {
+    return errors_.run([&] {
+        set_transforms(mode);
+        passes_ = png_set_interlace_handling(png_);
+        png_read_update_info(png_, info_);
+    });
+}
+
+int PngFile::channels() const {
+    return png_get_channels(png_, info_);
+}
+
+size_t PngFile::row_size() const {
+    return png_get_rowbytes(png_, info_);
+}
+
+bool PngFile::read_row(uint8_t* row) {
+    return errors_.run([&] { png_read_row(png_, row, nullptr); });
+}
+
+bool PngFile::finish() {
+    return errors_.run([&] { png_read_end(png_, nullptr); });
+}
+
+}  // namespace ailab

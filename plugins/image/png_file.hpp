@@ -1,0 +1,60 @@
+#pragma once
+// A PNG file under libpng, whose errors are return values here.
+#include <png.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ailab/image.hpp"
+#include "c_errors.hpp"
+
+namespace ailab {
+
+/// Used once, in this order: read_header(), start(), read_row() for each row (of each pass, if the
+/// file is interlaced), finish(). False means that libpng gave up, for the reason in error().
+class PngFile {
+  public:
+    explicit PngFile(std::span<const uint8_t> bytes) : rest_(bytes) {}
+    ~PngFile();
+    PngFile(const PngFile&) = delete;
+    PngFile& operator=(const PngFile&) = delete;
+
+    bool read_header();
+
+    struct Header {
+        int64_t height, width;
+        int bit_depth;
+        int color_type;
+        bool interlaced;
+        size_t bytes_a_row;  // uncompressed, in the file
+    };
+    Header header() const;
+    /// The EXIF data, if they stand before the pixels, else empty.
+    std::span<const uint8_t> exif() const;
+
+    /// Decides what rows are: RGB or grey of 8 bits, where the file has colour and where not, or
+    /// with ImageMode::unchanged the file's channels, palette indices, and 16 bits if it has them.
+    /// Grey of 2 and 4 bits is spread over 0 … 255.
+    bool start(ImageMode mode);
+    int passes() const { return passes_; }
+    int channels() const;
+    size_t row_size() const;
+    bool read_row(uint8_t* row);
+    bool finish();
+
+    const char* error() const { return errors_.text(); }
+
+  private:
+    static void fail(png_structp png, const char* text);
+    static void read(png_structp png, png_bytep out, size_t size);
+    void set_transforms(ImageMode mode);
+
+    std::span<const uint8_t> rest_;
+    CErrors errors_;
+    png_structp png_ = nullptr;
+    png_infop info_ = nullptr;
+    int passes_ = 1;
+};
+
+}  // namespace ailab

@@ -1,0 +1,107 @@
+// EXIF orientation 1 to 8, in each format that has EXIF data.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "decoding.hpp"
+#include "encoders.hpp"
+#include "orientation.hpp"
+
+namespace ailab::test {
+namespace {
+
+/// The upright image, row by row, when the stored one is "1 2 3 | 4 5 6".
+const struct {
+    int orientation;
+    const char* upright;
+} table[] = {{1, "1 2 3 | 4 5 6"},   {2, "3 2 1 | 6 5 4"},   {3, "6 5 4 | 3 2 1"},
+             {4, "4 5 6 | 1 2 3"},   {5, "1 4 | 2 5 | 3 6"}, {6, "4 1 | 5 2 | 6 3"},
+             {7, "6 3 | 5 2 | 4 1"}, {8, "3 6 | 2 5 | 1 4"}};
+
+const PngKind gray{"gray", 0, 8};
+
+at::Tensor stored() {
+    return at::arange(1, 7, at::kInt).view({2, 3, 1});
+}
+
+TEST(Orientation, OfPng) {
+    for (const auto& row : table)
+        for (const bool big_endian : {false, true}) {
+            const ImagePtr image =
+                open(encode_png_kind(stored(), gray, exif_of(row.orientation, big_endian)),
+                     ImageMode::gray);
+            EXPECT_EQ(text_of(image->pixels()), row.upright);
+            EXPECT_EQ(image->height(), image->pixels().size(1));
+            EXPECT_EQ(image->width(), image->pixels().size(2));
+        }
+}
+
+TEST(Orientation, OfJpeg) {
+    const at::Tensor pixels = painted(16, 24, 3);
+    const at::Tensor rows = open(encode_jpeg(pixels))->pixels().permute({1, 2, 0}).contiguous();
+    const std::string other = "http://ns.adobe.com/xap/1.0/ comes in the same kind of segment";
+    for (const auto& row : table) {
+        const std::string exif = std::string("Exif\0\0", 6) + exif_of(row.orientation, true);
+        const ImagePtr image = open(encode_jpeg(pixels, {}, exif));
+        const at::Tensor upright =
+            turned_upright(rows, Orientation(row.orientation)).permute({2, 0, 1});
+        EXPECT_TRUE(same(image->pixels(), upright)) << row.orientation;
+        EXPECT_EQ(image->height(), row.orientation >= 5 ? 24 : 16);
+    }
+    EXPECT_TRUE(same(open(encode_jpeg(pixels, {}, other))->pixels(), rows.permute({2, 0, 1})));
+}
+
+/// The extended form of a WebP file, with EXIF data behind the pixels.
+std::string webp_with_exif(const std::string& simple, int width, int height,
+                           const std::string& exif) {
+    const auto number = [](size_t value, int size) {
+        std::string text;
+        for (int i = 0; i < size; ++i) text += char(value >> 8 * i);
+        return text;
+    };
+    const auto chunk = [&](const std::string& name, const std::string& data) {
+        return name + number(data.size(), 4) + data + std::string(data.size() % 2, '\0');
+    };
+    const std::string has_exif("\x08\0\0\0", 4);
+    const std::string body =
+        "WEBP" +
+        chunk("VP8X", has_exif + number(size_t(width - 1), 3) + number(size_t(height - 1), 3)) +
+        simple.substr(12) + chunk("EXIF", exif);
+    return "RIFF" + number(body.size(), 4) + body;
+}
+
+TEST(Orientation, OfWebp) {
+    const at::Tensor pixels = stored().to(at::kByte).expand({2, 3, 3}).contiguous();
+    const std::string simple = encode_webp(pixels, true);
+    for (const auto& row : table)
+        EXPECT_EQ(text_of(open(webp_with_exif(simple, 3, 2, exif_of(row.orientation, false)),
+                               ImageMode::gray)
+                              ->pixels()),
+                  row.upright);
+}
+
+TEST(Orientation, IsLeftAloneWhenAsked) {
+    DecodeOptions options;
+    options.exif_orientation = false;
+    options.mode = ImageMode::gray;
+    const ImagePtr image = open(encode_png_kind(stored(), gray, exif_of(6, true)), options);
+    EXPECT_EQ(text_of(image->pixels()), table[0].upright);
+}
+
+TEST(Orientation, OfNonsenseIsUpright) {
+    const std::string good = exif_of(6, true);
+    const auto read = [](const std::string& exif) {
+        return read_orientation({reinterpret_cast<const uint8_t*>(exif.data()), exif.size()});
+    };
+    ASSERT_EQ(read(good), Orientation::turned_right);
+    constexpr size_t value_ends_at = 20;
+    for (size_t size = 0; size < value_ends_at; ++size)
+        EXPECT_EQ(read(good.substr(0, size)), Orientation::upright) << size;
+    for (const int value : {0, 9, 255, 65535})
+        EXPECT_EQ(read(exif_of(value, false)), Orientation::upright) << value;
+    std::string loop = good;
+    loop.replace(4, 4, "\xFF\xFF\xFF\xFF");
+    EXPECT_EQ(read(loop), Orientation::upright);
+}
+
+}  // namespace
+}  // namespace ailab::test
