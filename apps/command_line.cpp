@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <charconv>
 #include <filesystem>
 
 #include "ailab/error.hpp"
@@ -12,7 +13,10 @@ namespace po = boost::program_options;
 namespace ailab::app {
 namespace {
 
-const std::vector<std::string> commands = {"train"};
+const std::vector<std::string> commands = {"train", "browse"};
+const std::vector<std::string> phases = {"train", "val", "test"};
+/// Options that go with one command alone.
+const std::vector<std::string> browse_options = {"phase", "count", "sample", "output"};
 const std::vector<std::string> progress_modes = {"auto", "bar", "plain", "off"};
 const char* const see_help = " See ailab-run --help.";
 
@@ -26,6 +30,10 @@ po::options_description known_options() {
     add("list-modules", po::value<std::string>()->implicit_value(""));
     add("dry-run", po::bool_switch());
     add("json", po::bool_switch());
+    add("phase", po::value<std::string>());
+    add("count", po::value<std::string>());
+    add("sample", po::value<std::string>());
+    add("output,o", po::value<std::string>());
     add("describe", po::value<std::string>());
     add("version", po::bool_switch());
     add("help,h", po::bool_switch());
@@ -105,21 +113,22 @@ bool looks_like_command(const std::string& word) {
     return word.find_first_of("./=") == std::string::npos && !std::filesystem::exists(word);
 }
 
-/// [train] CONFIG [key=value …]
+/// [train|browse] CONFIG [key=value …]
 void read_words(std::vector<std::string> words, CommandLine& line) {
+    line.action = Action::train;
     if (!words.empty() &&
-        std::find(commands.begin(), commands.end(), words.front()) != commands.end())
+        std::find(commands.begin(), commands.end(), words.front()) != commands.end()) {
+        if (words.front() == "browse") line.action = Action::browse;
         words.erase(words.begin());
-    else if (!words.empty() && looks_like_command(words.front()))
+    } else if (!words.empty() && looks_like_command(words.front()))
         throw ConfigError(concat("unknown command or missing file \"", words.front(), "\".",
                                  did_you_mean(words.front(), commands),
                                  " Commands: ", join(commands), ".", see_help));
     if (words.empty() || words.front().find('=') != std::string::npos)
         throw ConfigError(
-            concat("no configuration file is given: ailab-run [train] CONFIG "
+            concat("no configuration file is given: ailab-run [train|browse] CONFIG "
                    "[key=value ...].",
                    see_help));
-    line.action = Action::train;
     line.config = words.front();
     line.overrides.assign(words.begin() + 1, words.end());
     for (const std::string& word : line.overrides)
@@ -149,6 +158,40 @@ std::string choice(const po::variables_map& values, const std::string& option,
         return value;
     throw ConfigError(concat("--", option, " ", value, " is unknown.", did_you_mean(value, choices),
                              " It takes: ", join(choices), "."));
+}
+
+/// The whole of `text` as a number of 0 or more.
+int64_t number(const std::string& option, const std::string& text) {
+    int64_t value = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0)
+        throw ConfigError(
+            concat("--", option, " takes a whole number, got \"", text, "\".", see_help));
+    return value;
+}
+
+void read_browse(const po::variables_map& values, CommandLine& line) {
+    if (line.action != Action::browse) {
+        for (const std::string& option : browse_options)
+            if (values.count(option))
+                throw ConfigError(concat("--", option, " goes with ailab-run browse.", see_help));
+        return;
+    }
+    BrowseRequest& request = line.browse;
+    if (const std::string phase = choice(values, "phase", phases); !phase.empty())
+        request.phase = phase;
+    if (const std::string count = text(values, "count"); !count.empty())
+        request.count = number("count", count);
+    if (request.count == 0) throw ConfigError(concat("--count must be at least 1.", see_help));
+    if (const std::string output = text(values, "output"); !output.empty()) request.output = output;
+    if (const std::string sample = text(values, "sample"); !sample.empty()) {
+        const size_t colon = sample.find(':');
+        if (colon == std::string::npos)
+            throw ConfigError(concat("--sample takes EPOCH:INDEX, for example 0:17, got \"", sample,
+                                     "\".", see_help));
+        request.sample = SampleNumber{number("sample", sample.substr(0, colon)),
+                                      number("sample", sample.substr(colon + 1))};
+    }
 }
 
 void refuse_words(const std::vector<std::string>& words, const std::string& option) {
@@ -190,6 +233,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     }
     if (line.json) throw ConfigError(concat("--json goes with --list-modules.", see_help));
     read_words(words, line);
+    read_browse(values, line);
     return line;
 }
 

@@ -2,9 +2,11 @@
 #include <string>
 #include <vector>
 
+#include "browse/browse.hpp"
+
 namespace ailab::app {
 
-enum class Action { train, list_modules, describe, version, help };
+enum class Action { train, browse, list_modules, describe, version, help };
 
 /// What the user asked for.
 struct CommandLine {
@@ -19,6 +21,7 @@ struct CommandLine {
     bool json = false;  // --list-modules
     bool dry_run = false;
     std::string plugin_to_describe;
+    BrowseRequest browse;
 };
 
 /// Throws ConfigError with what is wrong and what to type instead.

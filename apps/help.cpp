@@ -12,6 +12,7 @@ std::string help_text() {
 
 Usage
   ailab-run [train] CONFIG [key=value ...] [options]
+  ailab-run browse CONFIG [key=value ...] [--phase PHASE] [--count N] [--sample EPOCH:INDEX] [-o FILE]
   ailab-run --list-modules [KIND] [--json] [--plugins FILES]
   ailab-run --describe PLUGIN.so
 
@@ -33,7 +34,12 @@ Options
   --progress MODE        auto: a bar when stderr is a terminal; bar: always, for mpirun in a terminal;
                          plain: a line now and then; off. The same as the ProgressHook's mode
   --list-modules [KIND]  what can stand at `type:`, with the plugin it comes from. KIND: dataset, model,
-                         loss, metric, optimizer, lr_scheduler, sampler, transform, hook, backend, device
+                         loss, metric, optimizer, lr_scheduler, sampler, transform, hook, backend, device,
+                         image_decoder
+  browse                 writes a page of images that the model is fed, each as it is read and as it is
+                         after its transforms, with labels (browse.png). --phase train, val or test;
+                         --count: how many, 16 by default; --sample 3:17: sample 17 as epoch 3 sees it,
+                         its exact numbers too (.safetensors); -o, --output: another file
   --dry-run              builds everything and runs two steps of each phase, in a folder of its own
   --json                 with --list-modules: JSON in place of a table
   --describe PLUGIN.so   the modules of a plugin and their options, as JSON

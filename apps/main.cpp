@@ -49,6 +49,7 @@ int run(const app::CommandLine& line) {
             load_plugins(line);
             return print(app::list_modules(line.kind, line.json));
         case app::Action::train:
+        case app::Action::browse:
             break;
     }
     ConfigInput input;
@@ -58,7 +59,9 @@ int run(const app::CommandLine& line) {
     input.work_dir = line.work_dir;
     input.progress = line.progress;
     input.dry_run = line.dry_run;
-    return train(input, line.launcher);
+    if (line.action == app::Action::train) return train(input, line.launcher);
+    browse(input, line.browse);
+    return 0;
 }
 
 }  // namespace

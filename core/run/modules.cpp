@@ -11,131 +11,11 @@
 #include "data/memory_format.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
+#include "phase_data.hpp"
 
 namespace ailab {
 
 namespace {
-
-constexpr int64_t default_batch_size = 32;
-
-// ---- data
-
-struct PhaseConfig {
-    Phase phase;
-    const ModuleSpec<Dataset>& dataset;
-    const DataloaderConfig& loader;
-};
-
-std::vector<PhaseConfig> phases_of(const RunConfig& config) {
-    const auto used = [&](const char* name) {
-        return std::any_of(config.workflow.begin(), config.workflow.end(),
-                           [&](const WorkflowStep& step) { return step.phase == name; });
-    };
-    std::vector<PhaseConfig> phases;
-    const DataConfig& data = config.data;
-    if (used("train")) phases.push_back({Phase::train, data.train, data.train_dataloader});
-    // To see that a model can learn, it is validated on what it was trained on.
-    if (used("val"))
-        phases.push_back(
-            {Phase::val, config.overfit_batches ? data.train : data.val, data.val_dataloader});
-    if (used("test")) phases.push_back({Phase::test, data.test, data.test_dataloader});
-    return phases;
-}
-
-std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config, bool overfit) {
-    if (config.loader.sampler && !overfit) return config.loader.sampler.create();
-    const bool shuffle = !overfit && config.loader.shuffle.value_or(config.phase == Phase::train);
-    Node node = Node::map();
-    node.set("type", Node::string(shuffle ? "DefaultSampler" : "SequentialSampler"));
-    Problems problems;
-    const ModuleConfig module = read_module("sampler", node, "the default sampler", problems);
-    problems.check();
-    return std::static_pointer_cast<Sampler>(module.create());
-}
-
-BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job& job,
-                       int64_t samples) {
-    BatchPlan plan;
-    plan.samples = samples;
-    plan.world_size = job.world_size();
-    plan.rank = job.rank();
-    plan.evaluation = config.phase != Phase::train;
-    plan.drop_last = config.loader.drop_last;
-    if (!plan.evaluation)
-        plan.batch_size = train_batch;
-    else if (config.loader.global_batch_size)
-        plan.batch_size = std::max<int64_t>(1, *config.loader.global_batch_size / plan.world_size);
-    else
-        plan.batch_size = config.loader.batch_size.value_or(default_batch_size);
-    return plan;
-}
-
-/// Transforms of samples come first, then at most one of whole batches: what it mixes at the edges
-/// of a rank's share are samples that no other has mixed.
-void set_transforms(LoaderOptions& options, const ModuleConfig& dataset) {
-    const auto transforms = make_transforms(*options.dataset, dataset);
-    for (size_t i = 0; i < transforms.size(); ++i) {
-        const Place& place = dataset.transforms ? dataset.transforms->at(i).place : dataset.place;
-        if (options.batch_transform)
-            throw ConfigError(
-                {{place, transforms[i]->by_batch()
-                             ? "a second transform of whole batches; there can be one"
-                             : "this transform changes samples and stands behind one that changes "
-                               "whole batches; move it before that"}});
-        if (transforms[i]->by_batch())
-            options.batch_transform = transforms[i];
-        else
-            options.transforms.push_back(transforms[i]);
-    }
-}
-
-void set_error_policy(LoaderOptions& options, const PhaseConfig& config) {
-    const bool train = config.phase == Phase::train;
-    options.skip_broken = config.loader.on_error.value_or(train ? "skip" : "fail") == "skip";
-    options.max_errors =
-        config.loader.max_errors.value_or(std::max<int64_t>(10, options.plan.samples / 10));
-}
-
-PhaseData make_data(const PhaseConfig& config, const BuildInput& input, bool channels_last,
-                    std::vector<std::string>& notes) {
-    PhaseData data;
-    data.dataset = config.dataset.create();
-    const std::string name = concat("data.", phase_name(config.phase));
-    if (data.dataset->size() <= 0)
-        throw ConfigError({{config.dataset.config.place, concat(name, " has no samples")}});
-    LoaderOptions options;
-    options.dataset = data.dataset;
-    const std::optional<int64_t>& overfit = input.config.overfit_batches;
-    options.sampler = make_sampler(config, overfit && config.phase != Phase::test);
-    set_transforms(options, config.dataset.config);
-    options.plan = plan_batches(config, input.global_batch_size, input.job,
-                                options.sampler->size(*data.dataset));
-    if (overfit && config.phase != Phase::test)
-        options.plan.samples = std::min(options.plan.samples, *overfit * input.global_batch_size);
-    if (options.plan.iterations() == 0)
-        throw ConfigError(
-            {{config.dataset.config.place,
-              concat(name, " has ", options.plan.samples, " samples, fewer than a batch of ",
-                     options.plan.batch_size, ", and drop_last leaves none")}});
-    set_error_policy(options, config);
-    options.context.seed = input.config.seed;
-    options.context.train = config.phase == Phase::train;
-    // Whole batches are made by one thread; samples are made by as many as the cores allow.
-    const bool whole = options.whole_batches();
-    const int64_t wanted = config.loader.num_workers;
-    options.workers = whole ? 1 : int(wanted > 0 ? wanted : input.threads.loader);
-    if (whole && wanted > 1)
-        notes.push_back(concat(name, ": ", config.dataset.type(),
-                               " makes whole batches, which one thread does: num_workers ", wanted,
-                               " is not needed"));
-    options.prefetch =
-        int(std::max<int64_t>(1, config.loader.prefetch_factor)) * (whole ? 1 : options.workers);
-    options.channels_last = channels_last;
-    options.dtype = input.config.runtime.dtype == "float64" ? at::kDouble : at::kFloat;
-    options.name = name;
-    data.loader = std::make_unique<Loader>(std::move(options));
-    return data;
-}
 
 // ---- model
 
@@ -371,7 +251,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                             "out"));
     RunPlan plan;
     for (const PhaseConfig& phase : phases_of(config)) {
-        modules.data[phase.phase] = make_data(phase, input, channels_last, modules.notes);
+        modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes);
         check_dataset_fields(phase, modules, plan, config, problems);
     }
     if (!modules.loss && !modules.model->owns_step())
