@@ -1,0 +1,48 @@
+#include "image/pad.hpp"
+
+#include "option_types.hpp"
+#include "sample_image.hpp"
+
+namespace ailab {
+namespace {
+
+class Pad final : public Transform {
+  public:
+    struct Options : FillOptions {
+        OneOrMore<int64_t> padding;
+        std::string padding_mode = "constant";
+
+        void visit(OptionVisitor& v) {
+            v.required("padding", padding,
+                       "pixels on each side, [left and right, top and bottom] or "
+                       "[left, top, right, bottom]",
+                       at_least(0));
+            v.option("padding_mode", padding_mode, "what padding consists of", padding_choices());
+            FillOptions::visit(v);
+            v.rule([this] { return wrong_count("padding", padding, {1, 2, 4}); });
+        }
+    };
+
+    explicit Pad(const Options& options) : options_(options) {}
+
+    void apply(Sample& sample, Philox&) const override {
+        const image::Padding padding = padding_of(options_.padding);
+        const image::PaddingMode mode = padding_mode_of(options_.padding_mode);
+        move_pixels(
+            sample,
+            [&](const Tensor& image) {
+                return image::pad(image, padding, mode, options_.fill.values);
+            },
+            [&](const Tensor& mask) {
+                return image::pad(mask, padding, mode, {options_.mask_fill});
+            });
+    }
+
+  private:
+    const Options options_;
+};
+
+AILAB_REGISTER_TRANSFORM(Pad, "Pixels around the image")
+
+}  // namespace
+}  // namespace ailab
