@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "data/loading.hpp"
 #include "decoding.hpp"
 #include "encoders.hpp"
 
@@ -155,6 +156,13 @@ TEST(JpegPixels, OfGreyAndCmyk) {
     const int light[] = {160, 120, 80};  // (255 - ink) * 204 / 255
     for (int c = 0; c < 4; ++c) EXPECT_LE(std::abs(raw[c][0][0].item<int>() - 255 + stored[c]), 3);
     for (int c = 0; c < 3; ++c) EXPECT_LE(std::abs(rgb[c][0][0].item<int>() - light[c]), 3);
+}
+
+TEST(Pixels, AreTimedWhereTheyAreDecoded) {
+    const ImagePtr image = open(encode_jpeg(painted(100, 100, 3)));
+    SampleRecord record;
+    image->pixels({10, 10, 50, 50});
+    EXPECT_GT(record.times().seconds(LoadStage::decode), 0);
 }
 
 TEST(Formats, AreRecognisedByContent) {
