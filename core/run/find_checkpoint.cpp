@@ -10,6 +10,7 @@
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
+#include "checkpoint/state_files.hpp"
 #include "last_checkpoint.hpp"
 #include "state_access.hpp"
 
@@ -18,8 +19,6 @@ namespace ailab {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* manifest_name = "manifest.json";
 
 /// When a checkpoint was taken, to be compared. Its manifest knows; the times of files are those of
 /// the copy when a work_dir was copied.
@@ -33,7 +32,7 @@ struct Age {
 Age age_of(const fs::path& folder) {
     Age age;
     struct stat info {};
-    if (stat((folder / manifest_name).c_str(), &info) == 0 || stat(folder.c_str(), &info) == 0)
+    if (stat((folder / checkpoint_file::manifest).c_str(), &info) == 0 || stat(folder.c_str(), &info) == 0)
         age.nanosecond = int64_t(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
     age.second = info.st_mtim.tv_sec;
     try {
@@ -55,7 +54,7 @@ void collect(const fs::path& folder, std::set<fs::path>& found) {
         const std::string name = entry.path().filename();
         const bool named =
             name.starts_with("epoch_") || name.starts_with("iter_") || name.starts_with("best_");
-        if (entry.is_directory(none) && (named || fs::exists(entry.path() / manifest_name, none)))
+        if (entry.is_directory(none) && (named || fs::exists(entry.path() / checkpoint_file::manifest, none)))
             found.insert(entry.path());
     }
 }
@@ -153,8 +152,8 @@ std::string resolve_checkpoint(const std::string& given) {
         follow_last_checkpoint(given,
                                "a checkpoint's folder (…/checkpoints/epoch_1), a run's folder, a "
                                "last_checkpoint, or auto");
-    if (!fs::is_directory(path, none) || fs::exists(fs::path(path) / manifest_name, none))
-        return path;
+    for (const char* part : {checkpoint_file::manifest, checkpoint_file::model})
+        if (!fs::is_directory(path, none) || fs::exists(fs::path(path) / part, none)) return path;
     std::set<fs::path> candidates;
     collect(fs::path(path) / "checkpoints", candidates);
     collect(path, candidates);

@@ -80,6 +80,7 @@ Checkpoint Runner::gather_state() {
     run.set("seed", Node(int64_t(config_.seed)));
     run.set("epoch", Node(position_.epoch));
     run.set("round_epoch", Node(round_epoch_));
+    run.set("trained_epoch", Node(progress_.epoch));
     run.set("workflow_entry", Node(int64_t(position_.entry)));
     run.set("workflow_repeat", Node(position_.repeat));
     run.set("iter", Node(position_.iter));
@@ -167,7 +168,7 @@ void Runner::restore(const Resume& resume) {
     try {
         restore_modules(resume);
         if (resume.original) {
-            position_.epoch = round_epoch_ = resume.original->epoch;
+            position_.epoch = round_epoch_ = progress_.epoch = resume.original->epoch;
             if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end()) {
                 const int64_t iterations = train->second.loader->plan().iterations();
                 position_.train_iter = position_.epoch * iterations;
@@ -182,7 +183,6 @@ void Runner::restore(const Resume& resume) {
     } catch (...) {
         rethrow_with(concat("resume from ", resume.path));
     }
-    progress_.epoch = position_.epoch;
     progress_.step = position_.step;
     progress_.train_iter = position_.train_iter;
     saved_step_ = position_.step;
@@ -270,6 +270,8 @@ void Runner::restore_original(const Resume& resume) {
 void Runner::restore_position(const State& run) {
     const StateReader values(run.values);
     position_.epoch = values.integer("epoch");
+    // An evaluation belongs to the epoch that was trained before it, though that is counted by then.
+    progress_.epoch = values.integer("trained_epoch");
     round_epoch_ = values.integer("round_epoch");
     position_.entry = size_t(values.integer("workflow_entry"));
     position_.repeat = values.integer("workflow_repeat");
