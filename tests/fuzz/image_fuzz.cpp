@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
     long inputs = 0;
     long accepted = 0;
     double slowest = 0;  // seconds
+    long slowest_input = 0;
     for (; Clock::now() < end; ++inputs) {
         // Each input from a generator of its own, so that one can be made again alone.
         std::mt19937_64 random(seed + uint64_t(inputs));
@@ -52,11 +53,14 @@ int main(int argc, char** argv) {
                         static_cast<unsigned long long>(seed), error.what());
             return 1;
         }
-        slowest = std::max(slowest, std::chrono::duration<double>(Clock::now() - start).count());
+        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        if (seconds > slowest) slowest_input = inputs;
+        slowest = std::max(slowest, seconds);
     }
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    std::printf("%ld inputs, %ld accepted, %ld refused; slowest %.3f s, at most %ld MB\n", inputs,
-                accepted, inputs - accepted, slowest, usage.ru_maxrss / 1024);
+    std::printf(
+        "%ld inputs, %ld accepted, %ld refused; slowest %.3f s (input %ld), at most %ld MB\n",
+        inputs, accepted, inputs - accepted, slowest, slowest_input, usage.ru_maxrss / 1024);
     return 0;
 }
