@@ -41,8 +41,8 @@ std::string encode_png(const at::Tensor& pixels) {
     if (channels != 1 && channels != 3 && channels != 4) {
         std::ostringstream text;
         if (pixels.defined()) text << pixels.sizes() << ' ' << c10::toString(pixels.scalar_type());
-        throw Error(concat("a PNG is made of uint8 pixels [C, H, W], C being 1, 3 or 4; got ",
-                           text.str()));
+        throw Error(
+            concat("a PNG is made of uint8 pixels [C, H, W], C being 1, 3 or 4; got ", text.str()));
     }
     const int64_t height = pixels.size(1), width = pixels.size(2);
     const at::Tensor rows = pixels.permute({1, 2, 0}).contiguous();
