@@ -32,7 +32,8 @@ struct Age {
 Age age_of(const fs::path& folder) {
     Age age;
     struct stat info {};
-    if (stat((folder / checkpoint_file::manifest).c_str(), &info) == 0 || stat(folder.c_str(), &info) == 0)
+    if (stat((folder / checkpoint_file::manifest).c_str(), &info) == 0 ||
+        stat(folder.c_str(), &info) == 0)
         age.nanosecond = int64_t(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
     age.second = info.st_mtim.tv_sec;
     try {
@@ -54,7 +55,8 @@ void collect(const fs::path& folder, std::set<fs::path>& found) {
         const std::string name = entry.path().filename();
         const bool named =
             name.starts_with("epoch_") || name.starts_with("iter_") || name.starts_with("best_");
-        if (entry.is_directory(none) && (named || fs::exists(entry.path() / checkpoint_file::manifest, none)))
+        if (entry.is_directory(none) &&
+            (named || fs::exists(entry.path() / checkpoint_file::manifest, none)))
             found.insert(entry.path());
     }
 }

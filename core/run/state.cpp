@@ -270,7 +270,8 @@ void Runner::restore_original(const Resume& resume) {
 void Runner::restore_position(const State& run) {
     const StateReader values(run.values);
     position_.epoch = values.integer("epoch");
-    // An evaluation belongs to the epoch that was trained before it, though that is counted by then.
+    // An evaluation belongs to the epoch that was trained before it, though that is counted by
+    // then.
     progress_.epoch = values.integer("trained_epoch");
     round_epoch_ = values.integer("round_epoch");
     position_.entry = size_t(values.integer("workflow_entry"));

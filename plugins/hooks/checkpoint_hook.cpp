@@ -80,6 +80,12 @@ class CheckpointHook final : public Hook {
                                "keeps its own in its folder"));
     }
 
+    void before_train_epoch(Run& run) override {
+        // Of an epoch whose last step was taken before the run was stopped there is a checkpoint,
+        // but not one of the epoch's end.
+        const Progress& progress = run.progress();
+        if (progress.iter > 0 && progress.iter >= progress.iters) saved_step_ = -1;
+    }
     void after_train_iter(Run& run) override {
         const Progress& progress = run.progress();
         if (by_epoch_ || !progress.stepped) return;
