@@ -1,23 +1,8 @@
 #include "run_schema.hpp"
 
 #include <limits>
-#include <regex>
 
 namespace ailab {
-namespace {
-
-/// What is wrong with a regular expression, or "".
-std::string regex_problem(const std::string& key, const std::string& pattern) {
-    try {
-        const std::regex valid(pattern);
-        return "";
-    } catch (const std::regex_error& error) {
-        return concat(key, ": \"", pattern, "\" is no regular expression: ", error.what());
-    }
-}
-
-}  // namespace
-
 void visit_section(OptionVisitor& v, DistConfig& dist) {
     v.option("backend", dist.backend, "auto, or a backend: gloo, mpi, nccl, shm");
     v.option("init_method", dist.init_method, "env://, tcp://host:port or file:///path");
