@@ -26,6 +26,7 @@ constexpr std::array rules = {
     Rule{"runtime.", Effect::told},
     Rule{"seed", Effect::refused},
     Rule{"model.type", Effect::refused},
+    Rule{"model.pretrained", Effect::none},
     Rule{"optimizer.type", Effect::refused},
     Rule{"loss.type", Effect::refused},
     Rule{"accumulative_counts", Effect::refused},

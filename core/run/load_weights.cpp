@@ -11,6 +11,7 @@
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "last_checkpoint.hpp"
+#include "rename_weights.hpp"
 
 namespace ailab {
 
@@ -86,6 +87,20 @@ bool share_names(const TensorMap& a, const TensorMap& b) {
     return std::any_of(a.begin(), a.end(), [&](const auto& entry) { return b.count(entry.first); });
 }
 
+/// What the names of the layer that gives the classes begin with: it is the last one. "" if the
+/// model has no layers.
+std::string head_of(const torch::nn::Module& model) {
+    const auto parameters = model.named_parameters();
+    if (parameters.is_empty()) return "";
+    const std::string& last = parameters.back().key();
+    return last.substr(0, last.rfind('.') + 1);
+}
+
+/// Whether a head's tensor is the same but for the number of classes.
+bool differs_in_classes(const at::Tensor& a, const at::Tensor& b) {
+    return a.dim() == b.dim() && a.dim() > 0 && a.sizes().slice(1) == b.sizes().slice(1);
+}
+
 std::string first_few(const TensorMap& tensors) {
     constexpr size_t enough = 5;
     std::vector<std::string> names;
@@ -96,27 +111,30 @@ std::string first_few(const TensorMap& tensors) {
     return names.empty() ? "no tensors" : join(names);
 }
 
-}  // namespace
-
-LoadedWeights load_weights(torch::nn::Module& model, const std::string& given) {
-    std::string path;
-    WeightsFile file;
-    try {
-        path = weights_path(given);
-        file = read_weights_file(path);
-    } catch (const Error& error) {
-        throw Error(concat("load_from: ", error.what()));
-    }
+/// Copies what fits, after `prefix` and `mapping`. A head for other classes keeps its value if
+/// `classes_may_differ`.
+LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classes_may_differ) {
+    const std::string path = weights_path(from.file);
+    WeightsFile file = read_weights_file(path);
+    LoadedWeights loaded;
+    loaded.unmatched = rename_weights(file, from, path);
     const TensorMap wanted = tensors_of(model);
     const TensorMap found = named_as_in_model(file, wanted);
+    const std::string head = classes_may_differ ? head_of(model) : "";
+    std::string new_head;
 
-    LoadedWeights loaded;
     std::vector<std::pair<at::Tensor, at::Tensor>> copies;
     for (const auto& [name, tensor] : wanted) {
         const auto weight = found.find(name);
         if (weight == found.end()) {
             if (!may_be_absent(name))
                 loaded.unmatched.push_back(concat("\"", name, "\" is not in the file"));
+        } else if (!head.empty() && name.starts_with(head) &&
+                   weight->second.sizes() != tensor.sizes() &&
+                   differs_in_classes(weight->second, tensor)) {
+            new_head = concat("; \"", head.substr(0, head.size() - 1), "\" starts anew: it has ",
+                              weight->second.size(0), " classes in the file and ", tensor.size(0),
+                              " in the model");
         } else if (weight->second.sizes() != tensor.sizes()) {
             loaded.unmatched.push_back(concat("\"", name, "\" is ",
                                               c10::str(weight->second.sizes()), " in the file and ",
@@ -133,8 +151,8 @@ LoadedWeights load_weights(torch::nn::Module& model, const std::string& given) {
     loaded.unmatched.insert(loaded.unmatched.end(), file.left_out.begin(), file.left_out.end());
     for (std::string& why : loaded.unmatched) why = printable(why);
     if (copies.empty())
-        throw Error(concat("load_from: nothing in ", path, " fits the model: ",
-                           share_names(found, wanted)
+        throw Error(concat("nothing in ", path, " fits the model: ",
+                           share_names(found, wanted) && !loaded.unmatched.empty()
                                ? join(loaded.unmatched, "; ")
                                : concat("the file has ", printable(first_few(found)),
                                         "; the model has ", first_few(wanted))));
@@ -143,13 +161,34 @@ LoadedWeights load_weights(torch::nn::Module& model, const std::string& given) {
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
     loaded.summary =
         concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
-               copies.size(), " of the model's ", wanted.size(), " tensors");
+               copies.size(), " of the model's ", wanted.size(), " tensors", new_head);
     return loaded;
+}
+
+/// The same with errors that begin with the key of the configuration.
+LoadedWeights load(torch::nn::Module& model, const std::string& key, const Pretrained& from) {
+    try {
+        LoadedWeights loaded = load(model, from, key == "pretrained");
+        loaded.key = key;
+        return loaded;
+    } catch (const Error& error) {
+        throw Error(concat(key, ": ", error.what()));
+    }
+}
+
+}  // namespace
+
+LoadedWeights load_weights(torch::nn::Module& model, const std::string& path) {
+    return load(model, "load_from", {path, "", {}});
+}
+
+LoadedWeights load_weights(torch::nn::Module& model, const Pretrained& pretrained) {
+    return load(model, "pretrained", pretrained);
 }
 
 std::string describe_unmatched(const LoadedWeights& loaded) {
     if (loaded.unmatched.empty()) return "";
-    return concat("load_from: ", loaded.unmatched.size(),
+    return concat(loaded.key, ": ", loaded.unmatched.size(),
                   " tensor(s) did not match: ", join(loaded.unmatched, "; "));
 }
 

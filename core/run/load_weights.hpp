@@ -4,12 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "ailab/export.hpp"
 #include "checkpoint/safetensors.hpp"
+#include "schema/pretrained.hpp"
 
 namespace ailab {
 
 /// What load_weights() did.
 struct LoadedWeights {
+    /// The key of the configuration that asked for them.
+    std::string key;
     /// `weights loaded from a.pth (model_state): 60 of the model's 62 tensors`
     std::string summary;
     /// Each tensor of the model that kept its value, each of the file that went nowhere, and why.
@@ -21,10 +25,14 @@ struct LoadedWeights {
 /// file or one of torch.save. Of `module.` and the like, which wrappers put before all names, as
 /// much is dropped as fits the model best. Throws Error when nothing at all fits; the model is then
 /// unchanged.
-LoadedWeights load_weights(torch::nn::Module& model, const std::string& path);
+AILAB_API LoadedWeights load_weights(torch::nn::Module& model, const std::string& path);
+
+/// The same for `pretrained`. The model's last layer keeps its value if its number of classes is
+/// not the file's; `summary` says so.
+AILAB_API LoadedWeights load_weights(torch::nn::Module& model, const Pretrained& pretrained);
 
 /// One line that says all of `unmatched`, or "".
-std::string describe_unmatched(const LoadedWeights& loaded);
+AILAB_API std::string describe_unmatched(const LoadedWeights& loaded);
 
 /// Copies `weights` into the model's parameters and buffers, all of them. Throws Error that lists
 /// every name that is missing, left over or of another shape; the model is then unchanged. `source`

@@ -43,6 +43,24 @@ void broadcast_weights(torch::nn::Module& module, Job& job) {
     for (const Tensor& buffer : module.buffers()) send(buffer);
 }
 
+/// `pretrained` on rank 0, whose weights all get; then what load_from finds.
+void load_first_weights(const BuildInput& input, Modules& modules) {
+    const RunConfig& config = input.config;
+    const auto tell = [&](const LoadedWeights& loaded) {
+        modules.notes.push_back(loaded.summary);
+        if (input.job.rank() == 0 && !loaded.unmatched.empty())
+            log_warning(describe_unmatched(loaded));
+    };
+    if (config.model.pretrained && input.job.rank() == 0) {
+        try {
+            tell(load_weights(*modules.model, *config.model.pretrained));
+        } catch (const Error& error) {
+            throw ConfigError({{place_of(config.source, "model.pretrained.file"), error.what()}});
+        }
+    }
+    if (config.load_from) tell(load_weights(*modules.model, *config.load_from));
+}
+
 void place_module(torch::nn::Module& module, const BuildInput& input) {
     if (input.config.runtime.dtype == "float64") module.to(at::kDouble);
     if (!input.torch_device.is_cpu()) module.to(input.torch_device);
@@ -221,12 +239,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                                     ? "convolutional model: channels_last weights and inputs "
                                       "(runtime.channels_last: false to switch off)"
                                     : "convolutional model: channels_last is off");
-    if (config.load_from) {
-        const LoadedWeights loaded = load_weights(*modules.model, *config.load_from);
-        modules.notes.push_back(loaded.summary);
-        if (input.job.rank() == 0 && !loaded.unmatched.empty())
-            log_warning(describe_unmatched(loaded));
-    }
+    if (!input.resumes) load_first_weights(input, modules);
     broadcast_weights(*modules.model, input.job);
     if (modules.loss) broadcast_weights(*modules.loss, input.job);
 

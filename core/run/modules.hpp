@@ -44,6 +44,8 @@ struct BuildInput {
     ThreadPlan threads;
     /// Training samples a step takes over all ranks.
     int64_t global_batch_size = 0;
+    /// The weights will come from a checkpoint.
+    bool resumes = false;
 };
 
 /// The hooks that are enabled, in the order in which they run.

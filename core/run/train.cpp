@@ -172,8 +172,9 @@ int run_job(Started& started) {
             prepare_resume(plan_resume(config, hooks), config, *job);
         int64_t batch = config.data.train ? global_batch_size(config, job->world_size()) : 0;
         if (resume && resume->global_batch_size > 0) batch = resume->global_batch_size;
-        Modules modules = build_modules(
-            {config, *job, *started.device.device, torch_device, threads, batch}, std::move(hooks));
+        Modules modules = build_modules({config, *job, *started.device.device, torch_device,
+                                         threads, batch, resume.has_value()},
+                                        std::move(hooks));
         const bool goes_on = resume && !resume->run_dir.empty();
         const std::string run_dir =
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);

@@ -49,8 +49,11 @@ Node OptionType<HookPriority>::write(const HookPriority& field) {
 void CommonKeys::visit(OptionVisitor& v) {
     if (kind == "model" || kind == "loss" || kind == "metric")
         v.option("mapping", binding.mapping, "the module's input: the field that it takes");
-    if (kind == "model")
+    if (kind == "model") {
         v.option("output_keys", binding.output_keys, "names of the outputs, in order");
+        v.option("pretrained", pretrained,
+                 "weights to begin with: a file, or {file, prefix, mapping}");
+    }
     if (kind == "metric")
         v.option("phases", binding.phases, "phases in which it is computed",
                  one_of({"train", "val", "test"}));

@@ -7,6 +7,7 @@
 
 #include "ailab/module_spec.hpp"
 #include "config/describe_options.hpp"
+#include "pretrained.hpp"
 
 namespace ailab {
 
@@ -25,6 +26,8 @@ struct OptionType<HookPriority> {
 struct CommonKeys {
     std::string kind;
     Binding binding;
+    /// Of the run's model; RunModel reads it.
+    std::optional<Pretrained> pretrained;
     std::optional<bool> enable;
     std::optional<bool> enabled;
     std::optional<HookPriority> priority;

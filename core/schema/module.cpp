@@ -76,6 +76,12 @@ ModuleConfig read_module(const std::string& kind, const Node& node, const std::s
             common.visit(v);
         },
         node, subject, problems);
+    if (common.pretrained)
+        problems.add(node.find("pretrained")->place,
+                     concat(subject.title,
+                            " is a part of another module, and pretrained is a key "
+                            "of the run's model alone. Give it there; its mapping "
+                            "can put the file's names below a part's."));
     if (problems.size() != before) return {};
 
     config.binding = std::move(common.binding);

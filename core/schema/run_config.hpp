@@ -9,6 +9,7 @@
 
 #include "ailab/module_spec.hpp"
 #include "config/describe_options.hpp"
+#include "pretrained.hpp"
 
 namespace ailab {
 
@@ -93,6 +94,11 @@ struct NamedHook {
     ModuleSpec<Hook> spec;
 };
 
+/// The model, and the weights that it begins with.
+struct RunModel : ModuleSpec<Model> {
+    std::optional<Pretrained> pretrained;
+};
+
 struct RunConfig {
     uint64_t seed = 0;
     std::string work_dir = "./work_dir";
@@ -100,7 +106,7 @@ struct RunConfig {
     std::optional<std::string> load_from;
     std::vector<std::string> plugins;
     DistConfig dist;
-    ModuleSpec<Model> model;
+    RunModel model;
     DataConfig data;
     ModuleSpec<Loss> loss;
     /// One with the name "", or one for each of the model's optimizer_names().

@@ -59,6 +59,26 @@ Node OptionType<uint64_t>::write(const uint64_t& field) {
     return Node(Node::Value(int64_t(field)));
 }
 
+std::string OptionType<RunModel>::name() {
+    return OptionType<ModuleSpec<Model>>::name();
+}
+void OptionType<RunModel>::read(const Node& node, RunModel& field, const Bounds& bounds,
+                                const std::string& name, Problems& problems) {
+    Node module = node;
+    if (const Node* pretrained = node.find("pretrained")) {
+        OptionType<std::optional<Pretrained>>::read(*pretrained, field.pretrained, Bounds(),
+                                                    name + ".pretrained", problems);
+        std::erase_if(module.members(),
+                      [](const Member& member) { return member.key == "pretrained"; });
+    }
+    OptionType<ModuleSpec<Model>>::read(module, field, bounds, name, problems);
+}
+Node OptionType<RunModel>::write(const RunModel& field) {
+    Node node = OptionType<ModuleSpec<Model>>::write(field);
+    if (field.pretrained) node.set("pretrained", OptionType<Pretrained>::write(*field.pretrained));
+    return node;
+}
+
 std::string OptionType<WorkflowStep>::name() {
     return "[phase, epochs]";
 }

@@ -68,6 +68,18 @@ TEST(Module, ThrowingANumberIsReportedToo) {
     }
 }
 
+TEST(Module, PretrainedIsAKeyOfTheRunsModelAlone) {
+    try {
+        read("model", "{type: TinyModel, pretrained: a.pth}");
+        FAIL();
+    } catch (const ConfigError& error) {
+        EXPECT_STREQ(error.what(),
+                     "m.yaml:1:31: model \"TinyModel\" is a part of another module, and pretrained "
+                     "is a key of the run's model alone. Give it there; its mapping can put the "
+                     "file's names below a part's.");
+    }
+}
+
 TEST(Module, AnEmptyOneCannotBeMade) {
     EXPECT_THROW(ModuleConfig().create(), Error);
 }

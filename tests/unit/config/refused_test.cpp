@@ -235,6 +235,23 @@ const Refused values[] = {
      "regular expression"},
     {"norm_eval_holds_a_list", least + "norm_eval: [[bn]]\n",
      "c.yaml:5:13: norm_eval[0] must be a string, got a list of 1."},
+    {"pretrained_got_list", "model: {type: TinyModel, pretrained: [a]}\n" + least.substr(25),
+     "c.yaml:1:38: model.pretrained must be a file, or a map of file, prefix and mapping, got a "
+     "list of 1."},
+    {"pretrained_empty", "model: {type: TinyModel, pretrained: \"\"}\n" + least.substr(25),
+     "c.yaml:1:38: model.pretrained names no file. Give one, or leave the key out."},
+    {"pretrained_without_file",
+     "model: {type: TinyModel, pretrained: {prefix: a.}}\n" + least.substr(25),
+     "c.yaml:1:38: model.pretrained needs the key \"file\" (the file of the weights). Add \"file: "
+     "…\"."},
+    {"pretrained_misspelt",
+     "model: {type: TinyModel, pretrained: {file: a, prefx: a.}}\n" + least.substr(25),
+     "c.yaml:1:48: model.pretrained has no key \"prefx\"; did you mean \"prefix\"? It takes: file, "
+     "prefix, mapping."},
+    {"pretrained_mapping_is_no_regex",
+     "model: {type: TinyModel, pretrained: {file: a, mapping: {\"(\": b}}}\n" + least.substr(25),
+     "c.yaml:1:38: model.pretrained: mapping: \"(\" is no regular expression: Mismatched '(' and "
+     "')' in regular expression"},
     {"plugins_got_scalar", least + "plugins: libmy.so\n",
      "c.yaml:5:10: plugins must be a list of strings, got the string \"libmy.so\". Write "
      "[libmy.so]."},
@@ -427,7 +444,7 @@ const Refused overrides[] = {
      least,
      "command line, model.hiden=5: model \"TinyModel\" has no option \"hiden\"; did you mean "
      "\"hidden\"? It takes: hidden, dropout, activation, sizes, bias, note, extra, mapping, "
-     "output_keys.",
+     "output_keys, pretrained.",
      {"model.hiden=5"}},
     {"through_a_scalar",
      least,

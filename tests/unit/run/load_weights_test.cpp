@@ -1,4 +1,4 @@
-// What load_from takes, what it loads, and what it says of the rest.
+// What load_from and pretrained take, what they load, and what they say of the rest.
 #include "run/load_weights.hpp"
 
 #include <gtest/gtest.h>
@@ -207,6 +207,128 @@ TEST_F(LoadWeights, RefusesPathsThatNameNoWeights) {
     };
     for (const auto& [name, complaint] : table)
         EXPECT_EQ(refusal(path(name)), "load_from: " + complaint);
+}
+
+// ---- pretrained
+
+Pretrained pretrained(const std::string& file, const std::string& prefix = "",
+                      const std::map<std::string, std::string>& mapping = {}) {
+    return {file, prefix, mapping};
+}
+
+TEST_F(LoadWeights, PretrainedChangesNamesByPrefixAndMapping) {
+    const struct {
+        const char* file;   // what the names in the file begin with
+        const char* model;  // what the model's begin with
+        const char* prefix;
+        std::map<std::string, std::string> mapping;
+    } table[] = {
+        {"", "", "", {}},
+        {"backbone.", "", "backbone.", {}},
+        {"module.backbone.", "", "backbone.", {}},
+        {"module.backbone.", "", "module.backbone.", {}},
+        {"module.model.backbone.", "", "model.backbone.", {}},
+        {"backbone.", "", "", {{"^backbone\\.", ""}}},
+        {"", "backbone", "", {{"^", "backbone."}}},
+        {"net.", "backbone", "net.", {{"^", "backbone."}}},
+        {"stages.3.", "layer4", "", {{"^stages\\.3\\.", "layer4."}, {"^s", "t"}}},
+        {"a.conv.", "", "", {{"a\\.(\\w+)\\.\\1", "$1"}}},
+    };
+    int n = 0;
+    for (const auto& c : table) {
+        SCOPED_TRACE(concat(c.file, " into ", c.model, " by ", c.prefix));
+        Net net(c.model);
+        const auto file = write(concat(++n, ".safetensors"), all(c.file));
+        for (const std::string& why :
+             load_weights(net, pretrained(file, c.prefix, c.mapping)).unmatched)
+            EXPECT_EQ(why, "no name in the file matches the mapping's \"^s\"");
+        expect_loaded(net);
+    }
+}
+
+TEST_F(LoadWeights, PretrainedOfAPrefixIsSilentAboutTheRest) {
+    Net net;
+    NamedTensors tensors = all("backbone.");
+    tensors.emplace_back("head.w", torch::ones({1}));
+    const auto loaded = load_weights(net, pretrained(write("a.safetensors", tensors), "backbone."));
+    EXPECT_EQ(describe_unmatched(loaded), "");
+    expect_loaded(net);
+}
+
+/// A body and a layer that gives the classes.
+struct Classifier : torch::nn::Module {
+    explicit Classifier(int64_t classes) {
+        register_module("body", torch::nn::Linear(2, 3));
+        register_module("fc", torch::nn::Linear(3, classes));
+    }
+};
+
+NamedTensors classifier(int64_t classes, int64_t width = 3) {
+    return {{"body.weight", torch::ones({width, 2})},
+            {"body.bias", torch::ones({width})},
+            {"fc.weight", torch::ones({classes, width})},
+            {"fc.bias", torch::ones({classes})}};
+}
+
+TEST_F(LoadWeights, PretrainedLeavesAHeadOfOtherClassesAsItIs) {
+    Classifier net(5);
+    const Tensor before = net.named_parameters()["fc.weight"].clone();
+    const auto loaded = load_weights(net, pretrained(write("a.safetensors", classifier(1000))));
+    EXPECT_EQ(shorten(loaded.summary),
+              "weights loaded from DIR/a.safetensors: 2 of the model's 4 tensors; \"fc\" starts "
+              "anew: it has 1000 classes in the file and 5 in the model");
+    EXPECT_EQ(describe_unmatched(loaded), "");
+    EXPECT_TRUE(net.named_parameters()["body.weight"].eq(1).all().item<bool>());
+    EXPECT_TRUE(net.named_parameters()["fc.weight"].equal(before));
+}
+
+TEST_F(LoadWeights, PretrainedSaysWhatElseIsOfAnotherShape) {
+    Classifier net(5);
+    NamedTensors tensors = classifier(5);
+    tensors[1].second = torch::ones({4});
+    const auto loaded = load_weights(net, pretrained(write("a.safetensors", tensors)));
+    EXPECT_EQ(describe_unmatched(loaded),
+              "pretrained: 1 tensor(s) did not match: \"body.bias\" is [4] in the file and [3] in "
+              "the model");
+}
+
+TEST_F(LoadWeights, LoadFromTakesNoHeadOfOtherClasses) {
+    Classifier net(5);
+    const auto loaded = load_weights(net, write("a.safetensors", classifier(7)));
+    EXPECT_EQ(describe_unmatched(loaded),
+              "load_from: 2 tensor(s) did not match: \"fc.bias\" is [7] in the file and [5] in the "
+              "model; \"fc.weight\" is [7, 3] in the file and [5, 3] in the model");
+}
+
+TEST_F(LoadWeights, PretrainedRefusesWhatFitsNowhere) {
+    const std::string file = write("a.safetensors", all());
+    const auto complaint = [&](const Pretrained& from) {
+        Classifier net(5);
+        try {
+            load_weights(net, from);
+        } catch (const Error& error) {
+            return shorten(error.what());
+        }
+        return std::string("accepted");
+    };
+    EXPECT_EQ(complaint(pretrained(file)),
+              "pretrained: nothing in DIR/a.safetensors fits the model: the file has conv.b, "
+              "conv.num_batches_tracked, conv.w; the model has body.bias, body.weight, fc.bias, "
+              "fc.weight");
+    EXPECT_EQ(complaint(pretrained(file, "backbone.")),
+              "pretrained: no name in DIR/a.safetensors begins with the prefix \"backbone.\"; the "
+              "file has conv.num_batches_tracked, conv.b, conv.w");
+    EXPECT_EQ(complaint(pretrained(file, "", {{"^conv.*", "body.bias"}})),
+              "pretrained: the mapping makes two tensors of DIR/a.safetensors the model's "
+              "\"body.bias\"");
+    EXPECT_EQ(complaint(pretrained(path("gone.pth"))),
+              "pretrained: DIR/gone.pth does not exist; name a checkpoint's folder "
+              "(…/checkpoints/epoch_1), a last_checkpoint, a .safetensors or a .pth file");
+    EXPECT_EQ(
+        complaint(pretrained(write("b.safetensors", classifier(7, 4)))),
+        "pretrained: nothing in DIR/b.safetensors fits the model: \"body.bias\" is [4] in the "
+        "file and [3] in the model; \"body.weight\" is [4, 2] in the file and [3, 2] in the "
+        "model; \"fc.weight\" is [7, 4] in the file and [5, 3] in the model");
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+#include "pretrained.hpp"
+
+#include <regex>
+
+#include "config/options_reader.hpp"
+
+namespace ailab {
+namespace {
+
+void visit_keys(OptionVisitor& v, Pretrained& pretrained) {
+    v.required("file", pretrained.file, "the file of the weights");
+    v.option("prefix", pretrained.prefix,
+             "only tensors whose names begin with it, by the rest of their names");
+    v.option("mapping", pretrained.mapping,
+             "regular expression over the file's names: what the part that matches becomes");
+    v.rule([&pretrained] {
+        for (const auto& [pattern, name] : pretrained.mapping)
+            if (std::string problem = regex_problem("mapping", pattern); !problem.empty())
+                return problem;
+        return std::string();
+    });
+}
+
+}  // namespace
+
+std::string regex_problem(const std::string& key, const std::string& pattern) {
+    try {
+        const std::regex valid(pattern);
+        return "";
+    } catch (const std::regex_error& error) {
+        return concat(key, ": \"", pattern, "\" is no regular expression: ", error.what());
+    }
+}
+
+std::string OptionType<Pretrained>::name() {
+    return "file, or map of file, prefix and mapping";
+}
+
+void OptionType<Pretrained>::read(const Node& node, Pretrained& field, const Bounds& bounds,
+                                  const std::string& name, Problems& problems) {
+    const size_t before = problems.size();
+    if (node.is_map())
+        read_options([&](OptionVisitor& v) { visit_keys(v, field); }, node,
+                     {name, name, "key", node.place, {}}, problems);
+    else if (node.is_list())
+        detail::wrong_type(node, name, "a file, or a map of file, prefix and mapping", problems);
+    else
+        OptionType<std::string>::read(node, field.file, bounds, name, problems);
+    if (problems.size() == before && field.file.empty())
+        problems.add(node.place, name + " names no file. Give one, or leave the key out.");
+}
+
+Node OptionType<Pretrained>::write(const Pretrained& field) {
+    if (field.prefix.empty() && field.mapping.empty()) return Node::string(field.file);
+    Pretrained copy = field;
+    return write_options([&](OptionVisitor& v) { visit_keys(v, copy); });
+}
+
+}  // namespace ailab
