@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "config/options_reader.hpp"
+#include "regex_problem.hpp"
 
 namespace ailab {
 namespace {
@@ -22,15 +23,6 @@ void visit_keys(OptionVisitor& v, Pretrained& pretrained) {
 }
 
 }  // namespace
-
-std::string regex_problem(const std::string& key, const std::string& pattern) {
-    try {
-        const std::regex valid(pattern);
-        return "";
-    } catch (const std::regex_error& error) {
-        return concat(key, ": \"", pattern, "\" is no regular expression: ", error.what());
-    }
-}
 
 std::string OptionType<Pretrained>::name() {
     return "file, or map of file, prefix and mapping";

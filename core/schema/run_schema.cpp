@@ -1,4 +1,5 @@
 #include "run_schema.hpp"
+#include "regex_problem.hpp"
 
 #include <limits>
 

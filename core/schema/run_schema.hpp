@@ -18,9 +18,6 @@ void visit_section(OptionVisitor& v, ClipConfig& clip);
 void visit_section(OptionVisitor& v, ParamRule& rule);
 void visit_section(OptionVisitor& v, ParamwiseConfig& paramwise);
 
-/// What is wrong with a regular expression, or "".
-std::string regex_problem(const std::string& key, const std::string& pattern);
-
 /// A section is a map of its own keys; an empty one (`dist:`) has all defaults.
 template <class T>
 requires requires(OptionVisitor& v, T& section) {

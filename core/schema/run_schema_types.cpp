@@ -5,6 +5,7 @@
 
 #include "config/scalar.hpp"
 #include "missing_type.hpp"
+#include "regex_problem.hpp"
 #include "run_schema.hpp"
 
 namespace ailab {
@@ -36,15 +37,6 @@ bool is_map_of_modules(const Node& node) {
 }
 
 }  // namespace
-
-std::string regex_problem(const std::string& key, const std::string& pattern) {
-    try {
-        const std::regex valid(pattern);
-        return "";
-    } catch (const std::regex_error& error) {
-        return concat(key, ": ", quoted(pattern), " is no regular expression: ", error.what());
-    }
-}
 
 std::string OptionType<uint64_t>::name() {
     return "integer";
