@@ -85,7 +85,6 @@ void Runner::closure_step(ParameterUpdate& update) {
     std::optional<double> first;
     const auto evaluate = [&] {
         if (first) return *std::exchange(first, std::nullopt);
-        update.drop_gradients();  // of the evaluation before
         update.begin();
         seed_step();  // the same dropout each time
         compute_gradients(update, /*last=*/true);

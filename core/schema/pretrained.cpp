@@ -1,7 +1,5 @@
 #include "pretrained.hpp"
 
-#include <regex>
-
 #include "config/options_reader.hpp"
 #include "regex_problem.hpp"
 

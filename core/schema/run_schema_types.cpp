@@ -1,7 +1,6 @@
 // Values of the configuration that have a form of their own.
 #include <algorithm>
 #include <limits>
-#include <regex>
 
 #include "config/scalar.hpp"
 #include "missing_type.hpp"
