@@ -83,7 +83,7 @@ class BrokenImages(TestCase):
     def config(self, name, folder, **sections):
         data = {"type": "ImageFolder", "root": str(self.folder / folder), "transforms": [NORMALIZE]}
         config = {
-            "seed": 3, "work_dir": str(self.folder / name), "model": {"type": "LeNet", "num_classes": 4, "in_channels": 3},
+            "seed": 3, "work_dir": str(self.folder / name), "model": {"type": "lenet5", "num_classes": 4, "in_channels": 3, "image_size": 32},
             "data": {"train": data, "val": data,
                      "train_dataloader": {"global_batch_size": 32},
                      "val_dataloader": {"batch_size": 50, "on_error": "skip"}},

@@ -18,7 +18,7 @@ class Browse(TestCase):
 
     def config(self, **sections):
         config = {
-            "seed": 5, "work_dir": str(self.work), "model": {"type": "LeNet", "num_classes": 10, "in_channels": 1},
+            "seed": 5, "work_dir": str(self.work), "model": {"type": "lenet5", "num_classes": 10, "in_channels": 1},
             "data": {"train": {"type": "ImageFolder", "root": str(self.folder / "data" / "train"), "color": "gray",
                                "transforms": AUGMENT},
                      "train_dataloader": {"global_batch_size": 16}},
