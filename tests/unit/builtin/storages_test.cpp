@@ -182,5 +182,52 @@ TEST_F(StorageTest, AUsersDatasetWritesOnlyHowARecordBecomesASample) {
               "FOLDERa.csv:3: \"area\" must be a number, got the string \"x\"");
 }
 
+/// Sentences of a text file by the number of their letters and words.
+class Sentences final : public StoredDataset<TextLines, TextClassification> {
+  public:
+    explicit Sentences(const Options& options) : StoredDataset(options) {}
+
+  protected:
+    TextClassification make(const Record& line, const SampleContext&) const override {
+        return {.text = line.text("path"), .label = line.integer("label")};
+    }
+};
+
+TEST_F(StorageTest, ATextFileForClassification) {
+    folder_.write("a.txt", "a good film 1\nnot good at all 0\n");
+    const Sentences sentences({folder_.path("a.txt")});
+    EXPECT_EQ(sentences.fields(), (std::vector<std::string>{"text", "label"}));
+    const Batch batch = sentences.collate({sentences.get(0, {}), sentences.get(1, {})});
+    EXPECT_EQ(batch.strings("text"), (std::vector<std::string>{"a good film", "not good at all"}));
+    EXPECT_TRUE(at::equal(batch.tensor("label"), at::tensor({1, 0}, at::kLong)));
+}
+
+/// Images with a mask each, whose palette numbers are the classes.
+class Masks final : public StoredDataset<CsvTable, Segmentation> {
+  public:
+    explicit Masks(const Options& options) : StoredDataset(options) {}
+
+  protected:
+    Segmentation make(const Record& row, const SampleContext& context) const override {
+        return {.image = images_.open(row.text("image"), context),
+                .mask = masks_.open(row.text("mask"), context)};
+    }
+
+  private:
+    const ImageReader images_;
+    const ImageReader masks_{ImageMode::unchanged};
+};
+
+TEST_F(StorageTest, ATableForSegmentation) {
+    const at::Tensor mask = at::tensor({0, 1, 2, 255}, at::kByte).view({1, 2, 2});
+    const std::string image = folder_.write("a.png", encode_png(at::full({3, 2, 2}, 9, at::kByte)));
+    const std::string truth = folder_.write("m.png", encode_png(mask));
+    folder_.write("a.csv", "image,mask\n" + image + "," + truth + "\n");
+    const Masks masks({folder_.path("a.csv")});
+    Sample sample = masks.get(0, {});
+    EXPECT_TRUE(at::equal(sample.tensor("mask"), mask));
+    EXPECT_EQ(sample.tensor("image").sizes(), at::IntArrayRef({3, 2, 2}));
+}
+
 }  // namespace
 }  // namespace ailab
