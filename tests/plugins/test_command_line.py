@@ -6,7 +6,7 @@ from running import BUILD, InFolder, fixture, run
 
 HELP = " See ailab-run --help."
 KINDS = ("dataset, transform, sampler, model, loss, optimizer, lr_scheduler, metric, hook, backend, "
-         "device")
+         "device, image_decoder")
 
 
 class Refused(InFolder):
