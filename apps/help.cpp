@@ -42,7 +42,8 @@ Options
                          its exact numbers too (.safetensors); -o, --output: another file
   --dry-run              builds everything and runs two steps of each phase, in a folder of its own
   --json                 with --list-modules: JSON in place of a table
-  --describe PLUGIN.so   the modules of a plugin and their options, as JSON
+  --describe PLUGIN.so   the modules of a plugin, their options and the keys that their kind has in
+                         common, as JSON
   --version              versions of ailab and LibTorch
   -h, --help             this text
 

@@ -6,6 +6,7 @@
 
 #include "ailab/error.hpp"
 #include "command_line.hpp"
+#include "config/describe_options.hpp"
 #include "help.hpp"
 #include "list_modules.hpp"
 #include "plugin/plugin_host.hpp"
@@ -44,7 +45,9 @@ int run(const app::CommandLine& line) {
         case app::Action::version:
             return print(app::version_text());
         case app::Action::describe:
-            return print(PluginHost::instance().describe(line.plugin_to_describe) + "\n");
+            return print(
+                PluginHost::instance().describe(line.plugin_to_describe, describe_common_options) +
+                "\n");
         case app::Action::list_modules:
             load_plugins(line);
             return print(app::list_modules(line.kind, line.json));

@@ -1,5 +1,6 @@
 #include "launcher.hpp"
 
+#include <array>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -36,6 +37,7 @@ constexpr Variables torchrun{"env",
                              "torchrun, or set both variables yourself"};
 constexpr Variables slurm{"slurm",         "SLURM_PROCID", "SLURM_NTASKS",
                           "SLURM_LOCALID", nullptr,        "srun"};
+constexpr std::array launchers = {mpirun, slurm, torchrun};
 const char* const no_launcher = "single";
 
 std::optional<int> number(const char* name, int lowest) {
@@ -94,7 +96,7 @@ void check_agreement(const Variables& one_names, const std::optional<Placement>&
 
 Placement read_forced(const std::string& forced) {
     if (forced == no_launcher) return {};
-    for (const Variables& names : {mpirun, slurm, torchrun}) {
+    for (const Variables& names : launchers) {
         if (forced != names.launcher) continue;
         if (std::optional<Placement> placement = read(names)) return *placement;
         throw ConfigError(concat("--launcher ", forced, ": ", names.rank, " and ", names.size,
@@ -117,8 +119,11 @@ void check_pair(const Variables& names) {
 }  // namespace
 
 const std::vector<std::string>& launcher_names() {
-    static const std::vector<std::string> names = {no_launcher, mpirun.launcher, slurm.launcher,
-                                                   torchrun.launcher};
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> list = {no_launcher};
+        for (const Variables& variables : launchers) list.emplace_back(variables.launcher);
+        return list;
+    }();
     return names;
 }
 

@@ -65,6 +65,19 @@ Fd try_listen(const Address& address, int family) {
     return fd;
 }
 
+using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
+/// Null, and the reason in `why`, when no address is known for the host.
+AddressList look_up(const std::string& host, uint16_t port, std::string& why) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* raw = nullptr;
+    const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &raw);
+    if (failed != 0) why = concat("host \"", host, "\" is not known: ", ::gai_strerror(failed));
+    return {failed == 0 ? raw : nullptr, ::freeaddrinfo};
+}
+
 Fd try_connect(const addrinfo& address, Clock::time_point deadline, std::string& why) {
     Fd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     int error = 0;
@@ -145,19 +158,16 @@ Listener listen_on(uint16_t port, bool loopback_only) {
 
 Fd connect_to(const std::string& host, uint16_t port, Clock::time_point deadline,
               std::string& why) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    addrinfo* raw = nullptr;
-    const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &raw);
-    if (failed != 0) {
-        why = concat("host \"", host, "\" is not known: ", ::gai_strerror(failed));
-        return Fd();
-    }
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(raw, ::freeaddrinfo);
-    for (const addrinfo* each = raw; each; each = each->ai_next)
+    const AddressList addresses = look_up(host, port, why);
+    for (const addrinfo* each = addresses.get(); each; each = each->ai_next)
         if (Fd fd = try_connect(*each, deadline, why)) return fd;
     return Fd();
+}
+
+std::string why_unknown(const std::string& host) {
+    std::string why;
+    look_up(host, 0, why);
+    return why;
 }
 
 std::string host_name() {

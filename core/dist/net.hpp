@@ -40,6 +40,9 @@ Listener listen_on(uint16_t port, bool loopback_only);
 /// answers before `deadline`.
 Fd connect_to(const std::string& host, uint16_t port, Clock::time_point deadline, std::string& why);
 
+/// Why no address is known for `host`, or "".
+std::string why_unknown(const std::string& host);
+
 /// The name of this host without its domain, for messages.
 std::string host_name();
 /// Equal for two processes exactly when they share a machine, its network and its /dev/shm.

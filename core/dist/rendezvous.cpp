@@ -34,6 +34,7 @@ class Rendezvous {
     Joined meet(const StoreAddress& place) {
         if (placement_.rank != 0)
             return follow([&](std::string& why) { return join(place, why); }, place.source);
+        if (place.rank0_serves) wait_for_name(place);
         Meeting meeting;
         std::unique_ptr<Hub> hub = open_hub(meeting, place.host);
         Joined joined;
@@ -83,6 +84,17 @@ class Rendezvous {
         const std::shared_ptr<void> shown = publish(Address{meeting.encode(), port});
         joined.watcher = std::move(hub);
         return complete(std::move(joined), deadline_);
+    }
+
+    /// c10d would look its own address up until the timeout. A name may be young, as that of a
+    /// container, but not for long.
+    void wait_for_name(const StoreAddress& place) {
+        const auto soon = std::min(deadline_, Clock::now() + attempt_within);
+        for (std::string why; !(why = why_unknown(place.host)).empty();
+             std::this_thread::sleep_for(retry_after))
+            if (Clock::now() >= soon)
+                throw ConfigError(concat(place.source, ": ", why,
+                                         ". Give a name or an address of the host of rank 0"));
     }
 
     std::unique_ptr<Hub> open_hub(Meeting& meeting, const std::string& known_address) {

@@ -27,29 +27,34 @@ Node describe_option(const FieldDoc& field) {
     return option;
 }
 
-Node describe_module(const ModuleEntry& entry) {
+Node describe_fields(const std::vector<FieldDoc>& fields) {
+    Node options = Node::list();
+    for (const FieldDoc& field : fields) options.items().push_back(describe_option(field));
+    return options;
+}
+
+Node describe_module(const ModuleEntry& entry, const CommonOptions& common_options) {
     Node module = Node::map();
     module.set("kind", text(entry.kind));
     module.set("name", text(entry.name));
     module.set("doc", text(entry.doc));
     module.set("source", text(fs::path(entry.node->file).filename().string()));
     module.set("line", Node(int64_t{entry.node->line}));
-    Node options = Node::list();
     try {
-        for (const FieldDoc& field : describe_options(*entry.node->make_options()))
-            options.items().push_back(describe_option(field));
+        module.set("options", describe_fields(describe_options(*entry.node->make_options())));
     } catch (const std::exception& e) {
         throw ConfigError(concat("the options of ", entry.kind, " \"", entry.name, "\" from ",
                                  entry.origin, " cannot be listed: ", e.what()));
     }
-    module.set("options", std::move(options));
+    module.set("common_options", describe_fields(common_options(entry.kind)));
     return module;
 }
 
 }  // namespace
 
 std::string describe_plugin(const LoadedPlugin& about,
-                            const std::vector<std::shared_ptr<const ModuleEntry>>& modules) {
+                            const std::vector<std::shared_ptr<const ModuleEntry>>& modules,
+                            const CommonOptions& common_options) {
     // A plugin that was loaded has the host's stamp in all that matters.
     const Stamp& host = host_stamp();
     Node plugin = Node::map();
@@ -61,7 +66,8 @@ std::string describe_plugin(const LoadedPlugin& about,
     plugin.set("torch", text(stamp_text(host.torch)));
     plugin.set("abi", text(stamp_text(host.abi)));
     Node list = Node::list();
-    for (const auto& entry : modules) list.items().push_back(describe_module(*entry));
+    for (const auto& entry : modules)
+        list.items().push_back(describe_module(*entry, common_options));
     plugin.set("modules", std::move(list));
     return to_json(plugin, 2);
 }

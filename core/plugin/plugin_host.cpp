@@ -81,9 +81,9 @@ class Host final : public PluginHost {
         }
     }
 
-    std::string describe(const std::string& path) override {
+    std::string describe(const std::string& path, const CommonOptions& common_options) override {
         const OpenedPlugin& opened = load_file(plugin::find_plugin_file(path, folders_));
-        return plugin::describe_plugin(opened.about, opened.modules);
+        return plugin::describe_plugin(opened.about, opened.modules, common_options);
     }
 
   private:

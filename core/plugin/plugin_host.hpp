@@ -1,10 +1,12 @@
 #pragma once
 // The global registries and the plugins that filled them. Main thread only.
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "ailab/module_spec.hpp"
+#include "config/describe_options.hpp"
 
 namespace ailab {
 
@@ -16,6 +18,8 @@ struct LoadedPlugin {
     std::string build_id;  // hex of the ELF note, or a hash of the file
     bool builtin = false;
 };
+
+using CommonOptions = std::function<std::vector<FieldDoc>(const std::string& kind)>;
 
 class AILAB_API PluginHost {
   public:
@@ -39,7 +43,8 @@ class AILAB_API PluginHost {
     /// Calls the shutdown functions, newest first. Nothing is ever unloaded.
     virtual void shutdown() = 0;
     /// JSON of a plugin's modules and their options, as --describe prints and the index stores.
-    virtual std::string describe(const std::string& path) = 0;
+    /// `common_options` gives the keys that all modules of a kind take.
+    virtual std::string describe(const std::string& path, const CommonOptions& common_options) = 0;
 };
 
 }  // namespace ailab

@@ -20,6 +20,7 @@
 #include "run_lock.hpp"
 #include "runner.hpp"
 #include "schema/progress.hpp"
+#include "start_report.hpp"
 
 namespace ailab {
 
@@ -123,25 +124,6 @@ void make_deterministic() {
     at::globalContext().setBenchmarkCuDNN(false);
 }
 
-void say_start(const RunConfig& config, Job& job, const ThreadPlan& threads, const Modules& modules,
-               const std::string& device, const std::string& run_dir, int64_t batch) {
-    log_info("run folder: ", run_dir);
-    log_info("device: ", device, ", ranks: ", job.world_size(), " (", job.placement().launcher, ")",
-             job.world_size() > 1 ? ", backend: " + job.backend_name() : "");
-    log_info(threads.why);
-    log_info(
-        "allocator: ", config.runtime.allocator,
-        config.runtime.allocator == "caching" ? " (runtime.allocator: system to switch off)" : "");
-    for (const std::string& note : modules.notes) log_info(note);
-    if (batch > 0) {
-        const int64_t accumulate = config.accumulative_counts;
-        log_info("batch: ", batch, " samples over all ranks, ", batch / job.world_size(), " a rank",
-                 accumulate > 1 ? concat("; a step takes ", accumulate, " batches, ",
-                                         batch * accumulate, " samples")
-                                : "");
-    }
-}
-
 struct Started {
     Placement placement;
     RunConfig config;
@@ -189,7 +171,7 @@ int run_job(Started& started) {
             write_text_file(run_dir + "/config.yaml", runner->config_text());
             write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");
         }
-        say_start(config, *job, threads, modules, started.device.name, run_dir, batch);
+        log_start({config, *job, threads, modules, started.device.name, run_dir, batch});
         if (resume) log_info("resumed from ", resume->path, " at step ", runner->progress().step);
         try {
             runner->run();

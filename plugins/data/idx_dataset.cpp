@@ -1,18 +1,23 @@
 // MNIST, Fashion-MNIST and their kind: images and labels in two IDX files.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "ailab/ailab.hpp"
 #include "idx_file.hpp"
+#include "options/placed.hpp"
 #include "pixel_scale.hpp"
 
 namespace ailab {
 namespace {
 
 struct IdxOptions {
-    std::string root;
+    Placed<std::string> root;
     bool train = true;
-    std::string images;
-    std::string labels;
+    Placed<std::string> images;
+    Placed<std::string> labels;
     std::optional<int64_t> num_classes;
     double mean = 0;
     double std = 1;
@@ -30,15 +35,25 @@ struct IdxOptions {
         v.option("std", std, "what the pixels are then divided by", above(0));
         v.option("limit", limit, "take only the first samples", at_least(1));
         v.rule([this]() -> std::string {
-            if (images.empty() != labels.empty()) return "images and labels go together";
-            if (root.empty() == images.empty()) return "give either root, or images and labels";
+            const bool files = !images.value.empty();
+            if (files == labels.value.empty()) return "images and labels go together";
+            if (files != root.value.empty()) return "give either root, or images and labels";
             return "";
         });
     }
-    std::string path(const std::string& given, const char* kind) const {
-        if (!given.empty()) return given;
-        const std::filesystem::path folder(root);
-        return plain_or_gzip(folder / (std::string(train ? "train-" : "t10k-") + kind));
+    /// The file that `given` names, or root's of this kind. Throws ConfigError when it is not
+    /// there.
+    std::string path(const Placed<std::string>& given, const char* kind) const {
+        if (given.value.empty()) {
+            const std::filesystem::path folder(root.value);
+            const std::string name = folder / (std::string(train ? "train-" : "t10k-") + kind);
+            if (const auto found = plain_or_gzip(name)) return *found;
+            throw ConfigError({{root.place, concat("IDX: neither ", name, " nor ", name,
+                                                   ".gz exists. Check root")}});
+        }
+        if (::access(given.value.c_str(), R_OK) == 0) return given.value;
+        throw ConfigError(
+            {{given.place, concat("IDX: cannot open ", given.value, ": ", std::strerror(errno))}});
     }
 };
 

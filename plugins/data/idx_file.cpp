@@ -214,11 +214,10 @@ void IdxFile::parse_header(std::span<const uint8_t> bytes, int dimensions, int64
     available_ = limit < 0 ? shape_[0] : std::min(limit, shape_[0]);
 }
 
-std::string plain_or_gzip(const std::string& path) {
-    if (access(path.c_str(), F_OK) == 0) return path;
-    const std::string gzip = path + ".gz";
-    if (access(gzip.c_str(), F_OK) == 0) return gzip;
-    throw Error(concat("neither ", path, " nor ", gzip, " exists"));
+std::optional<std::string> plain_or_gzip(const std::string& path) {
+    for (const std::string& name : {path, path + ".gz"})
+        if (access(name.c_str(), F_OK) == 0) return name;
+    return std::nullopt;
 }
 
 }  // namespace ailab

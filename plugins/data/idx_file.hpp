@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,7 +43,7 @@ class IdxFile {
     std::shared_ptr<const uint8_t> inflated_;
 };
 
-/// `path` if it exists, else `path`.gz if that does. Throws Error that names both.
-std::string plain_or_gzip(const std::string& path);
+/// `path` if it exists, else `path`.gz if that does.
+std::optional<std::string> plain_or_gzip(const std::string& path);
 
 }  // namespace ailab

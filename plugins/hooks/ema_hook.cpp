@@ -44,6 +44,9 @@ class EMAHook final : public Hook {
             parameters_.push_back(item.value());
         }
         if (loaded_) adopt();
+        log_info("moving average of the weights: on, decay ", o.decay, o.warmup ? ", warm-up" : "",
+                 o.begin > 0 ? concat(", from step ", o.begin) : "",
+                 "; val and test run with the averaged weights");
     }
 
     void before_train_epoch(Run& run) override { begin_if_due(run); }

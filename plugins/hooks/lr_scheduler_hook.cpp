@@ -27,10 +27,11 @@ class LrSchedulerHook final : public Hook {
     explicit LrSchedulerHook(const Options& options)
         : scheduler_(options.scheduler.create()),
           schedule_name_(options.scheduler.type()),
+          schedule_place_(options.scheduler.config.place),
           result_(options.monitor),
           warm_up_(options.warm_up),
           by_epoch_(options.by == "epoch") {
-        if (result_.place.str().empty()) result_.place = options.scheduler.config.place;
+        if (result_.place.str().empty()) result_.place = schedule_place_;
     }
 
     int default_priority() const override { return priority::high; }
@@ -38,18 +39,32 @@ class LrSchedulerHook final : public Hook {
     void check(const RunPlan& plan, Problems& problems) override {
         if (!scheduler_->needs_metric()) return;
         const auto& phases = plan.phases;
-        if (std::find(phases.begin(), phases.end(), Phase::val) == phases.end())
+        if (std::find(phases.begin(), phases.end(), Phase::val) == phases.end()) {
             monitor_ = Monitor(result_, Phase::train);
+            const auto trained = plan.results.find(Phase::train);
+            if (trained != plan.results.end() && trained->second.empty())
+                return problems.add(
+                    result_.place,
+                    concat(schedule_name_, " follows a result of the val phase (", result_.value,
+                           "), which the workflow does not have. Add it and data.val, or a "
+                           "metric with phases: [train], and name that as monitor."));
+        }
         monitor_.check(plan, problems);
     }
 
     void before_run(Run& run) override {
         const Progress& progress = run.progress();
-        scheduler_->set_length({length(progress)});
         warm_up_steps_ = warm_up_.steps(progress);
-        check_rates(run);
-        check_momentum(run);
+        started_ = true;
+        try {
+            scheduler_->set_length({length(progress)});
+            check_rates(run);  // a schedule that cannot tell a learning rate ends the run here
+            check_momentum(run);
+        } catch (const Error& error) {
+            refuse(error);
+        }
         if (run.resumed_from().empty()) apply(run);
+        warn_of_long_warm_up(run);
     }
     // In the middle of an epoch when a run is taken back.
     void after_load_checkpoint(Run& run, const std::string&) override {
@@ -83,6 +98,24 @@ class LrSchedulerHook final : public Hook {
     }
 
   private:
+    /// What is wrong with a schedule in view of the run is a mistake of the configuration.
+    [[noreturn]] void refuse(const Error& error) const {
+        const auto* mistake = dynamic_cast<const ConfigError*>(&error);
+        std::vector<Problem> problems =
+            mistake ? mistake->problems() : std::vector<Problem>{{{}, error.what()}};
+        for (Problem& problem : problems)
+            if (problem.place.str().empty()) problem.place = schedule_place_;
+        throw ConfigError(std::move(problems));
+    }
+
+    void warn_of_long_warm_up(Run& run) const {
+        const int64_t total = run.progress().total_steps;
+        if (warm_up_steps_ >= total && total > 0 && warm_up_steps_ > 0 && run.is_main())
+            log_warning("the warm-up takes ", warm_up_steps_,
+                        " optimizer steps, and the whole run has ", total,
+                        ": it never comes to the learning rate of ", schedule_name_);
+    }
+
     void evaluated(Phase phase) {
         to_observe_ = to_observe_ || (scheduler_->needs_metric() && phase == monitor_.phase());
     }
@@ -141,6 +174,7 @@ class LrSchedulerHook final : public Hook {
 
     const std::shared_ptr<LrScheduler> scheduler_;
     const std::string schedule_name_;
+    const Place schedule_place_;
     ResultName result_;
     const WarmUp warm_up_;
     const bool by_epoch_;

@@ -43,10 +43,10 @@ std::string missing(const std::string& name, Phase phase, const std::vector<std:
 }  // namespace
 
 Monitor::Monitor(const ResultName& result, Phase phase, const std::optional<std::string>& rule)
-    : name_(result.text),
+    : name_(result.value),
       place_(result.place),
       phase_(phase),
-      greater_(rule ? *rule == "greater" : !is_better_when_less(result.text)),
+      greater_(rule ? *rule == "greater" : !is_better_when_less(result.value)),
       by_name_(!rule) {}
 
 std::string Monitor::describe() const {

@@ -3,25 +3,12 @@
 #include <string>
 
 #include "ailab/ailab.hpp"
+#include "options/placed.hpp"
 
 namespace ailab {
 
-/// The option that names a result: `monitor: top1`. Keeps its place, for messages.
-struct ResultName {
-    std::string text;
-    Place place;
-};
-
-template <>
-struct OptionType<ResultName> {
-    static std::string name() { return OptionType<std::string>::name(); }
-    static void read(const Node& node, ResultName& field, const Bounds& bounds,
-                     const std::string& name, Problems& problems) {
-        OptionType<std::string>::read(node, field.text, bounds, name, problems);
-        field.place = node.place;
-    }
-    static Node write(const ResultName& field) { return Node::string(field.text); }
-};
+/// The option that names a result: `monitor: top1`.
+using ResultName = Placed<std::string>;
 
 /// A result of a phase that a hook follows, with the rule by which it gets better.
 class Monitor {

@@ -57,6 +57,8 @@ std::string describe(Run& run) {
                describe_gradients(run), ". ", describe_losses(run), "."));
 }
 
+/// Looks at gradients alone, and only for nan and infinity: a loss that grows, or that goes to a
+/// constant, is finite and no business of this hook.
 class NanGuardHook final : public Hook {
   public:
     struct Options {
@@ -138,7 +140,7 @@ class NanGuardHook final : public Hook {
 }  // namespace
 
 AILAB_REGISTER_HOOK(NanGuardHook,
-                    "At a gradient that is not finite: ends the run, leaves the step out or goes "
-                    "back (priority 50)")
+                    "At a gradient that is nan or infinite: ends the run, leaves the step out or "
+                    "goes back; a loss that diverges and stays finite is not noticed (priority 50)")
 
 }  // namespace ailab

@@ -22,10 +22,11 @@ void WarmUp::visit(OptionVisitor& v) {
 
 int64_t WarmUp::steps(const Progress& progress) const {
     if (!form) return 0;
-    if (!by_epoch) return iters;
+    if (!by_epoch.value) return iters;
     if (progress.total_epochs < 1)
-        throw Error(
-            "warmup_by_epoch: the run counts iterations. Give warmup_iters in optimizer steps");
+        throw ConfigError(
+            {{by_epoch.place,
+              "warmup_by_epoch: the run counts iterations. Give warmup_iters in optimizer steps"}});
     return iters * (progress.total_steps / progress.total_epochs);
 }
 

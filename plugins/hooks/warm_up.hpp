@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ailab/ailab.hpp"
+#include "options/placed.hpp"
 
 namespace ailab {
 
@@ -12,11 +13,11 @@ struct WarmUp {
     std::optional<std::string> form;
     int64_t iters = 0;
     double ratio = 0.1;
-    bool by_epoch = false;
+    Placed<bool> by_epoch;
 
     void visit(OptionVisitor& v);
-    /// The number of optimizer steps that it takes. Throws Error if it counts epochs and the run
-    /// does not.
+    /// The number of optimizer steps that it takes. Throws ConfigError if it counts epochs and
+    /// the run does not.
     int64_t steps(const Progress& progress) const;
     /// At `step`, of a warm-up of `steps`.
     double factor(int64_t step, int64_t steps) const;

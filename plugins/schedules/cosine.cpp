@@ -13,7 +13,7 @@ namespace {
 class CosineAnnealingLR final : public LrScheduler {
   public:
     struct Options {
-        std::optional<int64_t> t_max;
+        GivenLength t_max;
         double eta_min = 0;
         void visit(OptionVisitor& v) {
             v.option("T_max", t_max, "time of the way down; by default the whole run", at_least(1));
@@ -67,20 +67,22 @@ class CosineAnnealingWarmRestarts final : public LrScheduler {
 class WarmupAndCosineAnnealingLR final : public LrScheduler {
   public:
     struct Options {
-        int64_t warmup_steps = 0;
-        std::optional<int64_t> total_steps;
+        Placed<int64_t> warmup_steps;
+        GivenLength total_steps;
         double eta_min = 0;
         void visit(OptionVisitor& v) {
             v.required("warmup_steps", warmup_steps, "time of the way up from 0", at_least(0));
             v.option("total_steps", total_steps,
                      "time of the way up and down; by default the whole run", at_least(1));
             v.option("eta_min", eta_min, "learning rate at total_steps and after it", at_least(0));
-            v.rule([this] { return total_steps ? too_short(*total_steps) : std::string(); });
+            v.rule([this] {
+                return total_steps.value ? too_short(*total_steps.value) : std::string();
+            });
         }
         std::string too_short(int64_t total) const {
-            if (warmup_steps < total) return "";
+            if (warmup_steps.value < total) return "";
             return concat("warmup_steps must be below total_steps, which is ", total, "; got ",
-                          warmup_steps);
+                          warmup_steps.value);
         }
     };
     explicit WarmupAndCosineAnnealingLR(const Options& options)
@@ -88,15 +90,17 @@ class WarmupAndCosineAnnealingLR final : public LrScheduler {
 
     void set_length(const ScheduleLength& length) override {
         total_.set(length);
-        if (o.total_steps || length.total < 1) return;
+        if (o.total_steps.value || length.total < 1) return;
         const std::string complaint = o.too_short(length.total);
-        if (!complaint.empty()) throw Error("WarmupAndCosineAnnealingLR: " + complaint);
+        if (!complaint.empty())
+            throw ConfigError({{o.warmup_steps.place, "WarmupAndCosineAnnealingLR: " + complaint}});
     }
 
     double lr(double base_lr, int64_t t) const override {
         const int64_t total = total_.get();
-        if (t < o.warmup_steps) return base_lr * double(t) / double(o.warmup_steps);
-        const double x = double(t - o.warmup_steps) / double(total - o.warmup_steps);
+        const int64_t warm_up = o.warmup_steps.value;
+        if (t < warm_up) return base_lr * double(t) / double(warm_up);
+        const double x = double(t - warm_up) / double(total - warm_up);
         return cosine_between(base_lr, o.eta_min, std::min(1.0, x));
     }
 

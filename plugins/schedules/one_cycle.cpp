@@ -12,7 +12,7 @@ class OneCycleLR final : public LrScheduler {
   public:
     struct Options {
         std::optional<double> max_lr;
-        std::optional<int64_t> total_steps;
+        GivenLength total_steps;
         double pct_start = 0.3;
         std::string anneal_strategy = "cos";
         bool cycle_momentum = true;
@@ -48,10 +48,12 @@ class OneCycleLR final : public LrScheduler {
 
     void set_length(const ScheduleLength& length) override {
         total_.set(length);
-        if (o.total_steps && *o.total_steps < length.total)
-            throw Error(concat("OneCycleLR is over after total_steps ", *o.total_steps,
-                               ", and the run goes on to ", length.total,
-                               ". Leave total_steps out: then the cycle is as long as the run"));
+        const auto& [given, place] = o.total_steps;
+        if (given && *given < length.total)
+            throw ConfigError(
+                {{place, concat("OneCycleLR is over after total_steps ", *given,
+                                ", and the run goes on to ", length.total,
+                                ". Leave total_steps out: then the cycle is as long as the run")}});
     }
 
     double lr(double base_lr, int64_t t) const override {

@@ -3,29 +3,32 @@
 #include <string>
 
 #include "ailab/ailab.hpp"
+#include "options/placed.hpp"
 
 namespace ailab {
 
-/// A length that a schedule's option gives, or else the run: an option that PyTorch asks for and
-/// the run knows.
+/// The option of a length that PyTorch asks for and the run knows.
+using GivenLength = Placed<std::optional<int64_t>>;
+
+/// A length that a schedule's option gives, or else the run.
 class RunLength {
   public:
-    RunLength(std::string schedule, std::string option, std::optional<int64_t> given)
-        : schedule_(std::move(schedule)), option_(std::move(option)), given_(given) {}
+    RunLength(std::string schedule, std::string option, GivenLength given)
+        : schedule_(std::move(schedule)), option_(std::move(option)), given_(std::move(given)) {}
 
     void set(const ScheduleLength& run) { run_ = run.total; }
     int64_t get() const {
-        const int64_t length = given_.value_or(run_);
+        const int64_t length = given_.value.value_or(run_);
         if (length < 1)
-            throw Error(
-                concat(schedule_, " needs ", option_, ": the length of the run is not known"));
+            throw ConfigError({{given_.place, concat(schedule_, " needs ", option_,
+                                                     ": the length of the run is not known")}});
         return length;
     }
 
   private:
     const std::string schedule_;
     const std::string option_;
-    const std::optional<int64_t> given_;
+    const GivenLength given_;
     int64_t run_ = 0;
 };
 

@@ -2,11 +2,11 @@
 import json
 import unittest
 
-from running import InFolder, fixture, run
+from running import BUILD, InFolder, fixture, run
 
 HELP = " See ailab-run --help."
 KINDS = ("dataset, transform, sampler, model, loss, optimizer, lr_scheduler, metric, hook, backend, "
-         "device")
+         "device, image_decoder")
 
 
 class Refused(InFolder):
@@ -132,6 +132,22 @@ class Printed(InFolder):
         self.assertIsNone(options["limit"]["default"])
         self.assertEqual(options["inner"]["type"], "module (sampler)")
         self.assertEqual(described["modules"][1]["options"], [])
+
+    def test_describe_marks_the_keys_that_a_kind_has_in_common(self):
+        for kind, names in (("hook", ["enable", "enabled", "priority"]),
+                            ("metric", ["mapping", "phases"]), ("loss", ["mapping"]),
+                            ("dataset", ["transforms"]), ("optimizer", [])):
+            with self.subTest(kind):
+                plugin = {"hook": "hooks", "metric": "metrics", "loss": "losses", "dataset": "data",
+                          "optimizer": "optim"}[kind]
+                described = json.loads(self.run_well(
+                    "--describe", f"{BUILD}/lib/ailab/plugins/libailab_{plugin}.so"))
+                module = next(m for m in described["modules"] if m["kind"] == kind)
+                common = module["common_options"]
+                self.assertEqual([option["name"] for option in common], names)
+                self.assertTrue(all(option["doc"] for option in common))
+                own = [option["name"] for option in module["options"]]
+                self.assertFalse(set(own) & set(names))
 
 
 if __name__ == "__main__":

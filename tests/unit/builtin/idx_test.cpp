@@ -194,8 +194,28 @@ TEST_F(IdxTest, RefusesWrongFiles) {
             EXPECT_NE(found.find(c.complaint), std::string::npos)
                 << "expected: " << c.complaint << "\nfound:    " << found;
     }
-    fs::remove(folder_ / "i");
-    EXPECT_NE(complaint().find("cannot open i: No such file or directory"), std::string::npos);
+}
+
+// A mistake of the option that names the file, with its place.
+TEST_F(IdxTest, RefusesAFileThatIsNotThere) {
+    const std::string root = folder_.string();
+    const std::vector<std::pair<std::string, std::string>> table = {
+        {R"("root": ")" + root + R"(")", "IDX: neither " + root + "/train-images-idx3-ubyte nor " +
+                                             root +
+                                             "/train-images-idx3-ubyte.gz exists. Check root"},
+        {R"("images": "/nowhere/i", "labels": "/nowhere/l")",
+         "IDX: cannot open /nowhere/i: No such file or directory"},
+    };
+    for (const auto& [options, expected] : table) {
+        try {
+            make<Dataset>(R"({"type": "IDX", )" + options + "}");
+            ADD_FAILURE() << "accepted " << options;
+        } catch (const ConfigError& error) {
+            ASSERT_EQ(error.problems().size(), 1u);
+            EXPECT_EQ(error.problems()[0].text, expected);
+            EXPECT_EQ(error.problems()[0].place.str(), "test");
+        }
+    }
 }
 
 TEST_F(IdxTest, ChecksItsOptions) {

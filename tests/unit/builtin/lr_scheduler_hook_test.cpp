@@ -184,26 +184,53 @@ TEST_F(LrSchedulerHookTest, RefusesWhatItCannotDo) {
     const std::vector<std::tuple<std::string, Length, std::string>> table = {
         {R"("scheduler": {"type": "CosineAnnealingLR"})",
          {.by_iter = true},
-         "CosineAnnealingLR needs T_max: the length of the run is not known"},
+         "test: CosineAnnealingLR needs T_max: the length of the run is not known"},
         {R"("scheduler": {"type": "ConstantLR"}, "warmup": "linear", "warmup_iters": 1,
             "warmup_by_epoch": true)",
          {.by_iter = true},
-         "warmup_by_epoch: the run counts iterations. Give warmup_iters in optimizer steps"},
+         "test: warmup_by_epoch: the run counts iterations. Give warmup_iters in optimizer steps"},
         {R"("scheduler": {"type": "OneCycleLR"})",
          {},
-         "OneCycleLR moves the momentum, and the optimizer main has none. Give it one, or set "
+         "test: OneCycleLR moves the momentum, and the optimizer main has none. Give it one, or "
+         "set "
          "cycle_momentum: false"},
         // Not only at the start.
         {R"("scheduler": {"type": "SequentialLR", "milestones": [1], "schedulers": [
             {"type": "ConstantLR"}, {"type": "CyclicLR", "max_lr": 1}]})",
          {},
-         "SequentialLR moves the momentum, and the optimizer main has none. Give it one, or set "
+         "test: SequentialLR moves the momentum, and the optimizer main has none. Give it one, or "
+         "set "
          "cycle_momentum: false"},
         {R"("scheduler": {"type": "OneCycleLR", "cycle_momentum": false})", {}, ""},
+        {R"("scheduler": {"type": "OneCycleLR", "total_steps": 1, "cycle_momentum": false})",
+         {},
+         "test: OneCycleLR is over after total_steps 1, and the run goes on to 2. Leave "
+         "total_steps "
+         "out: then the cycle is as long as the run"},
     };
     for (const auto& [options, length, expected] : table)
         EXPECT_EQ(error(options, length), expected) << options;
     EXPECT_EQ(error(R"("scheduler": {"type": "OneCycleLR"})", {}, 0.9), "");
+}
+
+// Nothing to refuse, but hardly meant.
+TEST_F(LrSchedulerHookTest, WarnsOfAWarmUpThatNeverEnds) {
+    std::vector<std::string> said;
+    log_through([&](const std::string& lines) { said.push_back(lines); });
+    const std::string scheduler = R"("scheduler": {"type": "ConstantLR"})";
+    const auto warm_up = [&](int64_t steps) {
+        said.clear();
+        EXPECT_EQ(error(concat(scheduler, R"(, "warmup": "linear", "warmup_iters": )", steps), {}),
+                  "");
+        return join(said);
+    };
+    EXPECT_EQ(warm_up(3), "") << "of 4 steps";
+    const std::string warning = warm_up(5);
+    EXPECT_TRUE(test::contains(warning,
+                               "the warm-up takes 5 optimizer steps, and the whole run has 4: it "
+                               "never comes to the learning rate of ConstantLR"))
+        << warning;
+    log_through({});
 }
 
 TEST_F(LrSchedulerHookTest, ChecksItsOptions) {
@@ -257,6 +284,13 @@ TEST_F(LrSchedulerHookTest, ChecksTheMonitor) {
          {Phase::train},
          {{Phase::train, {"loss"}}},
          "test: the phase train has no result \"top1\". It has: loss."},
+        {plateau,
+         {Phase::train},
+         {{Phase::train, {}}},
+         "test: ReduceLROnPlateau follows a result of the val phase (loss), which the workflow "
+         "does "
+         "not have. Add it and data.val, or a metric with phases: [train], and name that as "
+         "monitor."},
         // Not known.
         {plateau + R"(, "monitor": "anything")", both, {{Phase::val, {}}}, ""},
         {plateau + R"(, "monitor": "anything")", both, {}, ""},

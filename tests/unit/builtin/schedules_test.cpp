@@ -127,10 +127,12 @@ TEST(Schedules, OnPlateauKeepsItsState) {
 TEST(Schedules, RefuseWhatDoesNotFitTheRun) {
     const std::vector<std::pair<const char*, const char*>> table = {
         {R"({"type": "OneCycleLR", "total_steps": 5})",
-         "OneCycleLR is over after total_steps 5, and the run goes on to 10. Leave total_steps "
+         "test: OneCycleLR is over after total_steps 5, and the run goes on to 10. Leave "
+         "total_steps "
          "out: then the cycle is as long as the run"},
         {R"({"type": "WarmupAndCosineAnnealingLR", "warmup_steps": 10})",
-         "WarmupAndCosineAnnealingLR: warmup_steps must be below total_steps, which is 10; got 10"},
+         "test: WarmupAndCosineAnnealingLR: warmup_steps must be below total_steps, which is 10; "
+         "got 10"},
         {R"({"type": "ChainedScheduler", "schedulers": [{"type": "StepLR", "step_size": 1},
              {"type": "CosineAnnealingLR", "eta_min": 0.1}]})",
          "test: CosineAnnealingLR as it is set here does not multiply the learning rate, so "

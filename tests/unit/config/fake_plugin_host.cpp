@@ -82,7 +82,7 @@ class FakeHost final : public PluginHost {
     }
     std::vector<LoadedPlugin> loaded() const override { return loaded_; }
     void shutdown() override {}
-    std::string describe(const std::string&) override { return "{}"; }
+    std::string describe(const std::string&, const CommonOptions&) override { return "{}"; }
 
   private:
     template <class T>

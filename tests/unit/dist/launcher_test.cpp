@@ -175,5 +175,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "env"}),
     name_of<Refused>);
 
+// What --launcher takes is what is understood.
+TEST(LauncherNames, AreAllUnderstood) {
+    const CleanEnvironment environment(mpirun_1_of_4 + Variables{{"RANK", "1"},
+                                                                 {"WORLD_SIZE", "4"},
+                                                                 {"SLURM_PROCID", "1"},
+                                                                 {"SLURM_NTASKS", "4"}});
+    EXPECT_EQ(launcher_names(), (std::vector<std::string>{"single", "mpirun", "slurm", "env"}));
+    for (const std::string& name : launcher_names())
+        EXPECT_EQ(detect_placement(name).launcher, name);
+}
+
 }  // namespace
 }  // namespace ailab::test

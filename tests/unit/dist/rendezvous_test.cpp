@@ -162,6 +162,22 @@ TEST(Rendezvous, SaysWhereRankZeroWasLookedFor) {
                   "from this host?\n");
 }
 
+TEST(Rendezvous, RankZeroMustKnowItsOwnName) {
+    Variables variables = master(free_port());
+    variables["MASTER_ADDR"] = "no-such-host.invalid";
+    variables["RANK"] = "0";
+    variables["WORLD_SIZE"] = "2";
+    Process rank0({DIST_PROBE, "greet", "timeout=1"}, variables);
+    EXPECT_EQ(rank0.wait(), 2);
+    const std::string said = rank0.output();
+    EXPECT_TRUE(
+        said.starts_with("config: MASTER_ADDR and MASTER_PORT: host "
+                         "\"no-such-host.invalid\" is not known: "))
+        << said;
+    EXPECT_TRUE(said.ends_with(". Give a name or an address of the host of rank 0\n")) << said;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+}
+
 TEST(Rendezvous, RefusesAnotherWorldSize) {
     Variables variables = master(free_port());
     auto start = [&](const char* rank, const char* size) {

@@ -1,0 +1,71 @@
+#include "start_report.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "ailab/log.hpp"
+
+namespace ailab {
+namespace {
+
+std::string describe_batch(const StartReport& report) {
+    const int64_t batch = report.batch;
+    const int64_t accumulate = report.config.accumulative_counts;
+    return concat(
+        "batch: ", batch, " samples over all ranks, ", batch / report.job.world_size(), " a rank",
+        accumulate > 1
+            ? concat("; a step takes ", accumulate, " batches, ", batch * accumulate, " samples")
+            : "");
+}
+
+std::string describe_precision(const std::optional<AutocastPlan>& autocast) {
+    if (!autocast) return "mixed precision: off (AMPHook switches it on)";
+    if (autocast->dtype != at::kHalf) return "mixed precision: on, bfloat16";
+    return concat("mixed precision: on, float16, the loss times ", autocast->initial_scale,
+                  " at first");
+}
+
+/// Iterations of the shortest training phase.
+int64_t shortest_phase(const RunConfig& config, int64_t epoch) {
+    int64_t shortest = config.total_iters.value_or(std::numeric_limits<int64_t>::max());
+    for (const WorkflowStep& step : config.workflow)
+        if (step.phase == "train") shortest = std::min(shortest, step.iters.value_or(epoch));
+    return shortest;
+}
+
+void warn_of_idle_settings(const StartReport& report) {
+    const auto train = report.modules.data.find(Phase::train);
+    if (train == report.modules.data.end()) return;
+    const RunConfig& config = report.config;
+    const BatchPlan& plan = train->second.loader->plan();
+    const int64_t phase = shortest_phase(config, plan.iterations());
+    if (config.accumulative_counts > phase)
+        log_warning("accumulative_counts is ", config.accumulative_counts,
+                    ", and a training phase has ", phase, phase == 1 ? " iteration" : " iterations",
+                    ": a step ends with its phase, so it takes no more than these");
+    if (config.overfit_batches && *config.overfit_batches > plan.iterations())
+        log_warning("overfit_batches is ", *config.overfit_batches, ", and data.train has ",
+                    plan.iterations(), plan.iterations() == 1 ? " batch" : " batches",
+                    ": all of it is used");
+}
+
+}  // namespace
+
+void log_start(const StartReport& report) {
+    const RunConfig& config = report.config;
+    const Job& job = report.job;
+    log_info("run folder: ", report.run_dir);
+    log_info("device: ", report.device, ", ranks: ", job.world_size(), " (",
+             job.placement().launcher, ")",
+             job.world_size() > 1 ? ", backend: " + job.backend_name() : "");
+    log_info(report.threads.why);
+    log_info(
+        "allocator: ", config.runtime.allocator,
+        config.runtime.allocator == "caching" ? " (runtime.allocator: system to switch off)" : "");
+    for (const std::string& note : report.modules.notes) log_info(note);
+    if (report.batch > 0) log_info(describe_batch(report));
+    log_info(describe_precision(report.modules.step.autocast));
+    if (job.rank() == 0) warn_of_idle_settings(report);
+}
+
+}  // namespace ailab
