@@ -1,0 +1,44 @@
+#include "init.hpp"
+
+#include <cmath>
+
+namespace ailab::vision {
+namespace {
+
+namespace nn = torch::nn;
+
+template <class Kind>
+void init_each(nn::Module& model, const Init& init) {
+    for (const auto& module : model.modules(/*include_self=*/false)) {
+        auto* layer = module->as<Kind>();
+        if (!layer) continue;
+        init(layer->weight);
+        if (layer->bias.defined()) nn::init::zeros_(layer->bias);
+    }
+}
+
+}  // namespace
+
+void init_convolutions(nn::Module& model, const Init& init) {
+    init_each<nn::Conv2d>(model, init);
+}
+
+void init_linears(nn::Module& model, const Init& init) {
+    init_each<nn::Linear>(model, init);
+}
+
+void init_convolutions(nn::Module& model) {
+    init_convolutions(model, [](Tensor& weight) {
+        nn::init::kaiming_normal_(weight, 0, torch::kFanOut, torch::kReLU);
+    });
+}
+
+void truncated_normal_(const Tensor& tensor, double std) {
+    const at::NoGradGuard no_grad;
+    constexpr double bound = 2;
+    // The inverse of the distribution function, of a uniform number of its range.
+    const double range = std::erf(bound / (std * std::sqrt(2.0)));
+    tensor.uniform_(-range, range).erfinv_().mul_(std * std::sqrt(2.0)).clamp_(-bound, bound);
+}
+
+}  // namespace ailab::vision

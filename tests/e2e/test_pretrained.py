@@ -1,0 +1,109 @@
+"""Runs that begin with the weights of a file: `pretrained` of the model."""
+import json
+import shutil
+
+import safetensors.torch
+import torch
+import torchvision
+
+from harness import TestCase, call, command, mlp_config, mpirun
+
+FROZEN = {"^(?!fc)": {"freeze": True}}  # all but the head
+
+
+class Pretrained(TestCase):
+    def setUp(self):
+        super().setUp()
+        torch.manual_seed(0)
+        model = torchvision.models.resnet18()
+        model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)  # Fashion-MNIST is grey
+        self.state = model.state_dict()
+        self.file = self.folder / "resnet18.pth"
+        torch.save(self.state, self.file)
+
+    def config(self, pretrained=None, **sections):
+        """Fine-tunes a head of 10 classes for 4 steps."""
+        pretrained = pretrained or str(self.file)
+        sections = {
+            "model": {"type": "resnet18", "in_channels": 1, "num_classes": 10, "pretrained": pretrained},
+            "paramwise_cfg": {"custom_keys": FROZEN}, "norm_eval": ["."], "workflow": [["train", 1]],
+            "hooks": {"logger": {"type": "LoggerHook", "interval": 1},
+                      "checkpoint": {"type": "CheckpointHook"}}} | sections
+        path = mlp_config(self.folder, **sections)
+        config = json.loads(path.read_text())
+        config["data"]["train"]["limit"] = 64
+        config["data"]["train_dataloader"] = {"global_batch_size": 16}
+        path.write_text(json.dumps(config, indent=1))
+        return path
+
+    def log(self):
+        return (self.run_folder().path / "train.log").read_text()
+
+    def trained(self, epoch=1):
+        return safetensors.torch.load_file(
+            self.run_folder().path / "checkpoints" / f"epoch_{epoch}" / "model.safetensors")
+
+    def assertFineTuned(self, weights):
+        self.assertEqual(set(weights), set(self.state))
+        for name, tensor in weights.items():
+            if not name.startswith("fc."):
+                self.assertTrue(torch.equal(tensor, self.state[name]), name)
+        self.assertEqual(weights["fc.weight"].shape, (10, 512))
+
+    def test_fine_tunes_another_number_of_classes(self):
+        losses = {}
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                self.assertDone(mpirun(ranks, command(self.config())))
+                self.assertIn(
+                    f'weights loaded from {self.file}: 120 of the model\'s 122 tensors; "fc" starts '
+                    "anew: it has 1000 classes in the file and 10 in the model\n", self.log())
+                self.assertNotIn("did not match", self.log())
+                self.assertFineTuned(self.trained())
+                losses[ranks] = self.run_folder().losses()
+        for one, two in zip(losses[1], losses[2], strict=True):
+            self.assertAlmostEqual(one, two, places=4)
+
+    def test_takes_a_part_of_a_file(self):
+        torch.save({"state_dict": {"module.backbone." + k: v for k, v in self.state.items()
+                                   if not k.startswith("fc.")} | {"module.neck.weight": torch.ones(3)}},
+                   self.file)
+        self.assertDone(call(command(self.config({"file": str(self.file), "prefix": "backbone."}))))
+        self.assertIn("120 of the model\'s 122 tensors\n", self.log())
+        self.assertIn('pretrained: 2 tensor(s) did not match: "fc.bias" is not in the file; "fc.weight" '
+                      "is not in the file", self.log())
+        self.assertFineTuned(self.trained())
+
+    def test_going_on_does_not_apply_it_again(self):
+        self.assertDone(call(command(self.config())))
+        first = self.trained()
+        self.file.unlink()
+        go_on = ["resume_from=auto", "total_epochs=2"]
+        self.assertDone(call(command(self.config(), go_on)))
+        self.assertFineTuned(self.trained(2))
+        self.assertFalse(torch.equal(self.trained(2)["fc.weight"], first["fc.weight"]))
+        self.assertEqual(self.log().count("weights loaded from"), 1)
+
+    def test_a_checkpoint_of_ours_serves_too(self):
+        self.assertDone(call(command(self.config())))
+        shutil.copytree(self.run_folder().path / "checkpoints" / "epoch_1", self.folder / "first")
+        config = self.config(str(self.folder / "first"), workflow=[["train", 1]])
+        self.assertDone(call(command(config)))
+        self.assertIn("122 of the model\'s 122 tensors\n", self.log())
+
+    def test_mistakes_are_told_with_their_place(self):
+        torch.save({"other": torch.ones(1)}, self.folder / "other.pth")
+        place = r"config\.yaml:\d+:\d+: pretrained: "
+        table = [(str(self.folder / "gone.pth"), place + r".*gone\.pth does not exist; name a "),
+                 ({"file": str(self.folder / "gone.pth")}, place + r".*gone\.pth does not exist; name a "),
+                 (str(self.folder / "other.pth"),
+                  place + r"nothing in .*other\.pth fits the model: the file has other; the model has "
+                          r"bn1\.bias, "),
+                 ({"file": str(self.file), "prefix": "x."},
+                  place + r'no name in .*resnet18\.pth begins with the prefix "x\."; the file has conv1\.')]
+        for pretrained, complaint in table:
+            for ranks in (1, 2):
+                with self.subTest(pretrained, ranks=ranks):
+                    result = mpirun(ranks, command(self.config(pretrained)))
+                    self.assertEqual(result.status, 2, str(result))
+                    self.assertRegex(result.err, complaint)
