@@ -55,10 +55,9 @@ class LrSchedulerHook final : public Hook {
     void before_run(Run& run) override {
         const Progress& progress = run.progress();
         warm_up_steps_ = warm_up_.steps(progress);
-        started_ = true;
         try {
             scheduler_->set_length({length(progress)});
-            check_rates(run);  // a schedule that cannot tell a learning rate ends the run here
+            check_rates(run);
             check_momentum(run);
         } catch (const Error& error) {
             refuse(error);
