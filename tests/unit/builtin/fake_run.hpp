@@ -34,7 +34,7 @@ class FakeWindow final : public MeterWindow {
     int reductions = 0;
 };
 
-class FakeRun final : public Run {
+class FakeRun : public Run {
   public:
     FakeRun(Comm& comm, std::string folder) : comm_(comm), folder_(std::move(folder)) {
         std::filesystem::create_directories(folder_);
