@@ -7,7 +7,8 @@ namespace ailab {
 
 std::string Place::str() const {
     if (!source) return "";
-    return line > 0 ? concat(*source, ":", line, ":", column) : *source;
+    if (line <= 0) return *source;
+    return column > 0 ? concat(*source, ":", line, ":", column) : concat(*source, ":", line);
 }
 
 Node::Node() = default;

@@ -355,7 +355,7 @@ class Weights(PthTest):
         table = [
             (b"", "cannot read weights from FILE: it is empty"),
             (b"hello, world", "cannot read weights from FILE: it is neither a safetensors file nor "
-                              "one of torch.save"),
+                              "one of torch.save, but a text that begins with \"hello, world\""),
             (pickle.dumps({"a": 1}), "cannot read FILE: it is a plain pickle, no file of torch.save"),
             (buffer.getvalue(), "cannot read FILE: it is a TorchScript program of torch.jit.save; "
                                 "save the model's state_dict() with torch.save"),

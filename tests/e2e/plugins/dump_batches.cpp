@@ -1,4 +1,5 @@
-// A hook that writes what the model is fed, for tests that compare it with what ailab-run browse shows.
+// A hook that writes what the model is fed, for tests that compare it with what ailab-run browse
+// shows.
 #include <ailab/ailab.hpp>
 #include <fstream>
 
@@ -19,9 +20,9 @@ class DumpBatches final : public ailab::Hook {
         const ailab::Batch& batch = run.batch();
         for (int64_t i = 0; i < batch.size; ++i) {
             const ailab::Tensor input = batch.tensor("input").select(0, i).contiguous();
-            std::ofstream file(ailab::concat(folder_, "/", run.progress().epoch, ".",
-                                             batch.ids[size_t(i)]),
-                               std::ios::binary);
+            std::ofstream file(
+                ailab::concat(folder_, "/", run.progress().epoch, ".", batch.ids[size_t(i)]),
+                std::ios::binary);
             file.write(static_cast<const char*>(input.const_data_ptr()),
                        std::streamsize(input.nbytes()));
         }
