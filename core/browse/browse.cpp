@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "ailab/image.hpp"
@@ -162,6 +163,7 @@ class Browser {
         for (const auto& [name, field] : fields)
             exact.emplace_back(name, std::get<Tensor>(field).contiguous());
         const std::string path = request_.output + ".safetensors";
+        std::filesystem::remove(path);  // of an earlier call
         write_safetensors(path, exact);
         std::printf("%s\n", path.c_str());
         if (data_.loader->options().batch_transform)

@@ -22,8 +22,8 @@ struct MixOptions {
     }
 };
 
-/// Mixes each sample with the one before it, and their targets, which become float
-/// [N, num_classes].
+/// Mixes each sample with the one before it, and their targets (the field "target", else "label"),
+/// which become float [N, num_classes].
 class Mix : public Transform {
   public:
     using Options = MixOptions;
@@ -45,10 +45,11 @@ class Mix : public Transform {
             images.stride(0) * images.size(0) != images.numel())
             images = images.contiguous();
         const double share = mix(images, before.tensor(name), random);
-        Tensor targets = soft(batch.tensor("target"));
-        image::mix_with_previous(targets, soft(before.tensor("target")), share);
+        const std::string target = batch.has("target") ? "target" : "label";
+        Tensor targets = soft(batch.tensor(target));
+        image::mix_with_previous(targets, soft(before.tensor(target)), share);
         batch.set(name, images);
-        batch.set("target", targets);
+        batch.set(target, targets);
     }
 
   private:

@@ -72,7 +72,7 @@ class Browse(TestCase):
                 (["--sample", "-1:0"], "--sample"),
                 (["--count", "0"], "--count must be at least 1"),
                 (["--count", "many"], "--count takes a whole number"),
-                (["--phase", "valid"], "Did you mean val?"),
+                (["--phase", "valid"], "--phase valid is unknown. It takes: train, val, test"),
                 (["--phase", "val"], "there is no data.val to browse")]:
             with self.subTest(words=words):
                 result = self.browse(*words)
