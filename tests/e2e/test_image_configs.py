@@ -29,11 +29,14 @@ class ImageConfigs(TestCase):
         self.fashion_mnist(4000)
         for name in ("fashion_mnist_folder", "fashion_mnist_annotated", "tar_shards"):
             with self.subTest(config=name):
-                self.assertGreater(self.train(name, ranks=2), 60)
+                self.assertGreater(self.train(name, ranks=2), 50)  # 32 steps
 
     def test_resnet18_on_fashion_mnist(self):
-        top1 = self.train("fashion_mnist_resnet18", "data.train.limit=640", "data.val.limit=500")
-        self.assertGreater(top1, 15)
+        self.train("fashion_mnist_resnet18", "data.train.limit=640", "data.val.limit=500", "hooks.logger.interval=1",
+                   "optimizer.lr=0.02")
+        losses = RunFolder(self.folder / "fashion_mnist_resnet18").losses()
+        self.assertEqual(len(losses), 5)
+        self.assertLess(losses[-1], losses[0])
 
     def cifar10(self, python):
         """The archive's files with images of one colour a class, as both versions of it hold them."""
@@ -74,8 +77,8 @@ class ImageConfigs(TestCase):
             "total_epochs=1", "model.num_classes=2", "model.pretrained=data/weights.pth",
             "data.train_dataloader.global_batch_size=8"], work_dir=work), cwd=self.folder, timeout=280)
         self.assertDone(result)
-        # The head has another number of classes: it is left out, and the log says so.
-        self.assertIn("fc.weight", result.err)
+        # The head has another number of classes: it begins anew, and the log says so.
+        self.assertIn('"fc" starts anew', result.err)
         self.assertIn("318 of the model's 320 tensors", result.err)
 
 
