@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <compare>
 #include <filesystem>
+#include <limits>
 #include <set>
 
 #include "ailab/error.hpp"
@@ -43,7 +44,8 @@ Age age_of(const fs::path& folder) {
         age.step = step;
         age.second = second;
     } catch (const Error&) {
-        // It cannot be used, and whoever tries says why.
+        // It cannot be used, and whoever tries says why: of those of one second it is tried first.
+        age.step = std::numeric_limits<int64_t>::max();
     }
     return age;
 }
