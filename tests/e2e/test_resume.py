@@ -178,9 +178,11 @@ class Signals(ResumeCase):
     def launch(self, name, ranks):
         """mpirun with ranks that train until they are stopped, and the folder of their run."""
         config = self.config(self.folder / name, total_iters=10_000_000)
-        # mpirun waits so many seconds before SIGTERM too.
+        # mpirun waits so many seconds before SIGTERM too, and reads nothing more of what the ranks print: they
+        # must not fill the pipe.
+        quiet = ["hooks.logger.interval=1000", "hooks.checkpoint.interval=400", "workflow=[[train, 1]]"]
         launcher = subprocess.Popen(["mpirun", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "3",
-                                     "-np", str(ranks), *self.words(config)], start_new_session=True, text=True,
+                                     "-np", str(ranks), *self.words(config, *quiet)], start_new_session=True, text=True,
                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
         work = self.folder / name / "work"
         self.until(lambda: (work / "last_checkpoint").exists())
