@@ -1,5 +1,6 @@
 #include "init.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ailab::vision {
@@ -36,8 +37,10 @@ void init_convolutions(nn::Module& model) {
 void truncated_normal_(const Tensor& tensor, double std) {
     const at::NoGradGuard no_grad;
     constexpr double bound = 2;
-    // The inverse of the distribution function, of a uniform number of its range.
-    const double range = std::erf(bound / (std * std::sqrt(2.0)));
+    // The inverse of the distribution function, of a uniform number of its range. In float32 that
+    // must not reach -1, whose inverse is infinite: PyTorch's own makes one weight of 2^24 -2.
+    constexpr double below_one = 1 - 0x1p-24;
+    const double range = std::min(std::erf(bound / (std * std::sqrt(2.0))), below_one);
     tensor.uniform_(-range, range).erfinv_().mul_(std * std::sqrt(2.0)).clamp_(-bound, bound);
 }
 

@@ -182,6 +182,7 @@ class Tensors(ModelTest):
 
     def assertSameDistribution(self, name, tensors, ours):
         values = torch.cat([t.detach().flatten() for t in tensors]).double()
+        values = values[values != -2]  # what trunc_normal_ makes of the lowest uniform number
         mean, deviation = values.mean().item(), values.std(correction=0).item()
         if deviation == 0:
             self.assertEqual([ours["least"], ours["greatest"]], [mean, mean], name)
