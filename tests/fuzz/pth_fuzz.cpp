@@ -4,61 +4,21 @@
 //
 // Ends with status 1 and the number of the input at anything but a result or an Error. The
 // sanitizers end it at a wrong address, and limits at too much memory or time for one input.
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
-
+#include "fuzz_loop.hpp"
 #include "memory_file.hpp"
 #include "pth_target.hpp"
 
-/// LibTorch's containers are not instrumented, and it leaks at exit; 2 GB is more than the reader
-/// may take.
-extern "C" const char* __asan_default_options() {
-    return "detect_container_overflow=0:detect_leaks=0:hard_rss_limit_mb=2048:"
-           "allocator_may_return_null=0";
-}
-
 int main(int argc, char** argv) {
     using namespace ailab::test;
-    using Clock = std::chrono::steady_clock;
-    if (argc < 2 || argc > 3) {
-        std::fprintf(stderr, "usage: pth_fuzz SECONDS [SEED]\n");
-        return 2;
-    }
-    const auto end = Clock::now() + std::chrono::seconds(std::atoll(argv[1]));
-    const uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : std::random_device()();
-    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
-    std::fflush(stdout);
-
     const MemoryFile file;
     const std::vector<PthSeed> seeds = pth_seeds();
-    long inputs = 0;
-    long accepted = 0;
-    double slowest = 0;  // seconds
-    for (; Clock::now() < end; ++inputs) {
-        // Each input from a generator of its own, so that one can be made again alone.
-        std::mt19937_64 random(seed + uint64_t(inputs));
-        const std::string bytes = mutate_pth(seeds[random() % seeds.size()], random);
-        file.write(bytes);
-        constexpr unsigned patience = 20;  // seconds for one input; then SIGALRM ends this
-        alarm(patience);
-        const auto start = Clock::now();
-        try {
-            accepted += read_pth_to_the_end(file.path());
-        } catch (const std::exception& error) {
-            std::printf("input %ld of seed %llu: %s\n", inputs,
-                        static_cast<unsigned long long>(seed), error.what());
-            return 1;
-        }
-        slowest = std::max(slowest, std::chrono::duration<double>(Clock::now() - start).count());
-    }
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    std::printf("%ld inputs, %ld accepted, %ld refused; slowest %.3f s, at most %ld MB\n", inputs,
-                accepted, inputs - accepted, slowest, usage.ru_maxrss / 1024);
-    return 0;
+    constexpr unsigned patience = 20;
+    return fuzz(
+        "pth_fuzz", argc, argv, patience,
+        [&](std::mt19937_64& random) {
+            std::string bytes = mutate_pth(seeds[random() % seeds.size()], random);
+            file.write(bytes);
+            return bytes;
+        },
+        [&](const std::string&) { return read_pth_to_the_end(file.path()); });
 }
