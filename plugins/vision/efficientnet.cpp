@@ -1,7 +1,7 @@
 // EfficientNet (https://arxiv.org/abs/1905.11946) with torchvision's names.
 #include <cmath>
 
-#include "blocks.hpp"
+#include "feature_classifier.hpp"
 #include "init.hpp"
 
 namespace ailab::vision {
@@ -72,11 +72,10 @@ class MBConv final : public Layer {
     std::shared_ptr<Chain> block_;
 };
 
-class EfficientNetB0 final : public Model {
+class EfficientNetB0 final : public FeatureClassifier {
   public:
     using Options = EfficientNetOptions;
-    explicit EfficientNetB0(const Options& options) : dropout_(options.dropout) {
-        features_ = register_module("features", std::make_shared<Chain>());
+    explicit EfficientNetB0(const Options& options) : FeatureClassifier(options.dropout) {
         features_->add(conv_norm({.in = options.in_channels,
                                   .out = stem_channels,
                                   .stride = 2,
@@ -96,8 +95,7 @@ class EfficientNetB0 final : public Model {
         const int64_t last = 4 * in;
         features_->add(
             conv_norm({.in = in, .out = last, .kernel = 1, .activation = Activation::silu}));
-        classifier_ = name_group(*this, "classifier")
-                          ->register_module("1", nn::Linear(last, options.num_classes));
+        add_classifier(last, options.num_classes);
 
         init_convolutions(*this);
         init_linears(*this, [](Tensor& weight) {
@@ -105,16 +103,6 @@ class EfficientNetB0 final : public Model {
             nn::init::uniform_(weight, -bound, bound);
         });
     }
-
-    Tensor forward(const Tensor& x) override {
-        const Tensor y = mean_of_pixels(features_->forward(x));
-        return classifier_(at::dropout(y, dropout_, is_training()));
-    }
-
-  private:
-    double dropout_;
-    std::shared_ptr<Chain> features_;
-    nn::Linear classifier_{nullptr};
 };
 
 }  // namespace

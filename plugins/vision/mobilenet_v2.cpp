@@ -1,5 +1,5 @@
 // MobileNetV2 (https://arxiv.org/abs/1801.04381) with torchvision's names.
-#include "blocks.hpp"
+#include "feature_classifier.hpp"
 #include "init.hpp"
 
 namespace ailab::vision {
@@ -66,11 +66,10 @@ class InvertedResidual final : public Layer {
     nn::BatchNorm2d norm_{nullptr};
 };
 
-class MobileNetV2 final : public Model {
+class MobileNetV2 final : public FeatureClassifier {
   public:
     using Options = MobileNetV2Options;
-    explicit MobileNetV2(const Options& options) : dropout_(options.dropout) {
-        features_ = register_module("features", std::make_shared<Chain>());
+    explicit MobileNetV2(const Options& options) : FeatureClassifier(options.dropout) {
         features_->add(
             std::make_shared<ConvNorm>(ConvNormOptions{.in = options.in_channels,
                                                        .out = stem_channels,
@@ -85,22 +84,11 @@ class MobileNetV2 final : public Model {
             }
         features_->add(std::make_shared<ConvNorm>(ConvNormOptions{
             .in = in, .out = last_channels, .kernel = 1, .activation = Activation::relu6}));
-        classifier_ = name_group(*this, "classifier")
-                          ->register_module("1", nn::Linear(last_channels, options.num_classes));
+        add_classifier(last_channels, options.num_classes);
 
         init_convolutions(*this);
         init_linears(*this, [](Tensor& weight) { nn::init::normal_(weight, 0, 0.01); });
     }
-
-    Tensor forward(const Tensor& x) override {
-        const Tensor y = mean_of_pixels(features_->forward(x));
-        return classifier_(at::dropout(y, dropout_, is_training()));
-    }
-
-  private:
-    double dropout_;
-    std::shared_ptr<Chain> features_;
-    nn::Linear classifier_{nullptr};
 };
 
 }  // namespace
