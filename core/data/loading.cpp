@@ -10,6 +10,9 @@ thread_local SampleRecord* present = nullptr;
 
 }  // namespace
 
+BrokenSample::BrokenSample(const Place& place, const std::string& what)
+    : Error(place.source ? concat(place.str(), ": ", what) : what), problem_{place, what} {}
+
 BrokenSample::~BrokenSample() = default;
 
 void report_damage(const std::string& what) {

@@ -170,6 +170,10 @@ bool graceful_stop() noexcept {
     return graceful;
 }
 
+void say_no_more_at_signals() noexcept {
+    speaks_here = false;
+}
+
 void note_checkpoint(const std::string& path) noexcept {
     const size_t count = checkpoints.count.load();
     std::array<char, 4096>& slot = checkpoints.paths[count % Checkpoints::kept];

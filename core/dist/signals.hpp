@@ -27,6 +27,9 @@ SignalRequests take_signal_requests() noexcept;
 void set_graceful_stop(bool graceful) noexcept;
 bool graceful_stop() noexcept;
 
+/// From here on a further signal ends the process without a word: why the job ends was told.
+void say_no_more_at_signals() noexcept;
+
 /// Tells that the checkpoint at `path` is being written, and that the one before it is complete:
 /// who ends the process at once says which is the newest. One thread.
 void note_checkpoint(const std::string& path) noexcept;

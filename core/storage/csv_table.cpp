@@ -7,7 +7,7 @@ namespace ailab {
 namespace {
 
 /// The fields of one line: quotes may stand around a field, and "" in it is one quote.
-std::vector<std::string> split(const std::string& line, char delimiter, const std::string& place) {
+std::vector<std::string> split(const std::string& line, char delimiter, const Place& place) {
     std::vector<std::string> fields(1);
     bool quoted = false;
     for (size_t i = 0; i < line.size(); ++i) {
@@ -22,9 +22,9 @@ std::vector<std::string> split(const std::string& line, char delimiter, const st
             fields.back() += c;
     }
     if (quoted)
-        throw BrokenSample(concat(place,
-                                  ": a quote is not closed in this line. Fields with line "
-                                  "breaks are not read"));
+        throw BrokenSample(place,
+                           "a quote is not closed in this line. Fields with line breaks are not "
+                           "read");
     return fields;
 }
 
@@ -48,7 +48,7 @@ CsvTable::CsvTable(const Options& options)
     if (size() == 0)
         throw ConfigError(
             concat(options.annotation_file, " is empty: its first line must name the columns"));
-    columns_ = split(line(0), delimiter_, place(0));
+    columns_ = split(line(0), delimiter_, node_place(0));
     std::set<std::string> seen;
     for (const std::string& column : columns_)
         if (!seen.insert(column).second)
@@ -58,10 +58,10 @@ CsvTable::CsvTable(const Options& options)
 }
 
 Record CsvTable::record(int64_t index) const {
-    const std::vector<std::string> fields = split(line(index), delimiter_, place(index));
+    const std::vector<std::string> fields = split(line(index), delimiter_, node_place(index));
     if (fields.size() != columns_.size())
-        throw BrokenSample(concat(place(index), ": expected ", columns_.size(), " fields (",
-                                  join(columns_), "), got ", fields.size()));
+        throw BrokenSample(node_place(index), concat("expected ", columns_.size(), " fields (",
+                                                     join(columns_), "), got ", fields.size()));
     Node values = Node::map({}, node_place(index));
     for (size_t i = 0; i < fields.size(); ++i) values.set(columns_[i], Node::string(fields[i]));
     return Record(std::move(values));

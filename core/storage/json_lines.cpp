@@ -16,12 +16,14 @@ Record JsonLines::record(int64_t index) const {
     try {
         values = from_json(line(index), place(index));
     } catch (const Error& error) {
-        throw BrokenSample(error.what());
+        // It begins with its source, as BrokenSample will.
+        const size_t begin = place(index).size() + 2;
+        throw BrokenSample(node_place(index), std::string(error.what()).substr(begin));
     }
     values.place = node_place(index);
     if (!values.is_map())
-        throw BrokenSample(
-            concat(place(index), ": a line must be a JSON object, got ", values.describe()));
+        throw BrokenSample(values.place,
+                           concat("a line must be a JSON object, got ", values.describe()));
     return Record(std::move(values));
 }
 

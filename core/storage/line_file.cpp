@@ -65,9 +65,7 @@ void LineFile::check_lines() const {
         try {
             record(i);
         } catch (const BrokenSample& error) {
-            const std::string text = error.what(), prefix = place(i) + ": ";
-            problems.add(node_place(i),
-                         text.starts_with(prefix) ? text.substr(prefix.size()) : text);
+            problems.add(error.problem().place, error.problem().text);
         }
     }
     problems.check();

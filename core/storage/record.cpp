@@ -30,7 +30,7 @@ std::string Record::place() const {
 }
 
 void Record::fail(const std::string& what) const {
-    throw BrokenSample(concat(place(), ": ", what));
+    throw BrokenSample(values_.place, what);
 }
 
 const Node& Record::node(const std::string& key) const {

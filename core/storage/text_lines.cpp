@@ -23,8 +23,8 @@ Record TextLines::record(int64_t index) const {
     for (size_t i = columns_.size(); i-- > 1;) {
         const size_t blank = end == 0 ? std::string::npos : text.find_last_of(blanks, end - 1);
         if (blank == std::string::npos || blank < first)
-            throw BrokenSample(concat(place(index), ": expected ", columns_.size(), " words (",
-                                      join(columns_), "), got \"", text, "\""));
+            throw BrokenSample(node_place(index), concat("expected ", columns_.size(), " words (",
+                                                         join(columns_), "), got \"", text, "\""));
         words[i] = text.substr(blank + 1, end - blank - 1);
         end = text.find_last_not_of(blanks, blank) + 1;
     }

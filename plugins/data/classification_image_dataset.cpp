@@ -116,33 +116,31 @@ class ClassificationImageDataset final : public Dataset {
     void read_labels(const Options& options) {
         constexpr size_t most = 10;
         Problems problems;
+        const auto collect = [&](const auto& use) {
+            try {
+                use();
+            } catch (const BrokenSample& error) {
+                problems.add(error.problem().place, error.problem().text);
+            }
+        };
         std::unordered_set<std::string> seen;
         int64_t twice = 0;
-        const auto each = [&](const auto& use) {
-            for (int64_t i = 0; i < storage_->size() && problems.size() < most; ++i) {
+        for (int64_t i = 0; i < storage_->size() && problems.size() < most; ++i)
+            collect([&] {
                 const Record record = storage_->record(i);
-                try {
-                    use(record);
-                } catch (const BrokenSample& error) {
-                    const std::string text = error.what(), place = record.place() + ": ";
-                    problems.add(record.values().place,
-                                 text.starts_with(place) ? text.substr(place.size()) : text);
-                }
-            }
-            problems.check();
-        };
-        each([&](const Record& record) {
-            if (!seen.insert(path_of(record)).second) ++twice;
-            names_.learn(record, label_key_);
-        });
+                if (!seen.insert(path_of(record)).second) ++twice;
+                labels_.push_back(names_.learn(record, label_key_));
+            });
+        problems.check();
         names_.end_learning();
         const int64_t known = options.num_classes.value_or(int64_t(names_.names().size()));
-        each([&](const Record& record) {
-            const int64_t label = names_.label(record, label_key_);
-            if (known > 0 && label >= known)
-                record.fail(concat("label ", label, " is outside of the classes 0 … ", known - 1));
-            labels_.push_back(int32_t(label));
-        });
+        for (size_t i = 0; i < labels_.size() && problems.size() < most; ++i) {
+            const int64_t label = names_.label(labels_[i]);
+            labels_[i] = int32_t(label);
+            if (!LabelNames::is_class(label, known))
+                collect([&] { LabelNames::refuse(label, known, storage_->record(int64_t(i))); });
+        }
+        problems.check();
         if (known > 0) num_classes_ = known;
         if (twice > 0)
             log_warning(options.annotation_file, " lists ", twice,

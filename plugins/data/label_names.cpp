@@ -1,6 +1,7 @@
 #include "label_names.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace ailab {
 
@@ -16,48 +17,59 @@ bool is_number(const std::string& text) {
 
 LabelNames::LabelNames(std::vector<std::string> names)
     : names_(std::move(names)), given_(!names_.empty()) {
-    for (size_t i = 0; i < names_.size(); ++i)
-        if (!numbers_.emplace(names_[i], int64_t(i)).second)
-            throw ConfigError(concat("classes names \"", names_[i], "\" twice"));
+    std::set<std::string> seen;
+    for (const std::string& name : names_)
+        if (!seen.insert(name).second)
+            throw ConfigError(concat("classes names \"", name, "\" twice"));
 }
 
-void LabelNames::learn(const Record& record, const std::string& key) {
-    if (given_) return;
+int32_t LabelNames::learn(const Record& record, const std::string& key) {
     const std::string text = record.text(key);
-    if (!is_number(text)) numeric_ = false;
-    numbers_.emplace(text, 0);
+    const auto known = learned_.find(text);
+    if (known != learned_.end()) return known->second;
+    int64_t label = 0;  // of names, end_learning() fills it in
+    if (given_)
+        label = given_label(record, text, key);
+    else if (is_number(text))
+        label = record.integer(key);
+    else
+        numeric_ = false;
+    const auto id = int32_t(labels_.size());
+    labels_.push_back(label);
+    learned_.emplace(text, id);
+    return id;
 }
 
-void LabelNames::end_learning() {
-    if (given_) return;
-    if (numeric_) {
-        numbers_.clear();
-        return;
-    }
-    for (auto& [name, number] : numbers_) {
-        number = int64_t(names_.size());
-        names_.push_back(name);
-    }
-}
-
-int64_t LabelNames::label(const Record& record, const std::string& key) const {
-    if (names_.empty()) {
+int64_t LabelNames::given_label(const Record& record, const std::string& text,
+                                const std::string& key) const {
+    const auto found = std::find(names_.begin(), names_.end(), text);
+    if (found != names_.end()) return found - names_.begin();
+    if (is_number(text)) {
         const int64_t label = record.integer(key);
-        if (label < 0) record.fail(concat("the label ", label, " is negative"));
-        return label;
-    }
-    const std::string text = record.text(key);
-    const auto found = numbers_.find(text);
-    if (found != numbers_.end()) return found->second;
-    if (given_ && is_number(text)) {
-        const int64_t label = record.integer(key);
-        if (label >= 0 && label < int64_t(names_.size())) return label;
-        record.fail(concat("label ", label, " is outside of the classes 0 … ", names_.size() - 1));
+        if (is_class(label, int64_t(names_.size()))) return label;
+        refuse(label, int64_t(names_.size()), record);
     }
     const std::string near = nearest_name(text, names_);
     record.fail(concat("unknown class \"", text, "\"",
                        near.empty() ? "" : concat("; did you mean \"", near, "\"?"),
                        " Classes: ", join(names_)));
+}
+
+void LabelNames::end_learning() {
+    if (given_ || numeric_) return;
+    for (const auto& [name, id] : learned_) {
+        labels_[size_t(id)] = int64_t(names_.size());
+        names_.push_back(name);
+    }
+}
+
+bool LabelNames::is_class(int64_t label, int64_t num_classes) {
+    return label >= 0 && (num_classes == 0 || label < num_classes);
+}
+
+void LabelNames::refuse(int64_t label, int64_t num_classes, const Record& record) {
+    if (label < 0) record.fail(concat("the label ", label, " is negative"));
+    record.fail(concat("label ", label, " is outside of the classes 0 … ", num_classes - 1));
 }
 
 }  // namespace ailab

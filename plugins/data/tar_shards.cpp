@@ -212,15 +212,14 @@ class TarShards final : public Dataset {
     void read_labels() {
         try {
             for (const Indexed& sample : samples_)
-                names_.learn(label_record(sample), options_.label_key);
+                labels_.push_back(names_.learn(label_record(sample), options_.label_key));
             names_.end_learning();
-            for (const Indexed& sample : samples_) {
-                const Record record = label_record(sample);
-                const int64_t label = names_.label(record, options_.label_key);
-                if (num_classes() && label >= *num_classes())
-                    record.fail(concat("label ", label, " is outside of the classes 0 … ",
-                                       *num_classes() - 1));
-                labels_.push_back(int32_t(label));
+            const int64_t classes = num_classes().value_or(0);
+            for (size_t i = 0; i < samples_.size(); ++i) {
+                const int64_t label = names_.label(labels_[i]);
+                if (!LabelNames::is_class(label, classes))
+                    LabelNames::refuse(label, classes, label_record(samples_[i]));
+                labels_[i] = int32_t(label);
             }
         } catch (const BrokenSample& error) {
             throw ConfigError(error.what());

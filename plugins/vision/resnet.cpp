@@ -86,13 +86,16 @@ void ResNetOptions::visit(OptionVisitor& v) {
     v.option("small_input", small_input,
              "for images of about 32x32: the first convolution is 3x3 with stride 1, and no max "
              "pool follows");
+    v.option("base_channels", base_channels,
+             "channels of the first stage, doubled in each further one; 64 is torchvision's",
+             at_least(16));
     v.option("zero_init_residual", zero_init_residual,
              "each block begins as the identity (https://arxiv.org/abs/1706.02677)");
 }
 
 ResNet::ResNet(const ResNetSpec& spec, const ResNetOptions& options, const ResNetLayout& layout)
     : max_pool_(!options.small_input) {
-    constexpr int64_t stem_width = 64;
+    const int64_t stem_width = options.base_channels;
     const int64_t kernel = options.small_input ? 3 : layout.stem_kernel;
     stem_convs_.push_back(register_module(
         "conv1", conv(options.in_channels, stem_width, kernel, options.small_input ? 1 : 2)));

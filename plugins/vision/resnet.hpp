@@ -25,6 +25,7 @@ constexpr ResNetSpec bottleneck(int64_t a, int64_t b, int64_t c, int64_t d, int6
 
 struct ResNetOptions : ClassifierOptions {
     bool small_input = false;
+    int64_t base_channels = 64;
     bool zero_init_residual = false;
     void visit(OptionVisitor& v);
 };

@@ -38,6 +38,21 @@ def small_input_resnet(name, in_channels):
     return model
 
 
+class NarrowResNet(torchvision.models.ResNet):
+    """With a quarter of the channels."""
+
+    def __init__(self, block, layers, num_classes):
+        super().__init__(block, layers)
+        self.conv1 = initialised(nn.Conv2d(3, 16, 7, 2, 3, bias=False))
+        self.bn1 = nn.BatchNorm2d(16)
+        self.fc = nn.Linear(128 * block.expansion, num_classes)
+
+    def _make_layer(self, block, planes, *more, **named):
+        if planes == 64:  # the first
+            self.inplanes = 16
+        return super()._make_layer(block, planes // 4, *more, **named)
+
+
 class SharedNorm(nn.Module):
     """A deep stem in the place of torchvision's first convolution: it ends before the BatchNorm that
     all three share."""
@@ -107,6 +122,8 @@ class LeNet5(nn.Module):
 OTHERS = {
     "small images": ({"type": "resnet18", "small_input": True, "num_classes": 10, "in_channels": 1},
                      lambda: small_input_resnet("resnet18", 1), (1, 32, 32)),
+    "narrow": ({"type": "resnet18", "base_channels": 16, "num_classes": 10},
+               lambda: NarrowResNet(torchvision.models.resnet.BasicBlock, [2, 2, 2, 2], 10), (3, 64, 64)),
     "labresnet18": ({"type": "labresnet18", "num_classes": 10}, lambda: LabResNet("resnet18"), (3, 70, 70)),
     "labresnet50, deep": ({"type": "labresnet50", "num_classes": 10, "stem_type": "3x3", "deep_stem": True},
                           lambda: LabResNet("resnet50", "3x3", True), (3, 64, 64)),

@@ -34,9 +34,9 @@ class AILAB_API Image {
     virtual int64_t height() const = 0;
     virtual int64_t width() const = 0;
 
-    /// [C, H, W] with the memory order H, W, C (`channels_last`), uint8 unless the mode is
-    /// `unchanged` and the file has more bits. May be memory that others share: clone before you
-    /// write. Throws BrokenSample.
+    /// [C, H, W] with the memory order H, W, C (`channels_last`), uint8, or int32 (at::kInt)
+    /// where the mode is `unchanged` and the file has 16 bits. May be memory that others share:
+    /// clone before you write. Throws BrokenSample.
     virtual at::Tensor pixels() const = 0;
     /// The same for a part: what pixels() would give there, bit for bit. The region must lie in the
     /// image.

@@ -11,8 +11,15 @@ namespace ailab {
 /// sample out and counts it; any other exception ends the run. The text names the file.
 class AILAB_API BrokenSample : public Error {
   public:
-    explicit BrokenSample(const std::string& text) : Error(text) {}
+    explicit BrokenSample(const std::string& text) : BrokenSample(Place(), text) {}
+    /// The text is "place: what".
+    BrokenSample(const Place& place, const std::string& what);
     ~BrokenSample() override;
+
+    const Problem& problem() const { return problem_; }
+
+  private:
+    Problem problem_;
 };
 
 /// The sample is used although it is damaged (a cut image): the loader counts and lists it. `what`
