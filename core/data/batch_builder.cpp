@@ -58,7 +58,7 @@ bool BatchBuilder::write(int64_t id, Sample& sample, Philox& random) {
         if (layout) {
             std::vector<int64_t> shape = layout->shape;
             shape.insert(shape.begin(), places_);
-            memory_ = ensure(batch_, layout->field, shape, layout->dtype, options_.channels_last);
+            memory_ = memory_for(layout->field, shape, layout->dtype);
         }
     }
     if (!layout) return false;
@@ -66,6 +66,14 @@ bool BatchBuilder::write(int64_t id, Sample& sample, Philox& random) {
     last.write(sample, random, place);
     sample.fields.erase(layout->field);
     return true;
+}
+
+Tensor BatchBuilder::memory_for(const std::string& field, at::IntArrayRef shape,
+                                at::ScalarType dtype) {
+    if (!options_.pins) return ensure(batch_, field, shape, dtype, options_.channels_last);
+    Batch none;
+    const Tensor like = ensure(none, field, shape, dtype, options_.channels_last);
+    return at::empty_strided(like.sizes(), like.strides(), like.options().pinned_memory(true));
 }
 
 void BatchBuilder::check_layout(int64_t id, const std::optional<FieldLayout>& layout) const {

@@ -25,6 +25,7 @@ class BatchBuilder {
 
   private:
     bool write(int64_t id, Sample& sample, Philox& random);
+    Tensor memory_for(const std::string& field, at::IntArrayRef shape, at::ScalarType dtype);
     void check_layout(int64_t id, const std::optional<FieldLayout>& layout) const;
 
     const LoaderOptions& options_;

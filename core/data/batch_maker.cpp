@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <optional>
+#include <utility>
 
 #include "memory_format.hpp"
 
@@ -83,6 +84,7 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused) {
             fill(deal, made);
             made.times = record.times();
         }
+        if (options_.pins) pin(made);
     } catch (...) {
         made.batch = Batch();
         made.error = std::current_exception();
@@ -202,6 +204,19 @@ void BatchMaker::finish_fields(Batch& batch) const {
         if (!tensor || !tensor->defined() || !tensor->is_floating_point()) continue;
         if (tensor->scalar_type() != options_.dtype) *tensor = tensor->to(options_.dtype);
         if (options_.channels_last && tensor->dim() == 4) *tensor = to_channels_last(*tensor);
+    }
+}
+
+/// Copies to a device are asynchronous from pinned memory alone. Its allocator gives memory out again
+/// only when the copies from it are done, so that pinned batches need not be kept for that.
+void BatchMaker::pin(MadeBatch& made) const {
+    for (auto& [name, field] : made.batch.fields) {
+        if (auto* tensor = std::get_if<Tensor>(&field); tensor && tensor->defined()) {
+            Tensor pinned = options_.pins->pin(*tensor);
+            if (!pinned.is_same(*tensor)) made.spare.fields[name] = std::exchange(*tensor, pinned);
+        } else if (auto* list = std::get_if<std::vector<Tensor>>(&field)) {
+            for (Tensor& item : *list) item = options_.pins->pin(item);
+        }
     }
 }
 

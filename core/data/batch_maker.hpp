@@ -18,6 +18,7 @@ struct MadeBatch {
     std::vector<SampleFault> faults;
     StageTimes times;  // none for whole batches
     std::exception_ptr error;
+    Batch spare;  // memory for another batch, where this one was moved to pinned memory
 };
 
 /// Makes the batches of this rank, each by its number in the endless stream over epochs. A batch is
@@ -44,6 +45,7 @@ class BatchMaker {
     Batch sample_before(const Deal& deal, const Batch& batch) const;
     void transform_batch(const Deal& deal, Batch& batch) const;
     void finish_fields(Batch& batch) const;
+    void pin(MadeBatch& made) const;
 
     const LoaderOptions options_;
     EpochOrders orders_;

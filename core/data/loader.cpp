@@ -71,6 +71,7 @@ struct Loader::State {
                 ahead = std::max(ahead, std::min(most_ahead, ahead_bytes / bytes_of(made.batch)));
                 rest_until = ahead / 2;
             }
+            if (!made.spare.fields.empty()) pool.push_back(std::move(made.spare));
             ready.emplace(number, std::move(made));
             if (number == taken) available.notify_one();
         }

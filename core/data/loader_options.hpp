@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ailab/dataset.hpp"
+#include "ailab/device.hpp"
 #include "ailab/sampler.hpp"
 #include "ailab/transform.hpp"
 #include "batch_plan.hpp"
@@ -24,6 +25,7 @@ struct LoaderOptions {
     bool skip_broken = false;           // BrokenSample leaves the sample out
     int64_t max_errors = 0;             // so many of an epoch, then the run ends
     std::string name;                   // "data.train": for messages
+    Device* pins = nullptr;             // batches go to it from pinned memory; none: they stay
 
     /// The dataset makes whole batches: quick, so that one thread does it. No sample is left out.
     bool whole_batches() const { return dataset->has_batches() && transforms.empty(); }

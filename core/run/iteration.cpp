@@ -23,7 +23,7 @@ void Runner::take_batch(PhaseData& data) {
     dealt_fields_.clear();
     for (const auto& entry : batch_.fields) dealt_fields_.push_back(entry.first);
     progress_.samples = data.loader->plan().samples_after(progress_.iter + 1);
-    if (!torch_device_.is_cpu()) place_on_device(batch_);
+    if (!torch_device_.is_cpu()) place_on_device(data);
 }
 
 /// Gives the batch's memory back, without what the model and hooks have joined in.
@@ -32,20 +32,22 @@ void Runner::return_batch(PhaseData& data) {
         return std::find(dealt_fields_.begin(), dealt_fields_.end(), entry.first) ==
                dealt_fields_.end();
     });
-    data.loader->recycle(std::move(batch_));
+    if (torch_device_.is_cpu()) data.loader->recycle(std::move(batch_));
     batch_ = Batch();
 }
 
-void Runner::place_on_device(Batch& batch) {
-    for (auto& [name, field] : batch.fields) {
-        auto move = [&](Tensor& tensor) {
-            if (tensor.defined())
-                tensor = device_.pin(tensor).to(torch_device_, /*non_blocking=*/true);
-        };
+void Runner::place_on_device(PhaseData& data) {
+    Batch host = batch_;
+    const bool pinned = data.loader->options().pins;
+    const auto move = [&](Tensor& tensor) {
+        if (tensor.defined()) tensor = tensor.to(torch_device_, /*non_blocking=*/pinned);
+    };
+    for (auto& [name, field] : batch_.fields) {
         if (auto* tensor = std::get_if<Tensor>(&field)) move(*tensor);
         if (auto* list = std::get_if<std::vector<Tensor>>(&field))
             for (Tensor& tensor : *list) move(tensor);
     }
+    if (!pinned) data.loader->recycle(std::move(host));
 }
 
 // ---- training

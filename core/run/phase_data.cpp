@@ -115,6 +115,7 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     options.channels_last = channels_last;
     options.dtype = input.config.runtime.dtype == "float64" ? at::kDouble : at::kFloat;
     options.name = name;
+    if (config.loader.pin_memory && input.device.pins_memory()) options.pins = &input.device;
     data.loader = std::make_unique<Loader>(std::move(options));
     return data;
 }

@@ -148,7 +148,7 @@ class Runner final : public Run {
     // runner.cpp
     void call(HookPoint point, const char* name);
     void beat() noexcept;
-    void place_on_device(Batch& batch);
+    void place_on_device(PhaseData& data);
 
     friend class ModelStep;
 

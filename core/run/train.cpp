@@ -120,8 +120,9 @@ ResumePlan plan_resume(const RunConfig& config, const Hooks& hooks) {
 }
 
 void make_deterministic() {
+    // cuBLAS reads it when it is first used; without it LibTorch refuses to be deterministic.
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-    at::globalContext().setBenchmarkCuDNN(false);
 }
 
 struct Started {
@@ -149,6 +150,7 @@ int run_job(Started& started) {
             connect(*job, started.backends, torch_device);
         }
         if (config.runtime.deterministic) make_deterministic();
+        at::globalContext().setBenchmarkCuDNN(config.runtime.cudnn_benchmark);
         Hooks hooks = make_hooks(config);
         const std::optional<Resume> resume =
             prepare_resume(plan_resume(config, hooks), config, *job);

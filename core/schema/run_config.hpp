@@ -51,6 +51,7 @@ struct RuntimeConfig {
     int64_t threads = 0;  // compute threads a rank; 0: chosen from the cores
     double bucket_mb = 25;
     bool deterministic = false;
+    bool cudnn_benchmark = false;
 };
 
 /// Clipping of the whole batch's gradients, before the optimizer's step.

@@ -60,6 +60,15 @@ void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
              at_least(0));
     v.option("bucket_mb", runtime.bucket_mb, "size of the gradients' buckets", above(0));
     v.option("deterministic", runtime.deterministic, "deterministic kernels only");
+    v.option("cudnn_benchmark", runtime.cudnn_benchmark,
+             "on a GPU: convolutions try the algorithms there are and take the fastest; a resumed "
+             "run may then differ in the last bits");
+    v.rule([&runtime] {
+        return runtime.deterministic && runtime.cudnn_benchmark
+                   ? std::string(
+                         "deterministic and cudnn_benchmark exclude each other. Remove one.")
+                   : "";
+    });
 }
 
 void visit_section(OptionVisitor& v, ClipConfig& clip) {

@@ -14,7 +14,7 @@ class CudaDevice final : public Device {
     Availability available(const Placement&) const override {
         if (driver().gpus == 0)
             return {concat("cuda needs an NVIDIA GPU and there is none here: ", driver().reason,
-                           "; set device to auto or cpu")};
+                           "; set runtime.device to auto or cpu")};
         if (const std::string& reason = runtime().reason; !reason.empty()) return {reason};
         return {"", 100};
     }

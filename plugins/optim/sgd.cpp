@@ -48,7 +48,7 @@ class SGD final : public FusedOptimizer {
         at::_fused_sgd_(cell.params, cell.grads,
                         buffers ? at::TensorList(cell.states[0]) : at::TensorList(),
                         group.weight_decay, buffers ? momentum : 0, group.lr, o.dampening,
-                        o.nesterov && buffers, o.maximize, first, grad_scale, found_inf);
+                        o.nesterov && buffers, o.maximize, first && buffers, grad_scale, found_inf);
     }
 
   private:

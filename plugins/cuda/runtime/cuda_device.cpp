@@ -33,7 +33,7 @@ class GpuOfThisRank final : public Device {
             throw Error(concat("rank ", placement.rank, " is the ", placement.local_rank + 1,
                                ". rank of this host, which has ", gpus,
                                gpus == 1 ? " GPU" : " GPUs", "; start at most ", gpus,
-                               " ranks a host, or set device to cpu"));
+                               " ranks a host, or set runtime.device to cpu"));
         index_ = c10::DeviceIndex(placement.local_rank);
         c10::cuda::set_device(index_);
         at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);

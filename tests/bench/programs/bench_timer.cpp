@@ -35,12 +35,14 @@ class BenchTimer : public ailab::Hook {
         if (run.progress().step > skip_ && (run.progress().step - skip_) % block == 0)
             end_block(run);
         if (run.progress().step != skip_) return;
+        run.device().synchronize();
         seconds_ = 0;
         samples_ = run.train_samples();
         begin_ = block_begin_ = Clock::now();
         block_samples_ = samples_;
     }
-    void after_train_epoch(ailab::Run&) override {
+    void after_train_epoch(ailab::Run& run) override {
+        run.device().synchronize();
         times_.end_epoch();
         seconds_ += std::chrono::duration<double>(Clock::now() - begin_).count();
     }
@@ -58,6 +60,7 @@ class BenchTimer : public ailab::Hook {
     static constexpr int64_t block = 500;  // iterations
 
     void end_block(ailab::Run& run) {
+        run.device().synchronize();
         const auto now = Clock::now();
         const std::chrono::duration<double> taken = now - block_begin_;
         quietest_ =

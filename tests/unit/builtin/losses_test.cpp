@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "loss_values.hpp"
+#include "test_device.hpp"
 
 namespace ailab {
 namespace {
@@ -30,7 +31,7 @@ struct Case {
                 input["integers"]
                     ? torch::tensor(input["data"].get<std::vector<int64_t>>(), at::kLong)
                     : torch::tensor(input["data"].get<std::vector<double>>(), at::kDouble);
-            tensor = tensor.reshape(shape);
+            tensor = tensor.reshape(shape).to(test::test_device());
             tensor.requires_grad_(expected["gradients"].contains(name));
             batch.set(name, tensor);
         }
@@ -44,7 +45,7 @@ struct Case {
         for (const auto& [name, gradient] : expected["gradients"].items()) {
             const Tensor& input = batch.tensor(name);
             ASSERT_TRUE(input.grad().defined()) << text << " by " << name << where;
-            const Tensor flat = input.grad().contiguous();
+            const Tensor flat = input.grad().cpu().contiguous();
             ASSERT_EQ(size_t(flat.numel()), gradient.size());
             const auto* got = flat.const_data_ptr<double>();
             for (size_t i = 0; i < gradient.size(); ++i)

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fake_run.hpp"
+#include "test_device.hpp"
 
 namespace ailab {
 namespace {
@@ -20,10 +21,11 @@ using test::ThreadComm;
 using Results = std::vector<std::pair<std::string, double>>;
 
 Tensor tensor(const json& node) {
-    const auto shape = node["shape"].get<std::vector<int64_t>>();
-    if (node["integer"].get<bool>())
-        return torch::tensor(node["values"].get<std::vector<int64_t>>(), at::kLong).reshape(shape);
-    return torch::tensor(node["values"].get<std::vector<double>>(), at::kDouble).reshape(shape);
+    const auto values =
+        node["integer"].get<bool>()
+            ? torch::tensor(node["values"].get<std::vector<int64_t>>(), at::kLong)
+            : torch::tensor(node["values"].get<std::vector<double>>(), at::kDouble);
+    return values.reshape(node["shape"].get<std::vector<int64_t>>()).to(test::test_device());
 }
 
 struct Data {

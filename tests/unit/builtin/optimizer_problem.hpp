@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "make_module.hpp"
+#include "test_device.hpp"
 
 namespace ailab::test {
 
@@ -19,6 +19,7 @@ struct Problem {
             const Tensor n = torch::arange(c10::multiply_integers(shapes[k]), type);
             params.push_back((((5 * n + int64_t(k)).remainder(13)) / 13 - 0.3)
                                  .reshape(shapes[k])
+                                 .to(test_device())
                                  .requires_grad_());
         }
     }
@@ -51,7 +52,7 @@ struct Problem {
 
     std::vector<double> numbers() const {
         std::vector<Tensor> flat;
-        for (const Tensor& p : params) flat.push_back(p.detach().to(at::kDouble).flatten());
+        for (const Tensor& p : params) flat.push_back(p.detach().to(at::kCPU, at::kDouble).flatten());
         const Tensor all = at::cat(flat);
         return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
     }
