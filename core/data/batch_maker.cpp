@@ -207,8 +207,8 @@ void BatchMaker::finish_fields(Batch& batch) const {
     }
 }
 
-/// Copies to a device are asynchronous from pinned memory alone. Its allocator gives memory out again
-/// only when the copies from it are done, so that pinned batches need not be kept for that.
+/// Copies to a device are asynchronous from pinned memory alone. Its allocator gives memory out
+/// again only when the copies from it are done, so that pinned batches need not be kept for that.
 void BatchMaker::pin(MadeBatch& made) const {
     for (auto& [name, field] : made.batch.fields) {
         if (auto* tensor = std::get_if<Tensor>(&field); tensor && tensor->defined()) {

@@ -16,8 +16,10 @@ void Runner::take_batch(PhaseData& data) {
     batch_ = data.loader->next();
     const double waited = seconds(Clock::now() - begin);
     const StageTimes times = data.loader->take_times();
-    data_seconds_ += waited;
-    stage_times_.add(times);
+    if (progress_.phase == Phase::train) {
+        timing_.data += waited;
+        stage_times_.add(times);
+    }
     loading_.waiting += waited;
     loading_.stages.add(times);
     dealt_fields_.clear();
@@ -66,7 +68,7 @@ void Runner::train_iteration() {
     writer_.check();
     if (progress_.iter >= window_.end) begin_window(data);
     take_batch(data);
-    call(&Hook::before_train_iter, "before_train_iter");
+    call(before_train_iter_);
     seed_step();
     window_.own += batch_.size;
     if (sync_batch_norm_) sync_batch_norm_->set_active(every_rank_has_samples(data));
@@ -81,11 +83,11 @@ void Runner::train_iteration() {
     if (seconds_to_first_step_ == 0) seconds_to_first_step_ = seconds_since_process_start();
     const auto now = Clock::now();
     const double took = seconds(now - std::exchange(last_timing_, now));
-    iteration_seconds_ += took;
+    timing_.iteration += took;
     loading_.running += took;
     ++loading_.iterations;
-    ++timed_iterations_;
-    call(&Hook::after_train_iter, "after_train_iter");
+    ++timing_.iterations;
+    call(after_train_iter_);
     return_batch(data);
     backward_.drop_terms();
     if (progress_.stepped) {

@@ -65,7 +65,7 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
             throw Error(concat("the loss given to update(\"", optimizer, "\") must be a scalar"));
         update.backward({mean}, {global == 0 ? 0 : local / global}, /*last=*/true, scale);
     }
-    runner_.call(&Hook::after_backward, "after_backward");
+    runner_.call(runner_.after_backward_);
     runner_.reduce_gradients(update, 0, /*by_samples=*/!normaliser);
     runner_.check_unused(update);
     runner_.finish_step(update, [&] {

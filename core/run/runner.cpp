@@ -18,6 +18,15 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       torch_device_(torch_device),
       modules_(modules),
       run_dir_(std::move(run_dir)),
+      before_train_iter_(iteration_point(&Hook::before_train_iter, "before_train_iter",
+                                         &IterationPoints::before_train_iter)),
+      after_backward_(iteration_point(&Hook::after_backward, "after_backward",
+                                      &IterationPoints::after_backward)),
+      before_step_(
+          iteration_point(&Hook::before_step, "before_step", &IterationPoints::before_step)),
+      after_step_(iteration_point(&Hook::after_step, "after_step", &IterationPoints::after_step)),
+      after_train_iter_(iteration_point(&Hook::after_train_iter, "after_train_iter",
+                                        &IterationPoints::after_train_iter)),
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
       backward_(forward_, modules.loss.get(), job, window_),
@@ -41,24 +50,34 @@ int64_t Runner::global_batch_size() const {
 
 // ---- hooks
 
-void Runner::call(HookPoint point, const char* name) {
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
-        try {
-            (modules_.hooks[i].get()->*point)(*this);
-        } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", ", name));
-        }
+void Runner::call(size_t hook, HookPoint point, const char* name) {
+    try {
+        (modules_.hooks[hook].get()->*point)(*this);
+    } catch (...) {
+        rethrow_with(concat("hook \"", modules_.hook_names[hook], "\", ", name));
     }
+}
+
+void Runner::call(HookPoint point, const char* name) {
+    for (size_t i = 0; i < modules_.hooks.size(); ++i) call(i, point, name);
+}
+
+void Runner::call(const IterationPoint& point) {
+    for (const size_t i : point.hooks) call(i, point.point, point.name);
+}
+
+Runner::IterationPoint Runner::iteration_point(HookPoint point, const char* name,
+                                               bool IterationPoints::*overridden) const {
+    IterationPoint result{point, name, {}};
+    for (size_t i = 0; i < modules_.hooks.size(); ++i)
+        if (modules_.hooks[i]->iteration_points.*overridden) result.hooks.push_back(i);
+    return result;
 }
 
 void Runner::call_before_run() {
     for (size_t i = 0; i < modules_.hooks.size(); ++i) {
         opening_hook_ = modules_.hook_names[i];
-        try {
-            modules_.hooks[i]->before_run(*this);
-        } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", before_run"));
-        }
+        call(i, &Hook::before_run, "before_run");
     }
     opening_hook_.clear();
     saved_windows_.clear();
@@ -94,7 +113,7 @@ void Runner::beat() noexcept {
 
 std::shared_ptr<MeterWindow> Runner::open_window(Phase phase) {
     auto window = std::make_shared<Meters>(job_);
-    std::vector<std::shared_ptr<Meters>>& all = windows_[phase];
+    std::vector<std::shared_ptr<Meters>>& all = windows_[size_t(phase)];
     all.push_back(window);
     // A hook's first, second, … window of a phase is the same one in the run that goes on.
     int64_t number = 0;
@@ -109,26 +128,15 @@ std::shared_ptr<MeterWindow> Runner::open_window(Phase phase) {
 }
 
 void Runner::record(const std::string& name, const Tensor& mean, double weight) {
-    const auto windows = windows_.find(progress_.phase);
-    if (windows == windows_.end()) return;
-    for (const auto& window : windows->second) window->add(name, mean, weight);
+    for (const auto& window : windows_[size_t(progress_.phase)]) window->add(name, mean, weight);
 }
 
-Timing Runner::timing() {
-    const double n = double(std::max<int64_t>(1, timed_iterations_));
-    const auto mean_of = [&](LoadStage stage) { return stage_times_.seconds(stage) / n; };
-    Timing mean;
-    mean.iteration = iteration_seconds_ / n;
-    mean.data = data_seconds_ / n;
-    mean.read = mean_of(LoadStage::read);
-    mean.decode = mean_of(LoadStage::decode);
-    mean.transform = mean_of(LoadStage::transform);
-    if (const auto data = modules_.data.find(progress_.phase); data != modules_.data.end())
-        mean.loader_threads = data->second.loader->options().workers;
-    iteration_seconds_ = data_seconds_ = 0;
-    stage_times_ = {};
-    timed_iterations_ = 0;
-    return mean;
+Timing Runner::timing() const {
+    Timing timing = timing_;
+    timing.read = stage_times_.seconds(LoadStage::read);
+    timing.decode = stage_times_.seconds(LoadStage::decode);
+    timing.transform = stage_times_.seconds(LoadStage::transform);
+    return timing;
 }
 
 const std::vector<std::pair<std::string, double>>& Runner::results(Phase phase) const {

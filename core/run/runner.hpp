@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,7 +70,7 @@ class Runner final : public Run {
     Batch& batch() override { return batch_; }
     std::shared_ptr<MeterWindow> open_window(Phase phase) override;
     void record(const std::string& name, const Tensor& mean, double weight) override;
-    Timing timing() override;
+    Timing timing() const override;
     const std::vector<std::pair<std::string, double>>& results(Phase phase) const override;
     void publish(const std::string& name, double value) override;
     void stop(const std::string& reason) override;
@@ -94,6 +95,12 @@ class Runner final : public Run {
 
   private:
     using HookPoint = void (Hook::*)(Run&);
+    /// A point of the training iteration, with the hooks that override it.
+    struct IterationPoint {
+        HookPoint point;
+        const char* name;
+        std::vector<size_t> hooks;
+    };
 
     // workflow.cpp
     bool finished() const;
@@ -147,6 +154,10 @@ class Runner final : public Run {
 
     // runner.cpp
     void call(HookPoint point, const char* name);
+    void call(const IterationPoint& point);
+    void call(size_t hook, HookPoint point, const char* name);
+    IterationPoint iteration_point(HookPoint point, const char* name,
+                                   bool IterationPoints::*overridden) const;
     void beat() noexcept;
     void place_on_device(PhaseData& data);
 
@@ -158,6 +169,8 @@ class Runner final : public Run {
     const c10::Device torch_device_;
     Modules& modules_;
     const std::string run_dir_;
+    const IterationPoint before_train_iter_, after_backward_, before_step_, after_step_,
+        after_train_iter_;
     const ForwardPass forward_;
     BackwardPass backward_;
 
@@ -166,7 +179,7 @@ class Runner final : public Run {
     int64_t round_epoch_ = 0;  // position_.epoch when the present round of the workflow began
     Batch batch_;
     std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined
-    std::map<Phase, std::vector<std::shared_ptr<Meters>>> windows_;
+    std::array<std::vector<std::shared_ptr<Meters>>, 3> windows_;  // by Phase
     std::map<Phase, std::vector<std::pair<std::string, double>>> results_;
     std::string stop_reason_;
     int stop_signal_ = 0;
@@ -189,12 +202,10 @@ class Runner final : public Run {
     dist::SignalRequests requests_;  // that all ranks know of
 
     Clock::time_point last_timing_;
-    double data_seconds_ = 0;
-    StageTimes stage_times_;
-    LoadingShare loading_;  // of the present training phase
+    Timing timing_;           // without the loader's stages
+    StageTimes stage_times_;  // of training
+    LoadingShare loading_;    // of the present training phase
     SampleReport sample_report_;
-    double iteration_seconds_ = 0;
-    int64_t timed_iterations_ = 0;
     double seconds_to_first_step_ = 0;
     double train_seconds_ = 0;
     int64_t train_samples_ = 0;

@@ -51,7 +51,7 @@ void Runner::shared_step() {
     const bool last = progress_.iter + 1 == window_.end;
     if (progress_.iter == window_.begin) update.begin();
     compute_gradients(update, last);
-    call(&Hook::after_backward, "after_backward");
+    call(after_backward_);
     if (!last) return;
     reduce_gradients(update, 0, /*by_samples=*/true);
     check_unused(update);
@@ -88,7 +88,7 @@ void Runner::closure_step(ParameterUpdate& update) {
         update.begin();
         seed_step();  // the same dropout each time
         compute_gradients(update, /*last=*/true);
-        call(&Hook::after_backward, "after_backward");
+        call(after_backward_);
         const double loss = reduce_gradients(update, backward_.share(), /*by_samples=*/true);
         check_unused(update);
         return loss;
@@ -99,7 +99,7 @@ void Runner::closure_step(ParameterUpdate& update) {
 
 void Runner::compute_gradients(ParameterUpdate& update, bool last) {
     backward_.run(batch_, update, last, scaler_ ? scaler_->scale() : Tensor());
-    if (windows_.find(Phase::train) != windows_.end()) backward_.record(*this);
+    if (!windows_[size_t(Phase::train)].empty()) backward_.record(*this);
 }
 
 /// The part of a step that follows the reduction; `step` is the optimizer's.
@@ -112,11 +112,11 @@ void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& s
     stepping_ = &update;
     grad_norm_ = Tensor();
     skip_reason_ = window_.samples == 0 ? "none of its samples can be used" : "";
-    call(&Hook::before_step, "before_step");
+    call(before_step_);
     clip(update);
     if (skip_reason_.empty()) step();
     if (scaler_) scaler_->update();
-    call(&Hook::after_step, "after_step");
+    call(after_step_);
     stepping_ = nullptr;
     update.drop_gradients();
 }

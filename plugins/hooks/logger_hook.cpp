@@ -108,10 +108,9 @@ class LoggerHook final : public Hook {
         means_.load(value("means"));
     }
 
-    void before_train_epoch(Run& run) override {
+    void before_train_epoch(Run&) override {
         phase_begin_ = Clock::now();
         in_training_ = true;
-        run.timing();  // what validation took is not this epoch's
     }
     void after_train_iter(Run& run) override {
         ++unlogged_;
@@ -165,7 +164,8 @@ class LoggerHook final : public Hook {
 
     void log_training(Run& run) {
         LogRecord record = where(run);
-        const Timing timing = run.timing();
+        const Timing until_now = run.timing();
+        const Timing timing = until_now.mean_since(std::exchange(timed_, until_now));
         record.time = timing.iteration;
         record.data_time = timing.data;
         record.read_time = timing.read;
@@ -270,6 +270,7 @@ class LoggerHook final : public Hook {
     bool warned_ = false;
     bool complained_ = false;
     int64_t unlogged_ = 0;  // training iterations since the last line
+    Timing timed_;          // until the last line
     double timed_seconds_ = 0;
     double timed_iterations_ = 0;
     Clock::time_point phase_begin_;

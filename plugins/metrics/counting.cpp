@@ -46,4 +46,12 @@ void CountingMetric::add(const std::string& name, const Tensor& value) {
     sum.add_(value);
 }
 
+void CountingMetric::count(const std::string& name, int64_t value) {
+    Tensor& sum = state(name);
+    if (sum.is_cpu())
+        *sum.mutable_data_ptr<int64_t>() += value;
+    else
+        add(name, at::scalar_tensor(value, at::kLong));
+}
+
 }  // namespace ailab

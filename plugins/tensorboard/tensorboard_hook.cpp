@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "ailab/ailab.hpp"
-#include "ailab/loop_timer.hpp"
 #include "event_file.hpp"
 #include "events.hpp"
 #include "hyperparameters.hpp"
@@ -108,9 +108,7 @@ class TensorboardHook final : public Hook {
         begin_file(run);
     }
 
-    void before_train_epoch(Run&) override { timer_.begin(); }
     void before_train_iter(Run& run) override {
-        timer_.batch_came();
         if (wants_graph_ && run.batch().size > 0) write_graph(run);
     }
     void before_step(Run& run) override {
@@ -119,7 +117,6 @@ class TensorboardHook final : public Hook {
             write_histograms(run);
     }
     void after_train_iter(Run& run) override {
-        timer_.iteration_ended();
         const Progress& progress = run.progress();
         due_ = due_ || (progress.iter + 1) % o.interval == 0;
         // The epoch's last point is written when its metrics are there. Iterations that only
@@ -128,7 +125,7 @@ class TensorboardHook final : public Hook {
             write_training(run);
     }
     void after_train_epoch(Run& run) override {
-        if (timer_.count() > 0) write_training(run);
+        if (run.timing().iterations > timed_.iterations) write_training(run);
     }
 
     void before_val_epoch(Run&) override { images_are_taken_ = false; }
@@ -181,7 +178,8 @@ class TensorboardHook final : public Hook {
     // ---- what the training thread copies
 
     void write_training(Run& run) {
-        const LoopTimer::Mean time = timer_.take();
+        const Timing until_now = run.timing();
+        const Timing time = until_now.mean_since(std::exchange(timed_, until_now));
         Scalars scalars;
         for (const auto& [name, value] : window_->reduce())  // collective: on every rank
             scalars.emplace_back("train/" + name, value);
@@ -292,7 +290,7 @@ class TensorboardHook final : public Hook {
 
     const Options o;
     std::shared_ptr<MeterWindow> window_;
-    LoopTimer timer_;
+    Timing timed_;  // until the last point
     RecentScalars recent_;
     bool due_ = false;
     int64_t logged_step_ = 0;

@@ -1,9 +1,9 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "ailab/ailab.hpp"
-#include "ailab/loop_timer.hpp"
 #include "earlier_starts.hpp"
 #include "init_args.hpp"
 #include "points.hpp"
@@ -81,11 +81,8 @@ class WandbHook final : public Hook {
         if (run.is_main()) begin(run);
     }
 
-    void before_train_epoch(Run&) override { timer_.begin(); }
-    void before_train_iter(Run&) override { timer_.batch_came(); }
     void after_train_iter(Run& run) override {
         if (!logs_) return;
-        timer_.iteration_ended();
         const Progress& progress = run.progress();
         // Evaluations after a step belong to its row; now there can be no more of them.
         if (points_.has_row_before(progress.step)) write_row();
@@ -96,7 +93,7 @@ class WandbHook final : public Hook {
             take_training(run);
     }
     void after_train_epoch(Run& run) override {
-        if (logs_ && timer_.count() > 0) take_training(run);
+        if (logs_ && run.timing().iterations > timed_.iterations) take_training(run);
     }
     void after_val_epoch(Run& run) override { take_results(run); }
     void after_test_epoch(Run& run) override { take_results(run); }
@@ -233,7 +230,8 @@ class WandbHook final : public Hook {
     // ---- what the training thread copies
 
     void take_training(Run& run) {
-        const LoopTimer::Mean time = timer_.take();
+        const Timing until_now = run.timing();
+        const Timing time = until_now.mean_since(std::exchange(timed_, until_now));
         NamedValues values;
         for (const auto& [name, value] : window_->reduce())  // collective: on every rank
             values.emplace_back("train/" + name, value);
@@ -296,7 +294,7 @@ class WandbHook final : public Hook {
     RunStart start_;
     Clock::time_point begin_;
     std::shared_ptr<MeterWindow> window_;
-    LoopTimer timer_;
+    Timing timed_;  // until the last point
     bool due_ = false;
     int64_t logged_step_ = 0;
     bool writes_ = false;  // rank 0, while the run lasts

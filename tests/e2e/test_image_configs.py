@@ -38,6 +38,11 @@ class ImageConfigs(TestCase):
         self.assertEqual(len(losses), 5)
         self.assertLess(losses[-1], losses[0])
 
+    def test_93_percent_on_fashion_mnist_shortened(self):
+        # The whole of it is in test_accuracy_long.
+        top1 = self.train("fashion_mnist_93", "data.train.limit=6400", "data.val.limit=1000", ranks=2, epochs=3)
+        self.assertGreater(top1, 65)
+
     def cifar10(self, python):
         """The archive's files with images of one colour a class, as both versions of it hold them."""
         random = numpy.random.default_rng(1)

@@ -2,6 +2,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "ailab/registry.hpp"
@@ -72,6 +73,16 @@ struct ResumePlan {
     double number = 0;
 };
 
+/// The points that come in each training iteration, and whether a class overrides them. The others
+/// are not called: even an empty call reaches for code that is in no cache.
+struct IterationPoints {
+    bool before_train_iter = true;
+    bool after_backward = true;
+    bool before_step = true;
+    bool after_step = true;
+    bool after_train_iter = true;
+};
+
 /// Called on every rank, on the main thread. May call collectives where all ranks do. A hook that
 /// throws ends the whole job.
 class AILAB_API Hook : public Stateful {
@@ -106,6 +117,10 @@ class AILAB_API Hook : public Stateful {
     /// The weights that stand for the model outside of its training (an average of them), by the
     /// names of the model's parameters and buffers; empty: the model's own.
     virtual std::map<std::string, Tensor> export_weights() const { return {}; }
+
+    /// Which points of an iteration are called: set where the class is registered, see
+    /// overridden().
+    IterationPoints iteration_points;
 
     virtual void before_run(Run&) {}
     virtual void after_run(Run&) {}
@@ -143,5 +158,22 @@ class AILAB_API Hook : public Stateful {
     /// The run fails on this rank: only local work, no collectives.
     virtual void on_exception(Run&, const std::string& /*message*/) {}
 };
+
+/// The points that T overrides. One that cannot be looked at from here (overloaded, not public)
+/// counts as overridden.
+template <class T>
+constexpr IterationPoints overridden() {
+    IterationPoints points;
+#define AILAB_OVERRIDDEN_(point)           \
+    if constexpr (requires { &T::point; }) \
+        points.point = !std::is_same_v<decltype(&T::point), decltype(&Hook::point)>;
+    AILAB_OVERRIDDEN_(before_train_iter)
+    AILAB_OVERRIDDEN_(after_backward)
+    AILAB_OVERRIDDEN_(before_step)
+    AILAB_OVERRIDDEN_(after_step)
+    AILAB_OVERRIDDEN_(after_train_iter)
+#undef AILAB_OVERRIDDEN_
+    return points;
+}
 
 }  // namespace ailab

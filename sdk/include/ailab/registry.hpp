@@ -60,6 +60,10 @@ inline constexpr const char* kind_name<Device> = "device";
 template <>
 inline constexpr const char* kind_name<ImageDecoder> = "image_decoder";
 
+struct IterationPoints;
+template <class T>
+constexpr IterationPoints overridden();
+
 namespace plugin {
 
 /// One registered class. Lives in the plugin for ever.
@@ -118,6 +122,7 @@ std::shared_ptr<void> create(OptionsHolder& options) {
         made = std::make_shared<T>(static_cast<OptionsOf<typename T::Options>&>(options).value);
     else
         made = std::make_shared<T>();
+    if constexpr (std::is_same_v<Kind, Hook>) made->iteration_points = overridden<T>();
     return made;
 }
 

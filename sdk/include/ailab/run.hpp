@@ -54,17 +54,30 @@ class AILAB_API MeterWindow {
     virtual std::vector<std::pair<std::string, double>> reduce() = 0;
 };
 
-/// Mean seconds an iteration on this rank since the last call of Run::timing().
+/// What this rank's training iterations have taken since the process began, in seconds; or, as
+/// mean_since() gives it, one iteration in the mean.
 struct Timing {
+    int64_t iterations = 0;
     double iteration = 0;
     /// Waiting for the batch.
     double data = 0;
-    /// What the loader's threads spent on a batch, all of them together; 0 for datasets that give
-    /// whole batches.
+    /// What the loader's threads spent on the batches, all of them together; 0 for datasets that
+    /// give whole batches.
     double read = 0;
     double decode = 0;
     double transform = 0;
-    int loader_threads = 0;
+
+    /// An iteration since `earlier`, which the caller has kept; all 0 when there was none.
+    Timing mean_since(const Timing& earlier) const {
+        const int64_t n = iterations - earlier.iterations;
+        if (n == 0) return {};
+        return {n,
+                (iteration - earlier.iteration) / double(n),
+                (data - earlier.data) / double(n),
+                (read - earlier.read) / double(n),
+                (decode - earlier.decode) / double(n),
+                (transform - earlier.transform) / double(n)};
+    }
 };
 
 class AILAB_API Run {
@@ -111,7 +124,8 @@ class AILAB_API Run {
     virtual std::shared_ptr<MeterWindow> open_window(Phase phase) = 0;
     /// Records a scalar: the mean over `weight` samples. Does not wait for the device.
     virtual void record(const std::string& name, const Tensor& mean, double weight) = 0;
-    virtual Timing timing() = 0;
+    /// Until now. A hook keeps what it read last and takes the mean since then.
+    virtual Timing timing() const = 0;
     /// The loss's terms in the present iteration on this rank, by name, times their scale. Waits
     /// for the device. Empty for a model that owns its step, and without samples.
     virtual std::vector<std::pair<std::string, double>> loss_values() = 0;

@@ -50,6 +50,28 @@ TEST(Accuracy, IsNotFooledByTies) {
         }
 }
 
+TEST(Accuracy, CountsTheSameInEachMemoryOrder) {
+    // What is contiguous is counted by a loop of its own, the rest by ATen.
+    torch::manual_seed(1);
+    const Tensor distinct = torch::randn({200, 7});
+    Tensor ties = torch::randint(3, {200, 7}).to(at::kFloat);
+    ties.masked_fill_(torch::rand({200, 7}) < 0.1, std::nan(""));
+    Tensor target = torch::randint(7, {200}, at::kLong);
+    target[3] = -1;
+    target[4] = 7;
+    for (const at::ScalarType type : {at::kFloat, at::kDouble})
+        for (const auto& [scores, topk] : {std::pair(distinct, 1), std::pair(distinct, 3),
+                                           std::pair(distinct, 7), std::pair(ties, 1)}) {
+            const std::string config =
+                R"({"type": "Accuracy", "topk": )" + std::to_string(topk) + "}";
+            const auto loop = make<Metric>(config), aten = make<Metric>(config);
+            const Tensor rows = scores.to(type);
+            loop->update(rows, target);
+            aten->update(rows.t().contiguous().t(), target);
+            EXPECT_EQ(value(*loop), value(*aten)) << config;
+        }
+}
+
 TEST(Accuracy, OfNothingIsUnknown) {
     EXPECT_TRUE(std::isnan(value(*make<Metric>(R"({"type": "Accuracy"})"))));
 }

@@ -21,10 +21,9 @@ using test::ThreadComm;
 using Results = std::vector<std::pair<std::string, double>>;
 
 Tensor tensor(const json& node) {
-    const auto values =
-        node["integer"].get<bool>()
-            ? torch::tensor(node["values"].get<std::vector<int64_t>>(), at::kLong)
-            : torch::tensor(node["values"].get<std::vector<double>>(), at::kDouble);
+    const auto values = node["integer"].get<bool>()
+                            ? torch::tensor(node["values"].get<std::vector<int64_t>>(), at::kLong)
+                            : torch::tensor(node["values"].get<std::vector<double>>(), at::kDouble);
     return values.reshape(node["shape"].get<std::vector<int64_t>>()).to(test::test_device());
 }
 

@@ -52,7 +52,8 @@ struct Problem {
 
     std::vector<double> numbers() const {
         std::vector<Tensor> flat;
-        for (const Tensor& p : params) flat.push_back(p.detach().to(at::kCPU, at::kDouble).flatten());
+        for (const Tensor& p : params)
+            flat.push_back(p.detach().to(at::kCPU, at::kDouble).flatten());
         const Tensor all = at::cat(flat);
         return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
     }
