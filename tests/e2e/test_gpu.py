@@ -67,7 +67,7 @@ class Gpu(ResumeCase):
         run = self.train("guard", mlp_config(self.folder, optimizer={"type": "SGD", "lr": 1e30}, hooks={
             "logger": {"type": "LoggerHook", "interval": 1}, "nan_guard": {"type": "NanGuardHook", "action": "skip"},
         }), "total_iters=8", "total_epochs=null", plugins=["mlp"])
-        self.assertIn("not finite", (run.path / "train.log").read_text())
+        self.assertIn("The step is left out", (run.path / "train.log").read_text())
 
     def test_the_description_as_its_users_wrote_it(self):
         result = call(command(SOURCE / "tests/e2e/configs/description.yaml", ["total_epochs=3"], plugins=["original"]),
@@ -83,6 +83,5 @@ class Gpu(ResumeCase):
         self.assertIn(f"this host has {gpus} for {gpus + 1} ranks", results[0].err)
 
 
-del ResumeCase
 if __name__ == "__main__":
     unittest.main()
