@@ -50,9 +50,14 @@ const Wanted& field_as(const Batch& batch, const std::string& name, const char* 
     if (found == batch.fields.end())
         throw Error(concat("there is no field \"", name, "\" here; there are: ", batch.describe()));
     const auto* value = std::get_if<Wanted>(&found->second);
-    if (!value)
-        throw Error(
-            concat("field \"", name, "\" is not ", wanted, "; there are: ", batch.describe()));
+    if (!value) {
+        const bool unlike = std::holds_alternative<std::vector<Tensor>>(found->second);
+        throw Error(concat("field \"", name, "\" is not ", wanted,
+                           "; there are: ", batch.describe(),
+                           unlike ? ". Samples of one shape become a tensor: let a transform "
+                                    "resize or crop them"
+                                  : ""));
+    }
     return *value;
 }
 

@@ -25,6 +25,7 @@ class Concat final : public Dataset {
             if (part->fields() != parts_[0]->fields())
                 throw ConfigError(concat("the datasets have different fields: ",
                                          join(parts_[0]->fields()), " and ", join(part->fields())));
+        for (const auto& part : parts_) add_class_names(part->class_names());
     }
 
     int64_t size() const override { return ends_.back(); }
@@ -48,11 +49,7 @@ class Concat final : public Dataset {
         }
         return most;
     }
-    std::vector<std::string> class_names() const override {
-        for (const auto& part : parts_)
-            if (part->class_names() != parts_[0]->class_names()) return {};
-        return parts_[0]->class_names();
-    }
+    std::vector<std::string> class_names() const override { return class_names_; }
     std::vector<int64_t> labels() const override {
         std::vector<int64_t> all;
         for (const auto& part : parts_) {
@@ -64,6 +61,16 @@ class Concat final : public Dataset {
     }
 
   private:
+    /// Some of the datasets may have fewer, or no names.
+    void add_class_names(const std::vector<std::string>& names) {
+        for (size_t i = 0; i < std::min(names.size(), class_names_.size()); ++i)
+            if (names[i] != class_names_[i])
+                throw ConfigError(concat("class ", i, " is \"", class_names_[i],
+                                         "\" in one of the datasets and \"", names[i],
+                                         "\" in another; give all the same classes"));
+        if (names.size() > class_names_.size()) class_names_ = names;
+    }
+
     struct Place {
         const Dataset& part;
         int64_t index;
@@ -76,6 +83,7 @@ class Concat final : public Dataset {
 
     std::vector<std::shared_ptr<const Dataset>> parts_;
     std::vector<int64_t> ends_;
+    std::vector<std::string> class_names_;
 };
 
 }  // namespace

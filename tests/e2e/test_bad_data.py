@@ -59,3 +59,31 @@ class BadData(TestCase):
 
     def test_a_label_outside_the_classes(self):
         self.refuse(images(8), labels([0, 1, 2, 3, 4, 5, 6, 10]), "labels", "10")
+
+
+class ClassesOfPhases(TestCase):
+    """A class must have the same number in train and val."""
+
+    def start(self, train, val):
+        for phase, classes in (("train", train), ("val", val)):
+            for name in classes:
+                folder = self.folder / phase / name
+                folder.mkdir(parents=True)
+                (folder / "a.pgm").write_bytes(b"no image: none is read")
+        data = {phase: {"type": "ImageFolder", "root": str(self.folder / phase)} for phase in ("train", "val")}
+        config = mlp_config(self.folder, data={**data, "train_dataloader": {"batch_size": 1}})
+        return call(command(config, plugins=["mlp"]))
+
+    def test_refused(self):
+        for train, val, text in (
+                (("cats", "dogs", "mice"), ("dogs", "mice"), 'class 0 is "dogs" in data.val, and "cats" in data.train'),
+                (("cats", "dogs"), ("cats", "dogs", "mice"), 'class 2 is "mice" in data.val, which data.train has not')):
+            with self.subTest(val=val):
+                self.folder = self.folder / str(len(val))
+                result = self.start(train, val)
+                self.assertEqual(result.status, 2, str(result))
+                self.assertRegex(result.err, r"config\.yaml:\d+:\d+: " + text)
+
+    def test_the_last_ones_may_be_missing(self):
+        result = self.start(("cats", "dogs"), ("cats",))
+        self.assertNotIn("class ", result.err)

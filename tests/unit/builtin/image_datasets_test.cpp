@@ -203,6 +203,27 @@ TEST_F(ImageDatasetsTest, SetsMadeOfOthers) {
     EXPECT_TRUE(at::equal(input(*thrice, 21), input(*base, 1)));
 }
 
+TEST_F(ImageDatasetsTest, SetsThatAreJoinedHaveTheSameClasses) {
+    folder_.write("pets.txt", "a.png cat\nb.png dog\n");
+    folder_.write("birds.txt", "a.png bird\nb.png dog\n");
+    folder_.write("cats.txt", "a.png cat\n");
+    const auto options = [](const std::string& first, const std::string& second) {
+        const auto one = [](const std::string& name) {
+            return R"({"type": "ClassificationImageDataset", "annotation_file": "FOLDER/)" + name +
+                   R"(.txt"})";
+        };
+        return "\"datasets\": [" + one(first) + ", " + one(second) + "]";
+    };
+    const std::vector<std::string> both = {"cat", "dog"};
+    EXPECT_EQ(open("Concat", options("pets", "cats"))->class_names(), both);
+    EXPECT_EQ(open("Concat", options("cats", "pets"))->class_names(), both);
+    EXPECT_NE(complaint("Concat", options("pets", "birds"))
+                  .find("class 0 is \"cat\" in one of the datasets and \"bird\" in another; give "
+                        "all the same classes"),
+              std::string::npos)
+        << complaint("Concat", options("pets", "birds"));
+}
+
 TEST_F(ImageDatasetsTest, RareClassesAreRepeated) {
     folder_.write("a.txt", [] {
         std::string lines = "rare.png 1\n";

@@ -64,7 +64,8 @@ TEST(Batch, AListSaysWhichSampleHasAnotherShape) {
     batch.ids = {7, 4, 9};
     EXPECT_EQ(error_of([&] { batch.tensor("input"); }),
               "field \"input\" is not a tensor; there are: input (list of 3 tensors of different "
-              "shapes: sample 7 has [2] Float, sample 9 [3] Float)");
+              "shapes: sample 7 has [2] Float, sample 9 [3] Float). Samples of one shape become a "
+              "tensor: let a transform resize or crop them");
 }
 
 TEST(Ensure, ReusesMemoryThatNobodyElseHolds) {
