@@ -46,6 +46,15 @@ std::string unpack(const at::Tensor& packed, int64_t from_word, int64_t bytes) {
     return std::string(data, size_t(bytes));
 }
 
+/// For what is not told the timeout with each call: buckets in shared memory, c10d's own calls.
+void set_timeout_of(c10d::Backend& communicator, std::chrono::milliseconds timeout) {
+    try {
+        communicator.setTimeout(timeout);
+    } catch (const c10::Error&) {
+        // c10d's default: the backend has no other timeouts than those of its calls.
+    }
+}
+
 }  // namespace
 
 ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::milliseconds timeout)
@@ -67,6 +76,7 @@ void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
     const QuietC10d quiet;
     device_ = device;
     communicator_ = backend->create(placement_, store_, device);
+    set_timeout_of(*communicator_, timeout_);
     backend_name_ = communicator_->getBackendName();
     backend_ = std::move(backend);
     watcher_->on_abort([backend = backend_] { backend->abort(); });

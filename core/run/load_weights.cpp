@@ -7,6 +7,7 @@
 #include <map>
 
 #include "ailab/error.hpp"
+#include "ailab/model.hpp"
 #include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
@@ -60,20 +61,55 @@ TensorMap tensors_of(torch::nn::Module& model) {
     return tensors;
 }
 
+int64_t count_fitting(const TensorMap& named, const TensorMap& wanted) {
+    return std::count_if(named.begin(), named.end(),
+                         [&](const auto& entry) { return wanted.count(entry.first); });
+}
+
+/// Other libraries give some tensors dimensions of 1 that the model's have not, or the reverse.
+at::Tensor shaped_like(const at::Tensor& tensor, const at::Tensor& wanted) {
+    const bool same = tensor.squeeze().sizes() == wanted.squeeze().sizes();
+    return same ? tensor.reshape(wanted.sizes()) : tensor;
+}
+
+/// Under the names that Model::own_name() gives.
+TensorMap renamed(const TensorMap& tensors, const Model& model, const TensorMap& wanted) {
+    TensorMap result;
+    for (const auto& [name, tensor] : tensors) {
+        const std::string own = model.own_name(name);
+        const auto here = wanted.find(own);
+        const bool is_new =
+            result.emplace(own, here == wanted.end() ? tensor : shaped_like(tensor, here->second))
+                .second;
+        if (!is_new) return {};  // two of one name: these are not the library's names
+    }
+    return result;
+}
+
 /// The file's tensors under the names that fit the model best.
-TensorMap named_as_in_model(const WeightsFile& file, const TensorMap& wanted) {
+TensorMap named_as_in_model(const WeightsFile& file, const torch::nn::Module& module,
+                            const TensorMap& wanted) {
+    const auto* model = dynamic_cast<const Model*>(&module);
     TensorMap best;
     int64_t most = -1;
+    const auto consider = [&](TensorMap named) {
+        // Of equals the shortest names, which come last.
+        const int64_t fitting = count_fitting(named, wanted);
+        if (fitting >= most) best = std::move(named);
+        most = std::max(most, fitting);
+    };
+    std::vector<TensorMap> originals;
     for (const std::string& prefix : prefixes_to_keep(file.prefix)) {
         TensorMap named;
         for (const auto& [name, tensor] : file.tensors) named.emplace(prefix + name, tensor);
-        const int64_t fitting = std::count_if(named.begin(), named.end(), [&](const auto& entry) {
-            return wanted.count(entry.first);
-        });
-        // Of equals the shortest names, which come last.
-        if (fitting >= most) best = std::move(named);
-        most = std::max(most, fitting);
+        originals.push_back(named);
+        consider(std::move(named));
     }
+    if (!model) return best;
+    for (const TensorMap& original : originals)
+        if (TensorMap named = renamed(original, *model, wanted);
+            count_fitting(named, wanted) > most)
+            consider(std::move(named));
     return best;
 }
 
@@ -119,7 +155,7 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     LoadedWeights loaded;
     loaded.unmatched = rename_weights(file, from, path);
     const TensorMap wanted = tensors_of(model);
-    const TensorMap found = named_as_in_model(file, wanted);
+    const TensorMap found = named_as_in_model(file, model, wanted);
     const std::string head = classes_may_differ ? head_of(model) : "";
     std::string new_head;
 

@@ -1,6 +1,7 @@
 // ConvNeXt (https://arxiv.org/abs/2201.03545) with torchvision's names.
 #include "blocks.hpp"
 #include "init.hpp"
+#include "timm_names.hpp"
 
 namespace ailab::vision {
 namespace {
@@ -128,6 +129,27 @@ class ConvNeXt : public Model {
 
     Tensor forward(const Tensor& x) override {
         return fc_(norm_(mean_of_pixels(features_->forward(x))));
+    }
+
+    // Stages and the downsampling between them alternate in "features".
+    std::string own_name(const std::string& timm) const override {
+        if (const auto block = timm_block(timm)) {
+            const std::string place = concat("features.", 2 * block->stage + 1, ".", block->block);
+            if (block->layer.empty() && block->tensor == "gamma") return place + ".layer_scale";
+            return place + "." +
+                   with_other_beginning(block->layer + "." + block->tensor,
+                                        {{"conv_dw.", "block.0."},
+                                         {"norm.", "block.2."},
+                                         {"mlp.fc1.", "block.3."},
+                                         {"mlp.fc2.", "block.5."}});
+        }
+        for (size_t stage = 1; stage < 4; ++stage)
+            if (const std::string name = concat("stages.", stage, ".downsample.");
+                timm.starts_with(name))
+                return concat("features.", 2 * stage, ".", timm.substr(name.size()));
+        return with_other_beginning(timm, {{"stem.", "features.0."},
+                                           {"head.norm.", "classifier.0."},
+                                           {"head.fc.", "classifier.2."}});
     }
 
   private:

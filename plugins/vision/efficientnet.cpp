@@ -3,6 +3,7 @@
 
 #include "feature_classifier.hpp"
 #include "init.hpp"
+#include "timm_names.hpp"
 
 namespace ailab::vision {
 namespace {
@@ -102,6 +103,21 @@ class EfficientNetB0 final : public FeatureClassifier {
             const double bound = 1 / std::sqrt(double(weight.size(0)));
             nn::init::uniform_(weight, -bound, bound);
         });
+    }
+    std::string own_name(const std::string& timm) const override {
+        if (const auto block = timm_block(timm)) {
+            if (block->stage >= stages_of_b0.size()) return timm;
+            const bool expands = stages_of_b0[block->stage].expansion > 1;
+            return concat("features.", block->stage + 1, ".", block->block, ".block.",
+                          inverted_residual_layer(block->layer, expands, /*squeezes=*/true,
+                                                  /*bare_projection=*/false),
+                          ".", block->tensor);
+        }
+        return with_other_beginning(timm, {{"conv_stem.", "features.0.0."},
+                                           {"bn1.", "features.0.1."},
+                                           {"conv_head.", "features.8.0."},
+                                           {"bn2.", "features.8.1."},
+                                           {"classifier.", "classifier.1."}});
     }
 };
 

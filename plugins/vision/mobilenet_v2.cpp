@@ -1,6 +1,7 @@
 // MobileNetV2 (https://arxiv.org/abs/1801.04381) with torchvision's names.
 #include "feature_classifier.hpp"
 #include "init.hpp"
+#include "timm_names.hpp"
 
 namespace ailab::vision {
 namespace {
@@ -88,6 +89,23 @@ class MobileNetV2 final : public FeatureClassifier {
 
         init_convolutions(*this);
         init_linears(*this, [](Tensor& weight) { nn::init::normal_(weight, 0, 0.01); });
+    }
+
+    std::string own_name(const std::string& timm) const override {
+        if (const auto block = timm_block(timm)) {
+            if (block->stage >= stages.size()) return timm;
+            int64_t number = 1 + int64_t(block->block);  // the stem is 0
+            for (size_t i = 0; i < block->stage; ++i) number += stages[i].repeats;
+            return concat("features.", number, ".conv.",
+                          inverted_residual_layer(block->layer, stages[block->stage].expansion > 1,
+                                                  /*squeezes=*/false, /*bare_projection=*/true),
+                          ".", block->tensor);
+        }
+        return with_other_beginning(timm, {{"conv_stem.", "features.0.0."},
+                                           {"bn1.", "features.0.1."},
+                                           {"conv_head.", "features.18.0."},
+                                           {"bn2.", "features.18.1."},
+                                           {"classifier.", "classifier.1."}});
     }
 };
 

@@ -1,6 +1,7 @@
 // MobileNetV3 (https://arxiv.org/abs/1905.02244) with torchvision's names.
 #include "blocks.hpp"
 #include "init.hpp"
+#include "timm_names.hpp"
 
 namespace ailab::vision {
 namespace {
@@ -98,10 +99,36 @@ class MobileNetV3 : public Model {
         return fc2_(at::dropout(y, dropout_, is_training()));
     }
 
+    // timm counts the rows in stages: one of them, then those of each width or stride.
+    std::string own_name(const std::string& timm) const override {
+        const std::string last = concat("features.", rows_.size() + 1);
+        if (const auto block = timm_block(timm)) {
+            if (block->stage == stages_.size())
+                return last + "." +
+                       with_other_beginning(block->layer + "." + block->tensor,
+                                            {{"conv.", "0."}, {"bn1.", "1."}});
+            if (block->stage > stages_.size()) return timm;
+            size_t number = block->block;
+            for (size_t i = 0; i < block->stage; ++i) number += stages_[i];
+            if (number >= rows_.size()) return timm;
+            const Row& row = rows_[number];
+            const int64_t in = number == 0 ? stem_channels : rows_[number - 1].out;
+            return concat("features.", number + 1, ".block.",
+                          inverted_residual_layer(block->layer, row.expanded != in, row.squeeze,
+                                                  /*bare_projection=*/false),
+                          ".", block->tensor);
+        }
+        return with_other_beginning(timm, {{"conv_stem.", "features.0.0."},
+                                           {"bn1.", "features.0.1."},
+                                           {"conv_head.", "classifier.0."},
+                                           {"classifier.", "classifier.3."}});
+    }
+
   protected:
     template <size_t n>
-    MobileNetV3(const std::array<Row, n>& rows, int64_t hidden, const Options& options)
-        : dropout_(options.dropout) {
+    MobileNetV3(const std::array<Row, n>& rows, std::vector<size_t> stages, int64_t hidden,
+                const Options& options)
+        : rows_(rows.begin(), rows.end()), stages_(std::move(stages)), dropout_(options.dropout) {
         features_ = register_module("features", std::make_shared<Chain>());
         features_->add(conv_norm(
             {.in = options.in_channels, .out = stem_channels, .stride = 2, .activation = HS}));
@@ -121,6 +148,8 @@ class MobileNetV3 : public Model {
     }
 
   private:
+    std::vector<Row> rows_;
+    std::vector<size_t> stages_;  // timm's, in rows
     double dropout_;
     std::shared_ptr<Chain> features_;
     nn::Linear fc1_{nullptr}, fc2_{nullptr};
@@ -128,11 +157,13 @@ class MobileNetV3 : public Model {
 
 class MobileNetV3Large final : public MobileNetV3 {
   public:
-    explicit MobileNetV3Large(const Options& options) : MobileNetV3(large, 1280, options) {}
+    explicit MobileNetV3Large(const Options& options)
+        : MobileNetV3(large, {1, 2, 3, 4, 2, 3}, 1280, options) {}
 };
 class MobileNetV3Small final : public MobileNetV3 {
   public:
-    explicit MobileNetV3Small(const Options& options) : MobileNetV3(small, 1024, options) {}
+    explicit MobileNetV3Small(const Options& options)
+        : MobileNetV3(small, {1, 2, 3, 2, 3}, 1024, options) {}
 };
 
 }  // namespace

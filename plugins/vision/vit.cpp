@@ -1,9 +1,11 @@
 // Vision transformers (https://arxiv.org/abs/2010.11929) with torchvision's names.
 #include <cmath>
+#include <regex>
 
 #include "attention.hpp"
 #include "blocks.hpp"
 #include "init.hpp"
+#include "timm_names.hpp"
 
 namespace ailab::vision {
 namespace {
@@ -115,6 +117,24 @@ class ViT : public Model {
         x = at::dropout(x.add_(positions_), dropout_, is_training());
         for (const auto& layer : layers_) x = layer->forward(x);
         return head_(ln_(x.select(1, 0)));
+    }
+
+    std::string own_name(const std::string& timm) const override {
+        std::smatch part;
+        static const std::regex block(R"(blocks\.(\d+)\.(.+))");
+        if (std::regex_match(timm, part, block))
+            return "encoder.layers.encoder_layer_" + part[1].str() + "." +
+                   with_other_beginning(part[2], {{"norm1.", "ln_1."},
+                                                  {"norm2.", "ln_2."},
+                                                  {"attn.qkv.", "self_attention.in_proj_"},
+                                                  {"attn.proj.", "self_attention.out_proj."},
+                                                  {"mlp.fc1.", "mlp.0."},
+                                                  {"mlp.fc2.", "mlp.3."}});
+        return with_other_beginning(timm, {{"cls_token", "class_token"},
+                                           {"pos_embed", "encoder.pos_embedding"},
+                                           {"patch_embed.proj.", "conv_proj."},
+                                           {"norm.", "encoder.ln."},
+                                           {"head.", "heads.head."}});
     }
 
   private:

@@ -66,6 +66,14 @@ class Faults(TestCase):
         self.everywhere("kill 0", r"\[rank 0.*last heartbeat", logged=False,
                         model={"type": "FaultyModel", "how": "kill", "rank": 0, "seconds": 3})
 
+    def test_a_rank_that_does_not_come(self):
+        for backend in ("shm", "gloo", "mpi"):
+            with self.subTest(backend=backend):
+                errors = self.start("stay", backend, "mpirun", dist={"backend": backend, "timeout": 3},
+                                    model={"type": "FaultyModel", "how": "stay"})
+                self.assertEqual(len(self.messages(errors)), 1, errors)
+                self.assertRegex(self.messages(errors)[0], r"\[rank 0.*train.*step 19: ")
+
     def test_a_killed_mpirun_leaves_no_rank_behind(self):
         for backend in ("shm", "gloo", "mpi"):
             with self.subTest(backend=backend):

@@ -16,6 +16,7 @@ import tempfile
 import unittest
 
 import safetensors.torch
+import timm
 import torch
 
 from reference_models import OTHERS, TORCHVISION, quiet, torchvision_model
@@ -28,6 +29,11 @@ LARGE = 60e6  # parameters
 # One of each family is computed in float64 in the short test.
 IN_FLOAT64 = ["resnet18", "resnext50_32x4d", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large",
               "efficientnet_b0", "convnext_tiny", "vit_b_32"]
+
+TIMM = {"resnet50": "resnet50", "wide_resnet50_2": "wide_resnet50_2", "mobilenet_v2": "mobilenetv2_100",
+        "mobilenet_v3_small": "mobilenetv3_small_100", "mobilenet_v3_large": "mobilenetv3_large_100",
+        "efficientnet_b0": "efficientnet_b0", "convnext_tiny": "convnext_tiny", "convnext_base": "convnext_base",
+        "vit_b_16": "vit_base_patch16_224", "vit_b_32": "vit_base_patch32_224"}
 
 
 def shake(model):
@@ -143,6 +149,19 @@ class Passes(ModelTest):
                     model = make()
                     shake(model)
                     self.assertSame(options, model.to(dtype), shape)
+
+    def test_files_of_timm_load_by_its_own_names(self):
+        for name, timm_name in TIMM.items():
+            with self.subTest(name):
+                torch.manual_seed(1)
+                options = TORCHVISION[name] | quiet(name)
+                size = options.get("image_size", 64)
+                model = timm.create_model(timm_name, **({"img_size": size} if "image_size" in options else {}))
+                for module in model.modules():
+                    if name.startswith("mobilenet_v3") and isinstance(module, torch.nn.BatchNorm2d):
+                        module.eps = 0.001  # torchvision's; timm's is 1e-5
+                shake(model)
+                self.assertSame({"type": name} | options, model, (3, size, size), gradients_in=())
 
     def test_what_is_dropped_at_random(self):
         """The same numbers are drawn in the same order, so even these passes are equal."""

@@ -42,6 +42,11 @@ class AILAB_API Model : public torch::nn::Module, public Stateful {
     /// forward() with the first and returns the only one.
     virtual Batch forward_batch(const Batch& inputs);
 
+    /// The name in this model of the tensor that files of another library (timm's, say) call
+    /// `name`. Weights are loaded by these names where more of them fit than of the file's own; a
+    /// tensor may then have other dimensions of 1.
+    virtual std::string own_name(const std::string& name) const { return name; }
+
     /// The names of the optimizers that this model is trained with; `optimizer:` is then a map of
     /// these names. Empty: the one optimizer of all parameters.
     virtual std::vector<std::string> optimizer_names() const { return {}; }

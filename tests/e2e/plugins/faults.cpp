@@ -52,7 +52,7 @@ class FaultyModel : public ailab::Model {
         double seconds = 0;
         void visit(ailab::OptionVisitor& v) {
             v.option("how", how, "what happens",
-                     ailab::one_of({"never", "throw", "throw_int", "kill", "shape"}));
+                     ailab::one_of({"never", "throw", "throw_int", "kill", "shape", "stay"}));
             v.option("rank", rank, "on this rank");
             v.option("call", call, "at this forward pass");
             v.option("seconds", seconds, "and not before this time");
@@ -67,6 +67,7 @@ class FaultyModel : public ailab::Model {
             if (options_.how == "throw") throw std::runtime_error("the model has had enough");
             if (options_.how == "throw_int") throw 42;
             if (options_.how == "kill") kill(getpid(), SIGKILL);
+            if (options_.how == "stay") std::this_thread::sleep_for(std::chrono::hours(1));
             if (options_.how == "shape") return torch::zeros({3, 7}, torch::requires_grad());
         }
         return fc(input);

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "ailab/error.hpp"
+#include "ailab/model.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "pth_builder.hpp"
 
@@ -329,6 +330,42 @@ TEST_F(LoadWeights, PretrainedRefusesWhatFitsNowhere) {
         "pretrained: nothing in DIR/b.safetensors fits the model: \"body.bias\" is [4] in the "
         "file and [3] in the model; \"body.weight\" is [4, 2] in the file and [3, 2] in the "
         "model; \"fc.weight\" is [7, 4] in the file and [5, 3] in the model");
+}
+
+/// A model that knows what another library calls its tensors.
+struct Translating : Model {
+    Translating() {
+        auto inner = register_module("conv", std::make_shared<torch::nn::Module>());
+        inner->register_parameter("w", torch::zeros({2, 2}));
+        inner->register_parameter("b", torch::zeros({2}));
+    }
+    std::string own_name(const std::string& name) const override {
+        return name.starts_with("stem.") ? "conv." + name.substr(5) : name;
+    }
+};
+
+TEST_F(LoadWeights, NamesOfAnotherLibraryWhereTheModelKnowsThem) {
+    Translating net;
+    const std::string file = write("other.safetensors", {{"module.stem.w", torch::ones({2, 2, 1})},
+                                                         {"module.stem.b", torch::full({2}, 2.0)}});
+    EXPECT_EQ(shorten(load_weights(net, file).summary),
+              "weights loaded from DIR/other.safetensors: 2 of the model's 2 tensors");
+    expect_loaded(net);
+}
+
+TEST_F(LoadWeights, NamesOfBothKinds) {
+    Translating net;
+    const std::string file =
+        write("own.safetensors", {{"conv.w", torch::ones({2, 2})}, {"stem.b", torch::ones({2})}});
+    const LoadedWeights loaded = load_weights(net, file);
+    EXPECT_EQ(shorten(loaded.summary),
+              "weights loaded from DIR/own.safetensors: 2 of the model's 2 tensors");
+    // Two tensors of one name are no other library's names.
+    const std::string both = write(
+        "both.safetensors", {{"conv.w", torch::ones({2, 2})}, {"stem.w", torch::ones({2, 2})}});
+    EXPECT_EQ(
+        load_weights(net, both).unmatched,
+        (std::vector<std::string>{"\"conv.b\" is not in the file", "the model has no \"stem.w\""}));
 }
 
 }  // namespace
