@@ -63,6 +63,7 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
       store_(std::move(joined.store)),
       timeout_(timeout) {
     store_->setTimeout(timeout_);
+    watcher_->limit_collectives(timeout_);
     // Other launchers may leave their ranks alone on purpose.
     if (placement_.launcher == "mpirun") watcher_->watch_parent();
     collect_warnings([watcher = watcher_.get()](const std::string& text) { watcher->warn(text); });

@@ -186,6 +186,7 @@ void BucketReducer::launch_ready(size_t end) {
 void BucketReducer::launch(Bucket& bucket) {
     c10d::AllreduceOptions options;
     options.reduceOp = c10d::ReduceOp::SUM;
+    const dist::InCollective here;
     try {
         bucket.work = backend_->allreduce(bucket.reduced, options);
     } catch (const c10::Error& error) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "collective.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -114,6 +115,21 @@ void Watcher::watch_parent() {
     parent_ = ::getppid();
 }
 
+void Watcher::limit_collectives(std::chrono::milliseconds timeout) {
+    collective_milliseconds_ = timeout.count();
+}
+
+/// MPI's calls know no time. Other backends end by themselves, and say more.
+void Watcher::look_at_collective() {
+    constexpr std::chrono::milliseconds first_word{1000};  // the backend's
+    const std::chrono::milliseconds limit(collective_milliseconds_.load());
+    if (limit.count() == 0 || InCollective::lasted() < limit + first_word) return;
+    collective_milliseconds_ = 0;
+    failed_here(report(concat("a collective has not ended within ", double(limit.count()) / 1000,
+                              " s (dist.timeout): another rank does not come to it"),
+                       1));
+}
+
 void Watcher::end_process(int status, bool others_may_run) {
     std::vector<std::string> warnings;
     {
@@ -185,6 +201,7 @@ void Watcher::loop() {
                 else
                     parent_ = parent;
             }
+            look_at_collective();
             send_beat();
             next_beat = now + beat_interval;
         }

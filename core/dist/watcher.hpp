@@ -52,6 +52,8 @@ class Watcher {
     void warn(const std::string& text);
     /// Waits until every rank has called this.
     void wait_for_done();
+    /// Ends the job when a collective of this rank lasts longer and its backend does not say so.
+    void limit_collectives(std::chrono::milliseconds timeout);
     /// Ends the job when the launcher, this process's parent, is gone.
     void watch_parent();
     /// Leaves the job in good order and ends the thread.
@@ -94,6 +96,7 @@ class Watcher {
     static void* thread_main(void* self);
     void loop();
     void take_mail();
+    void look_at_collective();
     void wake();
 
     struct Mail {
@@ -106,7 +109,8 @@ class Watcher {
     Fd wake_;
     SignalGuard signals_;
     pthread_t thread_{};
-    std::atomic<pid_t> parent_{0};  // 0: nobody to watch
+    std::atomic<pid_t> parent_{0};                     // 0: nobody to watch
+    std::atomic<int64_t> collective_milliseconds_{0};  // 0: no limit
     bool running_ = false;
     bool signal_seen_ = false;
 
