@@ -3,10 +3,28 @@
 #include <vector>
 
 #include "browse/browse.hpp"
+#include "export/export.hpp"
+#include "run/train.hpp"
+#include "serve/infer.hpp"
+#include "tools/tools.hpp"
 
 namespace ailab::app {
 
-enum class Action { train, browse, list_modules, describe, version, help };
+enum class Action {
+    train,
+    test,
+    infer,
+    export_model,
+    browse,
+    runs,
+    compare,
+    inspect,
+    average,
+    list_modules,
+    describe,
+    version,
+    help
+};
 
 /// What the user asked for.
 struct CommandLine {
@@ -22,6 +40,10 @@ struct CommandLine {
     bool dry_run = false;
     std::string plugin_to_describe;
     BrowseRequest browse;
+    TestRequest test;
+    InferRequest infer;
+    ExportRequest exported;
+    ToolRequest tool;  // runs, compare, inspect, average
 };
 
 /// Throws ConfigError with what is wrong and what to type instead.

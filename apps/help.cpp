@@ -8,11 +8,20 @@ namespace ailab::app {
 
 std::string help_text() {
     return concat(
-        R"(ailab-run trains what a YAML file describes, with models, data sets and losses from plugins.
+        R"(ailab-run trains what a YAML file describes, with models, data sets and losses from plugins, and tests,
+runs and exports what was trained.
 
 Usage
   ailab-run [train] CONFIG [key=value ...] [options]
   ailab-run browse CONFIG [key=value ...] [--phase PHASE] [--count N] [--sample EPOCH:INDEX] [-o FILE]
+  ailab-run test CONFIG CHECKPOINT [key=value ...] [--tta VIEWS] [-o FOLDER]
+  ailab-run infer CONFIG CHECKPOINT INPUT... [key=value ...] [-o FILE] [--topk N]
+  ailab-run infer MODEL.ailab INPUT... [-o FILE] [--topk N]
+  ailab-run export CONFIG CHECKPOINT --to FORMAT -o FILE [--with-plugins] [--force]
+  ailab-run runs WORK_DIR... [--json]
+  ailab-run compare RUN RUN... [-o FILE]
+  ailab-run inspect CHECKPOINT... [--json]
+  ailab-run average CHECKPOINT CHECKPOINT... -o FILE.safetensors
   ailab-run --list-modules [KIND] [--json] [--plugins FILES]
   ailab-run --describe PLUGIN.so
 
@@ -20,6 +29,9 @@ Examples
   ailab-run train.yaml
   mpirun -np 4 ailab-run --plugins libmy.so train.yaml
   ailab-run train.yaml optimizer.lr=0.01 total_epochs=5 workflow.0.1=2
+  ailab-run test train.yaml best
+  ailab-run infer train.yaml latest photos/ > predictions.jsonl
+  ailab-run export train.yaml best --to onnx -o model.onnx
   ailab-run --list-modules model --plugins libmy.so
 
 Options
@@ -40,8 +52,20 @@ Options
                          after its transforms, with labels (browse.png). --phase train, val or test;
                          --count: how many, 16 by default; --sample 3:17: sample 17 as epoch 3 sees it,
                          its exact numbers too (.safetensors); -o, --output: another file
+  test, infer, export    CHECKPOINT is latest, best, a checkpoint's or run's folder, a .safetensors or .pth
+                         file. The options -c, --config CONFIG, -w, --weights CHECKPOINT and -i, --input
+                         INPUT stand for the words; -o, --output OUTPUT
+  test                   metrics, predictions and a report of data.test (or data.val).
+                         --tta flip,five_crops: the mean over several views of each image
+  infer                  a JSON line for each image file, folder, pattern, .safetensors of inputs, or line of
+                         standard input (-). --topk classes; --batch-size and --threads; --device auto, cpu
+                         or cuda; --force replaces the output
+  export                 --to safetensors, torchscript, onnx, pth or artifact: one file for infer
+                         (--with-plugins: the plugins in it)
+  runs, compare          tables and curves of runs; inspect: what is in a file of weights, and whether it
+                         is whole; average: the mean of weights
   --dry-run              builds everything and runs two steps of each phase, in a folder of its own
-  --json                 with --list-modules: JSON in place of a table
+  --json                 with --list-modules, runs and inspect: JSON in place of a table
   --describe PLUGIN.so   the modules of a plugin, their options and the keys that their kind has in
                          common, as JSON
   --version              versions of ailab and LibTorch

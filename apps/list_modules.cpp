@@ -1,7 +1,6 @@
 #include "list_modules.hpp"
 
 #include <algorithm>
-#include <array>
 #include <tuple>
 
 #include "ailab/error.hpp"
@@ -9,6 +8,7 @@
 #include "ailab/registry.hpp"
 #include "config/formats.hpp"
 #include "plugin/plugin_host.hpp"
+#include "report/text_table.hpp"
 
 namespace ailab::app {
 namespace {
@@ -28,21 +28,10 @@ void check_kind(const std::string& kind) {
 }
 
 std::string table(const std::vector<ModuleEntry>& modules) {
-    constexpr size_t columns = 4;
-    using Row = std::array<std::string, columns>;
-    std::vector<Row> rows = {{"kind", "name", "plugin", "what it is"}};
+    TextTable table({"kind", "name", "plugin", "what it is"});
     for (const ModuleEntry& entry : modules)
-        rows.push_back({entry.kind, entry.name, entry.plugin, entry.doc});
-    Row::value_type::size_type width[columns] = {};
-    for (const Row& row : rows)
-        for (size_t i = 0; i + 1 < columns; ++i) width[i] = std::max(width[i], row[i].size());
-    std::string text;
-    for (const Row& row : rows) {
-        for (size_t i = 0; i + 1 < columns; ++i)
-            text += row[i] + std::string(width[i] + 2 - row[i].size(), ' ');
-        text += row.back() + "\n";
-    }
-    return text;
+        table.add({entry.kind, entry.name, entry.plugin, entry.doc});
+    return table.str();
 }
 
 std::string as_json(const std::vector<ModuleEntry>& modules) {

@@ -38,6 +38,34 @@ void load_plugins(const app::CommandLine& line) {
     for (const std::string& plugin : line.plugins) PluginHost::instance().load(plugin);
 }
 
+/// What works on a configuration.
+int run_config(const app::CommandLine& line) {
+    ConfigInput input;
+    input.path = line.config;
+    input.overrides = line.overrides;
+    input.plugins = line.plugins;
+    input.work_dir = line.work_dir;
+    input.progress = line.progress;
+    input.dry_run = line.dry_run;
+    switch (line.action) {
+        case app::Action::test:
+            return test(input, line.test, line.launcher);
+        case app::Action::infer: {
+            InferRequest request = line.infer;
+            request.config = input;
+            return infer(request) == 0 ? 0 : run_failed;
+        }
+        case app::Action::export_model:
+            export_model(input, line.exported);
+            return 0;
+        case app::Action::browse:
+            browse(input, line.browse);
+            return 0;
+        default:
+            return train(input, line.launcher);
+    }
+}
+
 int run(const app::CommandLine& line) {
     switch (line.action) {
         case app::Action::help:
@@ -51,20 +79,17 @@ int run(const app::CommandLine& line) {
         case app::Action::list_modules:
             load_plugins(line);
             return print(app::list_modules(line.kind, line.json));
-        case app::Action::train:
-        case app::Action::browse:
-            break;
+        case app::Action::runs:
+            return print(list_runs(line.tool));
+        case app::Action::compare:
+            return print(compare_runs(line.tool));
+        case app::Action::inspect:
+            return print(inspect_checkpoint(line.tool));
+        case app::Action::average:
+            return print(average_checkpoints(line.tool));
+        default:
+            return run_config(line);
     }
-    ConfigInput input;
-    input.path = line.config;
-    input.overrides = line.overrides;
-    input.plugins = line.plugins;
-    input.work_dir = line.work_dir;
-    input.progress = line.progress;
-    input.dry_run = line.dry_run;
-    if (line.action == app::Action::train) return train(input, line.launcher);
-    browse(input, line.browse);
-    return 0;
 }
 
 }  // namespace

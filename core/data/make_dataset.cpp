@@ -9,8 +9,10 @@ using Transforms = std::vector<std::shared_ptr<const Transform>>;
 /// A dataset whose samples go through transforms of their own.
 class TransformedDataset final : public Dataset {
   public:
-    TransformedDataset(std::shared_ptr<const Dataset> dataset, Transforms transforms)
-        : dataset_(std::move(dataset)), transforms_(std::move(transforms)) {}
+    TransformedDataset(std::shared_ptr<const Dataset> dataset, Transforms transforms, Node written)
+        : dataset_(std::move(dataset)),
+          transforms_(std::move(transforms)),
+          written_(std::move(written)) {}
 
     int64_t size() const override { return dataset_->size(); }
     Sample get(int64_t index, const SampleContext& context) const override {
@@ -27,6 +29,13 @@ class TransformedDataset final : public Dataset {
     std::optional<int64_t> num_classes() const override { return dataset_->num_classes(); }
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }
     std::vector<int64_t> labels() const override { return dataset_->labels(); }
+    std::optional<ImageInput> image_input() const override {
+        std::optional<ImageInput> image = dataset_->image_input();
+        if (image)
+            for (const Node& transform : written_.items())
+                image->transforms.items().push_back(transform);
+        return image;
+    }
     std::string sample_name(int64_t index) const override { return dataset_->sample_name(index); }
     std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override {
         return dataset_->shuffled(seed, epoch);
@@ -35,6 +44,7 @@ class TransformedDataset final : public Dataset {
   private:
     const std::shared_ptr<const Dataset> dataset_;
     const Transforms transforms_;
+    const Node written_;  // the same, as a configuration has them
 };
 
 }  // namespace
@@ -57,6 +67,14 @@ Transforms make_transforms(const Dataset& dataset, const ModuleConfig& config) {
     return transforms;
 }
 
+Node write_transforms(const Dataset& dataset, const ModuleConfig& config) {
+    if (!config.transforms) return dataset.default_transforms();
+    Node list = Node::list();
+    for (const ModuleConfig& transform : *config.transforms)
+        list.items().push_back(transform.write());
+    return list;
+}
+
 std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec) {
     std::shared_ptr<const Dataset> dataset = spec.create();
     Transforms transforms = make_transforms(*dataset, spec.config);
@@ -66,7 +84,9 @@ std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec) {
             throw ConfigError({{spec.config.place,
                                 "a transform of whole batches (Mixup) belongs to the dataset of "
                                 "data.train itself, not to one that it is made of"}});
-    return std::make_shared<TransformedDataset>(std::move(dataset), std::move(transforms));
+    Node written = write_transforms(*dataset, spec.config);
+    return std::make_shared<TransformedDataset>(std::move(dataset), std::move(transforms),
+                                                std::move(written));
 }
 
 }  // namespace ailab

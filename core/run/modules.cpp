@@ -8,6 +8,8 @@
 
 #include "ailab/binding.hpp"
 #include "ailab/log.hpp"
+#include "augmented_model.hpp"
+#include "checkpoint_choice.hpp"
 #include "data/memory_format.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
@@ -46,6 +48,11 @@ void broadcast_weights(torch::nn::Module& module, Job& job) {
 /// `pretrained` on rank 0, whose weights all get; then what load_from finds.
 void load_first_weights(const BuildInput& input, Modules& modules) {
     const RunConfig& config = input.config;
+    if (config.test) {
+        if (input.job.rank() == 0)
+            modules.notes.push_back(load_trained_weights(*modules.model, config.test->checkpoint));
+        return;
+    }
     const auto tell = [&](const LoadedWeights& loaded) {
         modules.notes.push_back(loaded.summary);
         if (input.job.rank() == 0 && !loaded.unmatched.empty())
@@ -224,6 +231,7 @@ Hooks make_hooks(const RunConfig& config) {
     for (const NamedHook& named : config.hooks) {
         if (!named.spec.config.enable) continue;
         std::shared_ptr<Hook> hook = named.spec.create();
+        if (config.test && hook->for_training_only()) continue;
         const int priority = named.spec.config.priority.value_or(hook->default_priority());
         made.push_back({std::move(hook), named.name, priority});
     }
@@ -262,6 +270,8 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     if (!input.resumes) load_first_weights(input, modules);
     broadcast_weights(*modules.model, input.job);
     if (modules.loss) broadcast_weights(*modules.loss, input.job);
+    if (config.test && !config.test->views.empty())
+        modules.model = std::make_shared<AugmentedModel>(modules.model, config.test->views);
 
     Problems problems;
     const std::vector<std::string> outputs = modules.model->outputs();
@@ -288,9 +298,11 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
         check_dataset_fields(phase, modules, plan, config, problems);
         check_class_names(phase, modules, problems);
     }
-    if (!modules.loss && !modules.model->owns_step())
-        problems.add(config.source.place, "there is no loss; add loss: {type: …}");
-    make_optimizers(input, modules, problems);
+    if (!config.test) {
+        if (!modules.loss && !modules.model->owns_step())
+            problems.add(config.source.place, "there is no loss; add loss: {type: …}");
+        make_optimizers(input, modules, problems);
+    }
     check_output_paths(modules, config, problems);
     plan_results(modules, plan);
     for (const auto& hook : modules.hooks) hook->check(plan, problems);

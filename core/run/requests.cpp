@@ -41,6 +41,12 @@ void Runner::checkpoint_for_request() {
 
 void Runner::serve_requests() {
     if (requests_.stop == 0 && !requests_.checkpoint) return;
+    if (config_.test) {  // there is nothing to save
+        requests_.checkpoint = false;
+        stop_signal_ = requests_.stop;
+        if (stop_signal_ != 0) stop(concat("stopped by ", dist::signal_name(stop_signal_)));
+        return;
+    }
     if (requests_.stop != 0)
         log_info(
             dist::signal_name(requests_.stop), ": saving a checkpoint, then the run ends",

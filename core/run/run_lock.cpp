@@ -111,4 +111,19 @@ RunLock::RunLock(const std::string& run_dir, Comm& comm) {
 
 RunLock::~RunLock() = default;
 
+bool is_run_alive(const std::string& run_dir) {
+    const int file = open((run_dir + "/.lock").c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    struct flock lock {};
+    lock.l_type = F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    struct stat info {};
+    const bool locked = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    const bool elsewhere = content_of(file).find("host " + host() + ",") != 0;
+    const bool touched =
+        fstat(file, &info) == 0 && time(nullptr) - info.st_mtim.tv_sec < alive_within;
+    close(file);
+    return locked || (elsewhere && touched);
+}
+
 }  // namespace ailab

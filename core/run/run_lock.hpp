@@ -22,4 +22,7 @@ class RunLock {
     std::unique_ptr<Keeper> keeper_;
 };
 
+/// Whether a process has the run in a folder now, as far as this host can tell.
+bool is_run_alive(const std::string& run_dir);
+
 }  // namespace ailab

@@ -48,6 +48,11 @@ int64_t Runner::global_batch_size() const {
     return data == modules_.data.end() ? 0 : data->second.loader->plan().batch_size;
 }
 
+const Dataset* Runner::dataset(Phase phase) const {
+    const auto data = modules_.data.find(phase);
+    return data == modules_.data.end() ? nullptr : data->second.dataset.get();
+}
+
 // ---- hooks
 
 void Runner::call(size_t hook, HookPoint point, const char* name) {

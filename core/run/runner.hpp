@@ -67,6 +67,7 @@ class Runner final : public Run {
         return modules_.optimizers;
     }
     const std::vector<std::shared_ptr<Hook>>& hooks() const override { return modules_.hooks; }
+    const Dataset* dataset(Phase phase) const override;
     Batch& batch() override { return batch_; }
     std::shared_ptr<MeterWindow> open_window(Phase phase) override;
     void record(const std::string& name, const Tensor& mean, double weight) override;

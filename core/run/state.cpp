@@ -109,6 +109,9 @@ Checkpoint Runner::gather_state() {
     facts.set("saved_at", Node(int64_t(time(nullptr))));
     facts.set("run_dir", Node::string(run_dir_));
     facts.set("config", Node::string(config_text()));
+    for (size_t i = 0; i < modules_.hooks.size(); ++i)
+        if (!modules_.hooks[i]->export_weights().empty())
+            facts.set("exported_by", Node::string("hook." + modules_.hook_names[i]));
     return checkpoint;
 }
 

@@ -21,6 +21,7 @@
 #include "runner.hpp"
 #include "schema/progress.hpp"
 #include "start_report.hpp"
+#include "test_plan.hpp"
 
 namespace ailab {
 
@@ -206,7 +207,9 @@ int run_job(Started& started) {
 
 }  // namespace
 
-int train(const ConfigInput& input, const std::string& launcher) {
+namespace {
+
+int run_with(const ConfigInput& input, const TestRequest* test, const std::string& launcher) {
     std::signal(SIGPIPE, SIG_IGN);  // whoever read the log may go; the training need not
     Started started;
     try {
@@ -222,6 +225,7 @@ int train(const ConfigInput& input, const std::string& launcher) {
         init_method = started.config.dist.init_method;
         if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
         if (input.dry_run) started.config.work_dir += "/dry_run";
+        if (test) plan_test(started.config, *test);
         check_world(started.config, started.placement);
         // Of several ranks all have the same hooks: those may call collectives.
         if (started.placement.world_size > 1 || isatty(STDERR_FILENO))
@@ -241,6 +245,16 @@ int train(const ConfigInput& input, const std::string& launcher) {
                      short_message(error).c_str());
         return failure_status;
     }
+}
+
+}  // namespace
+
+int train(const ConfigInput& input, const std::string& launcher) {
+    return run_with(input, nullptr, launcher);
+}
+
+int test(const ConfigInput& input, const TestRequest& request, const std::string& launcher) {
+    return run_with(input, &request, launcher);
 }
 
 }  // namespace ailab

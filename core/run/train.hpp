@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "ailab/export.hpp"
 #include "schema/run_config.hpp"
@@ -10,5 +11,17 @@ namespace ailab {
 /// the run failed, 2 the configuration is wrong (nothing was started). Prints its own errors, once
 /// for the job. `launcher` forces a launcher's variables ("" for none).
 AILAB_API int train(const ConfigInput& input, const std::string& launcher);
+
+/// What `ailab-run test` is to do.
+struct TestRequest {
+    std::string checkpoint;          // see choose_checkpoint()
+    std::vector<std::string> views;  // see TestConfig
+    std::string output;              // folder of what is written; "": <work_dir>/test
+};
+
+/// Evaluates trained weights on data.test (data.val, if there is none) and writes predictions and a
+/// report. Else like train().
+AILAB_API int test(const ConfigInput& input, const TestRequest& request,
+                   const std::string& launcher);
 
 }  // namespace ailab

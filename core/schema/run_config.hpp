@@ -100,6 +100,12 @@ struct RunModel : ModuleSpec<Model> {
     std::optional<Pretrained> pretrained;
 };
 
+/// `ailab-run test`: the trained weights, and how each sample is looked at.
+struct TestConfig {
+    std::string checkpoint;          // see choose_checkpoint()
+    std::vector<std::string> views;  // flip, five_crops: the predictions' mean is taken
+};
+
 struct RunConfig {
     uint64_t seed = 0;
     std::string work_dir = "./work_dir";
@@ -126,6 +132,8 @@ struct RunConfig {
     std::optional<int64_t> overfit_batches;
     /// `--dry-run`: two steps of each phase, everything inside a folder of its own.
     bool dry_run = false;
+    /// Set when trained weights are tested and nothing is trained.
+    std::optional<TestConfig> test;
 
     /// The tree that was read, with all defaults: a valid input that gives the same run.
     Node resolved;

@@ -177,6 +177,12 @@ class Cifar : public Dataset {
     std::optional<int64_t> num_classes() const override { return classes_; }
     std::vector<std::string> class_names() const override { return images_.class_names; }
     std::vector<int64_t> labels() const override { return images_.labels; }
+    std::optional<ImageInput> image_input() const override {
+        Node resize = Node::map();
+        resize.set("type", Node::string("Resize"));
+        resize.set("size", Node::list({Node(side), Node(side)}));
+        return ImageInput{.transforms = Node::list({std::move(resize)})};
+    }
     Sample get(int64_t index, const SampleContext&) const override {
         return Classification{.input = image_of(images_.pixels.select(0, index)),
                               .label = images_.labels.at(size_t(index))}

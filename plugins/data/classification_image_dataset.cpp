@@ -60,6 +60,7 @@ class ClassificationImageDataset final : public Dataset {
           path_key_(key_of(options.x_key, "image", "path")),
           label_key_(key_of(options.y_key, "label", "label")),
           names_(options.classes),
+          image_options_(options.image),
           reader_(options.image) {
         read_labels(options);
     }
@@ -71,6 +72,10 @@ class ClassificationImageDataset final : public Dataset {
     std::vector<int64_t> labels() const override { return {labels_.begin(), labels_.end()}; }
     std::string sample_name(int64_t index) const override {
         return path_of(storage_->record(index));
+    }
+
+    std::optional<ImageInput> image_input() const override {
+        return ImageInput{.reader = image_options_};
     }
 
     Node default_transforms() const override {
@@ -154,6 +159,7 @@ class ClassificationImageDataset final : public Dataset {
     LabelNames names_;
     std::vector<int32_t> labels_;
     std::optional<int64_t> num_classes_;
+    const ImageReader::Options image_options_;
     const ImageReader reader_;
 };
 

@@ -50,6 +50,7 @@ class Concat final : public Dataset {
         return most;
     }
     std::vector<std::string> class_names() const override { return class_names_; }
+    std::optional<ImageInput> image_input() const override { return parts_[0]->image_input(); }
     std::vector<int64_t> labels() const override {
         std::vector<int64_t> all;
         for (const auto& part : parts_) {

@@ -65,6 +65,8 @@ class IDX final : public Dataset {
         : images_(options.path(options.images, "images-idx3-ubyte"), 3, options.limit.value_or(-1)),
           labels_(options.path(options.labels, "labels-idx1-ubyte"), 1, options.limit.value_or(-1)),
           num_classes_(options.num_classes),
+          mean_(options.mean),
+          std_(options.std),
           scale_(options.mean, options.std) {
         if (images_.count() != labels_.count())
             throw Error(concat("the counts of images and labels differ: ", images_.path(), " has ",
@@ -75,6 +77,19 @@ class IDX final : public Dataset {
 
     int64_t size() const override { return images_.available(); }
     std::optional<int64_t> num_classes() const override { return num_classes_; }
+
+    /// Grey, of the size of its images, and scaled as they are.
+    std::optional<ImageInput> image_input() const override {
+        ImageInput image{.reader = {.color = "gray"}};
+        Node resize = Node::map(), normalize = Node::map();
+        resize.set("type", Node::string("Resize"));
+        resize.set("size", Node::list({Node(height()), Node(width())}));
+        normalize.set("type", Node::string("Normalize"));
+        normalize.set("mean", Node::list({Node(mean_)}));
+        normalize.set("std", Node::list({Node(std_)}));
+        image.transforms = Node::list({std::move(resize), std::move(normalize)});
+        return image;
+    }
 
     Sample get(int64_t index, const SampleContext&) const override {
         Tensor input = at::empty({1, height(), width()}, at::kFloat);
@@ -123,6 +138,8 @@ class IDX final : public Dataset {
     const IdxFile images_;
     const IdxFile labels_;
     const std::optional<int64_t> num_classes_;
+    const double mean_;
+    const double std_;
     const PixelScale scale_;
 };
 

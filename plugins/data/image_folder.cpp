@@ -18,12 +18,16 @@ class ImageFolder final : public StoredDataset<ClassFolders, Classification> {
   public:
     using Options = ImageFolderOptions;
 
-    explicit ImageFolder(const Options& options) : StoredDataset(options), reader_(options.image) {}
+    explicit ImageFolder(const Options& options)
+        : StoredDataset(options), image_options_(options.image), reader_(options.image) {}
 
     std::optional<int64_t> num_classes() const override {
         return int64_t(storage().classes().size());
     }
     std::vector<std::string> class_names() const override { return storage().classes(); }
+    std::optional<ImageInput> image_input() const override {
+        return ImageInput{.reader = image_options_};
+    }
     std::vector<int64_t> labels() const override {
         std::vector<int64_t> labels(static_cast<size_t>(size()));
         for (size_t i = 0; i < labels.size(); ++i) labels[i] = storage().label(int64_t(i));
@@ -37,6 +41,7 @@ class ImageFolder final : public StoredDataset<ClassFolders, Classification> {
     }
 
   private:
+    const ImageReader::Options image_options_;
     const ImageReader reader_;
 };
 

@@ -22,6 +22,7 @@ class SelectedDataset : public Dataset {
     }
     std::optional<int64_t> num_classes() const override { return dataset_->num_classes(); }
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }
+    std::optional<ImageInput> image_input() const override { return dataset_->image_input(); }
     std::vector<int64_t> labels() const override;
 
   protected:

@@ -100,6 +100,9 @@ class TarShards final : public Dataset {
                                       : std::optional(int64_t(names_.names().size()));
     }
     std::vector<std::string> class_names() const override { return names_.names(); }
+    std::optional<ImageInput> image_input() const override {
+        return ImageInput{.reader = options_.image};
+    }
     std::vector<int64_t> labels() const override { return {labels_.begin(), labels_.end()}; }
     std::string sample_name(int64_t index) const override {
         const Indexed& sample = samples_.at(size_t(index));

@@ -57,6 +57,7 @@ class CheckpointHook final : public Hook {
     }
 
     int default_priority() const override { return priority::very_low; }
+    bool for_training_only() const override { return true; }
 
     void check(const RunPlan& plan, Problems& problems) override {
         if (best_) best_->check(plan, problems);

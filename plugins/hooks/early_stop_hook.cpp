@@ -33,6 +33,7 @@ class EarlyStopHook final : public Hook {
 
     /// After the metrics are there, and before a checkpoint holds what is counted here.
     int default_priority() const override { return priority::low; }
+    bool for_training_only() const override { return true; }
 
     void check(const RunPlan& plan, Problems& problems) override { monitor_.check(plan, problems); }
 

@@ -35,6 +35,7 @@ class EMAHook final : public Hook {
     /// Results are published while the average is in place, and checkpoints are taken when it is
     /// not.
     int default_priority() const override { return priority::low; }
+    bool for_training_only() const override { return true; }
 
     void before_run(Run& run) override {
         model_ = &run.model();

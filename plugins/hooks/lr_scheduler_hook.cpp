@@ -35,6 +35,7 @@ class LrSchedulerHook final : public Hook {
     }
 
     int default_priority() const override { return priority::high; }
+    bool for_training_only() const override { return true; }
 
     void check(const RunPlan& plan, Problems& problems) override {
         if (!scheduler_->needs_metric()) return;

@@ -77,6 +77,8 @@ class NanGuardHook final : public Hook {
 
     explicit NanGuardHook(const Options& options) : o(options) {}
 
+    bool for_training_only() const override { return true; }
+
     // The norm is the same on all ranks, so all act alike.
     void before_step(Run& run) override {
         if (std::isfinite(run.grad_norm())) {

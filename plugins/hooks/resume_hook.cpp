@@ -33,6 +33,8 @@ class ResumeHook final : public Hook {
     };
     explicit ResumeHook(const Options& options) : o(options) {}
 
+    bool for_training_only() const override { return true; }
+
     void plan_resume(ResumePlan& plan) const override {
         const bool named = o.resume_from && !o.resume_from->empty();
         plan.from = named ? *o.resume_from : "auto";

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

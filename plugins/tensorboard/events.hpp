@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "ailab/protobuf.hpp"
 #include "histogram.hpp"
-#include "wire/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ailab/node.hpp"
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

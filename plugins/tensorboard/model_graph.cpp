@@ -1,111 +1,20 @@
 #include "model_graph.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <algorithm>
 #include <map>
 #include <unordered_map>
 
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
+#include "ailab/trace.hpp"
 
 namespace ailab::tensorboard {
 namespace {
 
 namespace jit = torch::jit;
 using wire::Message;
-
-/// Evaluation mode while it lives; afterwards each submodule is in the mode that it had.
-class EvaluationMode {
-  public:
-    explicit EvaluationMode(torch::nn::Module& model) : model_(model) {
-        for (const auto& module : model.modules(/*include_self=*/false))
-            children_.emplace_back(module.get(), module->is_training());
-        model.eval();
-    }
-    ~EvaluationMode() {
-        // train() reaches all below, and parents come first.
-        model_.train(was_training_);
-        for (const auto& [module, training] : children_) module->train(training);
-    }
-    EvaluationMode(const EvaluationMode&) = delete;
-    EvaluationMode& operator=(const EvaluationMode&) = delete;
-
-  private:
-    torch::nn::Module& model_;
-    const bool was_training_ = model_.is_training();
-    std::vector<std::pair<torch::nn::Module*, bool>> children_;
-};
-
-/// The tracer warns of every size that it takes for a constant: here they are.
-class QuietTracer {
-  public:
-    QuietTracer() : before_(jit::tracer::getTracerStateWarnMode().exchange(false)) {}
-    ~QuietTracer() { jit::tracer::getTracerStateWarnMode() = before_; }
-    QuietTracer(const QuietTracer&) = delete;
-    QuietTracer& operator=(const QuietTracer&) = delete;
-
-  private:
-    const bool before_;
-};
-
-/// The tree of modules with the same tensors, through which the tracer knows them by name.
-jit::Module mirror(const torch::nn::Module& module,
-                   const std::shared_ptr<jit::CompilationUnit>& unit) {
-    jit::Module copy(c10::QualifiedName("__torch__.Module"), unit, /*shouldMangle=*/true);
-    for (const auto& item : module.named_parameters(/*recurse=*/false))
-        copy.register_parameter(item.key(), item.value(), /*is_buffer=*/false);
-    for (const auto& item : module.named_buffers(/*recurse=*/false))
-        copy.register_buffer(item.key(), item.value());
-    for (const auto& item : module.named_children())
-        copy.register_module(item.key(), mirror(*item.value(), unit));
-    return copy;
-}
-
-/// One sample of each input.
-Batch first_sample(const Batch& inputs) {
-    Batch one;
-    one.size = one.global_size = 1;
-    if (!inputs.ids.empty()) one.ids = {inputs.ids[0]};
-    for (const auto& [name, field] : inputs.fields) {
-        if (const auto* tensor = std::get_if<Tensor>(&field))
-            one.set(name, tensor->narrow(0, 0, 1).clone());
-        else if (const auto* list = std::get_if<std::vector<Tensor>>(&field))
-            one.set(name, std::vector<Tensor>{list->at(0)});
-        else
-            one.set(name, std::vector<std::string>{inputs.strings(name).at(0)});
-    }
-    return one;
-}
-
-std::shared_ptr<jit::Graph> trace(Model& model, const Batch& inputs) {
-    const Batch sample = first_sample(inputs);
-    std::vector<std::string> names;
-    jit::Stack given;
-    for (const std::string& name : model.inputs())
-        if (const auto* tensor = std::get_if<Tensor>(&sample.fields.at(name))) {
-            names.push_back(name);
-            given.emplace_back(*tensor);
-        }
-    const auto forward = [&](jit::Stack traced) {
-        Batch bound = sample;
-        for (size_t i = 0; i < names.size(); ++i) bound.set(names[i], traced[i].toTensor());
-        const Batch returned = model.forward_batch(bound);
-        jit::Stack outputs;
-        for (const std::string& name : model.outputs()) outputs.emplace_back(returned.tensor(name));
-        return outputs;
-    };
-    const at::NoGradGuard no_grad;
-    const EvaluationMode evaluation(model);
-    const QuietTracer quiet;
-    jit::Module self = mirror(model, std::make_shared<jit::CompilationUnit>());
-    const auto traced = jit::tracer::trace(
-        std::move(given), forward, [](const Tensor&) { return std::string(); }, /*strict=*/false,
-        /*force_outplace=*/false, &self, names);
-    return traced.first->graph;
-}
 
 /// Writes the nodes of a traced graph. Names are paths: TensorBoard folds them at the slashes.
 class GraphWriter {
@@ -125,7 +34,7 @@ class GraphWriter {
                 add_value(unique("input/" + input->debugNameBase()), "Placeholder", input);
         }
         for (const jit::Node* node : graph.nodes()) write(*node);
-        const auto results = graph.outputs();
+        const auto results = results_of(graph);
         for (size_t i = 0; i < results.size(); ++i) {
             const std::string name = i < outputs_.size() ? outputs_[i] : std::to_string(i);
             add(unique("output/" + name), "Output", producers(results[i]), std::vector<Message>());
@@ -138,6 +47,12 @@ class GraphWriter {
   private:
     static bool is_module(const jit::Value* value) {
         return value->type()->kind() == c10::TypeKind::ClassType;
+    }
+    /// Several outputs are one tuple.
+    static at::ArrayRef<const jit::Value*> results_of(const jit::Graph& graph) {
+        const jit::Value* result = graph.outputs()[0];
+        const bool several = result->node()->kind() == c10::prim::TupleConstruct;
+        return several ? result->node()->inputs() : graph.outputs();
     }
     static bool is_tensor(const jit::Value* value) {
         return value->type()->kind() == c10::TypeKind::TensorType;
@@ -255,8 +170,8 @@ class GraphWriter {
 }  // namespace
 
 std::string model_graph(Model& model, const Batch& inputs) {
-    const std::shared_ptr<jit::Graph> graph = trace(model, inputs);
-    return GraphWriter(model).write(*graph);
+    const TracedModel traced = trace_model(model, first_samples(inputs, 1));
+    return GraphWriter(model).write(*traced.module.get_method("forward").graph());
 }
 
 }  // namespace ailab::tensorboard

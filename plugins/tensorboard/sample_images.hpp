@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ailab/batch.hpp"
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

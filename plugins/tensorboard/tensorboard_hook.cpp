@@ -82,6 +82,7 @@ class TensorboardHook final : public Hook {
     explicit TensorboardHook(const Options& options) : o(options) {}
 
     int default_priority() const override { return priority::below_normal; }
+    bool for_training_only() const override { return true; }
 
     std::vector<std::string> output_paths() const override {
         return {o.log_dir ? fs::absolute(*o.log_dir).string() : "../tf_logs"};

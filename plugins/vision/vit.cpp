@@ -113,8 +113,12 @@ class ViT : public Model {
                                " was given images of ", images.size(2), "x", images.size(3),
                                "; set image_size, or resize the images"));
         const Tensor patches = conv_proj_(images).flatten(2).transpose(1, 2);
-        Tensor x = at::cat({class_token_.expand({images.size(0), -1, -1}), patches}, 1);
-        x = at::dropout(x.add_(positions_), dropout_, is_training());
+        // The class token comes first. It is padded to all tokens, not expanded to all images: a
+        // traced graph then serves any number of images.
+        const int64_t tokens = positions_.size(1);
+        const Tensor added = positions_ + at::constant_pad_nd(class_token_, {0, 0, 0, tokens - 1});
+        Tensor x = at::constant_pad_nd(patches, {0, 0, 1, 0}).add_(added);
+        x = at::dropout(x, dropout_, is_training());
         for (const auto& layer : layers_) x = layer->forward(x);
         return head_(ln_(x.select(1, 0)));
     }

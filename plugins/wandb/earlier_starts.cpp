@@ -6,7 +6,7 @@
 
 #include "ailab/error.hpp"
 #include "records.hpp"
-#include "transaction_log.hpp"
+#include "trackers/transaction_log.hpp"
 
 namespace ailab::wandb {
 namespace fs = std::filesystem;
@@ -29,8 +29,8 @@ int64_t cut_earlier_starts(const std::string& folder, const std::string& run_id,
         const fs::path file = entry.path() / ("run-" + run_id + ".wandb");
         if (!fs::exists(file)) continue;
         const bool fixed = may_be_uploaded(file);
-        int64_t end = int64_t(log_header().size());
-        for (const StoredRecord& stored : read_log(file.string())) {
+        int64_t end = int64_t(log_header(wandb_log).size());
+        for (const StoredRecord& stored : read_log(file.string(), wandb_log)) {
             const auto step = history_step(stored.bytes);
             if (step && *step > last_kept && !fixed) break;
             if (step) last_step = std::max(last_step, *step);

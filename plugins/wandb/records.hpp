@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "ailab/node.hpp"
+#include "ailab/protobuf.hpp"
 #include "settings.hpp"
-#include "wire/protobuf.hpp"
 
 namespace ailab::wandb {
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "records.hpp"
-#include "transaction_log.hpp"
+#include "trackers/transaction_log.hpp"
 
 namespace ailab::wandb {
 
@@ -27,7 +27,7 @@ class RunFiles {
     std::string folder_;
     std::string run_id_;
     int64_t records_ = 0;
-    TransactionLog log_;
+    TransactionLog log_{wandb_log};
 };
 
 /// Eight letters and digits, as the client makes them.

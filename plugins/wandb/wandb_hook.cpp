@@ -10,6 +10,7 @@
 #include "records.hpp"
 #include "run_files.hpp"
 #include "settings.hpp"
+#include "trackers/training_scalars.hpp"
 #include "uploader.hpp"
 
 namespace ailab {
@@ -18,7 +19,6 @@ namespace {
 
 using namespace wandb;
 
-constexpr double mebibyte = 1 << 20;
 constexpr const char* config_file = "ailab-config.yaml";  // config.yaml is the client's own
 
 double unix_time() {
@@ -44,9 +44,10 @@ class WandbHook final : public Hook {
         }
     };
 
-    explicit WandbHook(const Options& options) : o(options) {}
+    explicit WandbHook(const Options& options) : o(options), scalars_(o.interval) {}
 
     int default_priority() const override { return priority::below_normal; }
+    bool for_training_only() const override { return true; }
 
     std::vector<std::string> output_paths() const override {
         if (o.init_args.mode == "disabled") return {};
@@ -66,7 +67,7 @@ class WandbHook final : public Hook {
         saved_ = state.values;
         if (!writes_) return;
         points_.drop();
-        logged_step_ = 0;
+        scalars_.forget();
         log_info("W&B takes no step twice: the charts of run ", start_.id, " go on after step ",
                  points_.last_step());
     }
@@ -76,8 +77,7 @@ class WandbHook final : public Hook {
         // Other hosts may have other environment variables.
         logs_ = run.comm().broadcast_text(settings_.mode == Mode::disabled ? "" : "logs") == "logs";
         if (!logs_) return;
-        window_ = run.open_window(Phase::train);
-        logged_step_ = run.progress().step;
+        scalars_.begin(run);
         if (run.is_main()) begin(run);
     }
 
@@ -86,17 +86,15 @@ class WandbHook final : public Hook {
         const Progress& progress = run.progress();
         // Evaluations after a step belong to its row; now there can be no more of them.
         if (points_.has_row_before(progress.step)) write_row();
-        due_ = due_ || (progress.iter + 1) % o.interval == 0;
-        // The epoch's last point is taken when its metrics are there. Iterations that only
-        // accumulate gradients are in the next step's point.
-        if (due_ && progress.step > logged_step_ && progress.iter + 1 < progress.iters)
-            take_training(run);
+        if (scalars_.is_due(run)) take(run, scalars_.take(run));
     }
     void after_train_epoch(Run& run) override {
-        if (logs_ && run.timing().iterations > timed_.iterations) take_training(run);
+        if (logs_ && scalars_.has_rest(run)) take(run, scalars_.take(run));
     }
-    void after_val_epoch(Run& run) override { take_results(run); }
-    void after_test_epoch(Run& run) override { take_results(run); }
+    void after_val_epoch(Run& run) override {
+        if (logs_) take(run, TrainingScalars::results(run));
+    }
+    void after_test_epoch(Run& run) override { after_val_epoch(run); }
 
     void after_run(Run&) override {
         constexpr int success = 0;
@@ -229,36 +227,7 @@ class WandbHook final : public Hook {
 
     // ---- what the training thread copies
 
-    void take_training(Run& run) {
-        const Timing until_now = run.timing();
-        const Timing time = until_now.mean_since(std::exchange(timed_, until_now));
-        NamedValues values;
-        for (const auto& [name, value] : window_->reduce())  // collective: on every rank
-            values.emplace_back("train/" + name, value);
-        for (const auto& [name, value] : run.results(Phase::train))
-            values.emplace_back("train/" + name, value);
-        for (const auto& [name, optimizer] : run.optimizers())
-            if (!optimizer->groups().empty())
-                values.emplace_back(name.empty() ? "train/lr" : "train/" + name + "_lr",
-                                    optimizer->groups()[0].lr);
-        values.emplace_back("train/time", time.iteration);
-        values.emplace_back("train/data_time", time.data);
-        values.emplace_back("train/memory", double(run.device().peak_memory()) / mebibyte);
-        logged_step_ = run.progress().step;
-        due_ = false;
-        take(run, values);
-    }
-
-    void take_results(Run& run) {
-        if (!logs_) return;
-        NamedValues values;
-        const std::string prefix = std::string(phase_name(run.progress().phase)) + "/";
-        for (const auto& [name, value] : run.results(run.progress().phase))
-            values.emplace_back(prefix + name, value);
-        take(run, values);
-    }
-
-    void take(Run& run, NamedValues& values) {
+    void take(Run& run, NamedValues values) {
         if (!writes_ || values.empty()) return;
         values.emplace_back("epoch", double(run.progress().epoch + 1));
         const int64_t step = run.progress().step;
@@ -293,10 +262,7 @@ class WandbHook final : public Hook {
     bool logs_ = false;
     RunStart start_;
     Clock::time_point begin_;
-    std::shared_ptr<MeterWindow> window_;
-    Timing timed_;  // until the last point
-    bool due_ = false;
-    int64_t logged_step_ = 0;
+    TrainingScalars scalars_;
     bool writes_ = false;  // rank 0, while the run lasts
     Points points_;
     RunFiles files_;

@@ -28,7 +28,7 @@ set_target_properties(ailab-run PROPERTIES INSTALL_RPATH "$ORIGIN/../lib;${AILAB
 install(TARGETS ailab-run RUNTIME DESTINATION bin)
 install(TARGETS ailab_core LIBRARY DESTINATION lib)
 install(DIRECTORY sdk/include/ailab ${PROJECT_BINARY_DIR}/include/ailab DESTINATION include
-  FILES_MATCHING PATTERN "*.hpp")
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 install(DIRECTORY sdk/templates DESTINATION share/ailab)
 if(EXISTS ${PROJECT_SOURCE_DIR}/configs)
   install(DIRECTORY configs DESTINATION share/ailab)

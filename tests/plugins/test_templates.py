@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import unittest
+import zlib
 
 from running import BUILD, SOURCE, InFolder, run
 
@@ -30,6 +31,17 @@ def write_images(folder, name, count):
         pixels += bytes(sum(rows, []))
     write_idx(f"{folder}/{name}-images-idx3-ubyte.gz", [count, 28, 28], pixels)
     write_idx(f"{folder}/{name}-labels-idx1-ubyte.gz", [count], labels)
+
+
+def write_png(path, rows):
+    """A grey picture."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 0, 0, 0, 0)
+    lines = b"".join(b"\0" + bytes(row) for row in rows)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
 
 
 class Templates:
@@ -98,6 +110,33 @@ hooks:
         steps = self.check("cmake", "--build", self.folder + "/minimal/build")
         if "clang" in os.environ["CXX"]:
             self.assertIn("'SmallCNN::forward' hides overloaded virtual function", steps)
+
+    def test_predict(self):
+        write_images(self.folder, "train", 200)
+        write_images(self.folder, "t10k", 50)
+        config = self.write("train.yaml", f"""
+work_dir: {self.folder}/runs
+model: {{type: lenet5, num_classes: 10}}
+data:
+  train: {{type: IDX, root: {self.folder}, train: true}}
+  val: {{type: IDX, root: {self.folder}, train: false}}
+  train_dataloader: {{global_batch_size: 20}}
+loss: {{type: CrossEntropyLoss}}
+optimizer: {{type: Adam, lr: 0.001}}
+total_epochs: 5
+hooks: {{checkpoint: {{type: CheckpointHook, interval: 5}}}}
+""")
+        model = self.folder + "/model.ailab"
+        self.check(self.program, config)
+        self.check(self.program, "export", config, "latest", "--to", "artifact", "-o", model)
+        self.build("predict")
+        image = self.folder + "/band.png"
+        write_png(image, [[255 if row // 3 == 4 else 0] * 28 for row in range(28)])
+        output = self.check(self.folder + "/predict/build/predict", model, image, config)
+        self.assertEqual(output.splitlines()[0].split(": ")[1].split()[0], "4", output)
+        self.assertIn("train.yaml is no image of a known format", output)
+        with open(self.templates + "/predict/main.cpp") as file:
+            self.assertLess(len(file.readlines()), 40)
 
     def test_complete(self):
         plugin = self.build("complete")

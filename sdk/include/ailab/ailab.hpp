@@ -23,6 +23,8 @@
 #include "ailab/node.hpp"
 #include "ailab/optimizer.hpp"
 #include "ailab/options.hpp"
+#include "ailab/page.hpp"
+#include "ailab/protobuf.hpp"
 #include "ailab/random.hpp"
 #include "ailab/registry.hpp"
 #include "ailab/run.hpp"

@@ -28,6 +28,15 @@ struct SampleContext {
     }
 };
 
+/// How an image file becomes the input of a sample.
+struct ImageInput {
+    /// The field that the image is put in.
+    std::string field = "input";
+    ImageReader::Options reader;
+    /// What it goes through before the `transforms` of the dataset: a list of modules.
+    Node transforms = Node::list();
+};
+
 /// A data set: samples by number. Constructed once a rank, with its options; everything that can be
 /// checked without reading samples is checked there. All const functions are called from several
 /// threads at once.
@@ -65,6 +74,10 @@ class AILAB_API Dataset {
     /// The class of each sample, if known without reading samples: class-balanced sampling asks.
     virtual std::vector<int64_t> labels() const { return {}; }
 
+    /// How image files that are none of its samples become like them, for `ailab-run infer` and
+    /// what is exported; nothing where samples are no images.
+    virtual std::optional<ImageInput> image_input() const { return std::nullopt; }
+
     /// What the sample is known by (its file), or "".
     virtual std::string sample_name(int64_t index) const;
     /// All numbers 0 … size()-1 in the order of a shuffled epoch. Override it where a random order
@@ -75,6 +88,9 @@ class AILAB_API Dataset {
 /// The transforms of `dataset`: those that its configuration names, else its default ones.
 AILAB_API std::vector<std::shared_ptr<const Transform>> make_transforms(const Dataset& dataset,
                                                                         const ModuleConfig& config);
+
+/// The same as a configuration has them.
+AILAB_API Node write_transforms(const Dataset& dataset, const ModuleConfig& config);
 
 /// The dataset of an option, with its transforms applied in get(). For datasets made of others.
 AILAB_API std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec);

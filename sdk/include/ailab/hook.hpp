@@ -92,6 +92,10 @@ class AILAB_API Hook : public Stateful {
     /// The default; `priority:` in the configuration overrides it.
     virtual int default_priority() const { return priority::normal; }
 
+    /// Whether `ailab-run test` leaves this hook out: what writes checkpoints, moves learning rates
+    /// or follows an experiment has no part in it.
+    virtual bool for_training_only() const { return false; }
+
     /// Before anything is started: adds what is wrong with the options in view of the whole run
     /// (names that no batch has, phases that do not occur).
     virtual void check(const RunPlan&, Problems&) {}
@@ -115,7 +119,8 @@ class AILAB_API Hook : public Stateful {
     virtual void load_rank_states(const std::vector<State>&) {}
 
     /// The weights that stand for the model outside of its training (an average of them), by the
-    /// names of the model's parameters and buffers; empty: the model's own.
+    /// names of the model's parameters and buffers; empty: the model's own. In a checkpoint they
+    /// are the tensors of save_state() that have the names of the model's.
     virtual std::map<std::string, Tensor> export_weights() const { return {}; }
 
     /// Which points of an iteration are called: set where the class is registered, see

@@ -16,6 +16,7 @@
 
 namespace ailab {
 
+class Dataset;
 class Hook;
 
 enum class Phase { train, val, test };
@@ -115,6 +116,9 @@ class AILAB_API Run {
     /// By name; a single optimizer is named "".
     virtual std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() = 0;
     virtual const std::vector<std::shared_ptr<Hook>>& hooks() const = 0;
+
+    /// nullptr for a phase that the run has not. It knows the samples' and the classes' names.
+    virtual const Dataset* dataset(Phase phase) const = 0;
 
     /// The present batch with the model's outputs joined in: valid from before_*_iter (without
     /// outputs) to after_*_iter. before_*_iter may change it.

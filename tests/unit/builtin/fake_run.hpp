@@ -60,6 +60,7 @@ class FakeRun : public Run {
     Loss* loss() override { return nullptr; }
     std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() override { return optimizers_; }
     const std::vector<std::shared_ptr<Hook>>& hooks() const override { return hooks_; }
+    const Dataset* dataset(Phase) const override { return nullptr; }
     Batch& batch() override { return batch_; }
     std::shared_ptr<MeterWindow> open_window(Phase) override { return window; }
     void record(const std::string&, const Tensor&, double) override {}

@@ -5,7 +5,7 @@
 #include <torch/nn/modules.h>
 
 #include "ailab/error.hpp"
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
 namespace ailab::tensorboard {
 namespace {

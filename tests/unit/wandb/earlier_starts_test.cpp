@@ -3,7 +3,7 @@
 
 #include "records.hpp"
 #include "temporary_folder.hpp"
-#include "transaction_log.hpp"
+#include "trackers/transaction_log.hpp"
 
 namespace ailab::wandb {
 namespace {
@@ -15,7 +15,7 @@ class EarlierStartsTest : public test::FolderTest {
                       const std::vector<int64_t>& steps, bool ends) {
         const std::string run = path("offline-run-" + time + "-" + id);
         std::filesystem::create_directories(run + "/logs");
-        TransactionLog log;
+        TransactionLog log(wandb_log);
         log.open(run + "/run-" + id + ".wandb");
         int64_t number = 0;
         log.append(record(++number, id, header_record()));
@@ -29,11 +29,13 @@ class EarlierStartsTest : public test::FolderTest {
     }
     static std::vector<int64_t> steps(const std::string& run, const std::string& id = "a") {
         std::vector<int64_t> result;
-        for (const StoredRecord& stored : read_log(run + "/run-" + id + ".wandb"))
+        for (const StoredRecord& stored : read_log(run + "/run-" + id + ".wandb", wandb_log))
             if (const auto step = history_step(stored.bytes)) result.push_back(*step);
         return result;
     }
-    static size_t count(const std::string& run) { return read_log(run + "/run-a.wandb").size(); }
+    static size_t count(const std::string& run) {
+        return read_log(run + "/run-a.wandb", wandb_log).size();
+    }
     using Steps = std::vector<int64_t>;
 };
 

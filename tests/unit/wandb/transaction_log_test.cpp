@@ -1,5 +1,5 @@
 // The framing of .wandb files.
-#include "transaction_log.hpp"
+#include "trackers/transaction_log.hpp"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -27,13 +27,14 @@ class TransactionLogTest : public FolderTest {
   protected:
     std::vector<std::string> records() const {
         std::vector<std::string> result;
-        for (const StoredRecord& stored : read_log(path("a.wandb"))) result.push_back(stored.bytes);
+        for (const StoredRecord& stored : read_log(path("a.wandb"), wandb_log))
+            result.push_back(stored.bytes);
         return result;
     }
 };
 
 TEST(Framing, HasTheBytesThatTheClientWrites) {
-    EXPECT_EQ(hex(log_header()), "3a 57 26 42 e1 be 00");
+    EXPECT_EQ(hex(log_header(wandb_log)), "3a 57 26 42 e1 be 00");
     // zlib.crc32(b"\x01abc") and zlib.crc32(b"\x01") in Python.
     EXPECT_EQ(hex(framed("abc", 7)), "a9 20 9d 53 03 00 01 61 62 63");
     EXPECT_EQ(hex(framed("", 7)), "1b df 05 a5 00 00 01");
@@ -70,7 +71,7 @@ TEST(Framing, SplitsRecordsAtBlocksOf32KiB) {
 TEST_F(TransactionLogTest, ReadsWhatItWrote) {
     std::vector<std::string> expected;
     {
-        TransactionLog log;
+        TransactionLog log(wandb_log);
         log.open(path("a.wandb"));
         for (size_t size = 0; size < 70000; size = size * 3 / 2 + 1) {
             expected.emplace_back(size, char('a' + size % 26));
@@ -78,7 +79,7 @@ TEST_F(TransactionLogTest, ReadsWhatItWrote) {
             EXPECT_EQ(records(), expected);  // without a flush or an end
         }
     }
-    const std::vector<StoredRecord> stored = read_log(path("a.wandb"));
+    const std::vector<StoredRecord> stored = read_log(path("a.wandb"), wandb_log);
     EXPECT_EQ(stored.front().begin, 7);
     EXPECT_EQ(stored.back().end, int64_t(std::filesystem::file_size(path("a.wandb"))));
     for (size_t i = 1; i < stored.size(); ++i) EXPECT_EQ(stored[i].begin, stored[i - 1].end);
@@ -86,7 +87,7 @@ TEST_F(TransactionLogTest, ReadsWhatItWrote) {
 
 TEST_F(TransactionLogTest, ReadsUntilTheFirstDamage) {
     {
-        TransactionLog log;
+        TransactionLog log(wandb_log);
         log.open(path("a.wandb"));
         log.append("one");
         log.append(std::string(40000, 'x'));
@@ -105,13 +106,13 @@ TEST_F(TransactionLogTest, ReadsUntilTheFirstDamage) {
     EXPECT_TRUE(records().empty());
     write(path("a.wandb"), "version https://git-lfs.github.com/spec/v1");
     EXPECT_THROW(records(), Error);
-    EXPECT_THROW(read_log(path("none.wandb")), Error);
+    EXPECT_THROW(read_log(path("none.wandb"), wandb_log), Error);
 }
 
 TEST_F(TransactionLogTest, DoesNotWriteIntoAnotherRunsFile) {
-    TransactionLog log;
+    TransactionLog log(wandb_log);
     log.open(path("a.wandb"));
-    TransactionLog other;
+    TransactionLog other(wandb_log);
     EXPECT_THROW(other.open(path("a.wandb")), Error);
 }
 
@@ -123,7 +124,7 @@ TEST_F(TransactionLogTest, WarnsOnceOfAFullDiskAndGoesOn) {
     getrlimit(RLIMIT_FSIZE, &before);
     const rlimit small{100, before.rlim_max};
     {
-        TransactionLog log;
+        TransactionLog log(wandb_log);
         log.open(path("a.wandb"));
         log.append("fits");
         setrlimit(RLIMIT_FSIZE, &small);

@@ -4,7 +4,7 @@
 
 #include "fake_run.hpp"
 #include "records.hpp"
-#include "transaction_log.hpp"
+#include "trackers/transaction_log.hpp"
 
 namespace ailab::wandb {
 namespace {
@@ -56,7 +56,7 @@ class WandbHookTest : public test::HookTest {
     /// "2", or "2 val" where the row has results of a validation.
     std::vector<std::string> rows() const {
         std::vector<std::string> result;
-        for (const StoredRecord& stored : read_log(run_files().at(0)))
+        for (const StoredRecord& stored : read_log(run_files().at(0), wandb_log))
             if (const auto step = history_step(stored.bytes))
                 result.push_back(std::to_string(*step) +
                                  (contains(stored.bytes, "train/loss") ? "" : " no loss") +

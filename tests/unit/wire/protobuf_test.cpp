@@ -1,4 +1,4 @@
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
 #include <gtest/gtest.h>
 

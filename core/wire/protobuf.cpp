@@ -1,4 +1,4 @@
-#include "protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
 #include <bit>
 

@@ -12,16 +12,13 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
-#include "wire/protobuf.hpp"
+#include "ailab/protobuf.hpp"
 
-namespace ailab::wandb {
+namespace ailab {
 namespace {
 
 constexpr int64_t block_size = 32768;
 constexpr int64_t chunk_header = 7;  // checksum, length, type
-constexpr std::string_view magic = ":W&B";
-constexpr uint16_t magic_number = 0xBEE1;
-constexpr uint8_t version = 0;
 
 enum ChunkType : uint8_t { full = 1, first = 2, middle = 3, last = 4 };
 
@@ -45,10 +42,10 @@ uint32_t little_endian(std::string_view bytes) {
 
 }  // namespace
 
-std::string log_header() {
-    std::string bytes(magic);
-    wire::append_u16(bytes, magic_number);
-    bytes += char(version);
+std::string log_header(const LogFormat& format) {
+    std::string bytes(format.magic);
+    wire::append_u16(bytes, format.number);
+    bytes += char(format.version);
     return bytes;
 }
 
@@ -76,7 +73,7 @@ void TransactionLog::open(const std::string& path) {
     path_ = path;
     file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     if (file_ < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
-    const std::string header = log_header();
+    const std::string header = log_header(format_);
     if (::write(file_, header.data(), header.size()) != ssize_t(header.size()))
         throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     size_ = int64_t(header.size());
@@ -91,7 +88,8 @@ void TransactionLog::append(std::string_view record) {
         if (n <= 0) {
             if (!warned_)
                 log_warning("cannot write ", path_, ": ", std::strerror(n < 0 ? errno : ENOSPC),
-                            ". The training goes on; W&B will miss what does not fit");
+                            ". The training goes on; ", format_.tracker,
+                            " will miss what does not fit");
             warned_ = true;
             // Readers stop at a record that was cut off, so what comes later would be lost too.
             if (ftruncate(file_, size_) != 0) close();
@@ -107,12 +105,12 @@ void TransactionLog::close() {
     file_ = -1;
 }
 
-std::vector<StoredRecord> read_log(const std::string& path) {
+std::vector<StoredRecord> read_log(const std::string& path, const LogFormat& format) {
     std::ifstream file(path, std::ios::binary);
     const std::string data{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     if (!file) throw Error(concat("cannot read ", path));
-    const std::string header = log_header();
-    if (!data.starts_with(header)) throw Error(concat(path, " is no .wandb file"));
+    const std::string header = log_header(format);
+    if (!data.starts_with(header)) throw Error(concat(path, " is no file of ", format.tracker));
 
     std::vector<StoredRecord> records;
     const std::string_view view = data;
@@ -143,4 +141,4 @@ std::vector<StoredRecord> read_log(const std::string& path) {
     return records;
 }
 
-}  // namespace ailab::wandb
+}  // namespace ailab

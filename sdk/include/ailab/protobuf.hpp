@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "ailab/export.hpp"
+
 namespace ailab::wire {
 
 /// One message, encoded as its fields are added:
@@ -19,7 +21,7 @@ namespace ailab::wire {
 /// enumerations are varints (not sint or fixed), text is `string` or `bytes`. A repeated field is
 /// added several times, or at once with packed(). Zeros are written too: leave them out where the
 /// format tells unset from zero.
-class Message {
+class AILAB_API Message {
   public:
     Message& add(int field, double value);
     Message& add(int field, float value);
@@ -49,8 +51,8 @@ class Message {
 };
 
 /// Little-endian numbers, for the framing around messages.
-void append_u16(std::string& out, uint16_t value);
-void append_u32(std::string& out, uint32_t value);
-void append_u64(std::string& out, uint64_t value);
+AILAB_API void append_u16(std::string& out, uint16_t value);
+AILAB_API void append_u32(std::string& out, uint32_t value);
+AILAB_API void append_u64(std::string& out, uint64_t value);
 
 }  // namespace ailab::wire

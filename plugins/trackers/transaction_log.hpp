@@ -4,19 +4,29 @@
 #include <string_view>
 #include <vector>
 
-namespace ailab::wandb {
+namespace ailab {
 
-/// The first bytes of a .wandb file.
-std::string log_header();
+/// Whose file it is: the trackers that keep a run in such a log differ in its first bytes.
+struct LogFormat {
+    std::string_view magic;
+    uint16_t number;
+    uint8_t version;
+    const char* tracker;
+};
+inline constexpr LogFormat wandb_log{":W&B", 0xBEE1, 0, "W&B"};
+inline constexpr LogFormat swanlab_log{":SWL", 0xE1D6, 2, "SwanLab"};
+
+/// The first bytes of a file.
+std::string log_header(const LogFormat& format);
 /// A record as it is appended to a file of `size` bytes: LevelDB's log format
 /// (github.com/google/leveldb/blob/main/doc/log_format.md), but with zlib's CRC-32, unmasked. The
 /// header counts in the first block.
 std::string framed(std::string_view record, int64_t size);
 
-/// A .wandb file that is being written, record by record.
+/// A file that is being written, record by record.
 class TransactionLog {
   public:
-    TransactionLog() = default;
+    explicit TransactionLog(const LogFormat& format) : format_(format) {}
     ~TransactionLog();
     TransactionLog(const TransactionLog&) = delete;
     TransactionLog& operator=(const TransactionLog&) = delete;
@@ -31,6 +41,7 @@ class TransactionLog {
     void close();
 
   private:
+    const LogFormat format_;
     std::string path_;
     int file_ = -1;
     int64_t size_ = 0;  // of the whole records
@@ -46,7 +57,7 @@ struct StoredRecord {
 };
 
 /// All whole records, up to the first that was cut off or damaged. Throws Error when the file
-/// cannot be read or is no .wandb file.
-std::vector<StoredRecord> read_log(const std::string& path);
+/// cannot be read or is of another format.
+std::vector<StoredRecord> read_log(const std::string& path, const LogFormat& format);
 
-}  // namespace ailab::wandb
+}  // namespace ailab

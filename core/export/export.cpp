@@ -1,0 +1,115 @@
+#include "export.hpp"
+
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "checkpoint/durable_file.hpp"
+#include "export_format.hpp"
+#include "run/checkpoint_choice.hpp"
+#include "serve/largest_difference.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+ExportFormat find_format(const ExportRequest& request) {
+    for (const ExportFormat& format : {safetensors_format(), torchscript_format(), onnx_format(),
+                                       pth_format(), artifact_format(request.with_plugins)})
+        if (format.name == request.format) return format;
+    throw ConfigError(concat("--to takes ", join(export_formats()), ", got ", request.format));
+}
+
+/// A file that is removed unless it was moved to its place.
+class NewFile {
+  public:
+    explicit NewFile(const std::string& path) : path_(concat(path, ".tmp-", int64_t(getpid()))) {
+        fs::remove(path_);
+    }
+    ~NewFile() {
+        std::error_code ignored;
+        fs::remove(path_, ignored);
+    }
+    NewFile(const NewFile&) = delete;
+    NewFile& operator=(const NewFile&) = delete;
+
+    const std::string& path() const { return path_; }
+    void move_to(const std::string& place) const {
+        rename_file(path_, place);
+        sync_folder(parent_folder(place));
+    }
+
+  private:
+    const std::string path_;
+};
+
+void check_place(const ExportRequest& request) {
+    const fs::path path(request.output);
+    if (fs::is_directory(path))
+        throw ConfigError(concat(request.output, " is a folder; -o names the file"));
+    if (!request.force && fs::exists(path))
+        throw ConfigError(
+            concat(request.output, " exists; give another -o, or --force to replace it"));
+    const std::string folder = parent_folder(request.output);
+    if (!fs::is_directory(folder)) throw ConfigError(concat("there is no folder ", folder));
+    if (access(folder.c_str(), W_OK) != 0)
+        throw ConfigError(concat("the folder ", folder, " cannot be written to"));
+}
+
+/// The largest difference over the samples, also in batches of other sizes.
+double compare(ServedModel& model, const Reader& reader, const at::Tensor& samples) {
+    double largest = 0;
+    for (const int64_t size : {samples.size(0), int64_t(1), samples.size(0) / 2}) {
+        if (size == 0) continue;
+        const at::Tensor some = samples.narrow(0, samples.size(0) - size, size);
+        const double difference = largest_difference(reader(some), model.forward(some));
+        if (!(difference <= largest)) largest = difference;
+    }
+    return largest;
+}
+
+}  // namespace
+
+std::vector<std::string> export_formats() {
+    return {"safetensors", "torchscript", "onnx", "pth", "artifact"};
+}
+
+NamedTensors weights_of(const torch::nn::Module& model) {
+    NamedTensors weights;
+    for (const auto& item : model.named_parameters())
+        weights.emplace_back(item.key(), item.value().detach());
+    for (const auto& item : model.named_buffers())
+        weights.emplace_back(item.key(), item.value().detach());
+    return weights;
+}
+
+void export_model(const ConfigInput& input, const ExportRequest& request) {
+    const ExportFormat format = find_format(request);
+    check_place(request);
+    const RunConfig config = load_config(input);
+    const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
+    ServedModel model(spec_of(config));
+    std::printf("%s\n", load_trained_weights(model.model(), checkpoint).c_str());
+    constexpr int64_t sample_count = 8;
+    const at::Tensor samples = validation_inputs(config, model.spec(), sample_count);
+    const NewFile file(request.output);
+    format.write(model, samples, file.path());
+    const double difference = compare(model, format.read(model, file.path()), samples);
+    const std::string finding =
+        concat("the largest difference from the live model, over ", samples.size(0),
+               " real samples, is ", difference, " of the largest output");
+    if (!(difference <= format.tolerance))
+        throw Error(concat(request.output, " was not written: ", finding, ", more than ",
+                           format.tolerance,
+                           ". A model that reads its input's size or branches on values has no "
+                           "graph for other batches: write flatten(1) in place of size(0)"));
+    const auto bytes = fs::file_size(file.path());
+    file.move_to(request.output);
+    std::printf("%s (%s, %.1f MB); %s\n", request.output.c_str(), format.name.c_str(),
+                double(bytes) / 1e6, finding.c_str());
+}
+
+}  // namespace ailab

@@ -1,0 +1,26 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ailab/export.hpp"
+#include "schema/run_config.hpp"
+
+namespace ailab {
+
+/// What `ailab-run export` is to do.
+struct ExportRequest {
+    std::string checkpoint;  // see choose_checkpoint()
+    std::string format;      // of export_formats()
+    std::string output;
+    bool force = false;         // replaces a file that exists
+    bool with_plugins = false;  // of artifacts
+};
+
+AILAB_API std::vector<std::string> export_formats();
+
+/// Writes a trained model in another form, complete or not at all, reads that back and compares its
+/// outputs with the model's on real samples. Prints what it did. Throws Error and ConfigError: no
+/// such checkpoint, an operation without a counterpart, outputs that differ.
+AILAB_API void export_model(const ConfigInput& input, const ExportRequest& request);
+
+}  // namespace ailab

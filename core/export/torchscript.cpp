@@ -1,0 +1,33 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include "ailab/trace.hpp"
+#include "config/formats.hpp"
+#include "export_format.hpp"
+
+namespace ailab {
+namespace {
+
+void write(ServedModel& model, const at::Tensor& example, const std::string& path) {
+    const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
+    const torch::jit::ExtraFilesMap extra = {{"ailab.json", to_json(to_node(model.spec()))}};
+    traced.module.save(path, extra);
+}
+
+Reader read(const ServedModel&, const std::string& path) {
+    torch::jit::Module module = torch::jit::load(path);
+    module.eval();
+    return [module](const at::Tensor& input) mutable {
+        const at::NoGradGuard no_grad;
+        const c10::IValue result = module.forward({input});
+        return result.isTuple() ? result.toTupleRef().elements()[0].toTensor() : result.toTensor();
+    };
+}
+
+}  // namespace
+
+ExportFormat torchscript_format() {
+    return {"torchscript", 1e-5, write, read};
+}
+
+}  // namespace ailab

@@ -1,0 +1,85 @@
+// The forms that are a model's weights, for programs that have the model themselves.
+#include <ATen/ATen.h>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/serialization/pickler.h>
+
+#include "config/formats.hpp"
+#include "export_format.hpp"
+#include "run/load_weights.hpp"
+#include "serve/artifact.hpp"
+
+namespace ailab {
+namespace {
+
+/// A fresh model with the weights of a file.
+Reader read_weights(const ServedModel& model, const std::string& path) {
+    const auto fresh = std::make_shared<ServedModel>(model.spec());
+    const LoadedWeights loaded = load_weights(fresh->model(), path);
+    if (!loaded.unmatched.empty()) throw Error(describe_unmatched(loaded));
+    return [fresh](const at::Tensor& input) { return fresh->forward(input); };
+}
+
+/// What a program that reads the file may want to know.
+Metadata describe(const ServedSpec& spec) {
+    return {{"format", "pt"}, {"ailab.spec", to_json(to_node(spec))}};
+}
+
+void write_safetensors_file(ServedModel& model, const at::Tensor&, const std::string& path) {
+    Metadata metadata = describe(model.spec());
+    const NamedTensors kept = drop_aliases(weights_of(model.model()), metadata);
+    write_safetensors(path, kept, metadata);
+}
+
+/// torch.save() of a state_dict, as torch.load(weights_only=True) takes it: PyTorch's zip file with
+/// a pickle of a plain dict, whose tensors' bytes are records of their own.
+void write_pth_file(ServedModel& model, const at::Tensor&, const std::string& path) {
+    c10::impl::GenericDict dict(c10::StringType::get(), c10::TensorType::get());
+    for (const auto& [name, tensor] : weights_of(model.model()))
+        dict.insert(name, tensor.contiguous());
+    std::string pickle;
+    torch::jit::Pickler pickler([&](const char* bytes, size_t size) { pickle.append(bytes, size); },
+                                nullptr, nullptr, nullptr, nullptr, /*tag_aggregates=*/false);
+    pickler.protocol();
+    pickler.pushIValue(dict);
+    pickler.stop();
+
+    caffe2::serialize::PyTorchStreamWriter writer(path);
+    const auto record = [&](const std::string& name, const void* bytes, size_t size) {
+        writer.writeRecord(name, bytes, size);
+    };
+    const std::string order = "little", spec = to_json(to_node(model.spec()));
+    record("data.pkl", pickle.data(), pickle.size());
+    record("byteorder", order.data(), order.size());
+    record("ailab.json", spec.data(), spec.size());
+    size_t number = 0;
+    for (const at::Tensor& tensor : pickler.tensorData()) {
+        const at::Tensor bytes = tensor.contiguous();
+        record(concat("data/", number++), bytes.const_data_ptr(),
+               size_t(bytes.numel()) * bytes.element_size());
+    }
+    writer.writeEndOfFile();
+}
+
+}  // namespace
+
+ExportFormat safetensors_format() {
+    return {"safetensors", 0, write_safetensors_file, read_weights};
+}
+
+ExportFormat pth_format() {
+    return {"pth", 0, write_pth_file, read_weights};
+}
+
+ExportFormat artifact_format(bool with_plugins) {
+    const auto write = [with_plugins](ServedModel& model, const at::Tensor&,
+                                      const std::string& path) {
+        write_artifact(path, model.spec(), weights_of(model.model()), with_plugins);
+    };
+    const auto read = [](const ServedModel&, const std::string& path) -> Reader {
+        const std::shared_ptr<ServedModel> opened = open_artifact(path, {});
+        return [opened](const at::Tensor& input) { return opened->forward(input); };
+    };
+    return {"artifact", 0, write, read};
+}
+
+}  // namespace ailab

@@ -1,0 +1,123 @@
+#include "ailab/run_record.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "ailab/error.hpp"
+#include "config/formats.hpp"
+#include "run/run_lock.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The time in a run folder's name, in seconds since 1970; 0 when it is another name.
+time_t begin_of(const fs::path& folder) {
+    tm local{};
+    local.tm_isdst = -1;
+    const std::string name = folder.filename().string();
+    if (!strptime(name.c_str(), "%Y%m%d_%H%M%S", &local)) return 0;
+    return mktime(&local);
+}
+
+std::optional<double> duration_of(const fs::path& folder, const fs::path& log) {
+    struct stat info {};
+    const time_t begin = begin_of(folder);
+    if (begin == 0 || stat(log.c_str(), &info) != 0) return std::nullopt;
+    return std::max(0.0, difftime(info.st_mtime, begin));
+}
+
+void read_lines(const fs::path& path, RunRecord& record) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        Node node;
+        try {
+            node = from_json(line, path.string());
+        } catch (const Error&) {
+            continue;  // cut off, by a kill or a full disk
+        }
+        const Node* mode = node.find("mode");
+        if (!mode || !mode->is_string()) continue;
+        if (mode->as_string() == "summary")
+            record.summary = std::move(node);
+        else {
+            record.lines.push_back(std::move(node));
+            record.summary.reset();  // the run went on
+        }
+    }
+}
+
+std::string mode_of(const Node& line) {
+    return line.find("mode")->as_string();
+}
+
+std::string state_of(const RunRecord& record) {
+    const Node* exit = record.summary ? record.summary->find("exit") : nullptr;
+    if (exit && exit->is_string()) return exit->as_string();
+    return is_run_alive(record.folder) ? "running" : "broken off";
+}
+
+}  // namespace
+
+std::vector<std::string> RunRecord::names(const std::string& mode) const {
+    constexpr std::array counters = {"epoch", "iter", "iters", "step"};
+    std::vector<std::string> names;
+    for (const Node& line : lines) {
+        if (mode_of(line) != mode) continue;
+        for (const Member& member : line.members()) {
+            if (!member.value.is_number() && !member.value.is_null()) continue;
+            const bool counts =
+                std::find(counters.begin(), counters.end(), member.key) != counters.end();
+            if (!counts && std::find(names.begin(), names.end(), member.key) == names.end())
+                names.push_back(member.key);
+        }
+    }
+    return names;
+}
+
+Curve RunRecord::curve(const std::string& mode, const std::string& name) const {
+    Curve curve{name, {}, {}};
+    for (const Node& line : lines) {
+        if (mode_of(line) != mode) continue;
+        const Node* value = line.find(name);
+        const Node* step = line.find("step");
+        if (!value || !value->is_number() || !step || !step->is_number()) continue;
+        curve.x.push_back(step->as_float());
+        curve.y.push_back(value->as_float());
+    }
+    return curve;
+}
+
+RunRecord read_run(const std::string& folder) {
+    RunRecord record;
+    std::error_code error;
+    const fs::path path = fs::canonical(folder, error);
+    if (error || !fs::exists(path / "config.yaml", error))
+        throw Error(concat(folder,
+                           " is no run's folder (there is no config.yaml in it); runs are "
+                           "<work_dir>/<start time>, the newest is <work_dir>/latest"));
+    record.folder = path.string();
+    record.config = text_of(path / "config.yaml");
+    const std::string environment = text_of(path / "environment.json");
+    if (!environment.empty())
+        record.environment = from_json(environment, (path / "environment.json").string());
+    const fs::path log = path / "metrics.jsonl";
+    read_lines(log, record);
+    record.state = state_of(record);
+    record.duration = duration_of(path, log);
+    return record;
+}
+
+}  // namespace ailab

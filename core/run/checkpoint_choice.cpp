@@ -1,0 +1,90 @@
+#include "checkpoint_choice.hpp"
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "ailab/error.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/manifest.hpp"
+#include "checkpoint/state_files.hpp"
+#include "find_checkpoint.hpp"
+#include "load_weights.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string newest(const std::string& work_dir) {
+    const FoundCheckpoint found = find_newest_checkpoint(work_dir);
+    if (!found.path.empty()) return found.path;
+    throw Error(
+        found.exist
+            ? concat("no checkpoint of ", work_dir, " is valid: ", join(found.skipped, "; "))
+            : concat("there is no checkpoint in ", work_dir, "; train first, or give a path"));
+}
+
+std::string best(const std::string& work_dir) {
+    const std::string folder = fs::path(newest(work_dir)).parent_path().string();
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().filename().string().starts_with("best_") &&
+            fs::exists(entry.path() / checkpoint_file::manifest))
+            found.push_back(entry.path().string());
+    if (found.size() == 1) return found[0];
+    if (found.empty())
+        throw Error(
+            concat("there is no best checkpoint in ", folder,
+                   "; give CheckpointHook save_best when you train, or another checkpoint"));
+    throw Error(concat("there are several best checkpoints: ", join(found), "; name one"));
+}
+
+/// The averages that a hook had put in the parameters' place when the checkpoint was taken.
+size_t load_averages(torch::nn::Module& model, const std::string& folder) {
+    const Node facts = read_manifest(folder).facts;
+    const Node* hook = facts.find("exported_by");
+    if (!hook) return 0;
+    const std::string prefix = hook->as_string() + "/";
+    const auto parameters = model.named_parameters();
+    const at::NoGradGuard no_grad;
+    size_t count = 0;
+    for (const auto& [name, tensor] :
+         read_safetensors((fs::path(folder) / checkpoint_file::state_tensors).string())) {
+        if (!name.starts_with(prefix)) continue;
+        if (const Tensor* parameter = parameters.find(name.substr(prefix.size()))) {
+            parameter->detach().copy_(tensor);
+            ++count;
+        }
+    }
+    return count;
+}
+
+}  // namespace
+
+std::string choose_checkpoint(const std::string& given, const std::string& work_dir) {
+    if (given == "latest") return newest(work_dir);
+    if (given == "best") return best(work_dir);
+    return resolve_checkpoint(given);
+}
+
+std::string load_trained_weights(torch::nn::Module& model, const std::string& path) {
+    const bool folder = fs::is_directory(path);
+    if (folder) validate_checkpoint(path);
+    LoadedWeights loaded;
+    try {
+        loaded = load_weights(model, path);
+    } catch (const Error& error) {
+        const std::string text = error.what();
+        const std::string key = "load_from: ";
+        throw Error(text.starts_with(key) ? text.substr(key.size()) : text);
+    }
+    if (!loaded.unmatched.empty())
+        throw Error(concat(path, " does not fit the model: ", join(loaded.unmatched, "; "),
+                           ". Give the configuration that it was trained with"));
+    const size_t averaged = folder ? load_averages(model, path) : 0;
+    return averaged == 0 ? loaded.summary
+                         : concat(loaded.summary, ", ", averaged, " of them averages");
+}
+
+}  // namespace ailab

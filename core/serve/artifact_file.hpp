@@ -1,0 +1,11 @@
+#pragma once
+#include <string>
+
+#include "ailab/export.hpp"
+
+namespace ailab {
+
+/// Whether a file is an artifact of `ailab-run export`; it may be damaged.
+AILAB_API bool is_artifact(const std::string& path);
+
+}  // namespace ailab

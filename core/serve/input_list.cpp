@@ -1,0 +1,100 @@
+#include "input_list.hpp"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_image_name(const fs::path& path) {
+    std::string extension = path.extension().string();
+    std::transform(extension.begin(), extension.end(), extension.begin(),
+                   [](unsigned char c) { return c < 0x80 ? char(std::tolower(c)) : char(c); });
+    constexpr const char* known[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
+    return std::find(std::begin(known), std::end(known), extension) != std::end(known);
+}
+
+std::deque<std::string> images_below(const std::string& folder) {
+    std::deque<std::string> files;
+    const auto options = fs::directory_options::follow_directory_symlink;
+    for (const auto& entry : fs::recursive_directory_iterator(folder, options))
+        if (is_image_name(entry.path())) files.push_back(entry.path().string());
+    std::sort(files.begin(), files.end());
+    if (files.empty())
+        throw Error(concat("there is no image (.jpg, .jpeg, .png, .webp, .bmp) in ", folder,
+                           " or below it"));
+    return files;
+}
+
+std::deque<std::string> matches(const std::string& pattern) {
+    glob_t found{};
+    const int status = glob(pattern.c_str(), GLOB_TILDE | GLOB_BRACE, nullptr, &found);
+    std::deque<std::string> files;
+    for (size_t i = 0; i < found.gl_pathc; ++i) files.emplace_back(found.gl_pathv[i]);
+    globfree(&found);
+    if (status != 0 && status != GLOB_NOMATCH)
+        throw Error(concat("the pattern ", pattern, " cannot be followed"));
+    if (files.empty()) throw Error(concat("no file matches ", pattern));
+    return files;
+}
+
+/// A file's own name may have these characters.
+bool is_pattern(const std::string& word) {
+    std::error_code ignored;
+    return word.find_first_of("*?[{") != std::string::npos && !fs::exists(word, ignored);
+}
+
+std::deque<std::string> expand(const std::string& word) {
+    std::error_code ignored;
+    if (fs::is_directory(word, ignored)) return images_below(word);
+    if (is_pattern(word)) return matches(word);
+    return {word};
+}
+
+}  // namespace
+
+InputList::InputList(std::vector<std::string> words) : words_(words.begin(), words.end()) {}
+
+std::optional<int64_t> InputList::count() const {
+    int64_t count = int64_t(files_.size());
+    for (const std::string& word : words_) {
+        if (word == "-") return std::nullopt;
+        count += int64_t(expand(word).size());
+    }
+    return reads_stdin_ ? std::nullopt : std::optional(count);
+}
+
+std::optional<std::string> InputList::next() {
+    for (;;) {
+        if (reads_stdin_) {
+            std::string line;
+            if (std::getline(std::cin, line)) {
+                if (!line.empty() && line.back() == '\r') line.pop_back();
+                if (line.empty()) continue;
+                return line;
+            }
+            reads_stdin_ = false;
+        }
+        if (!files_.empty()) {
+            std::string file = std::move(files_.front());
+            files_.pop_front();
+            return file;
+        }
+        if (words_.empty()) return std::nullopt;
+        const std::string word = std::move(words_.front());
+        words_.pop_front();
+        if (word == "-")
+            reads_stdin_ = true;
+        else
+            files_ = expand(word);
+    }
+}
+
+}  // namespace ailab

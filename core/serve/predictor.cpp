@@ -1,0 +1,201 @@
+#include "ailab/predictor.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "artifact.hpp"
+#include "file_stream.hpp"
+#include "frozen_graph.hpp"
+#include "host/clock.hpp"
+#include "image_pipeline.hpp"
+#include "predictor_access.hpp"
+#include "run/checkpoint_choice.hpp"
+
+namespace ailab {
+namespace {
+
+/// So many samples are run before the graph is frozen, which takes about as long as they do.
+constexpr int64_t samples_before_freezing = 32;
+
+}  // namespace
+
+class Predictor::Impl {
+  public:
+    Impl(std::unique_ptr<ServedModel> model, const PredictorOptions& options)
+        : options_(options), model_(std::move(model)) {
+        if (spec().image) pipeline_.emplace(spec());
+        if (options_.batch_size < 1 || options_.topk < 1 || options_.threads < 0)
+            throw Error("batch_size and topk must be at least 1, threads at least 0");
+        may_freeze_ = model_->device().is_cpu() && !spec().autocast && spec().dtype == "float32";
+    }
+
+    const ServedSpec& spec() const { return model_->spec(); }
+
+    at::Tensor predict(const at::Tensor& batch) {
+        const at::NoGradGuard no_grad;
+        model_->check_input(batch);
+        if (const auto graph = frozen_for(batch)) return graph->forward(batch);
+        const std::lock_guard lock(mutex_);
+        return model_->forward(batch).to(at::kCPU);
+    }
+
+    std::vector<ClassScore> top_classes(const at::Tensor& output) const {
+        if (!spec().classifies || output.dim() != 1) return {};
+        const at::Tensor shares = output.to(at::kDouble).softmax(0);
+        const auto [values, indices] =
+            shares.topk(std::min<int64_t>(options_.topk, shares.size(0)));
+        std::vector<ClassScore> top;
+        for (int64_t i = 0; i < values.size(0); ++i) {
+            const auto index = indices[i].item<int64_t>();
+            const bool named = index < int64_t(spec().classes.size());
+            top.push_back(
+                {index, named ? spec().classes[size_t(index)] : "", values[i].item<double>()});
+        }
+        return top;
+    }
+
+    void predict_files(const std::function<std::optional<std::string>()>& next,
+                       const std::function<void(const Prediction&)>& done) {
+        if (!pipeline_)
+            throw Error(concat("this model's data are no image files: ", spec().input,
+                               " is given as tensors only"));
+        FileStream stream(next, done);
+        const int threads = options_.threads > 0 ? options_.threads : at::get_num_threads();
+        stream.run(threads, options_.batch_size,
+                   [&](std::vector<Prediction>& batch) { predict_batch(batch, threads); });
+        at::set_num_threads(threads);  // of the calling thread, as before
+    }
+
+  private:
+    /// A worker's: reads the files and runs those that could be read together.
+    void predict_batch(std::vector<Prediction>& batch, int threads) {
+        at::Tensor memory = pipeline_->memory_for(int64_t(batch.size()));
+        std::vector<size_t> good;
+        std::vector<Clock::time_point> begun(batch.size());
+        for (size_t i = 0; i < batch.size(); ++i) {
+            begun[i] = Clock::now();
+            try {
+                at::Tensor place = memory.select(0, int64_t(good.size()));
+                pipeline_->read(batch[i].file, place);
+                good.push_back(i);
+            } catch (const BrokenSample& error) {
+                batch[i].error = error.what();
+            }
+        }
+        if (good.empty()) return;
+        const at::Tensor outputs = run(memory.narrow(0, 0, int64_t(good.size())), threads);
+        for (size_t i = 0; i < good.size(); ++i) {
+            Prediction& prediction = batch[good[i]];
+            prediction.output = outputs.select(0, int64_t(i));
+            prediction.top = top_classes(prediction.output);
+            prediction.seconds = seconds(Clock::now() - begun[good[i]]);
+        }
+    }
+
+    /// The frozen graph serves all workers at once, each with one core; the model serves one, with
+    /// all cores.
+    at::Tensor run(const at::Tensor& batch, int threads) {
+        const at::NoGradGuard no_grad;
+        if (const auto graph = frozen_for(batch)) {
+            at::set_num_threads(1);
+            return graph->forward(batch);
+        }
+        const std::lock_guard lock(mutex_);
+        at::set_num_threads(threads);
+        return model_->forward(batch).to(at::kCPU);
+    }
+
+    /// The frozen graph, once enough was run for that to pay. Made by one thread while others go on
+    /// with the model itself.
+    std::shared_ptr<const FrozenGraph> frozen_for(const at::Tensor& batch) {
+        {
+            const std::lock_guard lock(state_mutex_);
+            run_ += batch.size(0);
+            if (frozen_ || !may_freeze_ || run_ < samples_before_freezing || batch.size(0) < 2)
+                return frozen_;
+            may_freeze_ = false;
+        }
+        std::shared_ptr<const FrozenGraph> made;
+        try {
+            const std::lock_guard lock(mutex_);
+            made = std::make_shared<const FrozenGraph>(*model_, batch);
+        } catch (const std::exception&) {
+            // No graph stands for this model (it branches, or keeps something): it is run as it is.
+        }
+        const std::lock_guard lock(state_mutex_);
+        frozen_ = made;
+        return made;
+    }
+
+    const PredictorOptions options_;
+    const std::unique_ptr<ServedModel> model_;
+    std::optional<ImagePipeline> pipeline_;
+    std::mutex mutex_;  // of the model, which is one thread's at a time
+
+    std::mutex state_mutex_;
+    bool may_freeze_ = false;
+    int64_t run_ = 0;
+    std::shared_ptr<const FrozenGraph> frozen_;
+};
+
+Predictor::Predictor(const std::string& artifact, const PredictorOptions& options)
+    : impl_(std::make_unique<Impl>(open_artifact(artifact, options), options)) {}
+
+Predictor::Predictor(const std::string& config, const std::string& checkpoint,
+                     const PredictorOptions& options)
+    : Predictor(PredictorAccess::make({.path = config, .plugins = options.plugins}, checkpoint,
+                                      options)) {}
+
+Predictor::Predictor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Predictor PredictorAccess::make(const ConfigInput& input, const std::string& checkpoint,
+                                const PredictorOptions& options) {
+    const RunConfig run = load_config(input);
+    const std::string path = choose_checkpoint(checkpoint, run.work_dir);
+    auto model = std::make_unique<ServedModel>(spec_of(run), options.device);
+    load_trained_weights(model->model(), path);
+    return Predictor(std::make_unique<Predictor::Impl>(std::move(model), options));
+}
+
+Predictor::~Predictor() = default;
+Predictor::Predictor(Predictor&&) noexcept = default;
+Predictor& Predictor::operator=(Predictor&&) noexcept = default;
+
+bool Predictor::classifies() const {
+    return impl_->spec().classifies;
+}
+const std::vector<std::string>& Predictor::class_names() const {
+    return impl_->spec().classes;
+}
+const std::vector<int64_t>& Predictor::input_shape() const {
+    return impl_->spec().input_shape;
+}
+
+at::Tensor Predictor::predict(const at::Tensor& batch) const {
+    return impl_->predict(batch);
+}
+
+Prediction Predictor::predict(const std::string& file) const {
+    Prediction prediction;
+    bool given = false;
+    const auto once = [&]() -> std::optional<std::string> {
+        if (std::exchange(given, true)) return std::nullopt;
+        return file;
+    };
+    predict(once, [&](const Prediction& result) { prediction = result; });
+    return prediction;
+}
+
+void Predictor::predict(const std::function<std::optional<std::string>()>& next,
+                        const std::function<void(const Prediction&)>& done) const {
+    impl_->predict_files(next, done);
+}
+
+std::vector<ClassScore> Predictor::top_classes(const at::Tensor& output) const {
+    return impl_->top_classes(output);
+}
+
+}  // namespace ailab

@@ -1,0 +1,50 @@
+#include "progress_line.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace ailab {
+namespace {
+
+bool is_terminal() {
+    const char* term = std::getenv("TERM");
+    return isatty(STDERR_FILENO) && (!term || std::string_view(term) != "dumb");
+}
+
+}  // namespace
+
+ProgressLine::ProgressLine(std::optional<int64_t> total, bool wanted)
+    : total_(total), draws_(wanted && is_terminal()) {}
+
+ProgressLine::~ProgressLine() {
+    clear();
+}
+
+void ProgressLine::advance() {
+    ++done_;
+    if (!draws_) return;
+    constexpr double interval = 0.1;  // seconds
+    const auto now = Clock::now();
+    if (visible_ && seconds(now - drawn_) < interval) return;
+    drawn_ = now;
+    visible_ = true;
+    const double rate = double(done_) / std::max(1e-9, seconds(now - begin_));
+    std::fprintf(stderr, "\r%lld", static_cast<long long>(done_));
+    if (total_) std::fprintf(stderr, "/%lld", static_cast<long long>(*total_));
+    std::fprintf(stderr, " files, %.1f/s", rate);
+    if (total_) std::fprintf(stderr, ", %.0f s left", double(*total_ - done_) / rate);
+    std::fprintf(stderr, "\x1b[K");
+    std::fflush(stderr);
+}
+
+void ProgressLine::clear() {
+    if (!visible_) return;
+    visible_ = false;
+    std::fprintf(stderr, "\r\x1b[K");
+    std::fflush(stderr);
+}
+
+}  // namespace ailab

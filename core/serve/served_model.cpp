@@ -1,0 +1,66 @@
+#include "served_model.hpp"
+
+#include <ATen/ATen.h>
+
+#include "ailab/binding.hpp"
+#include "data/memory_format.hpp"
+
+namespace ailab {
+
+ServedModel::ServedModel(ServedSpec spec, const std::string& device) : spec_(std::move(spec)) {
+    RunConfig& run = config_.run;
+    Problems problems;
+    run.model.config = read_module(kind_name<Model>, spec_.model, "model", problems);
+    problems.check();
+    run.runtime.device = device;
+    chosen_ = choose_device(run, Placement());
+    device_ = chosen_.device->select(Placement());
+    config_.model = run.model.create();
+    Model& model = *config_.model;
+    if (spec_.dtype == "float64") model.to(at::kDouble);
+    if (!device_.is_cpu()) model.to(device_);
+    model.eval();
+    for (at::Tensor& parameter : model.parameters()) {
+        if (spec_.channels_last && parameter.dim() == 4)
+            parameter.set_data(to_channels_last(parameter.detach()));
+        parameter.requires_grad_(false);
+    }
+    field_ = spec_.input;
+    output_ = output_keys(model, run.model.binding()).at(0);
+    std::optional<AutocastPlan> autocast;
+    if (spec_.autocast) autocast = AutocastPlan{.dtype = *spec_.autocast};
+    Loss* const no_loss = nullptr;
+    forward_.emplace(run, model, no_loss, autocast, device_.type());
+}
+
+void ServedModel::check_input(const at::Tensor& input) const {
+    std::vector<int64_t> wanted = spec_.input_shape;
+    if (wanted.empty()) return;
+    if (input.dim() != int64_t(wanted.size()) + 1 ||
+        input.sizes().slice(1) != at::IntArrayRef(wanted))
+        throw Error(concat("the model is fed [N, ", c10::str(at::IntArrayRef(wanted)).substr(1),
+                           " and got ", c10::str(input.sizes())));
+}
+
+Batch ServedModel::batch_of(const at::Tensor& input) const {
+    check_input(input);
+    const at::ScalarType dtype = spec_.dtype == "float64" ? at::kDouble : at::kFloat;
+    Batch batch;
+    batch.set(field_, input.is_floating_point() ? input.to(device_, dtype) : input.to(device_));
+    batch.size = batch.global_size = input.size(0);
+    return batch;
+}
+
+Batch ServedModel::model_inputs(const at::Tensor& input) const {
+    return bind_inputs(batch_of(input), config_.model->inputs(), config_.run.model.binding(),
+                       forward_->model_label());
+}
+
+at::Tensor ServedModel::forward(const at::Tensor& input) const {
+    const at::NoGradGuard no_grad;
+    Batch batch = batch_of(input);
+    forward_->run_model(batch, Phase::val);
+    return batch.tensor(output_);
+}
+
+}  // namespace ailab

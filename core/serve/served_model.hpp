@@ -1,0 +1,51 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "run/choose.hpp"
+#include "run/forward_pass.hpp"
+#include "served_spec.hpp"
+
+namespace ailab {
+
+/// A model with trained weights, in evaluation mode, on its device.
+class ServedModel {
+  public:
+    /// Without weights yet. Throws ConfigError (an unknown module), Error.
+    explicit ServedModel(ServedSpec spec, const std::string& device = "cpu");
+
+    ServedModel(const ServedModel&) = delete;
+    ServedModel& operator=(const ServedModel&) = delete;
+
+    const ServedSpec& spec() const { return spec_; }
+    Model& model() { return *config_.model; }
+    c10::Device device() const { return device_; }
+
+    /// A batch [N, …] on the device, under the names of the model's own inputs: what
+    /// Model::forward_batch() takes. Throws Error for another shape.
+    Batch model_inputs(const at::Tensor& input) const;
+    /// [N, …] -> the model's (first) output, on the device. Throws Error for another shape. One
+    /// thread at a time.
+    at::Tensor forward(const at::Tensor& input) const;
+    /// Throws Error unless a batch has the shape that the model is fed.
+    void check_input(const at::Tensor& input) const;
+
+  private:
+    Batch batch_of(const at::Tensor& input) const;
+
+    struct Config {
+        RunConfig run;
+        std::shared_ptr<Model> model;
+    };
+
+    ServedSpec spec_;
+    Config config_;
+    ChosenDevice chosen_;
+    c10::Device device_ = at::kCPU;
+    std::string field_;   // that the first input is bound to
+    std::string output_;  // the first one, as it joins a batch
+    std::optional<ForwardPass> forward_;
+};
+
+}  // namespace ailab

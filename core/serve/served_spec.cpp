@@ -1,0 +1,209 @@
+#include "served_spec.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "ailab/hook.hpp"
+#include "ailab/log.hpp"
+#include "config/options_reader.hpp"
+#include "plugin/plugin_host.hpp"
+#include "run/modules.hpp"
+
+namespace ailab {
+namespace {
+
+/// What the configuration's hooks make of the forward pass.
+StepPlan plan_of(const RunConfig& config) {
+    StepPlan plan;
+    for (const auto& hook : make_hooks(config).hooks) hook->plan_step(plan);
+    return plan;
+}
+
+/// Whose samples the model was validated on.
+const ModuleSpec<Dataset>& validation_data(const RunConfig& config) {
+    if (config.data.val) return config.data.val;
+    if (config.data.test) return config.data.test;
+    throw ConfigError({{place_of(config.source, "data"),
+                        "there is neither data.val nor data.test, whose transforms say what the "
+                        "model is fed; add one"}});
+}
+
+/// A sample as the model gets it.
+Sample transformed_sample(const Dataset& dataset, const ModuleConfig& config, int64_t index) {
+    const SampleContext context;
+    Sample sample = dataset.get(index, context);
+    Philox random = context.random(index);
+    for (const auto& transform : make_transforms(dataset, config))
+        if (!transform->by_batch()) transform->apply(sample, random);
+    sample.decode();
+    return sample;
+}
+
+/// The sample's field that the model's first input is bound to.
+std::string input_field(const Sample& sample, const RunConfig& config) {
+    const std::shared_ptr<Model> model = config.model.create();
+    const std::vector<std::string> inputs = model->inputs();
+    const std::string first = inputs.empty() ? "input" : inputs[0];
+    const auto& mapping = config.model.binding().mapping;
+    const auto renamed = mapping.find(first);
+    const std::string field = renamed == mapping.end() ? first : renamed->second;
+    if (!sample.has(field) && sample.has("image")) return "image";
+    return field;
+}
+
+bool is_class_number(const Sample& sample) {
+    for (const char* name : {"target", "label"}) {
+        const auto field = sample.fields.find(name);
+        if (field == sample.fields.end()) continue;
+        const auto* tensor = std::get_if<Tensor>(&field->second);
+        return tensor && tensor->numel() == 1 && tensor->dim() <= 1 &&
+               c10::isIntegralType(tensor->scalar_type(), /*includeBool=*/false);
+    }
+    return false;
+}
+
+void describe_data(const RunConfig& config, ServedSpec& spec) {
+    const ModuleSpec<Dataset>& data = validation_data(config);
+    const std::shared_ptr<Dataset> dataset = data.create();
+    spec.classes = dataset->class_names();
+    spec.image = dataset->image_input();
+    if (spec.image) {
+        const Node own = write_transforms(*dataset, data.config);
+        for (const Node& transform : own.items())
+            spec.image->transforms.items().push_back(transform);
+    }
+    if (dataset->size() == 0) return;
+    const Sample sample = transformed_sample(*dataset, data.config, 0);
+    spec.classifies = is_class_number(sample);
+    spec.input = input_field(sample, config);
+    if (sample.has(spec.input)) spec.input_shape = sample.tensor(spec.input).sizes().vec();
+}
+
+std::vector<ServedPlugin> loaded_plugins() {
+    std::vector<ServedPlugin> plugins;
+    for (const LoadedPlugin& plugin : PluginHost::instance().loaded())
+        plugins.push_back({plugin.name, plugin.version, plugin.build_id,
+                           std::filesystem::path(plugin.path).filename().string(), plugin.builtin});
+    return plugins;
+}
+
+// ---- as a Node
+
+Node strings(const std::vector<std::string>& texts) {
+    Node list = Node::list();
+    for (const std::string& text : texts) list.items().push_back(Node::string(text));
+    return list;
+}
+
+Node image_node(ImageInput image) {
+    Node node = Node::map();
+    node.set("field", Node::string(image.field));
+    node.set("reader", write_options([&](OptionVisitor& v) { image.reader.visit(v); }));
+    node.set("transforms", image.transforms);
+    return node;
+}
+
+Node plugin_node(const ServedPlugin& plugin) {
+    Node node = Node::map();
+    node.set("name", Node::string(plugin.name));
+    node.set("version", Node::string(plugin.version));
+    node.set("build_id", Node::string(plugin.build_id));
+    node.set("file", Node::string(plugin.file));
+    node.set("builtin", Node(Node::Value(plugin.builtin)));
+    return node;
+}
+
+const Node& member(const Node& node, const char* key, const std::string& source) {
+    if (const Node* found = node.find(key)) return *found;
+    throw Error(concat(source, ": \"", key, "\" is missing"));
+}
+
+ImageInput image_from(const Node& node, const std::string& source) {
+    ImageInput image;
+    image.field = member(node, "field", source).as_string();
+    Problems problems;
+    read_options([&](OptionVisitor& v) { image.reader.visit(v); }, member(node, "reader", source),
+                 {"the image reader", "reader", "option", {}, {}}, problems);
+    problems.check();
+    image.transforms = member(node, "transforms", source);
+    return image;
+}
+
+}  // namespace
+
+ServedSpec spec_of(const RunConfig& config) {
+    ServedSpec spec;
+    spec.model = config.model.config.write();
+    spec.dtype = config.runtime.dtype;
+    spec.channels_last = config.runtime.channels_last;
+    if (const StepPlan plan = plan_of(config); plan.autocast) spec.autocast = plan.autocast->dtype;
+    describe_data(config, spec);
+    spec.plugins = loaded_plugins();
+    spec.config = config.resolved;
+    return spec;
+}
+
+at::Tensor validation_inputs(const RunConfig& config, const ServedSpec& spec, int64_t count) {
+    const ModuleSpec<Dataset>& data = validation_data(config);
+    const std::shared_ptr<Dataset> dataset = data.create();
+    std::vector<at::Tensor> inputs;
+    for (int64_t i = 0; i < std::min(count, dataset->size()); ++i)
+        inputs.push_back(transformed_sample(*dataset, data.config, i).tensor(spec.input));
+    if (inputs.empty()) throw Error("the validation data have no samples");
+    return at::stack(inputs).to(spec.dtype == "float64" ? at::kDouble : at::kFloat);
+}
+
+Node to_node(const ServedSpec& spec) {
+    Node node = Node::map();
+    node.set("model", spec.model);
+    node.set("dtype", Node::string(spec.dtype));
+    node.set("channels_last", Node(Node::Value(spec.channels_last)));
+    node.set("autocast", Node::string(!spec.autocast                    ? ""
+                                      : *spec.autocast == at::kBFloat16 ? "bfloat16"
+                                                                        : "float16"));
+    node.set("classes", strings(spec.classes));
+    node.set("classifies", Node(Node::Value(spec.classifies)));
+    Node shape = Node::list();
+    for (const int64_t size : spec.input_shape) shape.items().push_back(Node(Node::Value(size)));
+    node.set("input", Node::string(spec.input));
+    node.set("input_shape", std::move(shape));
+    node.set("image", spec.image ? image_node(*spec.image) : Node());
+    Node plugins = Node::list();
+    for (const ServedPlugin& plugin : spec.plugins) plugins.items().push_back(plugin_node(plugin));
+    node.set("plugins", std::move(plugins));
+    node.set("config", spec.config);
+    return node;
+}
+
+ServedSpec spec_from(const Node& node, const std::string& source) {
+    ServedSpec spec;
+    try {
+        spec.model = member(node, "model", source);
+        spec.dtype = member(node, "dtype", source).as_string();
+        spec.channels_last = member(node, "channels_last", source).as_bool();
+        const std::string& autocast = member(node, "autocast", source).as_string();
+        if (!autocast.empty()) spec.autocast = autocast == "float16" ? at::kHalf : at::kBFloat16;
+        for (const Node& name : member(node, "classes", source).items())
+            spec.classes.push_back(name.as_string());
+        spec.classifies = member(node, "classifies", source).as_bool();
+        spec.input = member(node, "input", source).as_string();
+        for (const Node& size : member(node, "input_shape", source).items())
+            spec.input_shape.push_back(size.as_int());
+        const Node& image = member(node, "image", source);
+        if (!image.is_null()) spec.image = image_from(image, source);
+        for (const Node& plugin : member(node, "plugins", source).items())
+            spec.plugins.push_back({member(plugin, "name", source).as_string(),
+                                    member(plugin, "version", source).as_string(),
+                                    member(plugin, "build_id", source).as_string(),
+                                    member(plugin, "file", source).as_string(),
+                                    member(plugin, "builtin", source).as_bool()});
+        spec.config = member(node, "config", source);
+    } catch (const std::bad_variant_access&) {
+        throw Error(concat(source, ": a value has another type than it should"));
+    }
+    return spec;
+}
+
+}  // namespace ailab

@@ -1,0 +1,49 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ailab/dataset.hpp"
+#include "schema/run_config.hpp"
+
+namespace ailab {
+
+/// A plugin that a model's modules come from.
+struct ServedPlugin {
+    std::string name;
+    std::string version;
+    std::string build_id;
+    std::string file;  // its name, without folders
+    bool builtin = false;
+};
+
+/// Everything beside the weights that serving a trained model takes: what an artifact stores.
+struct ServedSpec {
+    Node model = Node::map();       // {type: …}, as in a configuration
+    std::string dtype = "float32";  // or float64
+    bool channels_last = true;
+    std::optional<at::ScalarType> autocast;  // what it was validated with
+    std::vector<std::string> classes;        // their names, if known
+    bool classifies = false;                 // the output is scores of classes
+    std::vector<int64_t> input_shape;        // of one sample, without the batch; empty: unknown
+    std::string input = "input";             // the field of a sample that input_shape is of
+    std::optional<ImageInput> image;         // how image files are read; its transforms are all
+    std::vector<ServedPlugin> plugins;
+    Node config = Node::map();  // of the training, for who wants to know
+};
+
+/// What a configuration says of its model, and its validation data (or test data) of what the model
+/// is fed. Makes that dataset. Throws ConfigError and Error.
+ServedSpec spec_of(const RunConfig& config);
+
+/// The first samples of that data as the model is fed them: [N, input_shape…], N at least 2 where
+/// there are so many. Throws Error.
+at::Tensor validation_inputs(const RunConfig& config, const ServedSpec& spec, int64_t count);
+
+Node to_node(const ServedSpec& spec);
+/// The reverse. Throws Error that begins with `source`.
+ServedSpec spec_from(const Node& node, const std::string& source);
+
+}  // namespace ailab

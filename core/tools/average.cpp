@@ -1,0 +1,75 @@
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "ailab/error.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/state_files.hpp"
+#include "checkpoint/weights_file.hpp"
+#include "run/find_checkpoint.hpp"
+#include "tools.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::map<std::string, at::Tensor> weights_of(const std::string& given) {
+    const std::string path = resolve_checkpoint(given);
+    if (fs::is_directory(path)) validate_checkpoint(path);
+    const std::string file =
+        fs::is_directory(path) ? (fs::path(path) / checkpoint_file::model).string() : path;
+    const WeightsFile read = read_weights_file(file);
+    return {read.tensors.begin(), read.tensors.end()};
+}
+
+void check_same(const std::map<std::string, at::Tensor>& first,
+                const std::map<std::string, at::Tensor>& other, const std::string& path) {
+    for (const auto& [name, tensor] : first) {
+        const auto found = other.find(name);
+        if (found == other.end())
+            throw Error(concat(path, " has no \"", name,
+                               "\"; only checkpoints of one model can be "
+                               "averaged"));
+        if (found->second.sizes() != tensor.sizes())
+            throw Error(concat("\"", name, "\" is ", c10::str(found->second.sizes()), " in ", path,
+                               " and ", c10::str(tensor.sizes()), " in the first"));
+    }
+    for (const auto& [name, tensor] : other)
+        if (!first.count(name))
+            throw Error(concat(path, " has \"", name, "\", which the first has not"));
+}
+
+}  // namespace
+
+std::string average_checkpoints(const ToolRequest& request) {
+    if (request.paths.size() < 2) throw ConfigError("average takes two checkpoints or more");
+    if (request.output.empty())
+        throw ConfigError("-o FILE.safetensors is missing: where the averaged weights are written");
+    if (!request.force && fs::exists(request.output))
+        throw ConfigError(
+            concat(request.output, " exists; give another -o, or --force to replace it"));
+    const auto first = weights_of(request.paths[0]);
+    std::map<std::string, at::Tensor> sums;
+    for (const auto& [name, tensor] : first)
+        if (tensor.is_floating_point()) sums[name] = tensor.to(at::kDouble).clone();
+    for (size_t i = 1; i < request.paths.size(); ++i) {
+        const auto other = weights_of(request.paths[i]);
+        check_same(first, other, request.paths[i]);
+        for (auto& [name, sum] : sums) sum += other.at(name).to(at::kDouble);
+    }
+    NamedTensors mean;
+    for (const auto& [name, tensor] : first) {
+        const auto sum = sums.find(name);
+        // Counters (num_batches_tracked) are those of the first.
+        mean.emplace_back(
+            name, sum == sums.end()
+                      ? tensor
+                      : (sum->second / double(request.paths.size())).to(tensor.scalar_type()));
+    }
+    write_weights(request.output, mean);
+    return concat(request.output, ": the mean of ", request.paths.size(), " checkpoints, ",
+                  mean.size(), " tensors\n");
+}
+
+}  // namespace ailab

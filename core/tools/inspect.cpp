@@ -1,0 +1,138 @@
+#include <ATen/ATen.h>
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+
+#include "ailab/error.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/manifest.hpp"
+#include "checkpoint/state_files.hpp"
+#include "checkpoint/weights_file.hpp"
+#include "config/formats.hpp"
+#include "report/text_table.hpp"
+#include "run/find_checkpoint.hpp"
+#include "serve/artifact.hpp"
+#include "tools.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string megabytes(uint64_t bytes) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2f MB", double(bytes) / 1e6);
+    return text;
+}
+
+/// What is said of a file or folder: facts, and its tensors.
+struct Inspection {
+    std::vector<std::pair<std::string, std::string>> facts;
+    NamedTensors weights;
+
+    void add(const std::string& name, const std::string& value) { facts.emplace_back(name, value); }
+};
+
+std::string fact_text(const Node& value) {
+    return value.is_string() ? value.as_string() : value.flow();
+}
+
+void inspect_folder(const std::string& path, Inspection& result) {
+    try {
+        validate_checkpoint(path);
+        result.add("valid", "yes: every byte is as it was written");
+    } catch (const Error& error) {
+        result.add("valid", concat("no: ", error.what()));
+    }
+    const Manifest manifest = read_manifest(path);
+    for (const char* name : {"model", "epoch", "step", "run_dir", "exported_by"})
+        if (const Node* value = manifest.facts.find(name)) result.add(name, fact_text(*value));
+    if (const Node* saved = manifest.facts.find("saved_at"); saved && saved->is_int()) {
+        const time_t at = saved->as_int();
+        tm local{};
+        char text[64];
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
+        result.add("saved_at", text);
+    }
+    result.add("ranks", concat(manifest.world_size));
+    for (const auto& [name, digest] : manifest.files) result.add(name, megabytes(digest.size));
+    result.weights = read_safetensors((fs::path(path) / checkpoint_file::model).string());
+}
+
+void inspect_artifact(const std::string& path, Inspection& result) {
+    const ServedSpec spec = read_artifact_spec(path);
+    result.add("valid", "yes: its checksum is right");
+    result.add("artifact of", spec.model.flow());
+    result.add("input",
+               concat(spec.input, " [N, ", c10::str(at::IntArrayRef(spec.input_shape)).substr(1)));
+    result.add("classes", spec.classes.empty() ? "unnamed" : join(spec.classes));
+    for (const ServedPlugin& plugin : spec.plugins)
+        if (!plugin.builtin)
+            result.add("plugin", concat(plugin.name, " ", plugin.version, " (", plugin.file,
+                                        ", build ", plugin.build_id.substr(0, 12), ")"));
+    result.weights = read_safetensors(path);
+    std::erase_if(result.weights,
+                  [](const auto& entry) { return entry.first.starts_with("plugin/"); });
+}
+
+Inspection inspect(const std::string& given) {
+    Inspection result;
+    if (is_artifact(given)) {
+        inspect_artifact(given, result);
+        return result;
+    }
+    const std::string path = resolve_checkpoint(given);
+    result.add("path", path);
+    if (fs::is_directory(path)) {
+        inspect_folder(path, result);
+        return result;
+    }
+    const WeightsFile file = read_weights_file(path);
+    result.add("size", megabytes(fs::file_size(path)));
+    if (!file.key.empty()) result.add("weights under", file.key);
+    if (!file.prefix.empty()) result.add("prefix of all names", file.prefix);
+    for (const std::string& other : file.left_out) result.add("beside tensors", other);
+    result.weights = file.tensors;
+    return result;
+}
+
+std::string shape_text(const at::Tensor& tensor) {
+    return c10::str(tensor.sizes());
+}
+
+}  // namespace
+
+std::string inspect_checkpoint(const ToolRequest& request) {
+    std::string text;
+    Node all = Node::list();
+    for (const std::string& path : request.paths) {
+        const Inspection found = inspect(path);
+        int64_t parameters = 0;
+        TextTable tensors({"tensor", "shape", "type"});
+        Node list = Node::list();
+        for (const auto& [name, tensor] : found.weights) {
+            parameters += tensor.numel();
+            tensors.add({name, shape_text(tensor), c10::toString(tensor.scalar_type())});
+            Node node = Node::map();
+            node.set("name", Node::string(name));
+            node.set("shape", Node::string(shape_text(tensor)));
+            node.set("type", Node::string(c10::toString(tensor.scalar_type())));
+            list.items().push_back(std::move(node));
+        }
+        Node one = Node::map();
+        one.set("given", Node::string(path));
+        text += path + "\n";
+        for (const auto& [name, value] : found.facts) {
+            text += concat("  ", name, ": ", value, "\n");
+            one.set(name, Node::string(value));
+        }
+        text += concat("  weights: ", found.weights.size(), " tensors, ", parameters,
+                       " numbers\n\n", tensors.str());
+        one.set("tensors", std::move(list));
+        all.items().push_back(std::move(one));
+    }
+    return request.json ? to_json(all, 2) + "\n" : text;
+}
+
+}  // namespace ailab

@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <set>
+
+#include "ailab/error.hpp"
+#include "ailab/run_record.hpp"
+#include "config/formats.hpp"
+#include "config_differences.hpp"
+#include "report/escape.hpp"
+#include "report/text_table.hpp"
+#include "run/run_folder.hpp"
+#include "tools.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A run's folder itself, or those of a work_dir.
+std::vector<RunRecord> runs_of(const std::string& given) {
+    std::error_code error;
+    if (fs::exists(fs::path(given) / "config.yaml", error)) return {read_run(given)};
+    if (!fs::is_directory(given, error)) throw Error(concat("there is no folder ", given));
+    std::vector<std::string> folders;
+    for (const auto& entry : fs::directory_iterator(given))
+        if (!entry.is_symlink() && fs::exists(entry.path() / "config.yaml", error))
+            folders.push_back(entry.path().string());
+    std::sort(folders.begin(), folders.end());
+    if (folders.empty()) throw Error(concat("there are no runs in ", given));
+    std::vector<RunRecord> records;
+    for (const std::string& folder : folders) records.push_back(read_run(folder));
+    return records;
+}
+
+bool is_loss(const std::string& name) {
+    return name.find("loss") != std::string::npos;
+}
+
+/// "top1 93.4 (epoch 12)": the best of an evaluation's first metric, or of its loss.
+std::string best_of(const RunRecord& record) {
+    for (const char* mode : {"val", "test", "train"}) {
+        std::vector<std::string> names = record.names(mode);
+        std::erase_if(names, [](const std::string& name) {
+            return name == "time" || name == "data_time" || name == "memory" || name == "lr" ||
+                   name.ends_with("_time") || name.ends_with("_lr") || name == "grad_norm";
+        });
+        if (names.empty()) continue;
+        const auto metric = std::find_if_not(names.begin(), names.end(), is_loss);
+        const std::string name = metric == names.end() ? names[0] : *metric;
+        double best = std::numeric_limits<double>::quiet_NaN();
+        double epoch = 0;
+        for (const Node& line : record.lines) {
+            const Node* value = line.find(name);
+            if (line.find("mode")->as_string() != mode || !value || !value->is_number()) continue;
+            const double now = value->as_float();
+            if (std::isnan(best) || (is_loss(name) ? now < best : now > best)) {
+                best = now;
+                const Node* at = line.find("epoch");
+                epoch = at && at->is_number() ? at->as_float() : 0;
+            }
+        }
+        if (!std::isnan(best))
+            return concat(mode, " ", name, " ", readable(best), " (epoch ", int64_t(epoch), ")");
+    }
+    return "";
+}
+
+std::string last_epoch(const RunRecord& record) {
+    for (auto line = record.lines.rbegin(); line != record.lines.rend(); ++line)
+        if (const Node* epoch = line->find("epoch"); epoch && epoch->is_int())
+            return concat(epoch->as_int());
+    return "";
+}
+
+std::string duration_text(const std::optional<double>& given) {
+    if (!given) return "";
+    const auto total = int64_t(*given);
+    char text[32];
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", static_cast<long long>(total / 3600),
+                  static_cast<long long>(total / 60 % 60), static_cast<long long>(total % 60));
+    return text;
+}
+
+}  // namespace
+
+std::string list_runs(const ToolRequest& request) {
+    std::vector<RunRecord> records;
+    for (const std::string& path : request.paths)
+        for (RunRecord& record : runs_of(path)) records.push_back(std::move(record));
+    std::vector<FlatConfig> configs;
+    for (const RunRecord& record : records)
+        configs.push_back(flatten_config(record.config, record.folder + "/config.yaml"));
+    const std::vector<std::string> differing = differing_paths(configs);
+
+    TextTable table({"run", "state", "epoch", "best", "duration", "configuration"});
+    Node all = Node::list();
+    for (size_t i = 0; i < records.size(); ++i) {
+        std::vector<std::string> own;
+        Node differences = Node::map();
+        for (const std::string& path : differing) {
+            const auto value = configs[i].find(path);
+            if (value == configs[i].end()) continue;
+            own.push_back(path + "=" + value->second);
+            differences.set(path, Node::string(value->second));
+        }
+        const std::string name = fs::path(records[i].folder).filename().string();
+        table.add({name, records[i].state, last_epoch(records[i]), best_of(records[i]),
+                   duration_text(records[i].duration), join(own, " ")});
+        Node run = Node::map();
+        run.set("run", Node::string(records[i].folder));
+        run.set("state", Node::string(records[i].state));
+        run.set("epoch", Node::string(last_epoch(records[i])));
+        run.set("best", Node::string(best_of(records[i])));
+        run.set("seconds", records[i].duration ? Node(Node::Value(*records[i].duration)) : Node());
+        run.set("configuration", std::move(differences));
+        all.items().push_back(std::move(run));
+    }
+    return request.json ? to_json(all, 2) + "\n" : table.str();
+}
+
+std::string compare_runs(const ToolRequest& request) {
+    if (request.paths.size() < 2) throw ConfigError("compare takes two runs or more");
+    const std::string output = request.output.empty() ? "compare.html" : request.output;
+    if (!request.force && fs::exists(output))
+        throw ConfigError(concat(output, " exists; give another -o, or --force to replace it"));
+    std::vector<RunRecord> records;
+    std::vector<FlatConfig> configs;
+    std::vector<std::string> labels;
+    for (const std::string& path : request.paths) {
+        records.push_back(read_run(path));
+        configs.push_back(flatten_config(records.back().config, path));
+        labels.push_back(fs::path(records.back().folder).filename().string());
+    }
+    for (size_t i = 0; i < labels.size(); ++i)  // of other work_dirs
+        if (std::count(labels.begin(), labels.end(), labels[i]) > 1)
+            labels[i] = fs::path(records[i].folder).parent_path().filename().string() + "/" +
+                        fs::path(records[i].folder).filename().string();
+
+    Page page(concat("Runs compared: ", join(labels)));
+    std::vector<std::vector<std::string>> rows;
+    for (size_t i = 0; i < records.size(); ++i)
+        rows.push_back({labels[i], records[i].folder, records[i].state, last_epoch(records[i]),
+                        best_of(records[i]), duration_text(records[i].duration)});
+    page.table({"run", "folder", "state", "epoch", "best", "duration"}, rows);
+    for (const char* mode : {"train", "val", "test"}) {
+        std::vector<std::string> names;
+        for (const RunRecord& record : records)
+            for (const std::string& name : record.names(mode))
+                if (std::find(names.begin(), names.end(), name) == names.end())
+                    names.push_back(name);
+        if (!names.empty()) page.heading(mode);
+        for (const std::string& name : names) {
+            Chart chart{name, "optimizer step", {}};
+            for (size_t i = 0; i < records.size(); ++i) {
+                chart.curves.push_back(records[i].curve(mode, name));
+                chart.curves.back().name = labels[i];
+            }
+            page.chart(chart);
+        }
+    }
+    page.heading("Where the configurations differ");
+    std::vector<std::string> header = {"key"};
+    header.insert(header.end(), labels.begin(), labels.end());
+    rows.clear();
+    for (const std::string& path : differing_paths(configs)) {
+        rows.push_back({path});
+        for (const FlatConfig& config : configs) {
+            const auto value = config.find(path);
+            rows.back().push_back(value == config.end() ? "" : value->second);
+        }
+    }
+    rows.empty() ? page.paragraph("They are the same.") : page.table(header, rows);
+    write_text_file(output, page.html());
+    return output + "\n";
+}
+
+}  // namespace ailab

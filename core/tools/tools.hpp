@@ -1,0 +1,28 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ailab/export.hpp"
+
+namespace ailab {
+
+/// What a tool over runs and checkpoints is to do.
+struct ToolRequest {
+    std::vector<std::string> paths;
+    std::string output;  // a file, where the tool writes one
+    bool force = false;  // replaces a file that exists
+    bool json = false;
+};
+
+/// The runs of work_dirs, a line each: state, epochs, best metrics, duration, and where its
+/// configuration differs from those of the others. Returns the table (or JSON).
+AILAB_API std::string list_runs(const ToolRequest& request);
+/// Writes a page (compare.html) with the curves of two or more runs in the same charts, and how
+/// their configurations differ.
+AILAB_API std::string compare_runs(const ToolRequest& request);
+/// What is in a checkpoint, a file of weights or an artifact, and whether it is whole.
+AILAB_API std::string inspect_checkpoint(const ToolRequest& request);
+/// Writes the mean of several checkpoints' weights as a .safetensors file.
+AILAB_API std::string average_checkpoints(const ToolRequest& request);
+
+}  // namespace ailab

@@ -1,0 +1,212 @@
+#include "run_page.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+namespace ailab::report {
+namespace {
+
+/// Classes of which all pairs are shown.
+constexpr int64_t most_in_matrix = 40;
+
+std::string percent(double share) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
+    return text;
+}
+
+std::string number_text(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", value);
+    return text;
+}
+
+std::string fact(const Node& node, const char* key) {
+    const Node* found = node.find(key);
+    if (!found) return "";
+    return found->is_string() ? found->as_string() : found->flow();
+}
+
+std::string duration_text(double seconds) {
+    const auto whole = int64_t(seconds);
+    char text[32];
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", static_cast<long long>(whole / 3600),
+                  static_cast<long long>(whole / 60 % 60), static_cast<long long>(whole % 60));
+    return text;
+}
+
+void add_facts(const RunRecord& record, Page& page) {
+    std::vector<std::vector<std::string>> rows = {{"folder", record.folder},
+                                                  {"state", record.state}};
+    if (record.duration) rows.push_back({"duration", duration_text(*record.duration)});
+    for (const char* key : {"device", "world_size", "backend", "threads"})
+        if (const std::string text = fact(record.environment, key); !text.empty())
+            rows.push_back({key, text});
+    if (record.summary)
+        for (const char* key : {"samples_per_second", "time_to_first_step", "peak_memory"})
+            if (const Node* value = record.summary->find(key); value && value->is_number())
+                rows.push_back({key, number_text(value->as_float())});
+    page.table({}, rows);
+}
+
+enum class Group { metric, rate, speed };
+
+Group group_of(const std::string& name) {
+    if (name == "lr" || name.ends_with("_lr") || name == "grad_norm" || name == "momentum")
+        return Group::rate;
+    constexpr std::array speeds = {"time",        "data_time",      "read_time",
+                                   "decode_time", "transform_time", "memory"};
+    return std::find(speeds.begin(), speeds.end(), name) != speeds.end() ? Group::speed
+                                                                         : Group::metric;
+}
+
+/// A chart for each name, with the phases as curves.
+void add_charts(const RunRecord& record, Group group, const char* title, Page& page) {
+    std::vector<std::string> names;
+    for (const char* mode : {"train", "val", "test"})
+        for (const std::string& name : record.names(mode))
+            if (group_of(name) == group &&
+                std::find(names.begin(), names.end(), name) == names.end())
+                names.push_back(name);
+    if (names.empty()) return;
+    page.heading(title);
+    for (const std::string& name : names) {
+        Chart chart{name, "optimizer step", {}};
+        for (const char* mode : {"train", "val", "test"}) {
+            if (group == Group::speed && std::string(mode) != "train") continue;
+            Curve curve = record.curve(mode, name);
+            curve.name = mode;
+            chart.curves.push_back(std::move(curve));
+        }
+        page.chart(chart);
+    }
+}
+
+/// The seconds of an iteration, and what the loader's threads spent on it.
+void add_speed(const RunRecord& record, Page& page) {
+    Chart chart{"seconds an iteration", "optimizer step", {}};
+    for (const char* name : {"time", "data_time", "read_time", "decode_time", "transform_time"}) {
+        Curve curve = record.curve("train", name);
+        if (!curve.y.empty()) chart.curves.push_back(std::move(curve));
+    }
+    Curve rate = record.curve("train", "time");
+    rate.name = "iterations a second";
+    for (double& value : rate.y) value = 1 / value;
+    const Chart throughput{"throughput", "optimizer step", {rate}};
+    if (chart.curves.empty()) return;
+    page.heading("Speed");
+    page.chart(throughput);
+    page.chart(chart);
+    page.chart({"memory (MB)", "optimizer step", {record.curve("train", "memory")}});
+}
+
+void add_confusion(const Findings& found, Page& page) {
+    const Confusion& confusion = found.confusion;
+    const int64_t classes = confusion.classes();
+    page.heading(concat("Classes, ", found.phase));
+    page.table(Confusion::per_class_header(), confusion.per_class(found.class_names));
+    if (classes <= most_in_matrix) {
+        std::vector<std::string> names;
+        std::vector<std::vector<int64_t>> counts;
+        for (int64_t i = 0; i < classes; ++i) {
+            names.push_back(class_name(found.class_names, i));
+            counts.emplace_back();
+            for (int64_t j = 0; j < classes; ++j) counts.back().push_back(confusion.count(i, j));
+        }
+        page.heading(concat("Confusion matrix, ", found.phase));
+        page.matrix(names, counts, "label", "predicted");
+        return;
+    }
+    struct Pair {
+        int64_t count, label, predicted;
+    };
+    std::vector<Pair> pairs;
+    for (int64_t i = 0; i < classes; ++i)
+        for (int64_t j = 0; j < classes; ++j)
+            if (i != j && confusion.count(i, j) > 0) pairs.push_back({confusion.count(i, j), i, j});
+    std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
+        return std::tuple(-a.count, a.label, a.predicted) <
+               std::tuple(-b.count, b.label, b.predicted);
+    });
+    if (pairs.size() > size_t(most_in_matrix)) pairs.resize(size_t(most_in_matrix));
+    std::vector<std::vector<std::string>> rows;
+    for (const Pair& pair : pairs)
+        rows.push_back({class_name(found.class_names, pair.label),
+                        class_name(found.class_names, pair.predicted), concat(pair.count)});
+    page.heading(concat("Most confused classes, ", found.phase));
+    page.table({"label", "predicted", "samples"}, rows);
+}
+
+void add_worst(const Findings& found, Page& page) {
+    if (found.worst.empty()) return;
+    page.heading(concat("Worst samples, ", found.phase));
+    std::vector<std::vector<std::string>> rows;
+    for (const WorstSample& worst : found.worst) {
+        const Verdict& v = worst.verdict;
+        const std::string label = class_name(found.class_names, v.label);
+        const std::string predicted = class_name(found.class_names, v.predicted);
+        if (!worst.picture.empty())
+            page.image(worst.picture, concat("#", v.id, ": ", label, ", taken for ", predicted,
+                                             " (", percent(v.probability), ")"));
+        rows.push_back({concat(v.id), worst.name, label, predicted, percent(v.probability),
+                        percent(v.label_probability)});
+    }
+    page.table({"sample", "name", "label", "predicted", "probability", "of the label"}, rows);
+}
+
+}  // namespace
+
+Page run_page(const RunRecord& record, const std::map<std::string, Findings>& findings) {
+    Page page(concat("Run ", std::filesystem::path(record.folder).filename().string()));
+    add_facts(record, page);
+    if (record.lines.empty())
+        page.paragraph(
+            "There are no curves yet: they are the lines of the LoggerHook's "
+            "metrics.jsonl in this folder.");
+    std::vector<std::vector<std::string>> results;
+    for (const char* mode : {"val", "test"})
+        for (const std::string& name : record.names(mode)) {
+            const Curve curve = record.curve(mode, name);
+            if (group_of(name) == Group::metric && !curve.y.empty())
+                results.push_back({mode, name, number_text(curve.y.back())});
+        }
+    if (!results.empty()) {
+        page.heading("Newest results");
+        page.table({"phase", "name", "value"}, results);
+    }
+    add_charts(record, Group::metric, "Losses and metrics", page);
+    add_charts(record, Group::rate, "Learning rate", page);
+    add_speed(record, page);
+    for (const auto& [phase, found] : findings) {
+        add_confusion(found, page);
+        add_worst(found, page);
+    }
+    page.heading("How it was run");
+    page.text("Configuration", record.config);
+    std::string environment;
+    for (const Member& member : record.environment.members())
+        environment +=
+            concat(member.key, ": ",
+                   member.value.is_string() ? member.value.as_string() : member.value.flow(), "\n");
+    page.text("Environment", environment);
+    return page;
+}
+
+std::string per_class_text(const Findings& findings) {
+    std::vector<std::vector<std::string>> rows = findings.confusion.per_class(findings.class_names);
+    rows.insert(rows.begin(), Confusion::per_class_header());
+    std::vector<size_t> widths(rows[0].size());
+    for (const auto& row : rows)
+        for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    std::string text = concat("classes of ", findings.phase, ":");
+    for (const auto& row : rows) {
+        text += "\n  " + row[0] + std::string(widths[0] - row[0].size(), ' ');
+        for (size_t i = 1; i < row.size(); ++i)
+            text += "  " + std::string(widths[i] - row[i].size(), ' ') + row[i];
+    }
+    return text;
+}
+
+}  // namespace ailab::report

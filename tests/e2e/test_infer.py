@@ -1,0 +1,195 @@
+"""`ailab-run infer` and `export --to artifact`: files in, a JSON line each out."""
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+import safetensors.numpy
+from PIL import Image
+
+from harness import AILAB, BUILD, FASHION_MNIST, PLUGINS, TestCase, call, command, environment, mlp_config
+
+
+def test_images(count):
+    raw = np.fromfile(FASHION_MNIST / "t10k-images-idx3-ubyte", np.uint8)[16:] \
+        if (FASHION_MNIST / "t10k-images-idx3-ubyte").exists() else None
+    if raw is None:
+        import gzip
+        raw = np.frombuffer(gzip.open(FASHION_MNIST / "t10k-images-idx3-ubyte.gz").read(), np.uint8)[16:]
+    return raw.reshape(-1, 28, 28)[:count]
+
+
+class Infer(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.config = mlp_config(self.folder, hooks={"checkpoint": {"type": "CheckpointHook", "interval": 1},
+                                                     "metrics": {"type": "MetricHook"}})
+        self.assertDone(call(command(self.config, plugins=["mlp"])))
+        self.plugin = str(PLUGINS / "libmlp.so")
+        self.images = self.folder / "images"
+        (self.images / "below").mkdir(parents=True)
+        for i, pixels in enumerate(test_images(60)):
+            folder = self.images if i < 40 else self.images / "below"
+            Image.fromarray(pixels).save(folder / f"{i:03}.png")
+
+    def infer(self, *words, stdin=None, status=0):
+        words = [str(AILAB), "infer", "--plugins", self.plugin, *map(str, words)]
+        result = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=60,
+                                env=environment())
+        self.assertEqual(result.returncode, status, result.stderr)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def predictions(self):
+        self.assertDone(call([str(AILAB), "test", str(self.config), "latest", "--plugins", self.plugin,
+                              "-o", str(self.folder / "tested")]))
+        path = self.folder / "tested/latest/predictions_val.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def test_what_was_validated_is_what_runs(self):
+        wanted = self.predictions()
+        lines = self.infer(self.config, "latest", self.images)
+        self.assertEqual([pathlib.Path(line["file"]).name for line in lines], [f"{i:03}.png" for i in range(60)])
+        for line, expected in zip(lines, wanted):
+            self.assertEqual(line["top"][0]["index"], expected["prediction"])
+            self.assertAlmostEqual(line["top"][0]["probability"], expected["probability"], places=5)
+            self.assertEqual(len(line["top"]), 5)
+            self.assertGreater(line["time"], 0)
+
+    def test_ways_to_name_inputs(self):
+        first, second = self.images / "000.png", self.images / "001.png"
+        for words, stdin, count in (([first], None, 1), ([first, second], None, 2),
+                                    ([self.images / "below"], None, 20),
+                                    ([self.images / "00*.png"], None, 10),
+                                    (["-"], f"{first}\n\n{second}\n", 2),
+                                    ([second, "-", first], f"{first}\n", 3),
+                                    (["-i", first, "-i", second], None, 2)):
+            with self.subTest(words=words):
+                self.assertEqual(len(self.infer(self.config, "latest", *words, stdin=stdin)), count)
+
+    def test_results_come_while_a_list_is_still_written(self):
+        process = subprocess.Popen([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest", "-"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
+        for i in (0, 1, 2):
+            process.stdin.write(f"{self.images}/00{i}.png\n")
+            process.stdin.flush()
+            self.assertEqual(json.loads(process.stdout.readline())["file"], f"{self.images}/00{i}.png")
+        process.stdin.close()
+        self.assertEqual(process.wait(20), 0)
+
+    def test_a_bad_file_is_a_line_and_the_others_go_on(self):
+        for name, content in (("text.png", b"hello"), ("empty.png", b""),
+                              ("cut.png", (self.images / "000.png").read_bytes()[:120])):
+            (self.images / name).write_bytes(content)
+        lines = self.infer(self.config, "latest", self.images, self.folder / "none.png", self.folder, status=1)
+        bad = {pathlib.Path(line["file"]).name: line["error"] for line in lines if "error" in line}
+        self.assertEqual(sorted(set(bad)), ["cut.png", "empty.png", "none.png", "text.png"])
+        self.assertIn("is no image of a known format", bad["text.png"])
+        self.assertIn("is empty", bad["empty.png"])
+        self.assertIn("No such file", bad["none.png"])
+        self.assertEqual(len(lines), 2 * 63 + 1)
+
+    def test_raw_tensors(self):
+        scaled = ((test_images(20) / np.float32(255) - np.float32(0.286)) / np.float32(0.353)).astype(np.float32)
+        safetensors.numpy.save_file({"all": scaled[:, None], "one": scaled[3][None]}, self.folder / "x.safetensors")
+        lines = self.infer(self.config, "latest", self.folder / "x.safetensors", self.images / "005.png")
+        self.assertEqual([line["file"].split(":")[1] for line in lines[:20]], [f"all[{i}]" for i in range(20)])
+        self.assertAlmostEqual(lines[20]["top"][0]["probability"], lines[3]["top"][0]["probability"], places=5)
+        self.assertAlmostEqual(lines[5]["top"][0]["probability"], lines[21]["top"][0]["probability"], places=5)
+
+    def artifact(self, *words):
+        path = self.folder / "model.ailab"
+        result = call([str(AILAB), "export", str(self.config), "latest", "--plugins", self.plugin, "--to",
+                       "artifact", "-o", str(path), "--force", *words])
+        self.assertDone(result)
+        self.assertIn("is 0 of the largest output", result.out)
+        return path
+
+    def test_an_artifact_needs_nothing_else(self):
+        wanted = self.infer(self.config, "latest", self.images)
+        path = self.artifact("--with-plugins")
+        away = self.folder / "away"
+        away.mkdir()
+        shutil.move(path, away / "model.ailab")
+        shutil.rmtree(self.work)
+        self.config.unlink()
+        result = subprocess.run([str(AILAB), "infer", "model.ailab", str(self.images)], cwd=away, text=True,
+                                capture_output=True, env=environment())
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual([line["top"][0]["index"] for line in lines], [line["top"][0]["index"] for line in wanted])
+
+    def test_the_plugin_must_be_the_one_it_was_exported_with(self):
+        path = self.artifact()
+        words = [str(AILAB), "infer", str(path), str(self.images / "000.png")]
+        result = call(words)
+        self.assertEqual(result.status, 2, str(result))
+        self.assertRegex(result.err, r'needs the plugin "test_mlp".*libmlp.so, build \w+\), which cannot be loaded')
+        self.assertIn("export with --with-plugins", result.err)
+        shutil.copy(self.plugin, self.folder / "libmlp.so")  # beside the artifact
+        self.assertDone(call(words))
+
+    def test_outputs_are_not_replaced_unasked(self):
+        output = self.folder / "out.jsonl"
+        output.write_text("kept")
+        words = [str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest",
+                 str(self.images / "000.png"), "-o", str(output)]
+        result = call(words)
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn("out.jsonl exists; give another -o, or --force", result.err)
+        self.assertEqual(output.read_text(), "kept")
+        self.assertDone(call([*words, "--force"]))
+        self.assertEqual(len(output.read_text().splitlines()), 1)
+
+    def test_what_is_refused(self):
+        export = [str(AILAB), "export", "--plugins", self.plugin, str(self.config), "latest"]
+        folder = self.folder / "locked"
+        (self.folder / "there.onnx").write_text("")
+        for words, text in (
+                ([*export, "--to", "onnyx", "-o", "m.onnx"], "--to onnyx is unknown. Did you mean onnx?"),
+                ([*export, "--to", "onnx"], "-o FILE is missing"),
+                ([*export, "-o", "m.onnx"], "--to is missing"),
+                ([*export, "--to", "onnx", "-o", str(self.folder / "there.onnx")], "exists; give another -o"),
+                ([*export, "--to", "onnx", "-o", str(folder / "m.onnx")], "there is no folder"),
+                ([*export, "--to", "onnx", "-o", "m.onnx", "--with-plugins"], "--with-plugins goes with"),
+                ([str(AILAB), "infer", str(self.config), "latest"], "no input is given"),
+                ([str(AILAB), "infer", str(self.config)], "no checkpoint is given"),
+                ([str(AILAB), "infer", str(self.folder / "none.ailab"), "x.png"], "none.ailab"),
+                ([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest", str(self.work)],
+                 "there is no image"),
+                ([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest", "x*.png"],
+                 "no file matches x*.png")):
+            with self.subTest(words=words[1:]):
+                result = call(words, cwd=self.folder)
+                self.assertIn(result.status, (1, 2), str(result))
+                self.assertIn(text, result.err)
+                self.assertEqual(result.out, "")
+
+    def test_five_functions_in_c(self):
+        path = self.artifact("--with-plugins")
+        lines = self.infer(path, self.images / "000.png")
+        library = ctypes.CDLL(str(BUILD / "lib" / "libailab_core.so"))
+        library.ailab_open.restype = ctypes.c_void_p
+        library.ailab_predict_file.restype = library.ailab_last_error.restype = ctypes.c_char_p
+        library.ailab_predict.restype = ctypes.c_int64
+        model = library.ailab_open(os.fsencode(path))
+        self.assertTrue(model, library.ailab_last_error())
+        model = ctypes.c_void_p(model)
+        line = json.loads(library.ailab_predict_file(model, os.fsencode(self.images / "000.png")))
+        self.assertEqual(line["top"], lines[0]["top"])
+        scaled = ((test_images(7) / np.float32(255) - np.float32(0.286)) / np.float32(0.353)).astype(np.float32)
+        outputs = np.zeros((7, 10), np.float32)
+        pointer = ctypes.POINTER(ctypes.c_float)
+        count = library.ailab_predict(model, scaled.ctypes.data_as(pointer), ctypes.c_int64(7), ctypes.c_int64(784),
+                                      outputs.ctypes.data_as(pointer), ctypes.c_int64(70))
+        self.assertEqual(count, 70)
+        self.assertEqual(outputs[0].argmax(), line["top"][0]["index"])
+        self.assertEqual(-1, library.ailab_predict(model, scaled.ctypes.data_as(pointer), ctypes.c_int64(7),
+                                                   ctypes.c_int64(784), outputs.ctypes.data_as(pointer),
+                                                   ctypes.c_int64(69)))
+        self.assertIn(b"room for 69", library.ailab_last_error())
+        self.assertFalse(library.ailab_open(b"none.ailab"))
+        self.assertIn(b"none.ailab", library.ailab_last_error())
+        library.ailab_close(model)
