@@ -91,7 +91,14 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     check_place(request);
     const RunConfig config = load_config(input);
     const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
-    ServedModel model(spec_of(config));
+    ServedSpec spec = spec_of(config);
+    // Other systems run the weights' own precision; an artifact says what it was validated in.
+    if (spec.autocast && format.name != "artifact") {
+        std::printf("validated in %s, exported in %s\n", c10::toString(*spec.autocast),
+                    spec.dtype.c_str());
+        spec.autocast.reset();
+    }
+    ServedModel model(std::move(spec));
     std::printf("%s\n", load_trained_weights(model.model(), checkpoint).c_str());
     constexpr int64_t sample_count = 8;
     const at::Tensor samples = validation_inputs(config, model.spec(), sample_count);

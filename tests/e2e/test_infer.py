@@ -1,8 +1,10 @@
 """`ailab-run infer` and `export --to artifact`: files in, a JSON line each out."""
+import concurrent.futures
 import ctypes
 import json
 import os
 import pathlib
+import pty
 import shutil
 import subprocess
 
@@ -79,6 +81,19 @@ class Infer(TestCase):
         process.stdin.close()
         self.assertEqual(process.wait(20), 0)
 
+    def test_progress_on_a_terminal(self):
+        main, other = pty.openpty()
+        process = subprocess.Popen([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest",
+                                    str(self.images)], stdout=subprocess.PIPE, stderr=other, text=True,
+                                   env=environment(TERM="xterm"))
+        os.close(other)
+        self.assertEqual(len(process.communicate()[0].splitlines()), 60)
+        shown = os.read(main, 10000).decode()
+        os.close(main)
+        self.assertIn("/60 files, ", shown)
+        self.assertRegex(shown, r"\r\x1b\[K60 files in \d")
+        self.assertEqual(len(self.infer(self.config, "latest", self.images, "--progress", "off")), 60)
+
     def test_a_bad_file_is_a_line_and_the_others_go_on(self):
         for name, content in (("text.png", b"hello"), ("empty.png", b""),
                               ("cut.png", (self.images / "000.png").read_bytes()[:120])):
@@ -130,6 +145,19 @@ class Infer(TestCase):
         self.assertIn("export with --with-plugins", result.err)
         shutil.copy(self.plugin, self.folder / "libmlp.so")  # beside the artifact
         self.assertDone(call(words))
+
+    def test_mixed_precision_is_served_as_it_was_validated_and_exported_in_float32(self):
+        text = json.loads(self.config.read_text())
+        text["hooks"]["amp"] = {"type": "AMPHook", "dtype": "bfloat16"}
+        self.config.write_text(json.dumps(text))
+        wanted = self.predictions()
+        path = self.artifact("--with-plugins")
+        for line, expected in zip(self.infer(path, self.images), wanted):
+            self.assertAlmostEqual(line["top"][0]["probability"], expected["probability"], places=5)
+        result = call([str(AILAB), "export", str(self.config), "latest", "--plugins", self.plugin, "--to", "onnx",
+                       "-o", str(self.folder / "m.onnx")])
+        self.assertDone(result)
+        self.assertIn("validated in BFloat16, exported in float32", result.out)
 
     def test_outputs_are_not_replaced_unasked(self):
         output = self.folder / "out.jsonl"
@@ -190,6 +218,17 @@ class Infer(TestCase):
                                                    ctypes.c_int64(784), outputs.ctypes.data_as(pointer),
                                                    ctypes.c_int64(69)))
         self.assertIn(b"room for 69", library.ailab_last_error())
+
+        def in_a_thread(_):
+            mine = np.zeros((7, 10), np.float32)
+            for _ in range(20):
+                library.ailab_predict(model, scaled.ctypes.data_as(pointer), ctypes.c_int64(7), ctypes.c_int64(784),
+                                      mine.ctypes.data_as(pointer), ctypes.c_int64(70))
+            return mine
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:  # ctypes lets go of Python's lock
+            for mine in pool.map(in_a_thread, range(8)):
+                np.testing.assert_allclose(mine, outputs, atol=1e-5)
         self.assertFalse(library.ailab_open(b"none.ailab"))
         self.assertIn(b"none.ailab", library.ailab_last_error())
         library.ailab_close(model)

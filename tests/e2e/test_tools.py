@@ -22,13 +22,13 @@ class Tools(TestCase):
 
     def test_runs_and_compare(self):
         first = self.train(0.001)
-        second = self.train(0.01, total_epochs=2)
+        second = self.train(0.01, total_epochs=2, hooks={"ema": {"type": "EMAHook"}})
         table = self.tool("runs", self.work).splitlines()
         self.assertEqual(len(table), 3)
         self.assertRegex(table[0], r"^run +state +epoch +best +duration +configuration$")
         self.assertRegex(table[1], rf"^{first.name} +done +1 +val top1 \d+(\.\d+)? \(epoch 1\) +0:00:0\d +"
                                    r"optimizer\.lr=0\.001 total_epochs=1$")
-        self.assertRegex(table[2], r"optimizer\.lr=0\.01 total_epochs=2$")
+        self.assertRegex(table[2], r"  hooks\.ema\.type=EMAHook optimizer\.lr=0\.01 total_epochs=2$")
         listed = json.loads(self.tool("runs", self.work, "--json"))
         self.assertEqual([run["run"] for run in listed], [str(first), str(second)])
 
@@ -89,6 +89,15 @@ class Tools(TestCase):
         self.assertEqual(result.status, 1, str(result))
         page = (self.run_folder().path / "report.html").read_text()
         self.assertIn("failed: ", page)
+        self.assertIn("<svg", page)
+
+    def test_report_of_a_run_that_was_stopped(self):
+        config = mlp_config(self.folder, total_epochs=None, total_iters=1000000, workflow=[["train", 1]],
+                            hooks={"report": {"type": "ReportHook"}, "logger": {"type": "LoggerHook", "interval": 5},
+                                   "signal": {"type": "SignalHook", "signal": "INT", "at": 40}})
+        self.assertEqual(call(command(config, plugins=["mlp", "faults"])).status, 130)
+        page = (self.run_folder().path / "report.html").read_text()
+        self.assertIn("stopped: stopped by SIGINT", page)
         self.assertIn("<svg", page)
 
     def test_csv(self):

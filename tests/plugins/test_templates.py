@@ -135,6 +135,10 @@ hooks: {{checkpoint: {{type: CheckpointHook, interval: 5}}}}
         output = self.check(self.folder + "/predict/build/predict", model, image, config)
         self.assertEqual(output.splitlines()[0].split(": ")[1].split()[0], "4", output)
         self.assertIn("train.yaml is no image of a known format", output)
+        # The C header is C.
+        includes = SOURCE + "/sdk/include" if self.package == BUILD else self.folder + "/prefix/include"
+        self.check("cc", "-x", "c", "-std=c99", "-Wall", "-Werror", "-pedantic", "-fsyntax-only", "-I", includes,
+                   self.write("use.c", '#include <ailab/predictor.h>\nint main(void) { ailab_close(0); return 0; }\n'))
         with open(self.templates + "/predict/main.cpp") as file:
             self.assertLess(len(file.readlines()), 40)
 
@@ -151,6 +155,10 @@ hooks: {{checkpoint: {{type: CheckpointHook, interval: 5}}}}
         self.assertGreaterEqual(last["recall"], 97)
         self.assertLess(last["epoch"], 30)
         self.assertRegex(output, "recall reached 9[7-9]")
+        for form in ("safetensors", "pth", "torchscript", "onnx", "artifact"):
+            told = self.check(self.program, "--plugins", "build/libcomplete.so", "export", "train.yaml", "latest",
+                              "--to", form, "-o", "model." + form, cwd=folder)
+            self.assertIn("over 8 real samples", told)
 
 
 class BuildTree(Templates, InFolder):

@@ -24,7 +24,7 @@ struct PredictorOptions {
     /// That work on files; 0: as many as there are cores.
     int threads = 0;
     /// Files that are run together at most.
-    int64_t batch_size = 16;
+    int64_t batch_size = 8;
     /// Classes that a prediction lists.
     int64_t topk = 5;
     /// Files of plugins, beside those that the model's file names.

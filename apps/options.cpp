@@ -1,0 +1,157 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <charconv>
+
+#include "ailab/error.hpp"
+
+namespace po = boost::program_options;
+
+namespace ailab::app {
+namespace {
+
+po::options_description known_options() {
+    po::options_description options;
+    auto add = options.add_options();
+    add("plugins", po::value<std::vector<std::string>>()->composing());
+    add("work-dir", po::value<std::string>());
+    add("launcher", po::value<std::string>());
+    add("progress", po::value<std::string>());
+    add("list-modules", po::value<std::string>()->implicit_value(""));
+    add("dry-run", po::bool_switch());
+    add("json", po::bool_switch());
+    add("config,c", po::value<std::string>());
+    add("weights,w", po::value<std::string>());
+    add("input,i", po::value<std::vector<std::string>>()->composing());
+    add("force", po::bool_switch());
+    add("tta", po::value<std::vector<std::string>>()->composing());
+    add("topk", po::value<std::string>());
+    add("batch-size", po::value<std::string>());
+    add("device", po::value<std::string>());
+    add("threads", po::value<std::string>());
+    add("to", po::value<std::string>());
+    add("with-plugins", po::bool_switch());
+    add("phase", po::value<std::string>());
+    add("count", po::value<std::string>());
+    add("sample", po::value<std::string>());
+    add("output,o", po::value<std::string>());
+    add("describe", po::value<std::string>());
+    add("version", po::bool_switch());
+    add("help,h", po::bool_switch());
+    add("words", po::value<std::vector<std::string>>());
+    return options;
+}
+
+std::vector<std::string> option_names() {
+    std::vector<std::string> names;
+    const po::options_description known = known_options();
+    for (const auto& option : known.options())
+        if (option->long_name() != "words") names.push_back("--" + option->long_name());
+    return names;
+}
+
+po::variables_map parse(const std::vector<std::string>& arguments) {
+    namespace style = po::command_line_style;
+    po::positional_options_description words;
+    words.add("words", -1);
+    po::variables_map values;
+    try {
+        const auto options = known_options();
+        po::store(po::command_line_parser(arguments)
+                      .options(options)
+                      .positional(words)
+                      .style(style::unix_style & ~style::allow_guessing)
+                      .run(),
+                  values);
+    } catch (const po::unknown_option& e) {
+        const std::string given = e.get_option_name();
+        const std::string name = given.substr(0, given.find('='));
+        throw ConfigError(
+            concat("unknown option ", name, ".", did_you_mean(name, option_names()), see_help));
+    } catch (const po::invalid_command_line_syntax& e) {
+        throw ConfigError(concat("option ", e.get_option_name(),
+                                 e.kind() == po::invalid_syntax::extra_parameter
+                                     ? " takes no value."
+                                     : " needs a value.",
+                                 see_help));
+    } catch (const po::multiple_occurrences& e) {
+        throw ConfigError(
+            concat("option ", e.get_option_name(), " is given more than once.", see_help));
+    } catch (const po::error& e) {
+        throw ConfigError(concat(e.what(), ".", see_help));
+    }
+    return values;
+}
+
+}  // namespace
+
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& known) {
+    const std::string near = nearest_name(name, known);
+    return near.empty() ? "" : concat(" Did you mean ", near, "?");
+}
+
+struct Options::Values {
+    po::variables_map map;
+};
+
+Options::Options(const std::vector<std::string>& arguments)
+    : values_(std::make_unique<const Values>(Values{parse(arguments)})) {}
+
+Options::~Options() = default;
+
+bool Options::given(const std::string& option) const {
+    const auto value = values_->map.find(option);
+    return value != values_->map.end() && !value->second.defaulted();
+}
+
+bool Options::flag(const std::string& option) const {
+    return values_->map[option].as<bool>();
+}
+
+std::string Options::text(const std::string& option) const {
+    return given(option) ? values_->map[option].as<std::string>() : "";
+}
+
+std::vector<std::string> Options::texts(const std::string& option) const {
+    if (!given(option)) return {};
+    return values_->map[option].as<std::vector<std::string>>();
+}
+
+std::vector<std::string> Options::items(const std::string& option) const {
+    std::vector<std::string> items;
+    for (const std::string& value : texts(option))
+        for (size_t start = 0; start <= value.size();) {
+            const size_t end = std::min(value.find(',', start), value.size());
+            if (end > start) items.push_back(value.substr(start, end - start));
+            start = end + 1;
+        }
+    return items;
+}
+
+std::string Options::choice(const std::string& option,
+                            const std::vector<std::string>& choices) const {
+    const std::string value = text(option);
+    if (value.empty() || std::find(choices.begin(), choices.end(), value) != choices.end())
+        return value;
+    throw ConfigError(concat("--", option, " ", value, " is unknown.", did_you_mean(value, choices),
+                             " It takes: ", join(choices), "."));
+}
+
+int64_t Options::positive(const std::string& option, int64_t usual) const {
+    if (!given(option)) return usual;
+    const int64_t value = whole_number(option, text(option));
+    if (value == 0) throw ConfigError(concat("--", option, " must be at least 1.", see_help));
+    return value;
+}
+
+int64_t whole_number(const std::string& option, const std::string& text) {
+    int64_t value = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0)
+        throw ConfigError(
+            concat("--", option, " takes a whole number, got \"", text, "\".", see_help));
+    return value;
+}
+
+}  // namespace ailab::app
