@@ -143,9 +143,22 @@ void read_browse(const Options& options, BrowseRequest& request) {
     }
 }
 
+/// By its name, a file that a model was exported or saved to.
+bool holds_weights(const std::string& word) {
+    const std::string extension = std::filesystem::path(word).extension().string();
+    const std::vector<std::string> known = {".onnx", ".pt", ".pth", ".safetensors", ".torchscript"};
+    return std::find(known.begin(), known.end(), extension) != known.end() && !is_artifact(word);
+}
+
 void read_infer(const Options& options, std::vector<std::string> words, CommandLine& line) {
     InferRequest& request = line.infer;
     const std::string checkpoint = options.text("weights");
+    if (line.config.empty() && !words.empty() && holds_weights(words.front()))
+        throw ConfigError(
+            concat(words.front(),
+                   " is no configuration: infer takes CONFIG CHECKPOINT INPUT..., or an "
+                   "artifact (export --to artifact) and INPUT....",
+                   see_help));
     if (!line.config.empty() || !is_artifact(words.empty() ? "" : words.front())) {
         line.config = take(words, line.config,
                            "no model is given: ailab-run infer CONFIG CHECKPOINT INPUT..., or "
@@ -224,7 +237,7 @@ void read_tool(const Options& options, std::vector<std::string> words, CommandLi
     line.tool.force = options.flag("force");
     line.tool.json = line.json;
     if (line.tool.paths.empty())
-        throw ConfigError(concat("ailab-run ", name_of(line.action), " needs ",
+        throw ConfigError(concat(name_of(line.action), " needs ",
                                  line.action == Action::runs      ? "a work_dir"
                                  : line.action == Action::compare ? "two runs"
                                                                   : "a checkpoint",

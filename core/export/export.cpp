@@ -9,6 +9,7 @@
 #include "checkpoint/durable_file.hpp"
 #include "export_format.hpp"
 #include "run/checkpoint_choice.hpp"
+#include "run/error_context.hpp"
 #include "serve/largest_difference.hpp"
 
 namespace ailab {
@@ -59,13 +60,36 @@ void check_place(const ExportRequest& request) {
         throw ConfigError(concat("the folder ", folder, " cannot be written to"));
 }
 
+constexpr const char* about_batches =
+    "A model that reads its input's size or branches on values has no graph for other batches: "
+    "write "
+    "flatten(1) in place of view(x.size(0), -1)";
+
+/// TorchScript's errors are long, and end with what ATen has said.
+std::string last_word(const std::string& text) {
+    const std::string before = "RuntimeError: ";
+    const size_t at = text.rfind(before);
+    const std::string last = at == std::string::npos ? text : text.substr(at + before.size());
+    return last.substr(0, last.find('\n'));
+}
+
+/// The outputs of what was written. Throws Error where it serves the example's batch alone.
+at::Tensor run(const Reader& reader, const at::Tensor& samples) {
+    try {
+        return reader(samples);
+    } catch (const std::exception& error) {
+        throw Error(concat("what was written cannot run a batch of ", samples.size(0), ": ",
+                           last_word(short_message(error)), ". ", about_batches));
+    }
+}
+
 /// The largest difference over the samples, also in batches of other sizes.
 double compare(ServedModel& model, const Reader& reader, const at::Tensor& samples) {
     double largest = 0;
     for (const int64_t size : {samples.size(0), int64_t(1), samples.size(0) / 2}) {
         if (size == 0) continue;
         const at::Tensor some = samples.narrow(0, samples.size(0) - size, size);
-        const double difference = largest_difference(reader(some), model.forward(some));
+        const double difference = largest_difference(run(reader, some), model.forward(some));
         if (!(difference <= largest)) largest = difference;
     }
     return largest;
@@ -110,9 +134,7 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
                " real samples, is ", difference, " of the largest output");
     if (!(difference <= format.tolerance))
         throw Error(concat(request.output, " was not written: ", finding, ", more than ",
-                           format.tolerance,
-                           ". A model that reads its input's size or branches on values has no "
-                           "graph for other batches: write flatten(1) in place of size(0)"));
+                           format.tolerance, ". ", about_batches));
     const auto bytes = fs::file_size(file.path());
     file.move_to(request.output);
     std::printf("%s (%s, %.1f MB); %s\n", request.output.c_str(), format.name.c_str(),

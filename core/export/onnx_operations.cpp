@@ -83,6 +83,12 @@ std::string clamp(Call& c) {
     };
     return clip(c, bound(1), bound(2));
 }
+std::string clamp_below(Call& c) {
+    return clip(c, c.number(1), {});
+}
+std::string clamp_above(Call& c) {
+    return clip(c, {}, c.number(1));
+}
 std::string hard_tanh(Call& c) {
     return clip(c, c.number(1), c.number(2));
 }
@@ -330,6 +336,11 @@ std::string expand(Call& c) {
         if (size < 0) size = 1;  // as it is
     return c.graph.add("Expand", {c.tensor(0), c.graph.add_ints(shape)});
 }
+/// A number in the shape of a tensor: `2 - x` begins with one.
+std::string fill(Call& c) {
+    return c.graph.add("Expand", {c.graph.add_number(c.number(1), c.type(0)),
+                                  c.graph.add("Shape", {c.tensor(0)})});
+}
 std::string pad(Call& c) {
     // PyTorch begins with the last dimension, ONNX has all beginnings first.
     const std::vector<int64_t> given = c.integers(1);
@@ -422,6 +433,8 @@ const std::map<std::string, Translation>& translations() {
         {"aten::relu6", relu6},
         {"aten::hardtanh", hard_tanh},
         {"aten::clamp", clamp},
+        {"aten::clamp_min", clamp_below},
+        {"aten::clamp_max", clamp_above},
         {"aten::hardswish", hard_swish},
         {"aten::hardsigmoid", hard_sigmoid},
         {"aten::sigmoid", sigmoid},
@@ -449,6 +462,8 @@ const std::map<std::string, Translation>& translations() {
         {"aten::cat", concatenate},
         {"aten::stack", stack},
         {"aten::expand", expand},
+        {"aten::fill", fill},
+        {"aten::empty_like", identity},  // nobody reads it before it is filled
         {"aten::constant_pad_nd", pad},
         {"aten::to", convert},
         {"aten::dropout", identity},

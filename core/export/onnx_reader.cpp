@@ -294,6 +294,7 @@ const std::map<std::string, Operator>& operators() {
          [](auto&, auto& in) {
              return in[0] * at::ones(numbers(in[1]), in[0].options());  // broadcasts both ways
          }},
+        {"Shape", [](auto&, auto& in) { return at::tensor(in[0].sizes(), at::kLong); }},
         {"Pad", [](auto&, auto& in) { return pad(in); }},
         {"Cast",
          [](auto& n, auto& in) { return in[0].to(scalar_type(uint64_t(n.integer("to", 1)))); }}};

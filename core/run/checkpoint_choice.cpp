@@ -65,6 +65,12 @@ size_t load_averages(torch::nn::Module& model, const std::string& folder) {
 std::string choose_checkpoint(const std::string& given, const std::string& work_dir) {
     if (given == "latest") return newest(work_dir);
     if (given == "best") return best(work_dir);
+    std::error_code ignored;
+    if (!fs::exists(given, ignored))
+        throw Error(
+            concat("the checkpoint ", given,
+                   " does not exist; give latest, best, a checkpoint's or a run's folder, a "
+                   ".safetensors or a .pth file"));
     return resolve_checkpoint(given);
 }
 

@@ -165,7 +165,10 @@ std::string resolve_checkpoint(const std::string& given) {
     if (found.path.empty())
         throw Error(
             concat(path, " is no checkpoint",
-                   found.skipped.empty() ? " and holds none" : ": " + join(found.skipped, "; ")));
+                   found.skipped.empty() ? " and holds none" : ": " + join(found.skipped, "; "),
+                   fs::exists(fs::path(path) / "latest", none)
+                       ? concat("; its newest run is ", (fs::path(path) / "latest").string())
+                       : ""));
     return found.path;
 }
 

@@ -17,6 +17,7 @@
 #include "prediction_line.hpp"
 #include "predictor_access.hpp"
 #include "progress_line.hpp"
+#include "run/error_context.hpp"
 
 namespace ailab {
 namespace {
@@ -77,27 +78,48 @@ bool is_tensor_file(const std::string& path) {
 }
 
 /// Each tensor of the file is a batch, or one sample, of what the model takes.
-void run_tensors(const Predictor& predictor, const std::string& path, int64_t batch_size,
-                 Results& results) {
-    const size_t dimensions = predictor.input_shape().size();
-    for (auto& [name, tensor] : read_safetensors(path)) {
-        const bool one = dimensions > 0 && tensor.dim() == int64_t(dimensions);
-        const at::Tensor batch = one ? tensor.unsqueeze(0) : tensor;
-        for (int64_t begin = 0; begin < batch.size(0); begin += batch_size) {
-            const auto start = Clock::now();
-            const int64_t count = std::min(batch_size, batch.size(0) - begin);
-            const at::Tensor outputs = predictor.predict(batch.narrow(0, begin, count));
-            for (int64_t i = 0; i < count; ++i) {
-                Prediction prediction;
-                prediction.file =
-                    one ? concat(path, ":", name) : concat(path, ":", name, "[", begin + i, "]");
-                prediction.output = outputs[i];
-                prediction.top = predictor.top_classes(prediction.output);
-                prediction.seconds = seconds(Clock::now() - start);
-                results.add(prediction);
-            }
+void run_tensor(const Predictor& predictor, const std::string& name, const at::Tensor& tensor,
+                Results& results) {
+    const at::IntArrayRef shape = predictor.input_shape();
+    const bool one = !shape.empty() && tensor.dim() == int64_t(shape.size());
+    const at::Tensor batch = one ? tensor.unsqueeze(0) : tensor;
+    if (batch.dim() == 0 || (!shape.empty() && batch.sizes().slice(1) != shape))
+        throw Error(concat("it is ", c10::str(tensor.sizes()), ", and the model is fed ",
+                           c10::str(shape), ", or many of these"));
+    const int64_t most = PredictorOptions().batch_size;
+    for (int64_t begin = 0; begin < batch.size(0); begin += most) {
+        const auto start = Clock::now();
+        const int64_t count = std::min(most, batch.size(0) - begin);
+        const at::Tensor outputs = predictor.predict(batch.narrow(0, begin, count));
+        for (int64_t i = 0; i < count; ++i) {
+            Prediction prediction;
+            prediction.file = one ? name : concat(name, "[", begin + i, "]");
+            prediction.output = outputs[i];
+            prediction.top = predictor.top_classes(prediction.output);
+            prediction.seconds = seconds(Clock::now() - start);
+            results.add(prediction);
         }
     }
+}
+
+/// What cannot be used is a line with an error, as an image would be.
+void run_tensors(const Predictor& predictor, const std::string& path, Results& results) {
+    const auto attempt = [&](const std::string& name, const auto& work) {
+        try {
+            work();
+        } catch (const std::exception& error) {
+            Prediction bad;
+            bad.file = name;
+            bad.error = concat(name, ": ", short_message(error));
+            results.add(bad);
+        }
+    };
+    attempt(path, [&] {
+        for (const auto& entry : read_safetensors(path)) {
+            const std::string name = concat(path, ":", entry.first);
+            attempt(name, [&] { run_tensor(predictor, name, entry.second, results); });
+        }
+    });
 }
 
 Predictor open(const InferRequest& request) {
@@ -126,9 +148,7 @@ int64_t infer(const InferRequest& request) {
     // Image files are worked on together, until a file of tensors comes.
     std::optional<std::string> tensors;
     do {
-        if (tensors)
-            run_tensors(predictor, *std::exchange(tensors, {}), PredictorOptions().batch_size,
-                        results);
+        if (tensors) run_tensors(predictor, *std::exchange(tensors, {}), results);
         const auto next = [&]() -> std::optional<std::string> {
             std::optional<std::string> file = inputs.next();
             if (!file || !is_tensor_file(*file)) return file;

@@ -80,6 +80,7 @@ class Infer(TestCase):
             self.assertEqual(json.loads(process.stdout.readline())["file"], f"{self.images}/00{i}.png")
         process.stdin.close()
         self.assertEqual(process.wait(20), 0)
+        process.stdout.close()
 
     def test_progress_on_a_terminal(self):
         main, other = pty.openpty()
@@ -109,7 +110,13 @@ class Infer(TestCase):
     def test_raw_tensors(self):
         scaled = ((test_images(20) / np.float32(255) - np.float32(0.286)) / np.float32(0.353)).astype(np.float32)
         safetensors.numpy.save_file({"all": scaled[:, None], "one": scaled[3][None]}, self.folder / "x.safetensors")
-        lines = self.infer(self.config, "latest", self.folder / "x.safetensors", self.images / "005.png")
+        safetensors.numpy.save_file({"flat": scaled[3].reshape(784)}, self.folder / "bad.safetensors")
+        lines = self.infer(self.config, "latest", self.folder / "x.safetensors", self.images / "005.png",
+                           self.folder / "bad.safetensors", self.folder / "none.safetensors", status=1)
+        bad = {line["file"].split("/")[-1]: line["error"] for line in lines[22:]}
+        self.assertEqual(list(bad), ["bad.safetensors:flat", "none.safetensors"])
+        self.assertIn("it is [784], and the model is fed [1, 28, 28], or many of these", bad["bad.safetensors:flat"])
+        self.assertIn("none.safetensors", bad["none.safetensors"])
         self.assertEqual([line["file"].split(":")[1] for line in lines[:20]], [f"all[{i}]" for i in range(20)])
         self.assertAlmostEqual(lines[20]["top"][0]["probability"], lines[3]["top"][0]["probability"], places=5)
         self.assertAlmostEqual(lines[5]["top"][0]["probability"], lines[21]["top"][0]["probability"], places=5)
@@ -184,6 +191,9 @@ class Infer(TestCase):
                 ([*export, "--to", "onnx", "-o", "m.onnx", "--with-plugins"], "--with-plugins goes with"),
                 ([str(AILAB), "infer", str(self.config), "latest"], "no input is given"),
                 ([str(AILAB), "infer", str(self.config)], "no checkpoint is given"),
+                ([str(AILAB), "infer", "model.onnx", "x.png"], "model.onnx is no configuration: infer takes"),
+                ([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "lastest", "x.png"],
+                 "the checkpoint lastest does not exist; give latest, best,"),
                 ([str(AILAB), "infer", str(self.folder / "none.ailab"), "x.png"], "none.ailab"),
                 ([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest", str(self.work)],
                  "there is no image"),

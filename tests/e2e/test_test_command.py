@@ -121,7 +121,7 @@ class TestCommand(TestCase):
         (damaged / "model.safetensors").write_bytes(data)
         for words, status, text in (
                 (self.words(str(damaged)), 1, "checksum of model.safetensors"),
-                (self.words(str(self.folder / "none")), 2, "none does not exist"),
+                (self.words(str(self.folder / "none")), 2, "the checkpoint .*none does not exist; give latest, best"),
                 ([*self.words()[:2], str(other), *self.words()[3:]], 1,
                  r'does not fit the model: .*in the file and .* in the model.*Give the configuration'),
                 (self.words()[:3], 2, "no checkpoint is given: ailab-run test CONFIG CHECKPOINT"),

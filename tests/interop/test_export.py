@@ -24,7 +24,7 @@ import torchvision
 
 BUILD = pathlib.Path(os.environ["AILAB_BUILD"])
 AILAB = BUILD / "bin" / "ailab-run"
-SMALL_CNN = BUILD / "tests" / "plugins" / "libminimal_for_tests.so"
+PLUGINS = [str(BUILD / "tests" / "plugins" / f"lib{name}.so") for name in ("minimal_for_tests", "operations")]
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 LONG = sys.argv[1:2] == ["long"] and bool(sys.argv.pop(1))
 MEAN, STD = 0.286, 0.353
@@ -62,7 +62,7 @@ class Exported(unittest.TestCase):
             data["transforms"] = [{"type": "Pad", "padding": padding}]
         path = self.folder / "config.yaml"
         path.write_text(json.dumps({
-            "seed": 1, "work_dir": str(self.folder / "work"), "model": model, "plugins": [str(SMALL_CNN)],
+            "seed": 1, "work_dir": str(self.folder / "work"), "model": model, "plugins": PLUGINS,
             "data": {"train": {**data, "train": True, "limit": 2000}, "val": {**data, "train": False, "limit": count},
                      "train_dataloader": {"batch_size": 32}, "val_dataloader": {"batch_size": 50}},
             "loss": {"type": "CrossEntropyLoss"}, "optimizer": {"type": "Adam", "lr": 0.0005},
@@ -177,29 +177,52 @@ class Exported(unittest.TestCase):
             self.assertLessEqual(abs(right - top1), 0.1 + 1e-6, name)
             self.compare(name, expected, expected, predictions, 1e-5)
 
+    def test_operations(self):
+        """Group by group; the program itself has checked each file with other kernels than onnxruntime's."""
+        for group in ("activations", "arithmetic", "shapes", "sums", "layers"):
+            with self.subTest(group):
+                self.check_graphs(f"{group}", {"type": "Operations", "group": group})
+
+    def test_what_cannot_be_exported_is_named(self):
+        for group, to, text in (("unknown", "onnx", "the operation aten::cumsum has no counterpart in ONNX"),
+                                ("fixed_batch", "onnx", "cannot run a batch of 1: shape '\\[8, .*write flatten\\(1\\)"),
+                                ("fixed_batch", "torchscript",
+                                 "cannot run a batch of 1: shape '\\[8, .*write flatten\\(1\\)")):
+            with self.subTest(group=group, to=to):
+                config = self.config({"type": "Operations", "group": group}, 16, iters=1)
+                self.ailab(config, "--progress", "off")
+                path = self.folder / "model"
+                result = subprocess.run([str(AILAB), "export", str(config), "latest", "--to", to, "-o", str(path)],
+                                        capture_output=True, text=True)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertRegex(result.stderr, text)
+                self.assertEqual(list(self.folder.glob("model*")), [])
+
+    def check_graphs(self, name, model, padding=0):
+        config = self.config(model, 16, iters=1, padding=padding)
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        self.ailab(config, "--progress", "off")
+        paths = {to: self.folder / f"{name}.{to}" for to in ("torchscript", "onnx")}
+        for to, path in paths.items():
+            self.ailab("export", config, "latest", "--to", to, "-o", path)
+        onnx.checker.check_model(onnx.load(str(paths["onnx"])), full_check=True)
+        session = onnxruntime.InferenceSession(str(paths["onnx"]), providers=["CPUExecutionProvider"])
+        script = torch.jit.load(str(paths["torchscript"])).eval()
+        with torch.no_grad():
+            for size in (1, 5):
+                x = np.pad(images(size), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+                expected = script(torch.from_numpy(x)).numpy()
+                actual = session.run(None, {session.get_inputs()[0].name: x})[0]
+                self.assertLess(np.abs(actual - expected).max() / np.abs(expected).max(), 1e-4)
+
     def test_models_of_the_vision_plugin(self):
         """Every one to TorchScript and ONNX."""
         for name in ("resnet50", "resnext50_32x4d", "wide_resnet50_2", "mobilenet_v2", "mobilenet_v3_large",
                      "efficientnet_b0", "convnext_tiny", "labresnet50", "mlp", "lenet5"):
             with self.subTest(name):
                 padding = 2 if name == "convnext_tiny" else 0  # it halves five times
-                config = self.config({"type": name, "num_classes": 10,
-                                      **({} if name in ("mlp", "lenet5") else {"in_channels": 1})}, 16, iters=1,
-                                     padding=padding)
-                shutil.rmtree(self.folder / "work", ignore_errors=True)
-                self.ailab(config, "--progress", "off")
-                paths = {to: self.folder / f"{name}.{to}" for to in ("torchscript", "onnx")}
-                for to, path in paths.items():
-                    self.ailab("export", config, "latest", "--to", to, "-o", path)
-                onnx.checker.check_model(onnx.load(str(paths["onnx"])), full_check=True)
-                session = onnxruntime.InferenceSession(str(paths["onnx"]), providers=["CPUExecutionProvider"])
-                script = torch.jit.load(str(paths["torchscript"])).eval()
-                with torch.no_grad():
-                    for size in (1, 5):
-                        x = np.pad(images(size), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-                        expected = script(torch.from_numpy(x)).numpy()
-                        actual = session.run(None, {session.get_inputs()[0].name: x})[0]
-                        self.assertLess(np.abs(actual - expected).max() / np.abs(expected).max(), 1e-4)
+                self.check_graphs(name, {"type": name, "num_classes": 10,
+                                         **({} if name in ("mlp", "lenet5") else {"in_channels": 1})}, padding)
 
 
 if __name__ == "__main__":
