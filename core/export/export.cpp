@@ -61,9 +61,8 @@ void check_place(const ExportRequest& request) {
 }
 
 constexpr const char* about_batches =
-    "A model that reads its input's size or branches on values has no graph for other batches: "
-    "write "
-    "flatten(1) in place of view(x.size(0), -1)";
+    "A model that branches on values, or computes with its batch's size, has no graph for other "
+    "batches: leave that to tensors, as in flatten(1) in place of view({n, a * b})";
 
 /// TorchScript's errors are long, and end with what ATen has said.
 std::string last_word(const std::string& text) {

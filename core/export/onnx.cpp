@@ -71,7 +71,8 @@ class Translator {
         if (node.kind() == c10::prim::GetAttr) return take_attribute(node);
         // These are asked for by who uses them.
         if (node.kind() == c10::prim::Constant || node.kind() == c10::prim::ListConstruct ||
-            node.kind() == c10::prim::TupleConstruct)
+            node.kind() == c10::prim::TupleConstruct ||
+            node.output()->type()->kind() == c10::TypeKind::IntType)
             return;
         const auto weight_of = [this](const jit::Value* value) {
             const auto name = names_.find(value);

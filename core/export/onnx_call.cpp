@@ -2,6 +2,8 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
+
 #include "ailab/error.hpp"
 
 namespace ailab::onnx {
@@ -73,6 +75,39 @@ std::vector<int64_t> Call::integers(size_t i) const {
     const c10::IValue value = constant(i);
     if (value.isInt()) return {value.toInt()};
     return value.toIntVector();
+}
+
+/// aten::size of the batch, or a multiple of it, as a tensor [1].
+std::string Call::batch_size(const jit::Value* value) const {
+    const jit::Node* node = value->node();
+    if (node->kind() == c10::aten::size) {
+        const std::string shape = graph.add("Shape", {name_of_(node->input(0))});
+        return graph.add("Gather",
+                         {shape, graph.add_ints({jit::toIValue(node->input(1))->toInt()})},
+                         {{"axis", int64_t(0)}});
+    }
+    if (node->kind() == c10::aten::mul)
+        return graph.add("Mul", {batch_size(node->input(0)),
+                                 graph.add_ints({jit::toIValue(node->input(1))->toInt()})});
+    refuse("a size is computed while it runs");
+}
+
+std::string Call::sizes(size_t i, int64_t negative) const {
+    const jit::Value* value = node_.input(i);
+    const auto shown = [&](int64_t size) { return size < 0 ? negative : size; };
+    const bool is_list = value->node()->kind() == c10::prim::ListConstruct;
+    const auto is_known = [](const jit::Value* item) { return jit::toIValue(item).has_value(); };
+    if (!is_list ||
+        std::all_of(value->node()->inputs().begin(), value->node()->inputs().end(), is_known)) {
+        std::vector<int64_t> all = integers(i);
+        std::transform(all.begin(), all.end(), all.begin(), shown);
+        return graph.add_ints(all);
+    }
+    std::vector<std::string> parts;
+    for (const jit::Value* item : value->node()->inputs())
+        parts.push_back(is_known(item) ? graph.add_ints({shown(jit::toIValue(item)->toInt())})
+                                       : batch_size(item));
+    return graph.add("Concat", parts, {{"axis", int64_t(0)}});
 }
 
 std::vector<int64_t> Call::shape(size_t i) const {

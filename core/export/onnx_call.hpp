@@ -39,6 +39,9 @@ class Call {
     bool flag(size_t i) const { return integer(i) != 0; }
     std::string text(size_t i) const;
     std::vector<int64_t> integers(size_t i) const;
+    /// A list of sizes as an ONNX tensor, also where some are the batch's; those below 0 become
+    /// `negative`.
+    std::string sizes(size_t i, int64_t negative = -1) const;
     /// As the trace has seen it. Throws Error when it has not.
     std::vector<int64_t> shape(size_t i) const;
     int64_t rank(size_t i) const { return int64_t(shape(i).size()); }
@@ -53,6 +56,7 @@ class Call {
 
   private:
     c10::IValue constant(size_t i) const;
+    std::string batch_size(const torch::jit::Value* value) const;
 
     const torch::jit::Node& node_;
     const NameOf name_of_;

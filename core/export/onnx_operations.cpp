@@ -272,7 +272,7 @@ std::string reshape_to(Call& c, const std::vector<int64_t>& shape) {
     return c.graph.add("Reshape", {c.tensor(0), c.graph.add_ints(shape)});
 }
 std::string view(Call& c) {
-    return reshape_to(c, c.integers(1));
+    return c.graph.add("Reshape", {c.tensor(0), c.sizes(1)});
 }
 std::string flatten(Call& c) {
     const std::vector<int64_t> shape = c.shape(0);
@@ -331,10 +331,7 @@ std::string stack(Call& c) {
     return c.graph.add("Concat", parts, {{"axis", c.integer(1)}});
 }
 std::string expand(Call& c) {
-    std::vector<int64_t> shape = c.integers(1);
-    for (int64_t& size : shape)
-        if (size < 0) size = 1;  // as it is
-    return c.graph.add("Expand", {c.tensor(0), c.graph.add_ints(shape)});
+    return c.graph.add("Expand", {c.tensor(0), c.sizes(1, 1)});  // 1: as it is
 }
 /// A number in the shape of a tensor: `2 - x` begins with one.
 std::string fill(Call& c) {

@@ -286,6 +286,7 @@ const std::map<std::string, Operator>& operators() {
          [](auto& n, auto& in) {
              const int64_t axis = n.integer("axis", 0);
              if (in[1].dim() == 0) return in[0].select(axis, in[1].template item<int64_t>());
+             if (in[1].dim() == 1) return in[0].index_select(axis, in[1]);
              return at::embedding(in[0], in[1]);
          }},
         {"Slice", [](auto&, auto& in) { return slice(in); }},

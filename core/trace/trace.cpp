@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/ir/ir.h>
 
 #include <algorithm>
 
@@ -59,6 +61,44 @@ jit::Module mirror(const torch::nn::Module& module,
     return copy;
 }
 
+/// A number that the batch's size was a factor of, and what else was.
+struct BatchNumber {
+    jit::Node* constant;
+    int64_t factor;
+};
+
+/// The numbers of `graph`, traced with n samples, that are others in `other`, traced with m, in the
+/// ratio of the two; none when the graphs are not alike.
+std::vector<BatchNumber> batch_numbers(jit::Graph& graph, jit::Graph& other, int64_t n, int64_t m) {
+    std::vector<BatchNumber> found;
+    auto theirs = other.nodes().begin();
+    for (jit::Node* node : graph.nodes()) {
+        if (theirs == other.nodes().end() || node->kind() != (*theirs)->kind()) return {};
+        jit::Node* const twin = *theirs++;
+        if (node->kind() != c10::prim::Constant) continue;
+        const auto mine = jit::toIValue(node->output()), its = jit::toIValue(twin->output());
+        if (!mine || !its || !mine->isInt() || !its->isInt() || mine->toInt() == its->toInt())
+            continue;
+        const int64_t a = mine->toInt(), b = its->toInt();
+        if (a % n == 0 && b % m == 0 && a / n == b / m) found.push_back({node, a / n});
+    }
+    return theirs == other.nodes().end() ? found : std::vector<BatchNumber>();
+}
+
+/// What the model asked C++ for as its batch's size becomes a size that the graph asks for itself.
+void open_batch(jit::Graph& graph, jit::Graph& other, int64_t n, int64_t m) {
+    const std::vector<BatchNumber> numbers = batch_numbers(graph, other, n, m);
+    if (numbers.empty()) return;
+    const jit::WithInsertPoint at_the_beginning(*graph.nodes().begin());
+    jit::Value* const batch = graph.inputs().at(1);  // behind the module itself
+    jit::Value* const size = graph.insert(c10::aten::size, {batch, int64_t(0)});
+    for (const BatchNumber& number : numbers) {
+        jit::Value* const value =
+            number.factor == 1 ? size : graph.insert(c10::aten::mul, {size, number.factor});
+        number.constant->output()->replaceAllUsesWith(value);
+    }
+}
+
 c10::IValue one_value(jit::Stack values) {
     if (values.size() == 1) return values[0];
     return c10::ivalue::Tuple::create(std::move(values));
@@ -84,7 +124,9 @@ Batch first_samples(const Batch& inputs, int64_t count) {
     return some;
 }
 
-TracedModel trace_model(Model& model, const Batch& inputs) {
+namespace {
+
+TracedModel trace_once(Model& model, const Batch& inputs) {
     TracedModel traced;
     traced.outputs = model.outputs();
     jit::Stack given;
@@ -115,6 +157,18 @@ TracedModel trace_model(Model& model, const Batch& inputs) {
         /*force_outplace=*/false, &traced.module, traced.inputs);
     const c10::QualifiedName name(*traced.module.type()->name(), "forward");
     traced.module.type()->addMethod(unit->create_function(name, state.first->graph));
+    return traced;
+}
+
+}  // namespace
+
+TracedModel trace_model(Model& model, const Batch& inputs) {
+    TracedModel traced = trace_once(model, inputs);
+    const int64_t n = inputs.size, m = n - 1;
+    if (n < 2 || traced.inputs.empty()) return traced;
+    const TracedModel other = trace_once(model, first_samples(inputs, m));
+    open_batch(*traced.module.get_method("forward").graph(),
+               *other.module.get_method("forward").graph(), n, m);
     return traced;
 }
 

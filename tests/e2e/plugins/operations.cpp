@@ -14,7 +14,7 @@ class Operations : public ailab::Model {
         void visit(ailab::OptionVisitor& v) {
             v.option("group", group, "which operations",
                      ailab::one_of({"activations", "arithmetic", "shapes", "sums", "layers",
-                                    "unknown", "fixed_batch"}));
+                                    "batch", "unknown", "fixed_batch"}));
         }
     };
     explicit Operations(const Options& options) : group_(options.group) {
@@ -38,7 +38,8 @@ class Operations : public ailab::Model {
         if (group_ == "sums") y = sums(x);
         if (group_ == "layers") y = layers(x);
         if (group_ == "unknown") y = torch::cumsum(x, 2);
-        if (group_ == "fixed_batch") y = x.view({x.size(0), 4, 144}).view({x.size(0), 4, 12, 12});
+        if (group_ == "batch") y = batch(x);
+        if (group_ == "fixed_batch") y = x * (x.size(0) * x.size(0) + 1);
         return fc_(y.mean({3}).flatten(1));  // [N, 4, 12] -> 48
     }
 
@@ -71,6 +72,12 @@ class Operations : public ailab::Model {
     static Tensor sums(const Tensor& x) {
         Tensor y = x.softmax(3) + x.log_softmax(1) + x.mean({1}, true) + x.sum({2, 3}, true);
         return y + x.mean({-1}).unsqueeze(-1) + x.sum({1}).unsqueeze(1);
+    }
+    /// What asks for the batch's size, as many models do.
+    Tensor batch(const Tensor& x) const {
+        const int64_t n = x.size(0);
+        const Tensor y = x.reshape({n, -1}).view({n * 4, 144}).reshape({n, 4, 12, 12});
+        return y + table_.unsqueeze(0).unsqueeze(0).expand({n, 4, -1, -1});
     }
     Tensor layers(const Tensor& x) {
         Tensor y = norm_(x) + torch::layer_norm(x, {12, 12});
