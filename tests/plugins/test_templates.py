@@ -137,7 +137,7 @@ hooks: {{checkpoint: {{type: CheckpointHook, interval: 5}}}}
         self.assertIn("train.yaml is no image of a known format", output)
         # The C header is C.
         includes = SOURCE + "/sdk/include" if self.package == BUILD else self.folder + "/prefix/include"
-        self.check("cc", "-x", "c", "-std=c99", "-Wall", "-Werror", "-pedantic", "-fsyntax-only", "-I", includes,
+        self.check(os.environ["CXX"], "-x", "c", "-std=c99", "-Wall", "-Werror", "-pedantic", "-fsyntax-only", "-I", includes,
                    self.write("use.c", '#include <ailab/predictor.h>\nint main(void) { ailab_close(0); return 0; }\n'))
         with open(self.templates + "/predict/main.cpp") as file:
             self.assertLess(len(file.readlines()), 40)
