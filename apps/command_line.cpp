@@ -171,6 +171,11 @@ void read_infer(const Options& options, std::vector<std::string> words, CommandL
         words.erase(words.begin());
     }
     line.overrides = take_overrides(words);
+    if (!request.artifact.empty() && !line.overrides.empty())
+        throw ConfigError(concat(line.overrides[0],
+                                 ": an artifact takes no overrides; change the "
+                                 "configuration and export it again.",
+                                 see_help));
     request.inputs = options.texts("input");
     request.inputs.insert(request.inputs.end(), words.begin(), words.end());
     if (request.inputs.empty())

@@ -20,7 +20,10 @@ std::map<std::string, at::Tensor> weights_of(const std::string& given) {
     const std::string file =
         fs::is_directory(path) ? (fs::path(path) / checkpoint_file::model).string() : path;
     const WeightsFile read = read_weights_file(file);
-    return {read.tensors.begin(), read.tensors.end()};
+    std::map<std::string, at::Tensor> weights(read.tensors.begin(), read.tensors.end());
+    // An artifact's plugins are no weights.
+    std::erase_if(weights, [](const auto& entry) { return entry.first.starts_with("plugin/"); });
+    return weights;
 }
 
 void check_same(const std::map<std::string, at::Tensor>& first,
@@ -46,6 +49,9 @@ std::string average_checkpoints(const ToolRequest& request) {
     if (request.paths.size() < 2) throw ConfigError("average takes two checkpoints or more");
     if (request.output.empty())
         throw ConfigError("-o FILE.safetensors is missing: where the averaged weights are written");
+    if (fs::path(request.output).extension() != ".safetensors")
+        throw ConfigError(concat("average writes a .safetensors file; name it so: -o ",
+                                 fs::path(request.output).stem().string(), ".safetensors"));
     if (!request.force && fs::exists(request.output))
         throw ConfigError(
             concat(request.output, " exists; give another -o, or --force to replace it"));

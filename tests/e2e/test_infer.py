@@ -142,6 +142,13 @@ class Infer(TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         self.assertEqual([line["top"][0]["index"] for line in lines], [line["top"][0]["index"] for line in wanted])
+        # The plugin in it is no weight.
+        mean = call([str(AILAB), "average", "model.ailab", "model.ailab", "-o", "mean.safetensors"], cwd=away)
+        self.assertDone(mean)
+        self.assertFalse(any("plugin" in name for name in safetensors.numpy.load_file(away / "mean.safetensors")))
+        refused = call([str(AILAB), "infer", "model.ailab", str(self.images), "model.hidden=3"], cwd=away)
+        self.assertEqual(refused.status, 2, str(refused))
+        self.assertIn("an artifact takes no overrides", refused.err)
 
     def test_the_plugin_must_be_the_one_it_was_exported_with(self):
         path = self.artifact()

@@ -66,6 +66,8 @@ class Tools(TestCase):
         self.assertDone(call([str(AILAB), "test", str(self.config), str(self.folder / "mean.safetensors"),
                               *command(self.config, plugins=["mlp"])[1:3]]))
         self.assertIn("takes two checkpoints", self.tool("average", folder / "epoch_1", "-o", "x", status=2))
+        self.assertIn("average writes a .safetensors file",
+                      self.tool("average", folder / "epoch_1", folder / "epoch_2", "-o", "x.pth", status=2))
         self.assertIn("-o FILE.safetensors is missing",
                       self.tool("average", folder / "epoch_1", folder / "epoch_2", status=2))
 
