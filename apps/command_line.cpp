@@ -79,11 +79,10 @@ bool is_override(const std::string& word) {
 
 /// Takes the overrides off the words.
 std::vector<std::string> take_overrides(std::vector<std::string>& words) {
-    std::vector<std::string> overrides;
-    std::erase_if(words, [&](const std::string& word) {
-        if (is_override(word)) overrides.push_back(word);
-        return is_override(word);
-    });
+    const auto first = std::stable_partition(
+        words.begin(), words.end(), [](const std::string& word) { return !is_override(word); });
+    std::vector<std::string> overrides(first, words.end());
+    words.erase(first, words.end());
     return overrides;
 }
 
@@ -129,9 +128,7 @@ void check_options(const Options& options, Action action) {
 void read_browse(const Options& options, BrowseRequest& request) {
     if (const std::string phase = options.choice("phase", phases); !phase.empty())
         request.phase = phase;
-    if (const std::string count = options.text("count"); !count.empty())
-        request.count = whole_number("count", count);
-    if (request.count == 0) throw ConfigError(concat("--count must be at least 1.", see_help));
+    request.count = options.positive("count", request.count);
     if (const std::string output = options.text("output"); !output.empty()) request.output = output;
     if (const std::string sample = options.text("sample"); !sample.empty()) {
         const size_t colon = sample.find(':');

@@ -34,7 +34,7 @@ constexpr NamedType storage_types[] = {
     {"torch.UntypedStorage", at::kByte},
 };
 
-constexpr NamedType dtypes[] = {
+constexpr NamedType torch_dtypes[] = {
     {"torch.float64", at::kDouble},
     {"torch.float32", at::kFloat},
     {"torch.float16", at::kHalf},
@@ -185,7 +185,7 @@ View view_of(const TensorCall& call) {
     view.offset = natural(*arguments[1], "its offset");
     view.sizes = naturals(*arguments[2], "its shape");
     view.strides = naturals(*arguments[3], "its strides");
-    if (call.function == rebuild_v3) view.type = type_named(dtypes, *arguments[6]);
+    if (call.function == rebuild_v3) view.type = type_named(torch_dtypes, *arguments[6]);
     if (has_metadata(arguments, argument_count(call.function)))
         throw Error(
             "it is a lazy conjugate or negative; call resolve_conj() and resolve_neg() on "

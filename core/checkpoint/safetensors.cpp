@@ -15,7 +15,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-const std::vector<std::pair<std::string, at::ScalarType>>& dtypes() {
+const std::vector<std::pair<std::string, at::ScalarType>>& safetensors_dtypes() {
     static const std::vector<std::pair<std::string, at::ScalarType>> list = {
         {"F64", at::kDouble},         {"F32", at::kFloat},
         {"F16", at::kHalf},           {"BF16", at::kBFloat16},
@@ -29,13 +29,13 @@ const std::vector<std::pair<std::string, at::ScalarType>>& dtypes() {
 }
 
 std::string dtype_name(at::ScalarType type) {
-    for (const auto& [name, known] : dtypes())
+    for (const auto& [name, known] : safetensors_dtypes())
         if (known == type) return name;
     return "";
 }
 
-at::ScalarType scalar_type(const std::string& name) {
-    for (const auto& [known, type] : dtypes())
+at::ScalarType dtype_named(const std::string& name) {
+    for (const auto& [known, type] : safetensors_dtypes())
         if (known == name) return type;
     throw Error("unknown dtype " + name);
 }
@@ -69,7 +69,7 @@ void check_writable(const std::string& name, const at::Tensor& tensor, const std
 }
 
 at::Tensor read_tensor(const InputFile& file, const TensorEntry& entry, uint64_t data_begin) {
-    const at::ScalarType type = scalar_type(entry.dtype);
+    const at::ScalarType type = dtype_named(entry.dtype);
     // A bool that is neither 0 nor 1 would be undefined behaviour later.
     at::Tensor tensor =
         at::empty(entry.shape, at::TensorOptions(type == at::kBool ? at::kByte : type));

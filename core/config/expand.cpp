@@ -74,7 +74,7 @@ class Expander {
             } else if (text.compare(i, 2, "${") == 0) {
                 const size_t end = find_closing(text, i + 2);
                 if (end == std::string::npos) {
-                    report(place, concat(quoted(text.substr(i)),
+                    report(place, concat(in_quotes(text.substr(i)),
                                          " has no closing \"}\". Write $${ "
                                          "for a ${ that is no variable."));
                     return Node::string(text);
@@ -106,7 +106,7 @@ class Expander {
     std::string environment(const std::string& name, const Place& place) {
         const char* value = std::getenv(name.c_str());
         if (!value)
-            report(place, concat("the environment variable ", quoted(name),
+            report(place, concat("the environment variable ", in_quotes(name),
                                  " is not set. Set it, or "
                                  "give a default: ${env:",
                                  name, ",default}."));

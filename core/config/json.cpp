@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int max_depth = 512;
+constexpr int max_json_depth = 512;
 
 Json json_of(const Node& node) {
     if (node.is_null()) return nullptr;
@@ -28,8 +28,9 @@ Json json_of(const Node& node) {
 }
 
 Node node_of(const Json& json, const Place& place, int depth) {
-    if (depth > max_depth)
-        throw Error(concat(*place.source, ": JSON is nested deeper than ", max_depth, " levels"));
+    if (depth > max_json_depth)
+        throw Error(
+            concat(*place.source, ": JSON is nested deeper than ", max_json_depth, " levels"));
     switch (json.type()) {
         case Json::value_t::boolean:
             return Node(Node::Value(json.get<bool>()), place);

@@ -60,10 +60,10 @@ std::string Node::describe() const {
     if (is_map()) return members().empty() ? "an empty map" : concat("a map of ", members().size());
     if (is_string()) {
         const std::string& text = as_string();
-        if (text.size() <= longest) return concat("the string ", quoted(text));
+        if (text.size() <= longest) return concat("the string ", in_quotes(text));
         size_t cut = longest;  // not inside a character
         while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-        return concat("the string ", quoted(concat(text.substr(0, cut), "…")));
+        return concat("the string ", in_quotes(concat(text.substr(0, cut), "…")));
     }
     if (is_bool()) return as_bool() ? "true" : "false";
     const bool as_written = !written.empty() && !holds_variable(written);

@@ -129,8 +129,8 @@ std::string Bounds::check(const std::string& value) const {
     for (const std::string& choice : choices)
         if (choice == value) return "";
     const std::string nearest = nearest_name(value, choices);
-    return concat("must be ", str(), ", got ", quoted(value),
-                  nearest.empty() ? "" : "; did you mean " + quoted(nearest) + "?");
+    return concat("must be ", str(), ", got ", in_quotes(value),
+                  nearest.empty() ? "" : "; did you mean " + in_quotes(nearest) + "?");
 }
 
 namespace detail {

@@ -67,8 +67,8 @@ class OptionReader final : public OptionVisitor {
         if (!absent) return ref.read(*node, field.bounds, subject_.path_of(field.name), problems_);
         if (!field.required) return;
         problems_.add(node ? node->place : subject_.place,
-                      concat(subject_.title, " needs the ", subject_.noun, " ", quoted(field.name),
-                             " (", field.doc, "). Add \"", field.name, ": ",
+                      concat(subject_.title, " needs the ", subject_.noun, " ",
+                             in_quotes(field.name), " (", field.doc, "). Add \"", field.name, ": ",
                              example_value(ref.type_name()), "\"."));
     }
 
@@ -102,8 +102,8 @@ class OptionReader final : public OptionVisitor {
         const std::string nearest = nearest_name(member.key, accepted);
         problems_.add(
             member.place,
-            concat(subject_.title, " has no ", subject_.noun, " ", quoted(member.key),
-                   nearest.empty() ? "." : "; did you mean " + quoted(nearest) + "?",
+            concat(subject_.title, " has no ", subject_.noun, " ", in_quotes(member.key),
+                   nearest.empty() ? "." : "; did you mean " + in_quotes(nearest) + "?",
                    accepted.empty() ? " It takes none." : " It takes: " + join(accepted) + ".",
                    leftover_advice(member)));
     }

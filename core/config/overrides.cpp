@@ -46,8 +46,8 @@ Node* list_entry(Node& list, const std::string& part, const std::string& at,
     size_t index = size;
     if (is_number(part)) std::from_chars(part.data(), part.data() + part.size(), index);
     if (index < size) return &list.items()[index];
-    complaint =
-        concat(quoted(at), " is ", list.describe(), ", which has no entry ", quoted(part), ". ");
+    complaint = concat(in_quotes(at), " is ", list.describe(), ", which has no entry ",
+                       in_quotes(part), ". ");
     complaint += size == 0   ? "Give the whole list: " + at + "=[…]."
                  : size == 1 ? "Its only entry is 0."
                              : concat("Name one of 0 to ", size - 1, ".");
@@ -66,15 +66,15 @@ Node* reach(Node& root, const std::vector<std::string>& parts, const Place& plac
         } else {
             if (node->is_null()) {
                 if (is_number(part)) {
-                    complaint = concat(quoted(at), " is not given, so it has no entry ", part,
+                    complaint = concat(in_quotes(at), " is not given, so it has no entry ", part,
                                        ". Give the whole list: ", at, "=[…].");
                     return nullptr;
                 }
                 *node = Node::map({}, place);
             }
             if (!node->is_map()) {
-                complaint = concat(quoted(at), " is ", node->describe(), " and holds no key ",
-                                   quoted(part), ".");
+                complaint = concat(in_quotes(at), " is ", node->describe(), " and holds no key ",
+                                   in_quotes(part), ".");
                 return nullptr;
             }
             Node* member = node->find(part);

@@ -146,7 +146,7 @@ std::string scalar_text(const Node::Value& value) {
     return "null";
 }
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
     static constexpr char hex[] = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
@@ -170,7 +170,7 @@ std::string quoted(const std::string& text) {
 }
 
 std::string quoted_if_needed(const std::string& text) {
-    return reads_back_plain(text) ? text : quoted(text);
+    return reads_back_plain(text) ? text : in_quotes(text);
 }
 
 }  // namespace ailab

@@ -24,6 +24,6 @@ bool holds_variable(const std::string& text);
 std::string scalar_text(const Node::Value& value);
 /// The text as YAML: plain where that reads back as the same string everywhere, else in quotes.
 std::string quoted_if_needed(const std::string& text);
-std::string quoted(const std::string& text);
+std::string in_quotes(const std::string& text);
 
 }  // namespace ailab

@@ -197,7 +197,7 @@ void TreeBuilder::take_key(Frame& frame, const Node& node, bool plain) {
     const auto [first, is_new] = frame.keys.emplace(frame.key, node.place);
     if (!is_new) {
         problems_.add(node.place,
-                      concat("the key ", quoted(frame.key), " is given twice, first at ",
+                      concat("the key ", in_quotes(frame.key), " is given twice, first at ",
                              first->second.str(), ". Remove one of them."));
         return;
     }

@@ -8,7 +8,7 @@ namespace {
 constexpr size_t widest_list = 80;
 
 std::string scalar_yaml(const Node& node) {
-    if (holds_variable(node.written)) return quoted(node.written);
+    if (holds_variable(node.written)) return in_quotes(node.written);
     return node.is_string() ? quoted_if_needed(node.as_string()) : scalar_text(node.value);
 }
 

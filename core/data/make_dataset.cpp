@@ -1,5 +1,5 @@
 #include "ailab/dataset.hpp"
-#include "ailab/transform.hpp"
+#include "transform_list.hpp"
 
 namespace ailab {
 namespace {
@@ -49,22 +49,29 @@ class TransformedDataset final : public Dataset {
 
 }  // namespace
 
-Transforms make_transforms(const Dataset& dataset, const ModuleConfig& config) {
-    std::vector<ModuleConfig> configs;
-    if (config.transforms) {
-        configs = *config.transforms;
-    } else {
-        Problems problems;
-        const Node defaults = dataset.default_transforms();
-        for (const Node& node : defaults.items())
-            configs.push_back(
-                read_module(kind_name<Transform>, node, "a default transform", problems));
-        problems.check();
-    }
+namespace {
+
+Transforms create(const std::vector<ModuleConfig>& configs) {
     Transforms transforms;
     for (const ModuleConfig& transform : configs)
         transforms.push_back(std::static_pointer_cast<Transform>(transform.create()));
     return transforms;
+}
+
+}  // namespace
+
+Transforms make_transforms(const Node& list, const std::string& name) {
+    std::vector<ModuleConfig> configs;
+    Problems problems;
+    for (const Node& node : list.items())
+        configs.push_back(read_module(kind_name<Transform>, node, name, problems));
+    problems.check();
+    return create(configs);
+}
+
+Transforms make_transforms(const Dataset& dataset, const ModuleConfig& config) {
+    return config.transforms ? create(*config.transforms)
+                             : make_transforms(dataset.default_transforms(), "a default transform");
 }
 
 Node write_transforms(const Dataset& dataset, const ModuleConfig& config) {

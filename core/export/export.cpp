@@ -10,6 +10,7 @@
 #include "export_format.hpp"
 #include "run/checkpoint_choice.hpp"
 #include "run/error_context.hpp"
+#include "run/output_place.hpp"
 #include "serve/largest_difference.hpp"
 
 namespace ailab {
@@ -17,9 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::vector<ExportFormat> all_formats(bool with_plugins) {
+    return {safetensors_format(), torchscript_format(), onnx_format(), pth_format(),
+            artifact_format(with_plugins)};
+}
+
 ExportFormat find_format(const ExportRequest& request) {
-    for (const ExportFormat& format : {safetensors_format(), torchscript_format(), onnx_format(),
-                                       pth_format(), artifact_format(request.with_plugins)})
+    for (const ExportFormat& format : all_formats(request.with_plugins))
         if (format.name == request.format) return format;
     throw ConfigError(concat("--to takes ", join(export_formats()), ", got ", request.format));
 }
@@ -51,9 +56,7 @@ void check_place(const ExportRequest& request) {
     const fs::path path(request.output);
     if (fs::is_directory(path))
         throw ConfigError(concat(request.output, " is a folder; -o names the file"));
-    if (!request.force && fs::exists(path))
-        throw ConfigError(
-            concat(request.output, " exists; give another -o, or --force to replace it"));
+    check_output(request.output, request.force);
     const std::string folder = parent_folder(request.output);
     if (!fs::is_directory(folder)) throw ConfigError(concat("there is no folder ", folder));
     if (access(folder.c_str(), W_OK) != 0)
@@ -97,16 +100,9 @@ double compare(ServedModel& model, const Reader& reader, const at::Tensor& sampl
 }  // namespace
 
 std::vector<std::string> export_formats() {
-    return {"safetensors", "torchscript", "onnx", "pth", "artifact"};
-}
-
-NamedTensors weights_of(const torch::nn::Module& model) {
-    NamedTensors weights;
-    for (const auto& item : model.named_parameters())
-        weights.emplace_back(item.key(), item.value().detach());
-    for (const auto& item : model.named_buffers())
-        weights.emplace_back(item.key(), item.value().detach());
-    return weights;
+    std::vector<std::string> names;
+    for (const ExportFormat& format : all_formats(false)) names.push_back(format.name);
+    return names;
 }
 
 void export_model(const ConfigInput& input, const ExportRequest& request) {
@@ -114,17 +110,20 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     check_place(request);
     const RunConfig config = load_config(input);
     const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
-    ServedSpec spec = spec_of(config);
+    const ValidationData data(config);
+    const std::shared_ptr<Model> made = config.model.create();
+    ServedSpec spec = spec_of(config, *made, data);
     // Other systems run the weights' own precision; an artifact says what it was validated in.
     if (spec.autocast && format.name != "artifact") {
         std::printf("validated in %s, exported in %s\n", c10::toString(*spec.autocast),
                     spec.dtype.c_str());
         spec.autocast.reset();
     }
-    ServedModel model(std::move(spec));
+    ServedModel model(std::move(spec), "cpu", made);
     std::printf("%s\n", load_trained_weights(model.model(), checkpoint).c_str());
     constexpr int64_t sample_count = 8;
-    const at::Tensor samples = validation_inputs(config, model.spec(), sample_count);
+    const at::Tensor samples =
+        data.inputs(model.spec().input, sample_count).to(scalar_type(model.spec()));
     const NewFile file(request.output);
     format.write(model, samples, file.path());
     const double difference = compare(model, format.read(model, file.path()), samples);

@@ -30,7 +30,4 @@ ExportFormat torchscript_format();
 ExportFormat onnx_format();
 ExportFormat artifact_format(bool with_plugins);
 
-/// Parameters and buffers under their names.
-NamedTensors weights_of(const torch::nn::Module& model);
-
 }  // namespace ailab

@@ -11,6 +11,7 @@
 #include "export_format.hpp"
 #include "onnx_call.hpp"
 #include "onnx_reader.hpp"
+#include "run/load_weights.hpp"
 
 namespace ailab {
 namespace {
@@ -116,7 +117,7 @@ class Translator {
     std::unordered_map<const jit::Value*, std::string> names_;
 };
 
-void write(ServedModel& model, const at::Tensor& example, const std::string& path) {
+void write_onnx(ServedModel& model, const at::Tensor& example, const std::string& path) {
     const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
     const std::string bytes = Translator(traced, model.model())
                                   .translate({{"ailab.spec", to_json(to_node(model.spec()))}});
@@ -128,7 +129,7 @@ void write(ServedModel& model, const at::Tensor& example, const std::string& pat
 }  // namespace
 
 ExportFormat onnx_format() {
-    return {"onnx", 1e-4, write, [](const ServedModel&, const std::string& path) -> Reader {
+    return {"onnx", 1e-4, write_onnx, [](const ServedModel&, const std::string& path) -> Reader {
                 const auto graph = std::make_shared<const onnx::LoadedGraph>(path);
                 return [graph](const at::Tensor& input) { return graph->run(input); };
             }};

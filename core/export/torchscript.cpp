@@ -8,7 +8,7 @@
 namespace ailab {
 namespace {
 
-void write(ServedModel& model, const at::Tensor& example, const std::string& path) {
+void write_torchscript(ServedModel& model, const at::Tensor& example, const std::string& path) {
     const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
     const torch::jit::ExtraFilesMap extra = {{"ailab.json", to_json(to_node(model.spec()))}};
     traced.module.save(path, extra);
@@ -27,7 +27,7 @@ Reader read(const ServedModel&, const std::string& path) {
 }  // namespace
 
 ExportFormat torchscript_format() {
-    return {"torchscript", 1e-5, write, read};
+    return {"torchscript", 1e-5, write_torchscript, read};
 }
 
 }  // namespace ailab

@@ -228,6 +228,15 @@ std::string describe_unmatched(const LoadedWeights& loaded) {
                   " tensor(s) did not match: ", join(loaded.unmatched, "; "));
 }
 
+NamedTensors weights_of(const torch::nn::Module& model) {
+    NamedTensors weights;
+    for (const auto& item : model.named_parameters())
+        weights.emplace_back(item.key(), item.value().detach());
+    for (const auto& item : model.named_buffers())
+        weights.emplace_back(item.key(), item.value().detach());
+    return weights;
+}
+
 void copy_weights(torch::nn::Module& model, const NamedTensors& weights,
                   const std::string& source) {
     const TensorMap loaded(weights.begin(), weights.end());

@@ -34,6 +34,9 @@ AILAB_API LoadedWeights load_weights(torch::nn::Module& model, const Pretrained&
 /// One line that says all of `unmatched`, or "".
 AILAB_API std::string describe_unmatched(const LoadedWeights& loaded);
 
+/// The model's parameters, then its buffers, under their names.
+NamedTensors weights_of(const torch::nn::Module& model);
+
 /// Copies `weights` into the model's parameters and buffers, all of them. Throws Error that lists
 /// every name that is missing, left over or of another shape; the model is then unchanged. `source`
 /// is where they come from, for the message.

@@ -56,10 +56,7 @@ void copy_named(const std::string& what, const std::string& prefix, const State&
 
 Checkpoint Runner::gather_state() {
     Checkpoint checkpoint;
-    for (const auto& item : modules_.model->named_parameters())
-        checkpoint.model.emplace_back(item.key(), item.value().detach());
-    for (const auto& item : modules_.model->named_buffers())
-        checkpoint.model.emplace_back(item.key(), item.value().detach());
+    checkpoint.model = weights_of(*modules_.model);
 
     checkpoint.modules["model"] = modules_.model->save_state();
     if (modules_.loss) {

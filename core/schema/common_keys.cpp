@@ -38,8 +38,8 @@ void OptionType<HookPriority>::read(const Node& given, HookPriority& field, cons
     const std::string nearest = nearest_name(node.as_string(), names);
     problems.add(node.place,
                  concat(name, " must be an integer or one of ", join(names), ", got ",
-                        quoted(node.as_string()), nearest.empty() ? "." : "; did you mean ",
-                        nearest.empty() ? "" : quoted(nearest) + "?"));
+                        in_quotes(node.as_string()), nearest.empty() ? "." : "; did you mean ",
+                        nearest.empty() ? "" : in_quotes(nearest) + "?"));
 }
 
 Node OptionType<HookPriority>::write(const HookPriority& field) {

@@ -14,7 +14,7 @@ namespace {
 bool report_misspelt_type(const Node& module, const std::string& name, Problems& problems) {
     for (const Member& member : module.members())
         if (nearest_name(member.key, {"type"}) == "type") {
-            problems.add(member.place, concat(name, " has no \"type\"; is ", quoted(member.key),
+            problems.add(member.place, concat(name, " has no \"type\"; is ", in_quotes(member.key),
                                               " a misspelling of it?"));
             return true;
         }
@@ -69,9 +69,10 @@ void report_missing_type(const Member& hook, const Node& hooks, const std::strin
     for (const Member& member : hooks.members())
         if (member.value.find("type")) siblings.push_back(member.key);
     const std::string near = nearest_name(hook.key, siblings);
-    problems.add(hook.place, concat(name, " has no \"type\"",
-                                    near.empty() ? advice_from_types(hook.key)
-                                                 : concat("; did you mean ", quoted(near), "?")));
+    problems.add(hook.place,
+                 concat(name, " has no \"type\"",
+                        near.empty() ? advice_from_types(hook.key)
+                                     : concat("; did you mean ", in_quotes(near), "?")));
 }
 
 }  // namespace ailab

@@ -12,7 +12,7 @@ namespace {
 
 /// `hook "LoggerHook" of liblogging.so (logger.cpp:20)`
 std::string title_with_origin(const ModuleEntry& entry) {
-    return concat(entry.kind, " ", quoted(entry.name), " of ", entry.origin);
+    return concat(entry.kind, " ", in_quotes(entry.name), " of ", entry.origin);
 }
 
 /// c10::Error's text goes on with a stack trace, which tells the user nothing.
@@ -50,7 +50,7 @@ void check_reserved(const CommonKeys& common, const ModuleEntry& entry, OptionsH
         for (const FieldDoc& other : reserved)
             if (!own.rest && own.name == other.name)
                 problems.add(place, concat(title_with_origin(entry), " names an option ",
-                                           quoted(own.name), ", which is a key of every ",
+                                           in_quotes(own.name), ", which is a key of every ",
                                            entry.kind, ". Rename the option in the plugin."));
 }
 
@@ -69,7 +69,7 @@ ModuleConfig read_module(const std::string& kind, const Node& node, const std::s
     common.kind = kind;
     check_reserved(common, *config.entry, *config.options, node.place, problems);
     const Subject subject{
-        concat(kind, " ", quoted(config.entry->name)), name, "option", node.place, {"type"}};
+        concat(kind, " ", in_quotes(config.entry->name)), name, "option", node.place, {"type"}};
     read_options(
         [&](OptionVisitor& v) {
             config.options->visit(v);

@@ -12,7 +12,7 @@ std::string regex_problem(const std::string& key, const std::string& pattern) {
         const std::regex valid(pattern);
         return "";
     } catch (const std::regex_error& error) {
-        return concat(key, ": ", quoted(pattern), " is no regular expression: ", error.what());
+        return concat(key, ": ", in_quotes(pattern), " is no regular expression: ", error.what());
     }
 }
 

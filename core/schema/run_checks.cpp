@@ -31,7 +31,7 @@ void check_dist(const RunConfig& config, const Node& tree, Problems& problems) {
         problems.add(
             place_of(tree, "dist.init_method"),
             concat("dist.init_method must be env://, tcp://host:port or file:///path, got ",
-                   quoted(address), "."));
+                   in_quotes(address), "."));
 }
 
 /// "auto", or the name of a registered module.

@@ -201,10 +201,16 @@ bool is_artifact(const std::string& path) {
     }
 }
 
+bool is_plugin_record(const std::string& name) {
+    return name.starts_with(plugin_prefix);
+}
+
 ServedSpec read_artifact_spec(const std::string& path) {
     check_checksum(path);
-    Metadata metadata;
-    read_safetensors(path, &metadata);
+    const InputFile file(path);
+    const std::string header = read_header(file);
+    const Metadata metadata =
+        parse_header(header.substr(sizeof(uint64_t)), file.size() - header.size(), path).metadata;
     return spec_from(parse_spec(metadata, path), path);
 }
 
@@ -218,7 +224,7 @@ std::unique_ptr<ServedModel> open_artifact(const std::string& path,
     std::map<std::string, at::Tensor> plugins;
     const size_t prefix = std::strlen(plugin_prefix);
     for (auto& [name, tensor] : tensors)
-        if (name.starts_with(plugin_prefix))
+        if (is_plugin_record(name))
             plugins[name.substr(prefix)] = tensor;
         else
             weights.emplace_back(name, tensor);

@@ -3,36 +3,20 @@
 #include <ATen/ATen.h>
 
 #include "ailab/error.hpp"
-#include "ailab/module_spec.hpp"
+#include "data/transform_list.hpp"
 
 namespace ailab {
-namespace {
-
-std::vector<std::shared_ptr<const Transform>> make_transforms(const Node& list) {
-    std::vector<std::shared_ptr<const Transform>> transforms;
-    Problems problems;
-    std::vector<ModuleConfig> configs;
-    for (const Node& node : list.items())
-        configs.push_back(read_module(kind_name<Transform>, node, "transforms", problems));
-    problems.check();
-    for (const ModuleConfig& config : configs) {
-        auto transform = std::static_pointer_cast<Transform>(config.create());
-        if (!transform->by_batch()) transforms.push_back(std::move(transform));
-    }
-    return transforms;
-}
-
-}  // namespace
 
 ImagePipeline::ImagePipeline(const ServedSpec& spec)
     : field_(spec.image->field),
       reader_(spec.image->reader),
-      transforms_(make_transforms(spec.image->transforms)),
+      transforms_(make_transforms(spec.image->transforms, "transforms")),
       shape_(spec.input_shape),
-      dtype_(spec.dtype == "float64" ? at::kDouble : at::kFloat),
+      dtype_(scalar_type(spec)),
       channels_last_(spec.channels_last) {
     if (shape_.empty())
         throw Error("the shape of the model's input is not known, so no image file can be read");
+    std::erase_if(transforms_, [](const auto& transform) { return transform->by_batch(); });
 }
 
 at::Tensor ImagePipeline::memory_for(int64_t images) const {

@@ -18,6 +18,7 @@
 #include "predictor_access.hpp"
 #include "progress_line.hpp"
 #include "run/error_context.hpp"
+#include "run/output_place.hpp"
 
 namespace ailab {
 namespace {
@@ -28,8 +29,7 @@ class LineOutput {
     LineOutput(const std::string& path, bool force)
         : path_(path.empty() ? "standard output" : path) {
         if (path.empty()) return;
-        if (!force && std::filesystem::exists(path))
-            throw ConfigError(concat(path, " exists; give another -o, or --force to replace it"));
+        check_output(path, force);
         file_.reset(std::fopen(path.c_str(), "w"));
         if (!file_) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     }

@@ -35,11 +35,8 @@ class Predictor::Impl {
     const ServedSpec& spec() const { return model_->spec(); }
 
     at::Tensor predict(const at::Tensor& batch) {
-        const at::NoGradGuard no_grad;
         model_->check_input(batch);
-        if (const auto graph = frozen_for(batch)) return graph->forward(batch);
-        const std::lock_guard lock(mutex_);
-        return model_->forward(batch).to(at::kCPU);
+        return run(batch, std::nullopt);
     }
 
     std::vector<ClassScore> top_classes(const at::Tensor& output) const {
@@ -95,16 +92,16 @@ class Predictor::Impl {
         }
     }
 
-    /// The frozen graph serves all workers at once, each with one core; the model serves one, with
-    /// all cores.
-    at::Tensor run(const at::Tensor& batch, int threads) {
+    /// `workers`: so many threads call this. The frozen graph serves all of them at once, each with
+    /// one core; the model serves one, with all cores. Without workers the caller's threads stay.
+    at::Tensor run(const at::Tensor& batch, std::optional<int> workers) {
         const at::NoGradGuard no_grad;
         if (const auto graph = frozen_for(batch)) {
-            at::set_num_threads(1);
+            if (workers) at::set_num_threads(1);
             return graph->forward(batch);
         }
         const std::lock_guard lock(mutex_);
-        at::set_num_threads(threads);
+        if (workers) at::set_num_threads(*workers);
         return model_->forward(batch).to(at::kCPU);
     }
 
@@ -155,9 +152,11 @@ Predictor PredictorAccess::make(const ConfigInput& input, const std::string& che
                                 const PredictorOptions& options) {
     const RunConfig run = load_config(input);
     const std::string path = choose_checkpoint(checkpoint, run.work_dir);
-    auto model = std::make_unique<ServedModel>(spec_of(run), options.device);
-    load_trained_weights(model->model(), path);
-    return Predictor(std::make_unique<Predictor::Impl>(std::move(model), options));
+    const ValidationData data(run);
+    const std::shared_ptr<Model> model = run.model.create();
+    auto served = std::make_unique<ServedModel>(spec_of(run, *model, data), options.device, model);
+    load_trained_weights(*model, path);
+    return Predictor(std::make_unique<Predictor::Impl>(std::move(served), options));
 }
 
 Predictor::~Predictor() = default;

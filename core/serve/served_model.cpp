@@ -7,7 +7,8 @@
 
 namespace ailab {
 
-ServedModel::ServedModel(ServedSpec spec, const std::string& device) : spec_(std::move(spec)) {
+ServedModel::ServedModel(ServedSpec spec, const std::string& device, std::shared_ptr<Model> made)
+    : spec_(std::move(spec)) {
     RunConfig& run = config_.run;
     Problems problems;
     run.model.config = read_module(kind_name<Model>, spec_.model, "model", problems);
@@ -15,7 +16,7 @@ ServedModel::ServedModel(ServedSpec spec, const std::string& device) : spec_(std
     run.runtime.device = device;
     chosen_ = choose_device(run, Placement());
     device_ = chosen_.device->select(Placement());
-    config_.model = run.model.create();
+    config_.model = made ? std::move(made) : run.model.create();
     Model& model = *config_.model;
     if (spec_.dtype == "float64") model.to(at::kDouble);
     if (!device_.is_cpu()) model.to(device_);
@@ -44,7 +45,7 @@ void ServedModel::check_input(const at::Tensor& input) const {
 
 Batch ServedModel::batch_of(const at::Tensor& input) const {
     check_input(input);
-    const at::ScalarType dtype = spec_.dtype == "float64" ? at::kDouble : at::kFloat;
+    const at::ScalarType dtype = scalar_type(spec_);
     Batch batch;
     batch.set(field_, input.is_floating_point() ? input.to(device_, dtype) : input.to(device_));
     batch.size = batch.global_size = input.size(0);

@@ -12,8 +12,10 @@ namespace ailab {
 /// A model with trained weights, in evaluation mode, on its device.
 class ServedModel {
   public:
-    /// Without weights yet. Throws ConfigError (an unknown module), Error.
-    explicit ServedModel(ServedSpec spec, const std::string& device = "cpu");
+    /// Without weights yet. `model` is what spec.model makes, if it was made already. Throws
+    /// ConfigError (an unknown module), Error.
+    explicit ServedModel(ServedSpec spec, const std::string& device = "cpu",
+                         std::shared_ptr<Model> model = nullptr);
 
     ServedModel(const ServedModel&) = delete;
     ServedModel& operator=(const ServedModel&) = delete;

@@ -21,32 +21,11 @@ StepPlan plan_of(const RunConfig& config) {
     return plan;
 }
 
-/// Whose samples the model was validated on.
-const ModuleSpec<Dataset>& validation_data(const RunConfig& config) {
-    if (config.data.val) return config.data.val;
-    if (config.data.test) return config.data.test;
-    throw ConfigError({{place_of(config.source, "data"),
-                        "there is neither data.val nor data.test, whose transforms say what the "
-                        "model is fed; add one"}});
-}
-
-/// A sample as the model gets it.
-Sample transformed_sample(const Dataset& dataset, const ModuleConfig& config, int64_t index) {
-    const SampleContext context;
-    Sample sample = dataset.get(index, context);
-    Philox random = context.random(index);
-    for (const auto& transform : make_transforms(dataset, config))
-        if (!transform->by_batch()) transform->apply(sample, random);
-    sample.decode();
-    return sample;
-}
-
 /// The sample's field that the model's first input is bound to.
-std::string input_field(const Sample& sample, const RunConfig& config) {
-    const std::shared_ptr<Model> model = config.model.create();
-    const std::vector<std::string> inputs = model->inputs();
+std::string input_field(const Sample& sample, const Model& model, const Binding& binding) {
+    const std::vector<std::string> inputs = model.inputs();
     const std::string first = inputs.empty() ? "input" : inputs[0];
-    const auto& mapping = config.model.binding().mapping;
+    const auto& mapping = binding.mapping;
     const auto renamed = mapping.find(first);
     const std::string field = renamed == mapping.end() ? first : renamed->second;
     if (!sample.has(field) && sample.has("image")) return "image";
@@ -64,23 +43,6 @@ bool is_class_number(const Sample& sample) {
     return false;
 }
 
-void describe_data(const RunConfig& config, ServedSpec& spec) {
-    const ModuleSpec<Dataset>& data = validation_data(config);
-    const std::shared_ptr<Dataset> dataset = data.create();
-    spec.classes = dataset->class_names();
-    spec.image = dataset->image_input();
-    if (spec.image) {
-        const Node own = write_transforms(*dataset, data.config);
-        for (const Node& transform : own.items())
-            spec.image->transforms.items().push_back(transform);
-    }
-    if (dataset->size() == 0) return;
-    const Sample sample = transformed_sample(*dataset, data.config, 0);
-    spec.classifies = is_class_number(sample);
-    spec.input = input_field(sample, config);
-    if (sample.has(spec.input)) spec.input_shape = sample.tensor(spec.input).sizes().vec();
-}
-
 std::vector<ServedPlugin> loaded_plugins() {
     std::vector<ServedPlugin> plugins;
     for (const LoadedPlugin& plugin : PluginHost::instance().loaded())
@@ -90,12 +52,6 @@ std::vector<ServedPlugin> loaded_plugins() {
 }
 
 // ---- as a Node
-
-Node strings(const std::vector<std::string>& texts) {
-    Node list = Node::list();
-    for (const std::string& text : texts) list.items().push_back(Node::string(text));
-    return list;
-}
 
 Node image_node(ImageInput image) {
     Node node = Node::map();
@@ -133,26 +89,27 @@ ImageInput image_from(const Node& node, const std::string& source) {
 
 }  // namespace
 
-ServedSpec spec_of(const RunConfig& config) {
+ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data) {
     ServedSpec spec;
     spec.model = config.model.config.write();
     spec.dtype = config.runtime.dtype;
     spec.channels_last = config.runtime.channels_last;
     if (const StepPlan plan = plan_of(config); plan.autocast) spec.autocast = plan.autocast->dtype;
-    describe_data(config, spec);
+    spec.classes = data.dataset().class_names();
+    spec.image = data.image_input();
+    if (data.dataset().size() > 0) {
+        const Sample sample = data.sample(0);
+        spec.classifies = is_class_number(sample);
+        spec.input = input_field(sample, model, config.model.binding());
+        if (sample.has(spec.input)) spec.input_shape = sample.tensor(spec.input).sizes().vec();
+    }
     spec.plugins = loaded_plugins();
     spec.config = config.resolved;
     return spec;
 }
 
-at::Tensor validation_inputs(const RunConfig& config, const ServedSpec& spec, int64_t count) {
-    const ModuleSpec<Dataset>& data = validation_data(config);
-    const std::shared_ptr<Dataset> dataset = data.create();
-    std::vector<at::Tensor> inputs;
-    for (int64_t i = 0; i < std::min(count, dataset->size()); ++i)
-        inputs.push_back(transformed_sample(*dataset, data.config, i).tensor(spec.input));
-    if (inputs.empty()) throw Error("the validation data have no samples");
-    return at::stack(inputs).to(spec.dtype == "float64" ? at::kDouble : at::kFloat);
+at::ScalarType scalar_type(const ServedSpec& spec) {
+    return spec.dtype == "float64" ? at::kDouble : at::kFloat;
 }
 
 Node to_node(const ServedSpec& spec) {
@@ -163,12 +120,10 @@ Node to_node(const ServedSpec& spec) {
     node.set("autocast", Node::string(!spec.autocast                    ? ""
                                       : *spec.autocast == at::kBFloat16 ? "bfloat16"
                                                                         : "float16"));
-    node.set("classes", strings(spec.classes));
+    node.set("classes", OptionType<std::vector<std::string>>::write(spec.classes));
     node.set("classifies", Node(Node::Value(spec.classifies)));
-    Node shape = Node::list();
-    for (const int64_t size : spec.input_shape) shape.items().push_back(Node(Node::Value(size)));
     node.set("input", Node::string(spec.input));
-    node.set("input_shape", std::move(shape));
+    node.set("input_shape", OptionType<std::vector<int64_t>>::write(spec.input_shape));
     node.set("image", spec.image ? image_node(*spec.image) : Node());
     Node plugins = Node::list();
     for (const ServedPlugin& plugin : spec.plugins) plugins.items().push_back(plugin_node(plugin));

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "ailab/dataset.hpp"
-#include "schema/run_config.hpp"
+#include "ailab/model.hpp"
+#include "validation_data.hpp"
 
 namespace ailab {
 
@@ -34,13 +34,11 @@ struct ServedSpec {
     Node config = Node::map();  // of the training, for who wants to know
 };
 
-/// What a configuration says of its model, and its validation data (or test data) of what the model
-/// is fed. Makes that dataset. Throws ConfigError and Error.
-ServedSpec spec_of(const RunConfig& config);
+/// What a configuration, its model and its validation data say of what the model is fed. Throws
+/// Error.
+ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data);
 
-/// The first samples of that data as the model is fed them: [N, input_shape…], N at least 2 where
-/// there are so many. Throws Error.
-at::Tensor validation_inputs(const RunConfig& config, const ServedSpec& spec, int64_t count);
+at::ScalarType scalar_type(const ServedSpec& spec);
 
 Node to_node(const ServedSpec& spec);
 /// The reverse. Throws Error that begins with `source`.

@@ -37,13 +37,14 @@ const Node& Record::node(const std::string& key) const {
     if (const Node* found = values_.find(key)) return *found;
     std::vector<std::string> keys;
     for (const Member& member : values_.members()) keys.push_back(member.key);
-    fail(concat("there is no ", quoted(key), "; there are: ", keys.empty() ? "none" : join(keys)));
+    fail(concat("there is no ", in_quotes(key),
+                "; there are: ", keys.empty() ? "none" : join(keys)));
 }
 
 std::string Record::text(const std::string& key) const {
     const Node& value = node(key);
     if (!value.is_scalar() || value.is_null())
-        fail(concat(quoted(key), " must be text, got ", value.describe()));
+        fail(concat(in_quotes(key), " must be text, got ", value.describe()));
     return value.is_string() ? value.as_string() : scalar_text(value.value);
 }
 
@@ -51,7 +52,7 @@ double Record::number(const std::string& key) const {
     double number = 0;
     const Node& value = node(key);
     if (!to_number(value, number))
-        fail(concat(quoted(key), " must be a number, got ", value.describe()));
+        fail(concat(in_quotes(key), " must be a number, got ", value.describe()));
     return number;
 }
 
@@ -65,7 +66,7 @@ int64_t Record::integer(const std::string& key) const {
         const long long number = std::strtoll(text.c_str(), &end, 10);
         if (end == text.c_str() + text.size() && errno == 0) return number;
     }
-    fail(concat(quoted(key), " must be an integer, got ", value.describe()));
+    fail(concat(in_quotes(key), " must be an integer, got ", value.describe()));
 }
 
 std::vector<double> Record::numbers(const std::string& key) const {
@@ -74,7 +75,7 @@ std::vector<double> Record::numbers(const std::string& key) const {
     std::vector<double> numbers(value.items().size());
     for (size_t i = 0; i < numbers.size(); ++i)
         if (!to_number(value.items()[i], numbers[i]))
-            fail(concat(quoted(key), "[", i, "] must be a number, got ",
+            fail(concat(in_quotes(key), "[", i, "] must be a number, got ",
                         value.items()[i].describe()));
     return numbers;
 }

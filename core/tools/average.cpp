@@ -7,6 +7,8 @@
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "run/find_checkpoint.hpp"
+#include "run/output_place.hpp"
+#include "serve/artifact_file.hpp"
 #include "tools.hpp"
 
 namespace ailab {
@@ -22,7 +24,7 @@ std::map<std::string, at::Tensor> weights_of(const std::string& given) {
     const WeightsFile read = read_weights_file(file);
     std::map<std::string, at::Tensor> weights(read.tensors.begin(), read.tensors.end());
     // An artifact's plugins are no weights.
-    std::erase_if(weights, [](const auto& entry) { return entry.first.starts_with("plugin/"); });
+    std::erase_if(weights, [](const auto& entry) { return is_plugin_record(entry.first); });
     return weights;
 }
 
@@ -52,9 +54,7 @@ std::string average_checkpoints(const ToolRequest& request) {
     if (fs::path(request.output).extension() != ".safetensors")
         throw ConfigError(concat("average writes a .safetensors file; name it so: -o ",
                                  fs::path(request.output).stem().string(), ".safetensors"));
-    if (!request.force && fs::exists(request.output))
-        throw ConfigError(
-            concat(request.output, " exists; give another -o, or --force to replace it"));
+    check_output(request.output, request.force);
     const auto first = weights_of(request.paths[0]);
     std::map<std::string, at::Tensor> sums;
     for (const auto& [name, tensor] : first)

@@ -72,8 +72,7 @@ void inspect_artifact(const std::string& path, Inspection& result) {
             result.add("plugin", concat(plugin.name, " ", plugin.version, " (", plugin.file,
                                         ", build ", plugin.build_id.substr(0, 12), ")"));
     result.weights = read_safetensors(path);
-    std::erase_if(result.weights,
-                  [](const auto& entry) { return entry.first.starts_with("plugin/"); });
+    std::erase_if(result.weights, [](const auto& entry) { return is_plugin_record(entry.first); });
 }
 
 Inspection inspect(const std::string& given) {

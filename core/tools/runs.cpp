@@ -11,6 +11,7 @@
 #include "config_differences.hpp"
 #include "report/escape.hpp"
 #include "report/text_table.hpp"
+#include "run/output_place.hpp"
 #include "run/run_folder.hpp"
 #include "tools.hpp"
 
@@ -107,13 +108,14 @@ std::string list_runs(const ToolRequest& request) {
             differences.set(path, Node::string(value->second));
         }
         const std::string name = fs::path(records[i].folder).filename().string();
-        table.add({name, records[i].state, last_epoch(records[i]), best_of(records[i]),
-                   duration_text(records[i].duration), join(own, " ")});
+        const std::string epoch = last_epoch(records[i]), best = best_of(records[i]);
+        table.add({name, records[i].state, epoch, best, duration_text(records[i].duration),
+                   join(own, " ")});
         Node run = Node::map();
         run.set("run", Node::string(records[i].folder));
         run.set("state", Node::string(records[i].state));
-        run.set("epoch", Node::string(last_epoch(records[i])));
-        run.set("best", Node::string(best_of(records[i])));
+        run.set("epoch", Node::string(epoch));
+        run.set("best", Node::string(best));
         run.set("seconds", records[i].duration ? Node(Node::Value(*records[i].duration)) : Node());
         run.set("configuration", std::move(differences));
         all.items().push_back(std::move(run));
@@ -124,8 +126,7 @@ std::string list_runs(const ToolRequest& request) {
 std::string compare_runs(const ToolRequest& request) {
     if (request.paths.size() < 2) throw ConfigError("compare takes two runs or more");
     const std::string output = request.output.empty() ? "compare.html" : request.output;
-    if (!request.force && fs::exists(output))
-        throw ConfigError(concat(output, " exists; give another -o, or --force to replace it"));
+    check_output(output, request.force);
     std::vector<RunRecord> records;
     std::vector<FlatConfig> configs;
     std::vector<std::string> labels;

@@ -1,11 +1,9 @@
-#include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <set>
 
 #include "records.hpp"
+#include "trackers/run_names.hpp"
 #include "trackers/training_scalars.hpp"
 #include "trackers/transaction_log.hpp"
 
@@ -14,19 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using swanlab::RunState;
-
-double unix_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
-std::string random_id() {
-    constexpr char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::random_device random;
-    std::string id;
-    for (int i = 0; i < 8; ++i) id += letters[random() % (sizeof letters - 1)];
-    return id;
-}
 
 /// A JSON text is YAML too: each key with its value, as the client writes them.
 std::string config_text(const Node& config) {
@@ -85,7 +70,7 @@ class SwanLabHook final : public Hook {
         if (!run.is_main()) return;
         // SwanLab takes a step of a curve once. A run that goes on is another experiment of the
         // same group, so that no point is lost or doubled.
-        facts_ = {random_id(), o.project, o.workspace, o.name, o.description, o.tags, o.group};
+        facts_ = {random_run_id(), o.project, o.workspace, o.name, o.description, o.tags, o.group};
         if (facts_.name.empty()) facts_.name = fs::path(run.run_dir()).filename().string();
         if (!saved_id_.empty() && facts_.group.empty()) facts_.group = saved_id_;
         open(run);
@@ -110,12 +95,8 @@ class SwanLabHook final : public Hook {
 
   private:
     void open(Run& run) {
-        const auto now = time_t(unix_time());
-        tm local{};
-        char time[32];
-        std::strftime(time, sizeof time, "%Y%m%d_%H%M%S", localtime_r(&now, &local));
         folder_ = (fs::path(run.output_folder(o.log_dir, "")) / "swanlog" /
-                   concat("run-", time, "-", facts_.id))
+                   concat("run-", time_text(time_t(unix_time())), "-", facts_.id))
                       .string();
         fs::create_directories(fs::path(folder_) / "files");
         log_.open(concat(folder_, "/run-", facts_.id, ".swanlab"));

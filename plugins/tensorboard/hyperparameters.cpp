@@ -19,17 +19,17 @@ bool holds_scalars_alone(const Node& list) {
                        [](const Node& item) { return item.is_scalar() && !is_expanded(item); });
 }
 
-void flatten(const Node& node, const std::string& path,
+void collect(const Node& node, const std::string& path,
              std::vector<std::pair<std::string, Node>>& found) {
     const std::string start = path.empty() ? "" : path + ".";
     if (node.is_map()) {
         for (const Member& member : node.members())
-            flatten(member.value, start + member.key, found);
+            collect(member.value, start + member.key, found);
     } else if (node.is_list() && holds_scalars_alone(node)) {
         found.emplace_back(path, Node::string(node.flow()));
     } else if (node.is_list()) {
         for (size_t i = 0; i < node.items().size(); ++i)
-            flatten(node.items()[i], concat(start, i), found);
+            collect(node.items()[i], concat(start, i), found);
     } else if (is_expanded(node)) {
         found.emplace_back(path, Node::string(node.written));
     } else if (!node.is_null()) {
@@ -48,7 +48,7 @@ Message value_of(const Node& node) {
 
 std::vector<std::pair<std::string, Node>> flatten(const Node& config) {
     std::vector<std::pair<std::string, Node>> found;
-    flatten(config, "", found);
+    collect(config, "", found);
     return found;
 }
 

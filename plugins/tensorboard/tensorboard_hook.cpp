@@ -12,14 +12,13 @@
 #include "model_graph.hpp"
 #include "recent_scalars.hpp"
 #include "sample_images.hpp"
+#include "trackers/training_scalars.hpp"
 
 namespace ailab {
 namespace fs = std::filesystem;
 namespace {
 
 using namespace tensorboard;
-
-constexpr double mebibyte = 1 << 20;
 
 /// A copy that the training will not change, for the writer's thread.
 Tensor host_copy(const Tensor& tensor) {
@@ -79,7 +78,7 @@ class TensorboardHook final : public Hook {
         }
     };
 
-    explicit TensorboardHook(const Options& options) : o(options) {}
+    explicit TensorboardHook(const Options& options) : o(options), scalars_(o.interval) {}
 
     int default_priority() const override { return priority::below_normal; }
     bool for_training_only() const override { return true; }
@@ -101,8 +100,7 @@ class TensorboardHook final : public Hook {
     void load_state(const State& state) override { recent_.load(state); }
 
     void before_run(Run& run) override {
-        window_ = run.open_window(Phase::train);
-        logged_step_ = run.progress().step;
+        scalars_.begin(run);
         wants_graph_ = o.graph && run.is_main();
         if (!run.is_main()) return;
         file_.open(folder(run));
@@ -118,15 +116,10 @@ class TensorboardHook final : public Hook {
             write_histograms(run);
     }
     void after_train_iter(Run& run) override {
-        const Progress& progress = run.progress();
-        due_ = due_ || (progress.iter + 1) % o.interval == 0;
-        // The epoch's last point is written when its metrics are there. Iterations that only
-        // accumulate gradients are in the next step's point.
-        if (due_ && progress.step > logged_step_ && progress.iter + 1 < progress.iters)
-            write_training(run);
+        if (scalars_.is_due(run)) keep_and_post(run, scalars_.take(run));
     }
     void after_train_epoch(Run& run) override {
-        if (run.timing().iterations > timed_.iterations) write_training(run);
+        if (scalars_.has_rest(run)) keep_and_post(run, scalars_.take(run));
     }
 
     void before_val_epoch(Run&) override { images_are_taken_ = false; }
@@ -135,8 +128,8 @@ class TensorboardHook final : public Hook {
             run.progress().epoch % o.image_interval == 0)
             write_images(run);
     }
-    void after_val_epoch(Run& run) override { write_results(run); }
-    void after_test_epoch(Run& run) override { write_results(run); }
+    void after_val_epoch(Run& run) override { keep_and_post(run, TrainingScalars::results(run)); }
+    void after_test_epoch(Run& run) override { after_val_epoch(run); }
 
     void after_run(Run& run) override {
         if (!run.is_main()) return;
@@ -177,34 +170,6 @@ class TensorboardHook final : public Hook {
     }
 
     // ---- what the training thread copies
-
-    void write_training(Run& run) {
-        const Timing until_now = run.timing();
-        const Timing time = until_now.mean_since(std::exchange(timed_, until_now));
-        Scalars scalars;
-        for (const auto& [name, value] : window_->reduce())  // collective: on every rank
-            scalars.emplace_back("train/" + name, value);
-        for (const auto& [name, value] : run.results(Phase::train))
-            scalars.emplace_back("train/" + name, value);
-        for (const auto& [name, optimizer] : run.optimizers())
-            if (!optimizer->groups().empty())
-                scalars.emplace_back(name.empty() ? "train/lr" : "train/" + name + "_lr",
-                                     optimizer->groups()[0].lr);
-        scalars.emplace_back("train/time", time.iteration);
-        scalars.emplace_back("train/data_time", time.data);
-        scalars.emplace_back("train/memory", double(run.device().peak_memory()) / mebibyte);
-        logged_step_ = run.progress().step;
-        due_ = false;
-        keep_and_post(run, scalars);
-    }
-
-    void write_results(Run& run) {
-        const Phase phase = run.progress().phase;
-        Scalars scalars;
-        for (const auto& [name, value] : run.results(phase))
-            scalars.emplace_back(concat(phase_name(phase), "/", name), value);
-        keep_and_post(run, scalars);
-    }
 
     void keep_and_post(Run& run, const Scalars& scalars) {
         recent_.add(run.progress().step, scalars);
@@ -290,11 +255,8 @@ class TensorboardHook final : public Hook {
     }
 
     const Options o;
-    std::shared_ptr<MeterWindow> window_;
-    Timing timed_;  // until the last point
+    TrainingScalars scalars_;
     RecentScalars recent_;
-    bool due_ = false;
-    int64_t logged_step_ = 0;
     bool wants_graph_ = false;
     bool images_are_taken_ = false;
     bool warned_of_images_ = false;

@@ -1,28 +1,16 @@
 #include "run_files.hpp"
 
-#include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <system_error>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "earlier_starts.hpp"
+#include "trackers/run_names.hpp"
 
 namespace ailab::wandb {
 namespace fs = std::filesystem;
-namespace {
-
-std::string time_text(time_t time) {
-    tm local{};
-    localtime_r(&time, &local);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y%m%d_%H%M%S", &local);
-    return text;
-}
-
-}  // namespace
 
 void RunFiles::open(const std::string& parent, const RunStart& start) {
     run_id_ = start.id;
@@ -61,16 +49,6 @@ void RunFiles::save(const std::string& name, const std::string& text) {
 
 void RunFiles::write(const Content& content) {
     log_.append(record(++records_, run_id_, content));
-}
-
-std::string random_run_id() {
-    constexpr std::string_view characters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    constexpr size_t length = 8;
-    std::random_device random;
-    std::uniform_int_distribution<size_t> place(0, characters.size() - 1);
-    std::string id;
-    while (id.size() < length) id += characters[place(random)];
-    return id;
 }
 
 }  // namespace ailab::wandb

@@ -30,7 +30,4 @@ class RunFiles {
     TransactionLog log_{wandb_log};
 };
 
-/// Eight letters and digits, as the client makes them.
-std::string random_run_id();
-
 }  // namespace ailab::wandb

@@ -10,6 +10,7 @@
 #include "records.hpp"
 #include "run_files.hpp"
 #include "settings.hpp"
+#include "trackers/run_names.hpp"
 #include "trackers/training_scalars.hpp"
 #include "uploader.hpp"
 
@@ -20,11 +21,6 @@ namespace {
 using namespace wandb;
 
 constexpr const char* config_file = "ailab-config.yaml";  // config.yaml is the client's own
-
-double unix_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
 
 class WandbHook final : public Hook {
   public:

@@ -1,4 +1,5 @@
 """Runs ailab-run as users do, and reads what it wrote."""
+import gzip
 import json
 import os
 import pathlib
@@ -15,6 +16,14 @@ SOURCE = pathlib.Path(os.environ.get("AILAB_SOURCE", pathlib.Path(__file__).pare
 AILAB = BUILD / "bin" / "ailab-run"
 PLUGINS = BUILD / "tests" / "plugins"
 FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
+
+
+def read_fashion_mnist(name):
+    """A file of the data set, with its head, as an array of bytes. Needs numpy."""
+    import numpy
+    plain = FASHION_MNIST / name
+    data = plain.read_bytes() if plain.exists() else gzip.open(f"{plain}.gz").read()
+    return numpy.frombuffer(data, numpy.uint8)
 
 
 def environment(**extra):

@@ -12,16 +12,11 @@ import numpy as np
 import safetensors.numpy
 from PIL import Image
 
-from harness import AILAB, BUILD, FASHION_MNIST, PLUGINS, TestCase, call, command, environment, mlp_config
+from harness import AILAB, BUILD, PLUGINS, TestCase, call, command, environment, mlp_config, read_fashion_mnist
 
 
 def test_images(count):
-    raw = np.fromfile(FASHION_MNIST / "t10k-images-idx3-ubyte", np.uint8)[16:] \
-        if (FASHION_MNIST / "t10k-images-idx3-ubyte").exists() else None
-    if raw is None:
-        import gzip
-        raw = np.frombuffer(gzip.open(FASHION_MNIST / "t10k-images-idx3-ubyte.gz").read(), np.uint8)[16:]
-    return raw.reshape(-1, 28, 28)[:count]
+    return read_fashion_mnist("t10k-images-idx3-ubyte")[16:].reshape(-1, 28, 28)[:count]
 
 
 class Infer(TestCase):

@@ -7,7 +7,6 @@ Python has trained test to the same accuracy here.
 `long` takes 1,000 images for the vision transformer too.
 """
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -22,28 +21,22 @@ import safetensors.torch
 import torch
 import torchvision
 
-BUILD = pathlib.Path(os.environ["AILAB_BUILD"])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from harness import BUILD, FASHION_MNIST, read_fashion_mnist  # noqa: E402
+
 AILAB = BUILD / "bin" / "ailab-run"
 PLUGINS = [str(BUILD / "tests" / "plugins" / f"lib{name}.so") for name in ("minimal_for_tests", "operations")]
-DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 LONG = sys.argv[1:2] == ["long"] and bool(sys.argv.pop(1))
 MEAN, STD = 0.286, 0.353
 
 
-def read_idx(name, head):
-    for path in (DATA / name, DATA / (name + ".gz")):
-        if path.exists():
-            import gzip
-            return np.frombuffer((gzip.open if path.suffix else open)(path, "rb").read(), np.uint8)[head:]
-
-
 def images(count):
-    pixels = read_idx("t10k-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)[:count]
+    pixels = read_fashion_mnist("t10k-images-idx3-ubyte")[16:].reshape(-1, 1, 28, 28)[:count]
     return (pixels / np.float32(255) - np.float32(MEAN)) / np.float32(STD)
 
 
 def labels(count):
-    return read_idx("t10k-labels-idx1-ubyte", 8)[:count].astype(np.int64)
+    return read_fashion_mnist("t10k-labels-idx1-ubyte")[8:][:count].astype(np.int64)
 
 
 class Exported(unittest.TestCase):
@@ -57,7 +50,7 @@ class Exported(unittest.TestCase):
         return result.stdout + result.stderr
 
     def config(self, model, count, iters=20, padding=0):
-        data = {"type": "IDX", "root": str(DATA), "mean": MEAN, "std": STD}
+        data = {"type": "IDX", "root": str(FASHION_MNIST), "mean": MEAN, "std": STD}
         if padding:
             data["transforms"] = [{"type": "Pad", "padding": padding}]
         path = self.folder / "config.yaml"
@@ -155,9 +148,9 @@ class Exported(unittest.TestCase):
         torch.manual_seed(0)
         model = torchvision.models.resnet18(num_classes=10)
         model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
-        x = torch.from_numpy((read_idx("train-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)[:2000]
+        x = torch.from_numpy((read_fashion_mnist("train-images-idx3-ubyte")[16:].reshape(-1, 1, 28, 28)[:2000]
                               / np.float32(255) - np.float32(MEAN)) / np.float32(STD))
-        y = torch.from_numpy(read_idx("train-labels-idx1-ubyte", 8)[:2000].astype(np.int64))
+        y = torch.from_numpy(read_fashion_mnist("train-labels-idx1-ubyte")[8:][:2000].astype(np.int64))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.0005)
         for i in range(0, 2000, 50):
             torch.nn.functional.cross_entropy(model(x[i:i + 50]), y[i:i + 50]).backward()

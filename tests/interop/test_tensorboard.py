@@ -2,7 +2,6 @@
 
     python test_tensorboard.py <tensorboard_tool>
 """
-import gzip
 import io
 import json
 import pathlib
@@ -164,8 +163,7 @@ class WholeRun(unittest.TestCase):
 
     def test_images(self):
         self.assertEqual(self.events.Tags()["images"], ["val/sample_0", "val/sample_1", "val/sample_2"])
-        data = harness.FASHION_MNIST / "t10k-images-idx3-ubyte.gz"
-        raw = np.frombuffer(gzip.decompress(data.read_bytes()), np.uint8, offset=16).reshape(-1, 28, 28)
+        raw = harness.read_fashion_mnist("t10k-images-idx3-ubyte")[16:].reshape(-1, 28, 28)
         for i in range(3):
             shown = self.events.Images(f"val/sample_{i}")
             self.assertEqual([s.step for s in shown], [63, 189])  # of epochs 1 and 3

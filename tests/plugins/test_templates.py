@@ -71,26 +71,30 @@ class Templates:
             lines = [json.loads(line) for line in file]
         return [line for line in lines if line["mode"] == "val"]
 
-    def test_minimal(self):
-        plugin = self.build("minimal")
-        self.assertEqual(self.described(plugin), [("model", "SmallCNN")])
-        write_images(self.folder, "train", 600)
+    def band_config(self, model, epochs, images, hooks):
+        """A training on pictures that show their class."""
+        write_images(self.folder, "train", images)
         write_images(self.folder, "t10k", 100)
-        config = self.write("train.yaml", f"""
+        return self.write("train.yaml", f"""
 seed: 1
 work_dir: {self.folder}/runs
-model: {{type: SmallCNN, num_classes: 10}}
+model: {{type: {model}, num_classes: 10}}
 data:
   train: {{type: IDX, root: {self.folder}, train: true}}
   val: {{type: IDX, root: {self.folder}, train: false}}
   train_dataloader: {{global_batch_size: 20}}
 loss: {{type: CrossEntropyLoss}}
 optimizer: {{type: Adam, lr: 0.001}}
-total_epochs: 2
-hooks:
-  metrics: {{type: MetricHook}}
-  logger: {{type: LoggerHook, interval: 10}}
+total_epochs: {epochs}
+hooks:{hooks}
 """)
+
+    def test_minimal(self):
+        plugin = self.build("minimal")
+        self.assertEqual(self.described(plugin), [("model", "SmallCNN")])
+        config = self.band_config("SmallCNN", epochs=2, images=600, hooks="""
+  metrics: {type: MetricHook}
+  logger: {type: LoggerHook, interval: 10}""")
         self.check("mpirun", "-np", "2", "--oversubscribe", self.program, "--plugins", plugin, config)
         self.assertEqual(self.validation(self.folder + "/runs")[-1]["top1"], 100)
 
@@ -112,20 +116,8 @@ hooks:
             self.assertIn("'SmallCNN::forward' hides overloaded virtual function", steps)
 
     def test_predict(self):
-        write_images(self.folder, "train", 200)
-        write_images(self.folder, "t10k", 50)
-        config = self.write("train.yaml", f"""
-work_dir: {self.folder}/runs
-model: {{type: lenet5, num_classes: 10}}
-data:
-  train: {{type: IDX, root: {self.folder}, train: true}}
-  val: {{type: IDX, root: {self.folder}, train: false}}
-  train_dataloader: {{global_batch_size: 20}}
-loss: {{type: CrossEntropyLoss}}
-optimizer: {{type: Adam, lr: 0.001}}
-total_epochs: 5
-hooks: {{checkpoint: {{type: CheckpointHook, interval: 5}}}}
-""")
+        config = self.band_config("lenet5", epochs=5, images=200,
+                                  hooks=" {checkpoint: {type: CheckpointHook, interval: 5}}")
         model = self.folder + "/model.ailab"
         self.check(self.program, config)
         self.check(self.program, "export", config, "latest", "--to", "artifact", "-o", model)

@@ -13,7 +13,7 @@ using test::ThreadComm;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-std::shared_ptr<Hook> make_hook(const std::string& options) {
+std::shared_ptr<Hook> make_early_stop(const std::string& options) {
     return make<Hook>(R"({"type": "EarlyStopHook", )" + options + "}");
 }
 
@@ -31,7 +31,7 @@ class EarlyStopHookTest : public HookTest {
                         const std::vector<double>& values, std::string* reason = nullptr) {
         int64_t result = 0;
         const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-            const auto hook = make_hook(options);
+            const auto hook = make_early_stop(options);
             FakeRun run(comm, folder_);
             hook->before_run(run);
             for (size_t i = 0; i < values.size() && result == 0; ++i) {
@@ -131,7 +131,7 @@ TEST_F(EarlyStopHookTest, SaysTheRule) {
 TEST_F(EarlyStopHookTest, FollowsOnePhase) {
     const auto errors = run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
-        const auto hook = make_hook(R"("monitor": "loss", "phase": "test", "patience": 1)");
+        const auto hook = make_early_stop(R"("monitor": "loss", "phase": "test", "patience": 1)");
         for (int i = 0; i < 3; ++i) {
             end_phase(*hook, run, Phase::train, "loss", 1);
             end_phase(*hook, run, Phase::val, "loss", 1);
@@ -155,12 +155,12 @@ TEST_F(EarlyStopHookTest, GoesOnCounting) {
     const auto errors = run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
         const std::string options = R"("monitor": "loss", "patience": 3)";
-        auto hook = make_hook(options);
+        auto hook = make_early_stop(options);
         // Each value in a process of its own; before the first one the best is infinite.
         for (const double value : {2.0, 1.0, 1.5, 1.5, 1.5}) {
             EXPECT_EQ(run.stop_reason(), "");
             const State state = hook->save_state();
-            hook = make_hook(options);
+            hook = make_early_stop(options);
             hook->load_state(state);
             end_phase(*hook, run, Phase::val, "loss", value);
         }
@@ -188,7 +188,7 @@ TEST_F(EarlyStopHookTest, ChecksTheMonitor) {
     };
     for (const Case& c : table) {
         Problems problems;
-        make_hook(c.options)->check(
+        make_early_stop(c.options)->check(
             {.phases = {Phase::train, Phase::val}, .results = {{Phase::val, {"loss", "top1"}}}},
             problems);
         EXPECT_EQ(error_of([&] { problems.check(); }), c.expected) << c.options;
@@ -200,7 +200,7 @@ TEST_F(EarlyStopHookTest, ChecksItsOptions) {
          {R"("patience": 3)", R"("monitor": ["loss"])", R"("monitor": "loss", "rule": "more")",
           R"("monitor": "loss", "patience": 0)", R"("monitor": "loss", "min_delta": -1)",
           R"("monitor": "loss", "phase": "training")"})
-        EXPECT_THROW(make_hook(bad), ConfigError) << bad;
+        EXPECT_THROW(make_early_stop(bad), ConfigError) << bad;
     EXPECT_EQ(test::spec<Hook>(R"({"type": "EarlyStopHook", "monitor": "loss"})")
                   .config.write()
                   .find("monitor")

@@ -58,7 +58,7 @@ bool same(const Weights& a, const Weights& b) {
            });
 }
 
-std::shared_ptr<Hook> make_hook(const std::string& options) {
+std::shared_ptr<Hook> make_ema(const std::string& options) {
     return make<Hook>(R"({"type": "EMAHook")" + options + "}");
 }
 
@@ -106,7 +106,7 @@ TEST_F(EMAHookTest, AveragesTheParameters) {
     };
     for (const Case& c : table)
         on_one_rank([&](FakeRun& run) {
-            const auto hook = make_hook(c.options);
+            const auto hook = make_ema(c.options);
             const auto model = std::make_shared<OneWeight>();
             begin(*hook, run, model);
             for (const double expected : c.expected) {
@@ -122,7 +122,7 @@ TEST_F(EMAHookTest, AveragesTheParameters) {
 
 TEST_F(EMAHookTest, CountsOptimizerSteps) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "decay": 0.5)");
+        const auto hook = make_ema(R"(, "decay": 0.5)");
         const auto model = std::make_shared<OneWeight>();
         begin(*hook, run, model);
         model->w.data().fill_(1);
@@ -136,7 +136,7 @@ TEST_F(EMAHookTest, CountsOptimizerSteps) {
 
 TEST_F(EMAHookTest, EvaluatesTheAverage) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "decay": 0.5)");
+        const auto hook = make_ema(R"(, "decay": 0.5)");
         const auto model = std::make_shared<SmallNet>();
         begin(*hook, run, model);
         train(*hook, run, 3);
@@ -166,7 +166,7 @@ TEST_F(EMAHookTest, EvaluatesTheAverage) {
 
 TEST_F(EMAHookTest, LeavesTheModelAloneBeforeItBegins) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "begin": 5)");
+        const auto hook = make_ema(R"(, "begin": 5)");
         const auto model = std::make_shared<SmallNet>();
         begin(*hook, run, model);
         train(*hook, run, 4);
@@ -182,7 +182,7 @@ TEST_F(EMAHookTest, LeavesTheModelAloneBeforeItBegins) {
 
 TEST_F(EMAHookTest, ExportsEveryParameterAndBuffer) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "decay": 0.9)");
+        const auto hook = make_ema(R"(, "decay": 0.9)");
         const auto model = std::make_shared<SmallNet>();
         const Weights first = weights_of(*model);
         begin(*hook, run, model);
@@ -209,7 +209,7 @@ TEST_F(EMAHookTest, GoesOnExactly) {
     for (const Case& c :
          {Case{0, true}, Case{1, false}, Case{2, true}, Case{4, false}, Case{7, true}})
         on_one_rank([&](FakeRun& run) {
-            const auto straight = make_hook(options);
+            const auto straight = make_ema(options);
             begin(*straight, run, std::make_shared<SmallNet>());
             train(*straight, run, c.saved_at);
             State state = straight->save_state();
@@ -223,7 +223,7 @@ TEST_F(EMAHookTest, GoesOnExactly) {
             const auto model = std::make_shared<SmallNet>();
             for (const auto& item : model->named_parameters())
                 item.value().data().copy_(weights.at(item.key()));
-            const auto resumed = make_hook(options);
+            const auto resumed = make_ema(options);
             if (c.state_first) resumed->load_state(state);
             later.net = model;
             resumed->before_run(later);
@@ -240,7 +240,7 @@ TEST_F(EMAHookTest, GoesOnExactly) {
 
 TEST_F(EMAHookTest, TakesTheAverageBackWithTheRun) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "decay": 0.5)");
+        const auto hook = make_ema(R"(, "decay": 0.5)");
         begin(*hook, run, std::make_shared<SmallNet>());
         train(*hook, run, 2);
         State state = hook->save_state();
@@ -254,7 +254,7 @@ TEST_F(EMAHookTest, TakesTheAverageBackWithTheRun) {
 
 TEST_F(EMAHookTest, KeepsTheStrides) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "decay": 0.5)");
+        const auto hook = make_ema(R"(, "decay": 0.5)");
         const auto model = std::make_shared<SmallNet>();
         const auto strides = model->conv->weight.strides().vec();
         ASSERT_NE(strides, at::empty({4, 3, 3, 3}).strides().vec());
@@ -274,7 +274,7 @@ TEST_F(EMAHookTest, KeepsTheStrides) {
 
 TEST_F(EMAHookTest, RefusesTheAverageOfAnotherModel) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook("");
+        const auto hook = make_ema("");
         begin(*hook, run, std::make_shared<SmallNet>());
         const State state = hook->save_state();
         const std::string text =
@@ -294,7 +294,7 @@ TEST_F(EMAHookTest, RefusesTheAverageOfAnotherModel) {
 TEST_F(EMAHookTest, ChecksItsOptions) {
     for (const char* bad : {R"(, "decay": 1)", R"(, "decay": -0.1)", R"(, "warmup": 10)",
                             R"(, "update_every": 0)", R"(, "begin": -1)", R"(, "momentum": 0.1)"})
-        EXPECT_THROW(make_hook(bad), ConfigError) << bad;
+        EXPECT_THROW(make_ema(bad), ConfigError) << bad;
 }
 
 }  // namespace

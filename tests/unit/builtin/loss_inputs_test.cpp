@@ -8,7 +8,7 @@ using test::contains;
 using test::error_of;
 using test::make;
 
-struct Case {
+struct InputCase {
     const char* config;
     std::vector<std::pair<std::string, Tensor>> inputs;
     std::string complaint;  // "" where it is accepted; "Got *." stands for the inputs described
@@ -21,8 +21,8 @@ std::string with_inputs(std::string complaint, const Batch& batch) {
                : complaint.replace(star, 6, concat("Got ", batch.describe(), "."));
 }
 
-void check(const std::vector<Case>& table) {
-    for (const Case& c : table) {
+void check(const std::vector<InputCase>& table) {
+    for (const InputCase& c : table) {
         const auto loss = make<Loss>(c.config);
         Batch batch;
         for (const auto& [name, tensor] : c.inputs) batch.set(name, tensor);

@@ -19,8 +19,8 @@ json read_cases() {
     return json::parse(file);
 }
 
-struct Case {
-    explicit Case(const json& j) : text(j["config"].dump()), expected(j) {}
+struct LossCase {
+    explicit LossCase(const json& j) : text(j["config"].dump()), expected(j) {}
 
     /// Its inputs anew; those with a gradient are leaves.
     Batch batch() const {
@@ -72,7 +72,7 @@ TEST(LossReference, HoldsEveryLossOfThePlugin) {
 
 TEST(LossReference, GivesPyTorchsValuesAndGradients) {
     for (const json& j : read_cases()) {
-        const Case c(j);
+        const LossCase c(j);
         const Batch batch = c.batch();
         c.check(test::value_of(*make<Loss>(c.text), {batch}).total, batch, " in one batch");
     }
@@ -81,7 +81,7 @@ TEST(LossReference, GivesPyTorchsValuesAndGradients) {
 TEST(LossReference, IsTheSameForAnySplit) {
     for (const json& j : read_cases()) {
         if (!j["splits"]) continue;
-        const Case c(j);
+        const LossCase c(j);
         const auto dims = j["samples"].get<std::map<std::string, int64_t>>();
         for (const std::vector<int64_t>& cuts :
              {std::vector<int64_t>{3}, {1, 1, 4}, {1, 2, 3, 4, 5}}) {
@@ -96,7 +96,7 @@ TEST(LossReference, IsTheSameForAnySplit) {
 TEST(LossReference, ForwardIsTheValueToo) {
     int cases = 0;
     for (const json& j : read_cases()) {
-        const Case c(j);
+        const LossCase c(j);
         const auto loss = make<Loss>(c.text);
         if (loss->inputs() != std::vector<std::string>{"output", "target"}) continue;
         const Batch batch = c.batch();
@@ -108,7 +108,7 @@ TEST(LossReference, ForwardIsTheValueToo) {
 
 TEST(LossReference, HoldsInSinglePrecision) {
     for (const json& j : read_cases()) {
-        const Case c(j);
+        const LossCase c(j);
         Batch batch = c.batch();
         for (auto& entry : batch.fields) {
             Tensor& tensor = std::get<Tensor>(entry.second);

@@ -22,7 +22,7 @@ struct RatesOptimizer final : Optimizer {
     void step(const Tensor&, const Tensor&) override {}
 };
 
-std::shared_ptr<Hook> make_hook(const std::string& options) {
+std::shared_ptr<Hook> make_scheduler_hook(const std::string& options) {
     return make<Hook>(R"({"type": "LrSchedulerHook", )" + options + "}");
 }
 
@@ -45,7 +45,7 @@ class LrSchedulerHookTest : public HookTest {
                 std::optional<double> momentum = {}) {
         Trace trace;
         const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-            const auto hook = make_hook(options);
+            const auto hook = make_scheduler_hook(options);
             FakeRun run(comm, folder_);
             const auto optimizer = std::make_shared<RatesOptimizer>(momentum);
             run.optimizers()[""] = optimizer;
@@ -72,7 +72,7 @@ class LrSchedulerHookTest : public HookTest {
     std::string error(const std::string& options, const Length& length,
                       std::optional<double> momentum = {}) {
         return run_ranks(1, [&](ThreadComm& comm) {
-            const auto hook = make_hook(options);
+            const auto hook = make_scheduler_hook(options);
             FakeRun run(comm, folder_);
             run.optimizers()["main"] = std::make_shared<RatesOptimizer>(momentum);
             run.now.total_epochs = length.by_iter ? 0 : length.epochs;
@@ -101,7 +101,7 @@ TEST_F(LrSchedulerHookTest, KeepsTheRateOfTheLastStepWhenAnEpochIsOnlyToBeEnded)
     const std::string warmed = step + R"(, "warmup": "linear", "warmup_iters": 8)";
     for (const std::string& options : {R"("by": "iter", )" + step, warmed}) {
         const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-            const auto hook = make_hook(options);
+            const auto hook = make_scheduler_hook(options);
             FakeRun run(comm, folder_);
             const auto optimizer = std::make_shared<RatesOptimizer>();
             optimizer->groups()[0].lr = 0.77;  // as the checkpoint has it
@@ -249,8 +249,8 @@ TEST_F(LrSchedulerHookTest, ChecksItsOptions) {
         {R"("scheduler": {"type": "StepLR"})", "step_size"},
     };
     for (const auto& [options, part] : table) {
-        EXPECT_THROW(make_hook(options), ConfigError) << options;
-        const std::string text = error_of([&, o = options] { make_hook(o); });
+        EXPECT_THROW(make_scheduler_hook(options), ConfigError) << options;
+        const std::string text = error_of([&, o = options] { make_scheduler_hook(o); });
         EXPECT_TRUE(test::contains(text, part)) << text;
     }
 }
@@ -302,7 +302,7 @@ TEST_F(LrSchedulerHookTest, ChecksTheMonitor) {
     };
     for (const Case& c : table) {
         Problems problems;
-        make_hook(c.options)->check({.phases = c.phases, .results = c.results}, problems);
+        make_scheduler_hook(c.options)->check({.phases = c.phases, .results = c.results}, problems);
         EXPECT_EQ(error_of([&] { problems.check(); }), c.expected) << c.options;
     }
 }
@@ -333,7 +333,7 @@ class PlateauTest : public LrSchedulerHookTest {
 
 TEST_F(PlateauTest, FollowsTheValidation) {
     const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-        const auto hook = make_hook(options);
+        const auto hook = make_scheduler_hook(options);
         FakeRun run(comm, folder_);
         run.optimizers()[""] = std::make_shared<RatesOptimizer>();
         hook->before_run(run);
@@ -355,7 +355,7 @@ TEST_F(PlateauTest, FollowsTheValidation) {
 
 TEST_F(PlateauTest, FollowsTheTrainingWithoutAValidation) {
     const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-        const auto hook = make_hook(options);
+        const auto hook = make_scheduler_hook(options);
         Problems problems;
         hook->check({.phases = {Phase::train}}, problems);
         FakeRun run(comm, folder_);
@@ -374,7 +374,7 @@ TEST_F(PlateauTest, FollowsTheTrainingWithoutAValidation) {
 
 TEST_F(PlateauTest, SavesWhatItHasSeen) {
     const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-        const auto hook = make_hook(options);
+        const auto hook = make_scheduler_hook(options);
         FakeRun run(comm, folder_);
         run.optimizers()[""] = std::make_shared<RatesOptimizer>();
         hook->before_run(run);
@@ -387,15 +387,16 @@ TEST_F(PlateauTest, SavesWhatItHasSeen) {
 
         FakeRun later(comm, folder_);
         later.optimizers()[""] = std::make_shared<RatesOptimizer>();
-        const auto resumed = make_hook(options);
+        const auto resumed = make_scheduler_hook(options);
         resumed->load_state(state);
         resumed->before_run(later);
         EXPECT_EQ(train(*resumed, later), 0.25);
         EXPECT_EQ(train(*hook, run), 0.25) << "a value counts once";
 
         // A checkpoint of a run with a schedule that has no state.
-        const auto anew = make_hook(options);
-        anew->load_state(make_hook(R"("scheduler": {"type": "ConstantLR"})")->save_state());
+        const auto anew = make_scheduler_hook(options);
+        anew->load_state(
+            make_scheduler_hook(R"("scheduler": {"type": "ConstantLR"})")->save_state());
         FakeRun another(comm, folder_);
         another.optimizers()[""] = std::make_shared<RatesOptimizer>();
         anew->before_run(another);

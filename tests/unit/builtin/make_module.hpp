@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "../plugin/temporary_folder.hpp"
 #include "ailab/ailab.hpp"
 #include "config/formats.hpp"
 
@@ -23,16 +24,7 @@ std::shared_ptr<Kind> make(const std::string& json) {
     return spec<Kind>(json).create();
 }
 
-/// What an action throws, or "".
-template <class Action>
-std::string error_of(const Action& action) {
-    try {
-        action();
-    } catch (const std::exception& error) {
-        return error.what();
-    }
-    return "";
-}
+using ::error_of;
 
 inline bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;

@@ -27,7 +27,7 @@ struct TwoLayers final : Model {
     torch::nn::Linear second{nullptr}, first{nullptr};
 };
 
-std::shared_ptr<Hook> make_hook(const std::string& options) {
+std::shared_ptr<Hook> make_guard(const std::string& options) {
     return make<Hook>(R"({"type": "NanGuardHook")" + options + "}");
 }
 
@@ -53,7 +53,7 @@ class NanGuardHookTest : public HookTest {
 TEST_F(NanGuardHookTest, LetsFiniteGradientsPass) {
     on_one_rank([](FakeRun& run) {
         for (const char* action : {"stop", "skip", "rollback"}) {
-            const auto hook = make_hook(concat(R"(, "action": ")", action, "\""));
+            const auto hook = make_guard(concat(R"(, "action": ")", action, "\""));
             for (const double norm : {0.0, 1.0, 1e30}) EXPECT_NO_THROW(step(*hook, run, norm));
         }
         EXPECT_TRUE(run.skipped.empty());
@@ -105,7 +105,7 @@ TEST_F(NanGuardHookTest, SaysWhatIsNotFinite) {
             run.now.step = 25;
             run.losses = c.losses;
             c.spoil(dynamic_cast<TwoLayers&>(*run.net));
-            const auto hook = make_hook("");
+            const auto hook = make_guard("");
             EXPECT_EQ(error_of([&] { step(*hook, run, c.norm); }), c.expected);
             EXPECT_TRUE(run.skipped.empty());
         });
@@ -116,7 +116,7 @@ TEST_F(NanGuardHookTest, ActsAlikeOnAllRanks) {
         Texts skipped(3), rolled_back(3);
         std::vector<std::shared_ptr<Hook>> hooks;
         for (int r = 0; r < 3; ++r)
-            hooks.push_back(make_hook(concat(R"(, "action": ")", action, "\"")));
+            hooks.push_back(make_guard(concat(R"(, "action": ")", action, "\"")));
         std::string logged;
         log_through([&logged](const std::string& text) { logged += text; });
         const auto errors = run_ranks(3, [&](ThreadComm& comm) {
@@ -144,7 +144,7 @@ TEST_F(NanGuardHookTest, ActsAlikeOnAllRanks) {
 
 TEST_F(NanGuardHookTest, SkipsSomeStepsInARow) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "action": "skip", "max_skips": 2)");
+        const auto hook = make_guard(R"(, "action": "skip", "max_skips": 2)");
         for (const double norm : {nan, infinity, 1.0, nan, nan}) step(*hook, run, norm);
         EXPECT_EQ(run.skipped.size(), 4U) << "a finite step begins a new row";
         const std::string error = error_of([&] { step(*hook, run, nan); });
@@ -152,9 +152,9 @@ TEST_F(NanGuardHookTest, SkipsSomeStepsInARow) {
             << error;
         EXPECT_EQ(run.skipped.size(), 4U);
 
-        const auto strict = make_hook(R"(, "action": "skip", "max_skips": 0)");
+        const auto strict = make_guard(R"(, "action": "skip", "max_skips": 0)");
         EXPECT_NE(error_of([&] { step(*strict, run, nan); }), "");
-        const auto usual = make_hook(R"(, "action": "skip")");
+        const auto usual = make_guard(R"(, "action": "skip")");
         for (int i = 0; i < 10; ++i) EXPECT_NO_THROW(step(*usual, run, nan));
         EXPECT_NE(error_of([&] { step(*usual, run, nan); }), "");
         EXPECT_TRUE(run.rolled_back.empty());
@@ -164,10 +164,10 @@ TEST_F(NanGuardHookTest, SkipsSomeStepsInARow) {
 
 TEST_F(NanGuardHookTest, GoesBackSometimes) {
     on_one_rank([](FakeRun& run) {
-        const auto hook = make_hook(R"(, "action": "rollback", "max_rollbacks": 2)");
+        const auto hook = make_guard(R"(, "action": "rollback", "max_rollbacks": 2)");
         run.saved = {"a checkpoint"};
         for (int i = 0; i < 2; ++i) {
-            const State saved = make_hook("")->save_state();  // from before anything was wrong
+            const State saved = make_guard("")->save_state();  // from before anything was wrong
             step(*hook, run, nan);
             hook->load_state(saved);
             step(*hook, run, 1);
@@ -184,7 +184,7 @@ TEST_F(NanGuardHookTest, GoesBackSometimes) {
 TEST_F(NanGuardHookTest, SkipsWhereThereIsNothingToGoBackTo) {
     on_one_rank([](FakeRun& run) {
         const auto hook =
-            make_hook(R"(, "action": "rollback", "max_rollbacks": 1, "max_skips": 2)");
+            make_guard(R"(, "action": "rollback", "max_rollbacks": 1, "max_skips": 2)");
         step(*hook, run, nan);
         step(*hook, run, nan);
         EXPECT_EQ(run.skipped.size(), 2U);
@@ -197,11 +197,11 @@ TEST_F(NanGuardHookTest, SkipsWhereThereIsNothingToGoBackTo) {
 TEST_F(NanGuardHookTest, KeepsItsCounts) {
     on_one_rank([](FakeRun& run) {
         const std::string options = R"(, "action": "skip", "max_skips": 2)";
-        auto hook = make_hook(options);
+        auto hook = make_guard(options);
         for (int i = 0; i < 2; ++i) {
             step(*hook, run, nan);
             const State state = hook->save_state();
-            hook = make_hook(options);
+            hook = make_guard(options);
             hook->load_state(state);
         }
         EXPECT_NE(error_of([&] { step(*hook, run, nan); }), "");
@@ -209,10 +209,10 @@ TEST_F(NanGuardHookTest, KeepsItsCounts) {
                   "the saved state of NanGuardHook has no number \"skips\"");
 
         run.saved = {"a checkpoint"};
-        hook = make_hook(R"(, "action": "rollback", "max_rollbacks": 1)");
+        hook = make_guard(R"(, "action": "rollback", "max_rollbacks": 1)");
         step(*hook, run, nan);
         const State state = hook->save_state();
-        hook = make_hook(R"(, "action": "rollback", "max_rollbacks": 1)");
+        hook = make_guard(R"(, "action": "rollback", "max_rollbacks": 1)");
         hook->load_state(state);
         EXPECT_NE(error_of([&] { step(*hook, run, nan); }), "");
     });
@@ -221,7 +221,7 @@ TEST_F(NanGuardHookTest, KeepsItsCounts) {
 TEST_F(NanGuardHookTest, ChecksItsOptions) {
     for (const char* bad : {R"(, "action": "ignore")", R"(, "max_skips": -1)",
                             R"(, "max_rollbacks": -1)", R"(, "patience": 1)"})
-        EXPECT_THROW(make_hook(bad), ConfigError) << bad;
+        EXPECT_THROW(make_guard(bad), ConfigError) << bad;
 }
 
 }  // namespace

@@ -12,12 +12,12 @@ namespace {
 using test::error_of;
 using test::make;
 
-struct Case {
+struct OriginalCase {
     const char* file;
     const char* json;
 };
 
-void PrintTo(const Case& c, std::ostream* out) {
+void PrintTo(const OriginalCase& c, std::ostream* out) {
     *out << c.file;
 }
 
@@ -35,7 +35,7 @@ void set_gradients(const std::vector<Tensor>& params, int step) {
     }
 }
 
-class OriginalCheckpoints : public testing::TestWithParam<Case> {
+class OriginalCheckpoints : public testing::TestWithParam<OriginalCase> {
   protected:
     std::shared_ptr<Optimizer> optimizer(const std::vector<Tensor>& params,
                                          const std::string& json) {
@@ -78,10 +78,10 @@ TEST_P(OriginalCheckpoints, GoOnAsInPyTorch) {
 
 INSTANTIATE_TEST_SUITE_P(
     , OriginalCheckpoints,
-    testing::Values(Case{"adam",
-                         R"({"type": "Adam", "lr": 1, "weight_decay": 1, "amsgrad": true})"},
-                    Case{"adamw", R"({"type": "AdamW", "lr": 1, "weight_decay": 1})"},
-                    Case{"sgd", R"({"type": "SGD", "lr": 1, "momentum": 0.9, "weight_decay": 1})"}),
+    testing::Values(
+        OriginalCase{"adam", R"({"type": "Adam", "lr": 1, "weight_decay": 1, "amsgrad": true})"},
+        OriginalCase{"adamw", R"({"type": "AdamW", "lr": 1, "weight_decay": 1})"},
+        OriginalCase{"sgd", R"({"type": "SGD", "lr": 1, "momentum": 0.9, "weight_decay": 1})"}),
     [](const auto& info) { return info.param.file; });
 
 TEST_F(OriginalCheckpoints, AreRefusedWhereTheyDoNotFit) {

@@ -27,7 +27,7 @@ std::string case_name(const testing::TestParamInfo<Refused>& info) {
     return info.param.name;
 }
 
-const Refused yaml[] = {
+const Refused not_yaml[] = {
     {"empty", "",
      "c.yaml:1:1: there is nothing in this file. A configuration is a map of keys, such as model: "
      "{type: …}."},
@@ -97,7 +97,7 @@ const Refused yaml[] = {
      "c.yaml:1:67: lists and maps are nested deeper than 64 levels here. Check the brackets and "
      "aliases."},
 };
-INSTANTIATE_TEST_SUITE_P(Yaml, RefusedConfig, testing::ValuesIn(yaml), case_name);
+INSTANTIATE_TEST_SUITE_P(Yaml, RefusedConfig, testing::ValuesIn(not_yaml), case_name);
 
 const Refused keys[] = {
     {"unknown_key", least + "sed: 1\n",
@@ -421,7 +421,7 @@ const Refused variables[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Variables, RefusedConfig, testing::ValuesIn(variables), case_name);
 
-const Refused overrides[] = {
+const Refused refused_overrides[] = {
     {"not_key_value",
      least,
      "command line, seed: an override is key=value, as in data.train.root=/data.",
@@ -516,7 +516,7 @@ const Refused overrides[] = {
      "command line, seed=x: seed must be an integer, got the string \"x\".",
      {"seed=1", "seed=x"}},
 };
-INSTANTIATE_TEST_SUITE_P(Overrides, RefusedConfig, testing::ValuesIn(overrides), case_name);
+INSTANTIATE_TEST_SUITE_P(Overrides, RefusedConfig, testing::ValuesIn(refused_overrides), case_name);
 
 }  // namespace
 }  // namespace ailab

@@ -5,18 +5,12 @@
 
 #include "ailab/dataset.hpp"
 #include "data/memory_format.hpp"
+#include "fake_samples.hpp"
 
 namespace ailab {
 namespace {
 
-std::string error_of(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
-}
+using test::error_of;
 
 TEST(Stack, JoinsTensorsOfOneShape) {
     const Batch batch = stack({Sample(at::zeros({3}), at::scalar_tensor(1, at::kLong)),

@@ -12,7 +12,7 @@
 namespace ailab::test {
 namespace {
 
-const std::string host = dist::host_name();
+const std::string this_host = dist::host_name();
 
 // ---- collectives
 
@@ -29,7 +29,7 @@ TEST(Collectives, AFailureNamesTheCollective) {
     EXPECT_TRUE(std::regex_match(
         outcome.messages()[0],
         std::regex(
-            "ailab: \\[rank [01], " + host +
+            "ailab: \\[rank [01], " + this_host +
             "\\] val, epoch 1, iter 2, step 3: all_reduce_sum of \\[[12]\\] Float over store "
             "failed: rank [01] sent [48] bytes for [48]")))
         << outcome.output;
@@ -38,7 +38,8 @@ TEST(Collectives, AFailureNamesTheCollective) {
 TEST(Collectives, AKilledRankIsNamedRatherThanWhatFailedBecauseOfIt) {
     const Outcome outcome = run_ranks_alone(3, {"collective_and_kill"}, master(free_port()));
     ASSERT_EQ(outcome.messages().size(), 1u) << outcome.output;
-    EXPECT_NE(outcome.output.find("[rank 2, " + host + "] ended without a word"), std::string::npos)
+    EXPECT_NE(outcome.output.find("[rank 2, " + this_host + "] ended without a word"),
+              std::string::npos)
         << outcome.output;
 }
 
@@ -90,7 +91,7 @@ TEST_P(Faults, EndTheJobWithOneMessageWithoutALauncher) {
 }
 
 std::string at(int rank) {
-    return std::to_string(rank) + ", " + host + "\\] ";
+    return std::to_string(rank) + ", " + this_host + "\\] ";
 }
 std::string lost(int rank) {
     return at(rank) + "ended without a word \\(killed\\?\\); last heartbeat: (start|" + position +
@@ -102,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Fault{"Fail0", {"fail", "rank=0"}, at(0) + position + ": boom", 1, 1},
         Fault{"Fail2", {"fail", "rank=2"}, at(2) + position + ": boom", 1, 1},
-        Fault{"AllFail", {"all_fail"}, "([0-2]), " + host + "\\] start: boom on \\1", 1, 1},
+        Fault{"AllFail", {"all_fail"}, "([0-2]), " + this_host + "\\] start: boom on \\1", 1, 1},
         Fault{"Kill0", {"kill", "rank=0", "after=600"}, lost(0), 1, 137},
         Fault{"Kill1", {"kill", "rank=1", "after=600"}, lost(1), 1, 137},
         Fault{"Exit2", {"exit", "rank=2"}, lost(2), 1, 3},
@@ -141,7 +142,7 @@ TEST(Ending, AConfigurationErrorOfAllRanksIsPrintedOnceAsItIs) {
 TEST(Ending, AFailureOfOneRankAloneTellsWhereItWas) {
     Process alone({DIST_PROBE, "fail", "rank=0"}, {});
     EXPECT_EQ(alone.wait(), 1);
-    EXPECT_EQ(alone.output(), "ailab: [rank 0, " + host + "] " + position + ": boom\n");
+    EXPECT_EQ(alone.output(), "ailab: [rank 0, " + this_host + "] " + position + ": boom\n");
     Process config({DIST_PROBE, "all_config"}, {});
     EXPECT_EQ(config.wait(), 2);
     EXPECT_EQ(config.output(), "train.yaml:1:1: wrong\ntrain.yaml:2:1: too\n");
@@ -170,7 +171,7 @@ TEST(Ending, ASignalToALoneRankEndsIt) {
     const Outcome outcome = wait_for(ranks);
     EXPECT_EQ(outcome.statuses, std::vector<int>{143});
     EXPECT_EQ(outcome.output,
-              "ailab: [rank 0, " + host + "] " + position + ": stopped by SIGTERM\n");
+              "ailab: [rank 0, " + this_host + "] " + position + ": stopped by SIGTERM\n");
     EXPECT_LT(outcome.seconds, 1);
 }
 
