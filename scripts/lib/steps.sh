@@ -30,12 +30,15 @@ compiler() {
     if [ -n "${CXX:-}" ]; then echo "$CXX"; else command -v clang++ || command -v g++; fi
 }
 
-# configure_tree [CMake options…]: keeps what an existing build folder was configured with.
+# configure_tree [CMake options…]: keeps what an existing build folder was configured with. A new one
+# compiles the files of a folder twelve at a time: all of it then takes a fifth of the time, and one
+# changed file longer, so the presets, which are for developing, do not.
 configure_tree() {
     if [ -f "$build/build.ninja" ]; then
         cmake "$@" "$build"
     else
-        cmake -G Ninja -S "$root" -B "$build" -DCMAKE_CXX_COMPILER="$(compiler)" "$@"
+        cmake -G Ninja -S "$root" -B "$build" -DCMAKE_CXX_COMPILER="$(compiler)" \
+            -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 "$@"
     fi
 }
 

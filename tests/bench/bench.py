@@ -31,7 +31,21 @@ def say(bench, case, value, unit, ratio=None, against=None):
     print(json.dumps(record), flush=True)
 
 
-def measured(words, timeout=300, **env):
+def left_out(bench, case, reason):
+    print(json.dumps({"bench": bench, "case": case, "left_out": reason}), flush=True)
+
+
+def has_bfloat16(cpuinfo="/proc/cpuinfo"):
+    """Whether this processor has instructions for bfloat16. Without them oneDNN computes in float32 and converts, many
+    times slower."""
+    words = set(pathlib.Path(cpuinfo).read_text().split())
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})  # bf16: as ARM names it
+
+
+NO_BFLOAT16 = "this processor has no instructions for bfloat16"
+
+
+def measured(words, timeout=900, **env):
     """The JSON line that a program or BenchTimer prints last. Its log goes to a file: nobody reads along
     and takes a core."""
     with tempfile.TemporaryFile("w+") as log:

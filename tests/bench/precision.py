@@ -6,7 +6,8 @@ import pathlib
 import statistics
 import sys
 
-from bench import FASHION_MNIST, Folder, alternate, build, command, measured, mlp, paired, say
+from bench import (FASHION_MNIST, NO_BFLOAT16, Folder, alternate, build, command, has_bfloat16, left_out, measured, mlp,
+                   paired, say)
 
 BLOCKS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 STEPS = 220
@@ -21,6 +22,9 @@ def config(folder, name, hooks, **sections):
     return command(folder / f"{name}.yaml", plugins=["minimal_for_tests", "bench_timer"])
 
 
+if not has_bfloat16():
+    left_out("precision", "bfloat16", NO_BFLOAT16)
+    sys.exit()
 build()
 with Folder() as folder:
     timer = {"timer": {"type": "BenchTimer", "skip": 20}}

@@ -8,7 +8,8 @@ import statistics
 import subprocess
 import sys
 
-from bench import SOURCE, Folder, alternate, build, command, measured, paired, say
+from bench import (NO_BFLOAT16, SOURCE, Folder, alternate, build, command, has_bfloat16, left_out, measured, paired,
+                   say)
 
 BLOCKS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
@@ -36,7 +37,7 @@ def ours(folder, dtype):
 
 def python(kind, dtype):
     words = [PYTHON, SOURCE / "tests" / "bench" / "resnet_peers.py", kind, dtype, DEVICE, BATCH, WARM_UP, STEPS]
-    return lambda: measured(words, timeout=900)["samples_per_second"]
+    return lambda: measured(words)["samples_per_second"]
 
 
 if DEVICE == "cpu":
@@ -44,6 +45,9 @@ if DEVICE == "cpu":
     subprocess.run([SOURCE / "scripts" / "lib" / "make-test-python"], check=True, stdout=sys.stderr)
 with Folder() as folder:
     for dtype in ("float32", "bfloat16"):
+        if dtype == "bfloat16" and DEVICE == "cpu" and not has_bfloat16():
+            left_out("resnet", dtype, NO_BFLOAT16)
+            continue
         words = ours(folder, dtype)
         rates = alternate({"ailab": lambda: measured(words)["samples_per_second"], "eager": python("eager", dtype),
                            "compiled": python("compiled", dtype)}, BLOCKS)
