@@ -132,6 +132,9 @@ class Exported(unittest.TestCase):
 
     def test_strided_parameters_and_buffers(self):
         self.check({"type": "Strided"}, 100)
+        artifact = self.folder / "model.ailab"
+        self.assertIn("is 0 of the largest output", self.ailab("export", self.folder / "config.yaml", "latest", "--to",
+                                                               "artifact", "-o", artifact))
 
     def test_resnet18(self):
         python = torchvision.models.resnet18(num_classes=10)
