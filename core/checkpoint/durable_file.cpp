@@ -107,6 +107,16 @@ void sync_folder(const std::string& path) {
         fail_at("sync the folder", path, errno);
 }
 
+void replace_text_file(const std::string& path, const std::string& text) {
+    const std::string fresh = concat(path, ".tmp-", int64_t(getpid()));
+    unlink(fresh.c_str());  // of a killed process of the same number
+    DurableFile file(fresh);
+    file.write(text);
+    file.finish();
+    rename_file(fresh, path);
+    sync_folder(parent_folder(path));
+}
+
 std::string parent_folder(const std::string& path) {
     const fs::path parent = fs::path(path).lexically_normal().parent_path();
     return parent.empty() ? "." : parent.string();

@@ -55,6 +55,10 @@ std::string replace_folder(const std::string& from, const std::string& to);
 /// Replaces the file `to` by `from`. Throws Error.
 void rename_file(const std::string& from, const std::string& to);
 
+/// Replaces the small file `path` by one that holds `text`: afterwards, whatever happens, it is the
+/// one or the other. Throws Error.
+void replace_text_file(const std::string& path, const std::string& text);
+
 /// The folder that holds `path`.
 std::string parent_folder(const std::string& path);
 

@@ -56,8 +56,13 @@ bool holds_tensors(const PickleValue& value) {
                         keys.empty() ? "; it is empty" : "; its keys are " + join(keys)));
 }
 
+constexpr int max_wrappers = 4;
+
+bool begins_below(const std::string& name, const std::string& prefix) {
+    return name.starts_with(prefix) && name.size() > prefix.size();
+}
+
 std::string shared_prefix(const NamedTensors& tensors) {
-    constexpr int max_wrappers = 4;
     std::string prefix;
     bool found = !tensors.empty();
     for (int depth = 0; found && depth < max_wrappers; ++depth) {
@@ -65,7 +70,7 @@ std::string shared_prefix(const NamedTensors& tensors) {
         for (const std::string_view wrapper : wrappers) {
             const std::string longer = prefix + std::string(wrapper);
             const bool all = std::all_of(tensors.begin(), tensors.end(), [&](const auto& entry) {
-                return entry.first.starts_with(longer) && entry.first.size() > longer.size();
+                return begins_below(entry.first, longer);
             });
             if (!all) continue;
             prefix = longer;
@@ -142,6 +147,24 @@ std::vector<std::string> prefixes_to_keep(const std::string& prefix) {
     std::vector<std::string> kept = {prefix};
     while (!kept.back().empty()) kept.push_back(kept.back().substr(kept.back().find('.') + 1));
     return kept;
+}
+
+std::vector<std::string> partial_prefixes(const NamedTensors& tensors) {
+    std::vector<std::string> found, ends = {""};
+    for (int depth = 0; depth < max_wrappers; ++depth) {
+        std::vector<std::string> longer;
+        for (const std::string& end : ends)
+            for (const std::string_view wrapper : wrappers) {
+                const std::string prefix = end + std::string(wrapper);
+                if (std::any_of(tensors.begin(), tensors.end(), [&](const auto& entry) {
+                        return begins_below(entry.first, prefix);
+                    }))
+                    longer.push_back(prefix);
+            }
+        found.insert(found.end(), longer.begin(), longer.end());
+        ends = std::move(longer);
+    }
+    return found;
 }
 
 }  // namespace ailab

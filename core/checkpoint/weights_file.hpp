@@ -33,4 +33,8 @@ WeightsFile read_weights(PthFile& file);
 /// "model." and "" are what stripped names can get back.
 std::vector<std::string> prefixes_to_keep(const std::string& prefix);
 
+/// Prefixes of wrappers that a part of the names begins with, shortest first: torch's AveragedModel
+/// puts "module." before the model's names and has its own `n_averaged` beside them.
+std::vector<std::string> partial_prefixes(const NamedTensors& tensors);
+
 }  // namespace ailab

@@ -21,11 +21,28 @@ namespace ailab {
 namespace {
 
 constexpr char magic[16] = "ailab images";
-constexpr uint32_t version = 1;
+constexpr uint32_t version = 2;
 /// Smaller images on average fill the table before the data.
 constexpr uint64_t bytes_a_slot = 8192;
 constexpr uint64_t fewest_slots = 1024;
 constexpr uint64_t alignment = 64;
+
+/// The end of the data, which changes while several processes write: a number of `alignment`s in 48
+/// bits and their checksum in 16, so that one atomic word holds both.
+constexpr int end_bits = 48;
+constexpr uint64_t most_units = (uint64_t(1) << end_bits) - 1;
+
+uint64_t guarded(uint64_t end) {
+    const uint64_t units = end / alignment;
+    const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(&units), sizeof units);
+    return units | uint64_t(crc) << end_bits;
+}
+
+/// 0 where the checksum is not right.
+uint64_t unguarded(uint64_t word) {
+    const uint64_t end = (word & most_units) * alignment;
+    return guarded(end) == word ? end : 0;
+}
 
 // The bytes of the file that stand for something to be locked.
 constexpr off_t opening = 0;   // held while the file is opened
@@ -66,7 +83,7 @@ struct CacheFile::Header {
     uint32_t version;
     uint32_t checksum;  // of `slots`
     uint64_t slots;
-    uint64_t end;  // of the data: what is reserved next begins here. Atomic.
+    uint64_t end;  // of the data, guarded(): what is reserved next begins here. Atomic.
 };
 
 CacheFile::CacheFile(const std::string& path, int64_t bytes,
@@ -136,7 +153,7 @@ void CacheFile::prepare(bool is_alone) {
         found.checksum == uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(&found.slots),
                                            sizeof found.slots)) &&
         header_bytes + found.slots * slot_bytes <= size &&
-        found.end >= header_bytes + found.slots * slot_bytes;
+        unguarded(found.end) >= header_bytes + found.slots * slot_bytes;
     if (valid) {
         slots_ = found.slots;
         return;
@@ -155,10 +172,11 @@ void CacheFile::make_anew() {
     made.slots = slots_;
     made.checksum =
         uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(&made.slots), sizeof made.slots));
-    made.end = header_bytes + slots_ * slot_bytes;
+    const uint64_t end = header_bytes + slots_ * slot_bytes;
+    made.end = guarded(end);
     // Blocks of a disk are taken now: a full one would be a SIGBUS later.
-    const int error = path_.empty() ? (ftruncate(file_, off_t(made.end)) == 0 ? 0 : errno)
-                                    : posix_fallocate(file_, 0, off_t(made.end));
+    const int error = path_.empty() ? (ftruncate(file_, off_t(end)) == 0 ? 0 : errno)
+                                    : posix_fallocate(file_, 0, off_t(end));
     if (error != 0) fail("cannot be made", error);
     if (pwrite(file_, &made, sizeof made, 0) != ssize_t(sizeof made))
         fail("cannot be written", errno);
@@ -170,7 +188,7 @@ void CacheFile::map() {
     if (table == MAP_FAILED) fail("cannot be mapped", errno);
     table_ = static_cast<uint8_t*>(table);
     // Of what lies behind the file's end nothing is touched before it is there.
-    mapped_ = std::max(table_bytes + bytes_, header().end);
+    mapped_ = std::max(table_bytes + bytes_, unguarded(header().end));
     void* data = mmap(nullptr, mapped_, PROT_READ, MAP_SHARED | MAP_NORESERVE, file_, 0);
     if (data == MAP_FAILED) fail(concat("there are no ", mapped_ >> 20, " MB of addresses"), errno);
     data_ = static_cast<const uint8_t*>(data);
@@ -184,10 +202,11 @@ uint64_t CacheFile::reserve(uint64_t bytes) {
     bytes = (bytes + alignment - 1) / alignment * alignment;
     const uint64_t limit = header_bytes + slots_ * slot_bytes + bytes_;
     const std::atomic_ref<uint64_t> end(header().end);
-    uint64_t offset = end.load();
+    uint64_t word = end.load(), offset = 0;
     do {
-        if (offset > limit || bytes > limit - offset) return 0;
-    } while (!end.compare_exchange_weak(offset, offset + bytes));
+        offset = unguarded(word);
+        if (offset == 0 || offset > limit || bytes > limit - offset) return 0;
+    } while (!end.compare_exchange_weak(word, guarded(offset + bytes)));
     return offset;
 }
 

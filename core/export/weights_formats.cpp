@@ -34,8 +34,9 @@ void write_safetensors_file(ServedModel& model, const at::Tensor&, const std::st
 /// a pickle of a plain dict, whose tensors' bytes are records of their own.
 void write_pth_file(ServedModel& model, const at::Tensor&, const std::string& path) {
     c10::impl::GenericDict dict(c10::StringType::get(), c10::TensorType::get());
+    // A pickle's tensor is a view of a storage, all of which is written: each gets one of its size.
     for (const auto& [name, tensor] : weights_of(model.model()))
-        dict.insert(name, tensor.contiguous());
+        dict.insert(name, tensor.cpu().resolve_neg().clone(at::MemoryFormat::Contiguous));
     std::string pickle;
     torch::jit::Pickler pickler([&](const char* bytes, size_t size) { pickle.append(bytes, size); },
                                 nullptr, nullptr, nullptr, nullptr, /*tag_aggregates=*/false);
@@ -53,9 +54,7 @@ void write_pth_file(ServedModel& model, const at::Tensor&, const std::string& pa
     record("ailab.json", spec.data(), spec.size());
     size_t number = 0;
     for (const at::Tensor& tensor : pickler.tensorData()) {
-        const at::Tensor bytes = tensor.contiguous();
-        record(concat("data/", number++), bytes.const_data_ptr(),
-               size_t(bytes.numel()) * bytes.element_size());
+        record(concat("data/", number++), tensor.const_data_ptr(), tensor.nbytes());
     }
     writer.writeEndOfFile();
 }

@@ -9,6 +9,7 @@
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/state_files.hpp"
 #include "find_checkpoint.hpp"
+#include "lineage.hpp"
 #include "load_weights.hpp"
 
 namespace ailab {
@@ -25,24 +26,33 @@ std::string newest(const std::string& work_dir) {
             : concat("there is no checkpoint in ", work_dir, "; train first, or give a path"));
 }
 
+/// The best one of those that led to the newest.
 std::string best(const std::string& work_dir) {
-    const std::string folder = fs::path(newest(work_dir)).parent_path().string();
-    std::vector<std::string> found;
-    for (const auto& entry : fs::directory_iterator(folder))
-        if (entry.path().filename().string().starts_with("best_") &&
-            fs::exists(entry.path() / checkpoint_file::manifest))
-            found.push_back(entry.path().string());
+    const std::string last = newest(work_dir);
+    const Lineage lineage = lineage_of(read_manifest(last).facts, last);
+    const std::string folder = fs::path(last).parent_path().string();
+    std::vector<std::string> found, left_behind;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        const std::string path = entry.path().string();
+        if (!entry.path().filename().string().starts_with("best_") ||
+            !fs::exists(entry.path() / checkpoint_file::manifest))
+            continue;
+        const bool leads_there = lineage.holds(lineage_of(read_manifest(path).facts, path));
+        (leads_there ? found : left_behind).push_back(path);
+    }
     if (found.size() == 1) return found[0];
-    if (found.empty())
-        throw Error(
-            concat("there is no best checkpoint in ", folder,
-                   "; give CheckpointHook save_best when you train, or another checkpoint"));
-    throw Error(concat("there are several best checkpoints: ", join(found), "; name one"));
+    if (!found.empty())
+        throw Error(concat("there are several best checkpoints: ", join(found), "; name one"));
+    if (!left_behind.empty())
+        throw Error(concat("there is no best checkpoint on the way to ", last, "; ",
+                           join(left_behind),
+                           " is of a branch that was left behind: name it, if it is meant"));
+    throw Error(concat("there is no best checkpoint in ", folder,
+                       "; give CheckpointHook save_best when you train, or another checkpoint"));
 }
 
 /// The averages that a hook had put in the parameters' place when the checkpoint was taken.
-size_t load_averages(torch::nn::Module& model, const std::string& folder) {
-    const Node facts = read_manifest(folder).facts;
+size_t load_averages(torch::nn::Module& model, const std::string& folder, const Node& facts) {
     const Node* hook = facts.find("exported_by");
     if (!hook) return 0;
     const std::string prefix = hook->as_string() + "/";
@@ -57,6 +67,9 @@ size_t load_averages(torch::nn::Module& model, const std::string& folder) {
             ++count;
         }
     }
+    if (count == 0)
+        throw Error(concat(folder, " says that its averages are those of ", hook->as_string(),
+                           ", and has none of them for this model"));
     return count;
 }
 
@@ -87,10 +100,15 @@ std::string load_trained_weights(torch::nn::Module& model, const std::string& pa
     }
     if (!loaded.unmatched.empty())
         throw Error(concat(path, " does not fit the model: ", join(loaded.unmatched, "; "),
+                           loaded.advice.empty() ? "" : "; " + loaded.advice,
                            ". Give the configuration that it was trained with"));
-    const size_t averaged = folder ? load_averages(model, path) : 0;
-    return averaged == 0 ? loaded.summary
-                         : concat(loaded.summary, ", ", averaged, " of them averages");
+    if (!folder) return loaded.summary;
+    const Manifest manifest = read_manifest(path);
+    if (const size_t averaged = load_averages(model, path, manifest.facts); averaged > 0)
+        loaded.summary += concat(", ", averaged, " of them averages");
+    if (const std::string note = manifest.age_note(); !note.empty())
+        loaded.summary += concat("; ", note);
+    return loaded.summary;
 }
 
 }  // namespace ailab

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ailab/error.hpp"
+#include "config/scalar.hpp"
 
 namespace ailab {
 
@@ -71,18 +72,16 @@ Kept kept_of(const std::string& key) {
     return rule == kept_rules.end() ? Kept::nothing : rule->kept;
 }
 
-std::string shown(const Node* node) {
-    return !node || node->is_null() ? "not given" : node->flow();
-}
-
 bool same(const Node& a, const Node& b) {
     if (a.is_number() && b.is_number()) return a.as_float() == b.as_float();
     return a.flow() == b.flow();
 }
 
-void compare(const std::string& key, const Node* before, const Node* now,
-             std::vector<ConfigChange>& changes) {
-    const auto is_map = [](const Node* node) { return node && node->is_map(); };
+bool is_map(const Node* node) {
+    return node && node->is_map();
+}
+
+void compare(const std::string& key, const Node* before, const Node* now, const Difference& tell) {
     if (is_map(before) || is_map(now)) {
         std::vector<std::string> keys;
         for (const Node* node : {before, now})
@@ -93,14 +92,60 @@ void compare(const std::string& key, const Node* before, const Node* now,
         for (const std::string& name : keys)
             compare(key.empty() ? name : key + "." + name,
                     is_map(before) ? before->find(name) : nullptr,
-                    is_map(now) ? now->find(name) : nullptr, changes);
+                    is_map(now) ? now->find(name) : nullptr, tell);
         return;
     }
     const Node null;
-    if (same(before ? *before : null, now ? *now : null)) return;
-    const Effect effect = effect_of(key);
-    if (effect == Effect::none) return;
-    changes.push_back({key, shown(before), shown(now), effect == Effect::refused, kept_of(key)});
+    if (!same(before ? *before : null, now ? *now : null)) tell(key, before, now);
+}
+
+bool is_path(const Node& node) {
+    return node.is_string() && node.as_string().find('/') != std::string::npos;
+}
+
+/// Whether all values that differ between two lists or maps of one form do so as `allowed` says; a
+/// module of another type is another form.
+bool differ_only(const Node& a, const Node& b,
+                 const std::function<bool(const Node&, const Node&)>& allowed) {
+    if (a.is_list() && b.is_list() && a.items().size() == b.items().size()) {
+        for (size_t i = 0; i < a.items().size(); ++i)
+            if (!differ_only(a.items()[i], b.items()[i], allowed)) return false;
+        return true;
+    }
+    if (is_map(&a) && is_map(&b) && a.members().size() == b.members().size()) {
+        for (const Member& member : a.members()) {
+            const Node* other = b.find(member.key);
+            const bool is_type = member.key == "type";
+            if (!other || (is_type ? !same(member.value, *other)
+                                   : !differ_only(member.value, *other, allowed)))
+                return false;
+        }
+        return true;
+    }
+    return same(a, b) || allowed(a, b);
+}
+
+bool are_paths(const Node& a, const Node& b) {
+    return is_path(a) && is_path(b);
+}
+
+/// Written with the same variables, which stand for another place now.
+bool are_moved(const Node& before, const Node& now) {
+    return are_paths(before, now) && holds_variable(now.written) && before.written == now.written;
+}
+
+/// Keys whose values may be places of data.
+bool may_be_place(const std::string& key) {
+    return key.starts_with("data.") && !key.ends_with(".type");
+}
+
+/// Whether the map around a key is there in a tree.
+bool has_around(const Node& tree, const std::string& key) {
+    const Node* node = &tree;
+    size_t from = 0;
+    for (size_t dot; node && (dot = key.find('.', from)) != std::string::npos; from = dot + 1)
+        node = node->find(key.substr(from, dot - from));
+    return is_map(node);
 }
 
 }  // namespace
@@ -109,9 +154,35 @@ std::string ConfigChange::str() const {
     return concat(key, " was ", before, " and is ", now);
 }
 
+void for_each_difference(const Node& before, const Node& now, const Difference& tell) {
+    compare("", &before, &now, tell);
+}
+
+bool is_other_place(const std::string& key, const Node& a, const Node& b) {
+    return may_be_place(key) && differ_only(a, b, are_paths);
+}
+
+std::string shown_value(const Node* node) {
+    if (!node || node->is_null()) return "not given";
+    const bool may_be_secret =
+        node->is_string() && !is_path(*node) && node->written.find("${env:") != std::string::npos;
+    return may_be_secret ? node->written : node->flow();
+}
+
 std::vector<ConfigChange> compare_configs(const Node& before, const Node& now) {
     std::vector<ConfigChange> changes;
-    compare("", &before, &now, changes);
+    for_each_difference(before, now,
+                        [&](const std::string& key, const Node* earlier, const Node* present) {
+                            const Effect effect = effect_of(key);
+                            if (effect == Effect::none) return;
+                            ConfigChange change{key, shown_value(earlier), shown_value(present),
+                                                effect == Effect::refused, kept_of(key)};
+                            change.option_came = !earlier && has_around(before, key);
+                            change.option_went = !present && has_around(now, key);
+                            change.moved = may_be_place(key) && earlier && present &&
+                                           differ_only(*earlier, *present, are_moved);
+                            changes.push_back(std::move(change));
+                        });
     return changes;
 }
 

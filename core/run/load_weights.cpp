@@ -86,31 +86,76 @@ TensorMap renamed(const TensorMap& tensors, const Model& model, const TensorMap&
     return result;
 }
 
+/// A file's tensors under names that the model may have.
+struct NamedWeights {
+    TensorMap tensors;
+    std::string prefix;               // that only these had, and was dropped
+    std::vector<std::string> beside;  // the names without it
+};
+
+/// Those below `prefix`, without it.
+NamedWeights below(const NamedTensors& tensors, const std::string& prefix) {
+    NamedWeights part{{}, prefix, {}};
+    for (const auto& [name, tensor] : tensors)
+        if (name.starts_with(prefix))
+            part.tensors.emplace(name.substr(prefix.size()), tensor);
+        else
+            part.beside.push_back(name);
+    return part;
+}
+
 /// The file's tensors under the names that fit the model best.
-TensorMap named_as_in_model(const WeightsFile& file, const torch::nn::Module& module,
-                            const TensorMap& wanted) {
+NamedWeights named_as_in_model(const WeightsFile& file, const torch::nn::Module& module,
+                               const TensorMap& wanted) {
     const auto* model = dynamic_cast<const Model*>(&module);
-    TensorMap best;
+    NamedWeights best;
     int64_t most = -1;
-    const auto consider = [&](TensorMap named) {
+    const auto consider = [&](NamedWeights named) {
         // Of equals the shortest names, which come last.
-        const int64_t fitting = count_fitting(named, wanted);
+        const int64_t fitting = count_fitting(named.tensors, wanted);
         if (fitting >= most) best = std::move(named);
         most = std::max(most, fitting);
     };
-    std::vector<TensorMap> originals;
+    const auto consider_if_better = [&](const NamedWeights& named) {
+        if (count_fitting(named.tensors, wanted) > most) consider(named);
+    };
+    std::vector<NamedWeights> originals;
     for (const std::string& prefix : prefixes_to_keep(file.prefix)) {
-        TensorMap named;
-        for (const auto& [name, tensor] : file.tensors) named.emplace(prefix + name, tensor);
+        NamedWeights named;
+        for (const auto& [name, tensor] : file.tensors)
+            named.tensors.emplace(prefix + name, tensor);
         originals.push_back(named);
         consider(std::move(named));
     }
+    for (const std::string& prefix : partial_prefixes(file.tensors)) {
+        originals.push_back(below(file.tensors, prefix));
+        consider_if_better(originals.back());
+    }
     if (!model) return best;
-    for (const TensorMap& original : originals)
-        if (TensorMap named = renamed(original, *model, wanted);
-            count_fitting(named, wanted) > most)
-            consider(std::move(named));
+    for (const NamedWeights& original : originals)
+        consider_if_better(
+            {renamed(original.tensors, *model, wanted), original.prefix, original.beside});
     return best;
+}
+
+/// What to write in the configuration where more of the model is in a part of the file than
+/// `fitting` tensors; or "".
+std::string prefix_advice(const WeightsFile& file, const std::string& path, const TensorMap& wanted,
+                          int64_t fitting) {
+    std::map<std::string, int64_t> fitting_below;
+    for (const auto& [name, tensor] : file.tensors)
+        for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+            fitting_below[name.substr(0, dot + 1)] += int64_t(wanted.count(name.substr(dot + 1)));
+    std::string best;
+    for (const auto& [prefix, count] : fitting_below) {
+        if (count <= fitting) continue;
+        fitting = count;
+        best = prefix;
+    }
+    if (best.empty()) return "";
+    return concat(fitting, " of the model's ", wanted.size(), " tensors are there below \"",
+                  printable(best), "\"; to take these give model.pretrained: {file: ", path,
+                  ", prefix: ", printable(best), "}");
 }
 
 /// BatchNorm counts its batches only since PyTorch 0.4.1; older files go without.
@@ -137,14 +182,24 @@ bool differs_in_classes(const at::Tensor& a, const at::Tensor& b) {
     return a.dim() == b.dim() && a.dim() > 0 && a.sizes().slice(1) == b.sizes().slice(1);
 }
 
-std::string first_few(const TensorMap& tensors) {
+std::string first_few(std::vector<std::string> names) {
     constexpr size_t enough = 5;
+    if (names.empty()) return "no tensors";
+    const bool all = names.size() <= enough;
+    if (!all) names.resize(enough);
+    return printable(join(names)) + (all ? "" : ", …");
+}
+
+std::string first_few(const TensorMap& tensors) {
     std::vector<std::string> names;
-    for (const auto& [name, tensor] : tensors) {
-        if (names.size() == enough) return join(names) + ", …";
-        names.push_back(name);
-    }
-    return names.empty() ? "no tensors" : join(names);
+    for (const auto& [name, tensor] : tensors) names.push_back(name);
+    return first_few(std::move(names));
+}
+
+/// What the file has beside the part that was taken: a wrapper's counter, a loss, metrics.
+std::string describe_beside(const NamedWeights& named) {
+    if (named.beside.empty()) return "";
+    return concat("; these are below \"", named.prefix, "\", beside ", first_few(named.beside));
 }
 
 /// Copies what fits, after `prefix` and `mapping`. A head for other classes keeps its value if
@@ -155,7 +210,8 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     LoadedWeights loaded;
     loaded.unmatched = rename_weights(file, from, path);
     const TensorMap wanted = tensors_of(model);
-    const TensorMap found = named_as_in_model(file, model, wanted);
+    const NamedWeights named = named_as_in_model(file, model, wanted);
+    const TensorMap& found = named.tensors;
     const std::string head = classes_may_differ ? head_of(model) : "";
     std::string new_head;
 
@@ -186,18 +242,24 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
             loaded.unmatched.push_back(concat("the model has no \"", name, "\""));
     loaded.unmatched.insert(loaded.unmatched.end(), file.left_out.begin(), file.left_out.end());
     for (std::string& why : loaded.unmatched) why = printable(why);
+    const std::string advice =
+        loaded.unmatched.empty() ? ""
+                                 : prefix_advice(file, path, wanted, count_fitting(found, wanted));
     if (copies.empty())
-        throw Error(concat("nothing in ", path, " fits the model: ",
-                           share_names(found, wanted) && !loaded.unmatched.empty()
-                               ? join(loaded.unmatched, "; ")
-                               : concat("the file has ", printable(first_few(found)),
-                                        "; the model has ", first_few(wanted))));
+        throw Error(concat(
+            "nothing in ", path, " fits the model: ",
+            share_names(found, wanted) && !loaded.unmatched.empty()
+                ? join(loaded.unmatched, "; ")
+                : concat("the file has ", first_few(found), "; the model has ", first_few(wanted)),
+            advice.empty() ? "" : "; " + advice));
+    loaded.advice = advice;
 
     const at::NoGradGuard no_grad;
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
     loaded.summary =
         concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
-               copies.size(), " of the model's ", wanted.size(), " tensors", new_head);
+               copies.size(), " of the model's ", wanted.size(), " tensors", new_head,
+               describe_beside(named));
     return loaded;
 }
 
@@ -225,7 +287,8 @@ LoadedWeights load_weights(torch::nn::Module& model, const Pretrained& pretraine
 std::string describe_unmatched(const LoadedWeights& loaded) {
     if (loaded.unmatched.empty()) return "";
     return concat(loaded.key, ": ", loaded.unmatched.size(),
-                  " tensor(s) did not match: ", join(loaded.unmatched, "; "));
+                  " tensor(s) did not match: ", join(loaded.unmatched, "; "),
+                  loaded.advice.empty() ? "" : "; " + loaded.advice);
 }
 
 NamedTensors weights_of(const torch::nn::Module& model) {

@@ -18,13 +18,16 @@ struct LoadedWeights {
     std::string summary;
     /// Each tensor of the model that kept its value, each of the file that went nowhere, and why.
     std::vector<std::string> unmatched;
+    /// The prefix to give where another part of the file fits better; or "".
+    std::string advice;
 };
 
 /// Copies weights into the model's parameters and buffers where the names and shapes are the same.
 /// `path` is a checkpoint folder, a `last_checkpoint` (see last_checkpoint.hpp), a .safetensors
-/// file or one of torch.save. Of `module.` and the like, which wrappers put before all names, as
-/// much is dropped as fits the model best. Throws Error when nothing at all fits; the model is then
-/// unchanged.
+/// file or one of torch.save. Of `module.` and the like, which wrappers put before the names, as
+/// much is dropped as fits the model best; what then stands beside these names (AveragedModel's
+/// `n_averaged`, a loss's or metric's state) is no part of the model, and `summary` names it.
+/// Throws Error when nothing at all fits; the model is then unchanged.
 AILAB_API LoadedWeights load_weights(torch::nn::Module& model, const std::string& path);
 
 /// The same for `pretrained`. The model's last layer keeps its value if its number of classes is

@@ -22,12 +22,22 @@ std::string first_names(const WeightsFile& file) {
 
 /// A user may write the prefix with or without what a wrapper added.
 void keep_prefix(WeightsFile& file, const std::string& prefix, const std::string& path) {
-    for (const std::string& wrapper : prefixes_to_keep(file.prefix)) {
-        NamedTensors part;
+    NamedTensors part;
+    // `name_of` gives the name as the user may have it, "" for one that is not meant.
+    const auto take = [&](const auto& name_of) {
         for (const auto& [name, tensor] : file.tensors)
-            if (const std::string full = wrapper + name; full.starts_with(prefix))
+            if (const std::string full = name_of(name); full.starts_with(prefix))
                 part.emplace_back(full.substr(prefix.size()), tensor);
-        if (part.empty()) continue;
+        return !part.empty();
+    };
+    bool found = false;
+    for (const std::string& wrapper : prefixes_to_keep(file.prefix))
+        found = found || take([&](const std::string& name) { return wrapper + name; });
+    for (const std::string& wrapper : partial_prefixes(file.tensors))
+        found = found || take([&](const std::string& name) {
+                    return name.starts_with(wrapper) ? name.substr(wrapper.size()) : "";
+                });
+    if (found) {
         file.tensors = std::move(part);
         file.prefix.clear();
         file.left_out.clear();  // nobody asked for the rest

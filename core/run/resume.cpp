@@ -2,14 +2,18 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "ailab/log.hpp"
-#include "config/yaml_reader.hpp"
+#include "checkpoint/manifest.hpp"
+#include "config/describe_options.hpp"
 #include "config_changes.hpp"
 #include "error_context.hpp"
 #include "find_checkpoint.hpp"
 #include "modules.hpp"
+#include "plugin/plugin_host.hpp"
+#include "saved_config.hpp"
 #include "schema/run_checks.hpp"
 #include "state_access.hpp"
 
@@ -110,23 +114,62 @@ std::string describe(const ConfigChange& change, const ResumePlan& plan) {
     return change.str();
 }
 
+/// Whether the module of data.train takes an option; a plugin that was rebuilt may not any more.
+bool takes_option(const RunConfig& config, const std::string& name) {
+    const auto is_it = [&](const FieldDoc& field) { return field.rest || field.name == name; };
+    const std::vector<FieldDoc> own = describe_options(*config.data.train.config.options);
+    const std::vector<FieldDoc> common = describe_common_options(kind_name<Dataset>);
+    return std::any_of(own.begin(), own.end(), is_it) ||
+           std::any_of(common.begin(), common.end(), is_it);
+}
+
+/// Why a change that a resume cannot bear as a rule does no harm here; or "".
+std::string harmless(const ConfigChange& change, const RunConfig& config) {
+    const std::string data = "data.train.";
+    const std::string name =
+        change.key.starts_with(data) ? change.key.substr(data.size()) : std::string();
+    if (change.option_went && config.data.train && !name.empty() &&
+        name.find('.') == std::string::npos && !takes_option(config, name))
+        return "; the module has no such option any more";
+    if (change.option_came && !is_given(config.source, change.key))
+        return " by default; the module had no such option then";
+    if (change.moved) return "; the same data are expected there";
+    return "";
+}
+
 void check_config(const Resume& resume, const RunConfig& config) {
-    const Node* text = resume.checkpoint.manifest.find("config");
-    if (!text || !text->is_string()) return;
-    Problems problems;
-    const Node before = read_yaml(text->as_string(), resume.path + "/manifest.json", problems);
-    problems.check();
+    const Node before = read_saved_config(resume.checkpoint.manifest,
+                                          resume.path + "/manifest.json", config.resolved);
+    if (before.is_null()) return;
     Problems refused;
     for (const ConfigChange& change : compare_configs(before, config.resolved)) {
-        if (change.refused)
+        const std::string excuse = change.refused ? harmless(change, config) : "";
+        if (change.refused && excuse.empty())
             refused.add(place_of(config.source, change.key),
                         concat(change.str(), ": the run in ", resume.path,
                                " cannot go on with it. Set it back, or start a new run from the "
                                "weights with load_from"));
         else
-            log_info("resume: ", describe(change, resume.plan));
+            log_info("resume: ", describe(change, resume.plan), excuse);
     }
     refused.check();
+}
+
+/// A plugin that was built anew goes on where the old one stopped.
+void tell_rebuilt_plugins(const Node& facts) {
+    const Node* plugins = facts.find("plugins");
+    if (!plugins || !plugins->is_list()) return;
+    for (const Node& entry : plugins->items()) {
+        const StateReader before(entry);
+        const std::string name = before.at("name").as_string();
+        const std::string build = before.at("build_id").as_string();
+        for (const LoadedPlugin& now : PluginHost::instance().loaded())
+            if (now.name == name && now.build_id != build)
+                log_info("resume: the plugin ", name, " was built anew since (",
+                         before.at("version").as_string(), ", build ", build.substr(0, 12),
+                         "; now ", now.version, ", build ", now.build_id.substr(0, 12),
+                         "): the run goes on with the one of now");
+    }
 }
 
 void check_batch(Resume& resume, const RunConfig& config, Job& job) {
@@ -173,6 +216,7 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     }
     try {
         resume.checkpoint = read_checkpoint(resume.path, job.rank());
+        resume.age_note = read_manifest(resume.path).age_note();
         resume.world_size = int(StateReader(resume.checkpoint.manifest).integer("world_size"));
         resume.same_ranks = resume.world_size == job.world_size();
         if (resume.same_ranks)
@@ -184,6 +228,9 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
         rethrow_with(concat("resume from ", resume.path));
     }
     check_config(resume, config);
+    if (const std::string note = resume.age_note; !note.empty())
+        log_info("resume: ", resume.path, ": ", note);
+    tell_rebuilt_plugins(resume.checkpoint.manifest);
     check_batch(resume, config, job);
     resume.run_dir = folder_of(resume.path, resume.checkpoint.manifest, config);
     return resume;

@@ -17,7 +17,8 @@ struct Resume {
     ResumePlan plan;
     std::string path;
     Checkpoint checkpoint;
-    int world_size = 0;  // of the run that wrote it
+    std::string age_note;  // what an older format has not, see Manifest
+    int world_size = 0;    // of the run that wrote it
     /// With as many ranks as then: this rank's own. Else rank 0 has all of them, the others none.
     std::vector<State> rank_states;
     /// The folder of the run that wrote it, if it is in this work_dir: the run goes on there.

@@ -9,6 +9,7 @@
 #include "dist/signals.hpp"
 #include "forward_pass.hpp"
 #include "host/clock.hpp"
+#include "lineage.hpp"
 #include "loading_advice.hpp"
 #include "loss_scaler.hpp"
 #include "meters.hpp"
@@ -45,6 +46,8 @@ class Runner final : public Run {
 
     /// Takes over what a checkpoint holds. Before run().
     void restore(const Resume& resume);
+    /// Where the run's checkpoints stand, on rank 0. Before run().
+    void set_lineage(Lineage lineage) { lineage_ = std::move(lineage); }
     void run();
     /// The signal that ended the run, or 0.
     int stop_signal() const { return stop_signal_; }
@@ -187,6 +190,7 @@ class Runner final : public Run {
     std::string resumed_from_;
     std::string checkpoint_folder_;
     std::string newest_checkpoint_;              // of this run
+    Lineage lineage_;                            // of the newest, or of the start
     int64_t saved_step_ = -1;                    // of the newest checkpoint
     std::map<std::string, Node> saved_windows_;  // of the run that goes on, until they are opened
     std::string opening_hook_;                   // whose before_run is being called

@@ -9,7 +9,9 @@
 #include "dist/store_comm.hpp"
 #include "error_context.hpp"
 #include "load_weights.hpp"
+#include "plugin/plugin_host.hpp"
 #include "runner.hpp"
+#include "saved_config.hpp"
 #include "state_access.hpp"
 
 namespace ailab {
@@ -25,6 +27,20 @@ Node results_node(const std::vector<std::pair<std::string, double>>& results) {
     for (const auto& [name, value] : results)
         list.push_back(Node::list({Node::string(name), Node(value)}));
     return Node::list(std::move(list));
+}
+
+/// The user's, in which build.
+Node user_plugins() {
+    Node list = Node::list();
+    for (const LoadedPlugin& plugin : PluginHost::instance().loaded()) {
+        if (plugin.builtin) continue;
+        Node entry = Node::map();
+        entry.set("name", Node::string(plugin.name));
+        entry.set("version", Node::string(plugin.version));
+        entry.set("build_id", Node::string(plugin.build_id));
+        list.items().push_back(std::move(entry));
+    }
+    return list;
 }
 
 /// The tensors and values under "<name>/", without it.
@@ -97,6 +113,10 @@ Checkpoint Runner::gather_state() {
         run.set("data_samples", Node(loader.plan().samples));
         run.set("global_batch_size", Node(loader.plan().batch_size));
     }
+    Node evaluated = Node::map();  // epochs of each phase that has been evaluated
+    for (const auto& [phase, data] : modules_.data)
+        if (phase != Phase::train) evaluated.set(phase_name(phase), Node(data.loader->epoch()));
+    run.set("evaluated", std::move(evaluated));
     checkpoint.rank = rank_state();
 
     Node& facts = checkpoint.manifest;
@@ -105,7 +125,13 @@ Checkpoint Runner::gather_state() {
     facts.set("model", Node::string(config_.model.type()));
     facts.set("saved_at", Node(int64_t(time(nullptr))));
     facts.set("run_dir", Node::string(run_dir_));
-    facts.set("config", Node::string(config_text()));
+    save_config(config_.resolved, facts);
+    facts.set("plugins", user_plugins());
+    if (!lineage_.branches.empty()) {
+        lineage_ = next_on_branch(std::move(lineage_), position_.step, config_.work_dir,
+                                  newest_checkpoint_);
+        facts.set("branch", lineage_node(lineage_));
+    }
     for (size_t i = 0; i < modules_.hooks.size(); ++i)
         if (!modules_.hooks[i]->export_weights().empty())
             facts.set("exported_by", Node::string("hook." + modules_.hook_names[i]));
@@ -287,6 +313,11 @@ void Runner::restore_position(const State& run) {
             for (const Node& entry : results->items())
                 results_[phase].emplace_back(entry.items().at(0).as_string(),
                                              entry.items().at(1).as_float());
+    // An evaluation that was broken off begins again: its samples are those of the same epoch.
+    if (const Node* evaluated = run.values.find("evaluated"))
+        for (const auto& [phase, data] : modules_.data)
+            if (const Node* epoch = evaluated->find(phase_name(phase)); epoch && epoch->is_int())
+                data.loader->seek(epoch->as_int(), 0);
     const auto train = modules_.data.find(Phase::train);
     if (train == modules_.data.end()) return;
     Loader& loader = *train->second.loader;

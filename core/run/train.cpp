@@ -9,6 +9,7 @@
 
 #include "ailab/log.hpp"
 #include "choose.hpp"
+#include "compare_ranks.hpp"
 #include "config/formats.hpp"
 #include "dist/launcher.hpp"
 #include "error_context.hpp"
@@ -54,38 +55,6 @@ void check_world(const RunConfig& config, const Placement& placement) {
                      "; leave it out, or start as many ranks")}});
     }
     if (config.data.train) global_batch_size(config, placement.world_size);
-}
-
-/// One rank's stale plugin would hang the others at their first collective.
-void compare_ranks(Job& job, const RunConfig& config) {
-    std::string mine = to_json(config.resolved);
-    for (const LoadedPlugin& plugin : PluginHost::instance().loaded())
-        mine += concat("\n", plugin.name, " ", plugin.version, " ", plugin.build_id, " (",
-                       plugin.path, ")");
-    const std::vector<std::string> all = job.exchange("plugins", mine);
-    for (size_t rank = 1; rank < all.size(); ++rank) {
-        if (all[rank] == all[0]) continue;
-        // Paths may differ from host to host; what counts is the build.
-        auto facts = [](const std::string& text) {
-            std::string kept;
-            for (size_t at = 0; at < text.size(); ++at) {
-                if (text[at] == '(') at = text.find(')', at);
-                if (at >= text.size()) break;
-                kept += text[at];
-            }
-            return kept;
-        };
-        const std::string config_0 = all[0].substr(0, all[0].find('\n'));
-        const std::string config_r = all[rank].substr(0, all[rank].find('\n'));
-        if (config_0 != config_r)
-            throw Error(concat("rank ", rank, " has another configuration than rank 0; give all ",
-                               "ranks the same file and overrides"));
-        if (facts(all[0]) != facts(all[rank]))
-            throw Error(concat("rank ", rank, " has other plugins than rank 0:\nrank 0:",
-                               all[0].substr(config_0.size()), "\nrank ", rank, ":",
-                               all[rank].substr(config_r.size()),
-                               "\nCopy the same files to all hosts, or use a shared path."));
-    }
 }
 
 /// The best backend that all ranks can make; `auto` goes on to the next where one cannot.
@@ -170,6 +139,11 @@ int run_job(Started& started) {
         runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device,
                                           modules, run_dir);
         if (resume) runner->restore(*resume);
+        if (job->rank() == 0 && !config.test) {
+            const bool has_branch = resume && !resume->original;
+            runner->set_lineage(
+                begin_branch(config.work_dir, run_dir, has_branch ? resume->path : "", goes_on));
+        }
         if (job->rank() == 0) {
             write_text_file(run_dir + "/config.yaml", runner->config_text());
             write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");

@@ -191,6 +191,8 @@ void Runner::train_epoch(const WorkflowStep& step) {
 void Runner::evaluate_epoch(Phase phase) {
     const at::NoGradGuard no_grad;
     Loader& loader = *modules_.data.at(phase).loader;
+    // A model may draw; an evaluation that is broken off and done again draws the same.
+    const Tensor generator = device_.rng_state();
     int64_t iterations = loader.plan().iterations();
     if (config_.dry_run) iterations = std::min<int64_t>(iterations, 2);
     begin_phase(phase, iterations);
@@ -203,6 +205,7 @@ void Runner::evaluate_epoch(Phase phase) {
     while (progress_.iter < iterations) {
         if (stops_now(progress_.iter)) {
             call(&Hook::abandon_evaluation, "abandon_evaluation");
+            device_.set_rng_state(generator);
             progress_.phase = Phase::train;
             return serve_requests();  // the evaluation is done again when the run goes on
         }

@@ -76,6 +76,15 @@ const Node& member(const Node& node, const char* key, const std::string& source)
     throw Error(concat(source, ": \"", key, "\" is missing"));
 }
 
+/// A text that is one of a few; a word that no version has written stands for nothing.
+const std::string& one_of_these(const Node& node, const char* key,
+                                const std::vector<std::string>& known, const std::string& source) {
+    const std::string& text = member(node, key, source).as_string();
+    if (std::find(known.begin(), known.end(), text) != known.end()) return text;
+    throw Error(concat(source, ": \"", key, "\" is \"", text, "\", and must be one of \"",
+                       join(known, "\", \""), "\""));
+}
+
 ImageInput image_from(const Node& node, const std::string& source) {
     ImageInput image;
     image.field = member(node, "field", source).as_string();
@@ -136,16 +145,20 @@ ServedSpec spec_from(const Node& node, const std::string& source) {
     ServedSpec spec;
     try {
         spec.model = member(node, "model", source);
-        spec.dtype = member(node, "dtype", source).as_string();
+        spec.dtype = one_of_these(node, "dtype", {"float32", "float64"}, source);
         spec.channels_last = member(node, "channels_last", source).as_bool();
-        const std::string& autocast = member(node, "autocast", source).as_string();
+        const std::string& autocast =
+            one_of_these(node, "autocast", {"", "bfloat16", "float16"}, source);
         if (!autocast.empty()) spec.autocast = autocast == "float16" ? at::kHalf : at::kBFloat16;
         for (const Node& name : member(node, "classes", source).items())
             spec.classes.push_back(name.as_string());
         spec.classifies = member(node, "classifies", source).as_bool();
         spec.input = member(node, "input", source).as_string();
-        for (const Node& size : member(node, "input_shape", source).items())
+        for (const Node& size : member(node, "input_shape", source).items()) {
             spec.input_shape.push_back(size.as_int());
+            if (size.as_int() < 0)
+                throw Error(concat(source, ": \"input_shape\" has the size ", size.as_int()));
+        }
         const Node& image = member(node, "image", source);
         if (!image.is_null()) spec.image = image_from(image, source);
         for (const Node& plugin : member(node, "plugins", source).items())

@@ -39,13 +39,23 @@ std::string fact_text(const Node& value) {
 }
 
 void inspect_folder(const std::string& path, Inspection& result) {
+    result.weights = read_safetensors((fs::path(path) / checkpoint_file::model).string());
+    Manifest manifest;
+    try {
+        manifest = read_manifest(path);
+    } catch (const Error& error) {
+        result.add("valid", concat("no: ", error.what()));
+        return;
+    }
     try {
         validate_checkpoint(path);
-        result.add("valid", "yes: every byte is as it was written");
+        const std::string note = manifest.age_note();
+        result.add("valid", note.empty() ? "yes: every byte is as it was written"
+                                         : concat("its files are as its manifest says; ", note));
     } catch (const Error& error) {
         result.add("valid", concat("no: ", error.what()));
     }
-    const Manifest manifest = read_manifest(path);
+    result.add("format", concat(manifest.format));
     for (const char* name : {"model", "epoch", "step", "run_dir", "exported_by"})
         if (const Node* value = manifest.facts.find(name)) result.add(name, fact_text(*value));
     if (const Node* saved = manifest.facts.find("saved_at"); saved && saved->is_int()) {
@@ -57,7 +67,6 @@ void inspect_folder(const std::string& path, Inspection& result) {
     }
     result.add("ranks", concat(manifest.world_size));
     for (const auto& [name, digest] : manifest.files) result.add(name, megabytes(digest.size));
-    result.weights = read_safetensors((fs::path(path) / checkpoint_file::model).string());
 }
 
 void inspect_artifact(const std::string& path, Inspection& result) {

@@ -38,7 +38,9 @@ class CheckpointHook final : public Hook {
                      "folder of the checkpoints; by default checkpoints/ in the run's folder");
             v.option("save_last", save_last, "write one at the end of the run too");
             v.option("keep_last", keep_last,
-                     "remove all but the newest so many; by default all are kept", at_least(2));
+                     "remove all but the newest so many of those that led to where the run stands; "
+                     "by default all are kept",
+                     at_least(2));
             v.option("save_best", save_best,
                      "the result of val by which the best one is kept, such as top1");
             v.option("rule", rule,
@@ -71,6 +73,7 @@ class CheckpointHook final : public Hook {
         run.set_checkpoint_folder(folder_);
         saved_iter_ = run.progress().train_iter;
         saved_step_ = run.resumed_from().empty() ? -1 : run.progress().step;
+        if (!run.resumed_from().empty()) look_back(run);
         if (best_) log_info("the best checkpoint is that of ", best_->describe());
         if (!o.save_dir || !run.resumed_from().empty()) return;
         const std::string others = run.comm().broadcast_text(run.is_main() ? newest_there() : "");
@@ -118,8 +121,9 @@ class CheckpointHook final : public Hook {
     }
 
     /// Also of those that the run takes by itself.
-    void before_save_checkpoint(Run& run, const std::string&) override {
+    void before_save_checkpoint(Run& run, const std::string& path) override {
         saved_step_ = run.progress().step;
+        if (fs::path(path).parent_path() == fs::path(folder_)) note(fs::path(path).filename());
     }
 
     void after_run(Run& run) override {
@@ -128,6 +132,7 @@ class CheckpointHook final : public Hook {
         if (o.save_last && !run.stop_reason().empty() && saved_step_ != progress.step)
             save(run, "iter_", progress.train_iter);
         // The run has waited for what was being written.
+        writing_.clear();
         if (run.is_main()) prune();
     }
 
@@ -135,11 +140,19 @@ class CheckpointHook final : public Hook {
         State state;
         state.values.set("best", best_value_ ? Node(*best_value_) : Node());
         state.values.set("best_name", Node::string(best_name_));
+        Node names = Node::list();
+        for (const std::string& name : saved_) names.items().push_back(Node::string(name));
+        state.values.set("saved", std::move(names));
         return state;
     }
     void load_state(const State& state) override {
         const Node* value = state.values.find("best");
         const Node* name = state.values.find("best_name");
+        const Node* names = state.values.find("saved");
+        knows_saved_ = names && names->is_list();
+        saved_.clear();
+        if (knows_saved_)
+            for (const Node& item : names->items()) saved_.push_back(item.as_string());
         if (!value || !name || !value->is_number() || !name->is_string()) return;  // none yet
         best_value_ = value->as_float();
         best_name_ = name->as_string();
@@ -161,6 +174,8 @@ class CheckpointHook final : public Hook {
 
     void write(Run& run, const std::string& name) {
         const std::string path = concat(folder_, "/", name);
+        note(name);
+        writing_ = name;
         run.save_checkpoint(path);
         if (o.save_weights) run.save_weights(path + ".safetensors");
         // Those before the one that is being written are complete.
@@ -185,28 +200,60 @@ class CheckpointHook final : public Hook {
         return "";
     }
 
-    void prune() const {
-        if (o.keep_last)
-            for (const char* prefix : {"epoch_", "iter_"}) {
-                const auto found = present(prefix);
-                for (size_t i = 0; i + size_t(*o.keep_last) < found.size(); ++i)
-                    remove(found[i].second);
-            }
-        if (!best_) return;
-        // The one before goes when the present one is complete.
-        const fs::path present_best = fs::path(folder_) / best_name_;
-        if (best_name_.empty() || !fs::exists(present_best / "manifest.json")) return;
-        std::error_code none;
-        for (const auto& entry : fs::directory_iterator(folder_, none)) {
-            const std::string name = entry.path().filename();
-            const bool older = name.starts_with("best_" + best_->name() + "_") &&
-                               name != best_name_ && entry.is_directory(none) &&
-                               name.find(".tmp-") == std::string::npos;
-            if (older) remove(entry.path());
-        }
+    void note(const std::string& name) {
+        std::erase(saved_, name);
+        saved_.push_back(name);
     }
 
-    static void remove(const fs::path& checkpoint) {
+    /// A run that goes on has of the folder's checkpoints those that led to where it stands; others
+    /// are of a branch that was left behind and are not this run's to remove.
+    void look_back(Run& run) {
+        const Progress& progress = run.progress();
+        if (!knows_saved_) {  // by a checkpoint that did not say
+            for (const auto& [prefix, last] :
+                 {std::pair("epoch_", progress.epoch + 1), std::pair("iter_", progress.train_iter)})
+                for (const auto& [number, path] : present(prefix))
+                    if (number <= last) saved_.push_back(path.filename());
+            if (!best_name_.empty()) saved_.push_back(best_name_);
+        }
+        const bool goes_on_here =
+            fs::path(run.resumed_from()).parent_path() == fs::path(folder_).lexically_normal();
+        if (best_ && goes_on_here && !best_name_.empty() && !is_complete(best_name_))
+            log_warning("the best checkpoint so far, ", best_name_, " (", *best_value_,
+                        "), is no longer there: it went when a better one came that is left "
+                        "behind now. The next better one is kept again");
+    }
+
+    bool is_complete(const std::string& name) const {
+        return fs::exists(fs::path(folder_) / name / "manifest.json");
+    }
+
+    /// The complete ones of this branch whose names begin so, oldest first, but for the one that is
+    /// being written.
+    std::vector<std::string> complete(const std::string& prefix) const {
+        std::vector<std::string> names;
+        for (const std::string& name : saved_)
+            if (name.starts_with(prefix) && name != writing_ && is_complete(name))
+                names.push_back(name);
+        return names;
+    }
+
+    void prune() {
+        if (o.keep_last)
+            for (const char* prefix : {"epoch_", "iter_"}) {
+                const std::vector<std::string> names = complete(prefix);
+                for (size_t i = 0; i + size_t(*o.keep_last) < names.size(); ++i) remove(names[i]);
+            }
+        // The best one before goes when the present one is complete.
+        if (!best_ || best_name_.empty() || best_name_ == writing_ || !is_complete(best_name_))
+            return;
+        for (const std::string& name : complete("best_" + best_->name() + "_"))
+            if (name != best_name_) remove(name);
+    }
+
+    void remove(const std::string& name) {
+        std::erase(saved_, name);
+        const fs::path checkpoint = fs::path(folder_) / name;
         // Without its manifest a folder that is half removed is no checkpoint.
         std::error_code error;
         fs::remove(checkpoint / "manifest.json", error);
@@ -223,6 +270,9 @@ class CheckpointHook final : public Hook {
     std::optional<double> best_value_;
     std::string best_name_;
     std::string folder_;
+    std::vector<std::string> saved_;  // names of this branch's checkpoints, oldest first
+    bool knows_saved_ = true;
+    std::string writing_;
     int64_t saved_step_ = -1;
     int64_t saved_iter_ = 0;
 };

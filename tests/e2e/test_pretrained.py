@@ -64,6 +64,32 @@ class Pretrained(TestCase):
         for one, two in zip(losses[1], losses[2], strict=True):
             self.assertAlmostEqual(one, two, places=4)
 
+    def test_takes_the_averages_of_torchs_averaged_model(self):
+        # `module.*`, and `n_averaged` beside it; with the state of a loss and a metric, as Lightning saves them.
+        model = torchvision.models.resnet18(num_classes=10)
+        model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+        averaged = torch.optim.swa_utils.AveragedModel(model)
+        averaged.update_parameters(model)
+        swa = averaged.state_dict()
+        self.assertIn("n_averaged", swa)
+        lightning = {"state_dict": {"model." + k: v for k, v in model.state_dict().items()} |
+                     {"criterion.weight": torch.ones(10), "val_acc.total": torch.tensor(3)}}
+        for state, prefix, beside in ((swa, "module.", "n_averaged"),
+                                      (lightning, "model.", "criterion.weight, val_acc.total")):
+            with self.subTest(beside):
+                torch.save(state, self.file)
+                said = f'122 of the model\'s 122 tensors; these are below "{prefix}", beside {beside}\n'
+                self.state = model.state_dict()
+                config = self.config()
+                self.assertDone(call(command(config)))
+                self.assertIn(said, self.log())
+                self.assertNotIn("did not match", self.log())
+                self.assertFineTuned(self.trained())
+                result = call([command("")[0], "test", str(config), str(self.file), "data.val.limit=64",
+                               "model.pretrained=null"])
+                self.assertDone(result)
+                self.assertIn(said, result.err)
+
     def test_takes_a_part_of_a_file(self):
         torch.save({"state_dict": {"module.backbone." + k: v for k, v in self.state.items()
                                    if not k.startswith("fc.")} | {"module.neck.weight": torch.ones(3)}},

@@ -25,7 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from harness import BUILD, FASHION_MNIST, read_fashion_mnist  # noqa: E402
 
 AILAB = BUILD / "bin" / "ailab-run"
-PLUGINS = [str(BUILD / "tests" / "plugins" / f"lib{name}.so") for name in ("minimal_for_tests", "operations")]
+PLUGINS = [str(BUILD / "tests" / "plugins" / f"lib{name}.so") for name in ("minimal_for_tests", "operations", "strided")]
 LONG = sys.argv[1:2] == ["long"] and bool(sys.argv.pop(1))
 MEAN, STD = 0.286, 0.353
 
@@ -129,6 +129,12 @@ class Exported(unittest.TestCase):
 
     def test_a_template_cnn(self):
         self.check({"type": "SmallCNN", "num_classes": 10}, 1000)
+
+    def test_strided_parameters_and_buffers(self):
+        self.check({"type": "Strided"}, 100)
+        artifact = self.folder / "model.ailab"
+        self.assertIn("is 0 of the largest output", self.ailab("export", self.folder / "config.yaml", "latest", "--to",
+                                                               "artifact", "-o", artifact))
 
     def test_resnet18(self):
         python = torchvision.models.resnet18(num_classes=10)

@@ -11,6 +11,7 @@
 
 #include "ailab/error.hpp"
 #include "example_checkpoint.hpp"
+#include "older_manifest.hpp"
 #include "thread_comm.hpp"
 
 namespace ailab {
@@ -174,6 +175,11 @@ TEST_F(CheckpointTest, FindsDamage) {
         ASSERT_NE(at, std::string::npos) << from << " in " << all;
         std::ofstream(file, std::ios::binary) << all.replace(at, from.size(), to);
     };
+    // What is wrong was written so.
+    auto vouch = [](const std::string& manifest) {
+        const std::string right = test::with_checksum(text(manifest));
+        std::ofstream(manifest, std::ios::binary) << right;
+    };
     const std::vector<Case> table = {
         {"nothing", [](const std::string&) {}, "valid"},
         {"no folder", [](const std::string& path) { fs::remove_all(path); },
@@ -198,20 +204,22 @@ TEST_F(CheckpointTest, FindsDamage) {
          },
          "the checkpoint PATH is not complete: PATH/manifest.json is not of an ailab checkpoint: "
          "its format is FORMAT"},
-        {"a later version",
+        {"a changed fact",
          [&](const std::string& path) {
-             replace(path + "/manifest.json", "\"version\": 1", "\"version\": 2");
+             replace(path + "/manifest.json", "\"world_size\": 2", "\"world_size\": 1");
          },
-         "the checkpoint PATH is not complete: PATH/manifest.json has version 2; this ailab reads "
-         "version 1"},
+         "the checkpoint PATH is not complete: PATH/manifest.json is damaged: its checksum of "
+         "itself is not that of its bytes"},
         {"more ranks than files",
          [&](const std::string& path) {
              replace(path + "/manifest.json", "\"world_size\": 2", "\"world_size\": 3");
+             vouch(path + "/manifest.json");
          },
          "the checkpoint PATH is not complete: its manifest has no rank2.safetensors"},
         {"a file outside",
          [&](const std::string& path) {
              replace(path + "/manifest.json", "\"state.json\"", "\"../state.json\"");
+             vouch(path + "/manifest.json");
          },
          "ENTRY"},
     };

@@ -175,6 +175,22 @@ TEST_F(ImageCacheTest, ADamagedFileIsMadeAnew) {
     EXPECT_TRUE(ImageCache::open(file, megabyte)->put(key(1), picture(1)).defined());
 }
 
+TEST_F(ImageCacheTest, NoSingleBitOfItsHeadCanChange) {
+    ImageCache::open(file, megabyte)->put(key(1), picture(1));
+    const std::string sound = contents();
+    constexpr size_t name = 16, head = 40;  // bytes of its name, and of all that is in its head
+    for (size_t byte = 0; byte < head; ++byte)
+        for (int bit = 0; bit < 8; ++bit) {
+            SCOPED_TRACE(testing::Message() << "bit " << bit << " of byte " << byte);
+            std::ofstream(file, std::ios::binary | std::ios::trunc) << sound;
+            overwrite(int64_t(byte), std::string(1, char(sound[byte] ^ (1 << bit))));
+            if (byte < name)
+                EXPECT_THROW(ImageCache::open(file, megabyte), Error);
+            else
+                EXPECT_FALSE(ImageCache::open(file, megabyte)->find(key(1)).defined());
+        }
+}
+
 TEST_F(ImageCacheTest, AnothersFileIsRefusedAndNotTouched) {
     std::ofstream(file) << "my thesis";
     EXPECT_THROW(ImageCache::open(file, megabyte), Error);

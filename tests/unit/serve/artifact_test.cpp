@@ -82,6 +82,40 @@ TEST_F(ArtifactTest, EveryByteIsGuarded) {
     EXPECT_EQ(refusal(), "");
 }
 
+TEST_F(ArtifactTest, NoSingleBitOfItsSpecCanChange) {
+    std::ifstream in(path_, std::ios::binary);
+    const std::string whole{std::istreambuf_iterator<char>(in), {}};
+    const size_t head = whole.find("\"n\":{");  // behind the metadata
+    ASSERT_NE(head, std::string::npos);
+    for (size_t byte = 0; byte < head; ++byte)
+        for (int bit = 0; bit < 8; ++bit) {
+            std::string bytes = whole;
+            bytes[byte] = char(bytes[byte] ^ (1 << bit));
+            std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes;
+            ASSERT_NE(refusal(), "") << "bit " << bit << " of byte " << byte;
+        }
+}
+
+TEST_F(ArtifactTest, ASpecThatNoExportWritesIsRefused) {
+    const auto write = [&](const std::function<void(ServedSpec&)>& change) {
+        ServedSpec spec = example_spec();
+        change(spec);
+        write_artifact(path_, spec, {{"w", torch::ones({2})}}, /*with_plugins=*/false);
+        return refusal();
+    };
+    const auto remove = [&] { fs::remove(path_); };
+    remove();
+    EXPECT_EQ(write([](ServedSpec& spec) { spec.dtype = "int4"; }),
+              path_ + ": \"dtype\" is \"int4\", and must be one of \"float32\", \"float64\"");
+    remove();
+    EXPECT_EQ(write([](ServedSpec& spec) {
+                  spec.input_shape = {3, -8, 8};
+              }),
+              path_ + ": \"input_shape\" has the size -8");
+    remove();
+    EXPECT_EQ(write([](ServedSpec&) {}), "");
+}
+
 TEST_F(ArtifactTest, WhatIsCutOrGrownIsDamaged) {
     std::ifstream in(path_, std::ios::binary);
     const std::string whole{std::istreambuf_iterator<char>(in), {}};
