@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "ailab/image.hpp"
+#include "ailab/number_text.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "contact_sheet.hpp"
 #include "data/batch_builder.hpp"
@@ -51,9 +52,8 @@ std::string label_text(const Dataset& dataset, const Tensor& label) {
     std::vector<std::string> parts;
     for (int64_t i = 0; i < label.numel(); ++i) {
         const double share = label[i].item<double>();
-        char text[16];
-        std::snprintf(text, sizeof text, "%.2f ", share);
-        if (share > 0.005) parts.push_back(text + class_name(dataset, i));
+        if (share > 0.005)
+            parts.push_back(concat(fixed_text(share, 2), " ", class_name(dataset, i)));
     }
     return join(parts);
 }

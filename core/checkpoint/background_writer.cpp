@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "ailab/log.hpp"
+#include "ailab/number_text.hpp"
 #include "host/start_thread.hpp"
 
 namespace ailab {
@@ -44,9 +45,8 @@ void BackgroundWriter::write(const std::string& path, const std::string& pointer
             const auto begin = std::chrono::steady_clock::now();
             write_checkpoint(path, pointer, copy, *comm);
             const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-            char seconds[32];
-            std::snprintf(seconds, sizeof seconds, "%.2f", taken.count());
-            log_info("saved checkpoint ", path, " in ", seconds, " s, beside the training");
+            log_info("saved checkpoint ", path, " in ", fixed_text(taken.count(), 2),
+                     " s, beside the training");
         });
 }
 

@@ -27,7 +27,7 @@ std::string unique_id() {
 
 void make_folder(const std::string& path) {
     std::filesystem::create_directories(parent_folder(path));
-    if (mkdir(path.c_str(), 0755) != 0)
+    if (mkdir(path.c_str(), 0777) != 0)
         throw Error(concat("cannot create ", path, ": ", std::strerror(errno)));
 }
 

@@ -44,7 +44,7 @@ class Descriptor {
 }  // namespace
 
 DurableFile::DurableFile(const std::string& path)
-    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) {
+    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
     if (file_ < 0) fail("create", errno);
 }
 

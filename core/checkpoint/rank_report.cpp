@@ -1,5 +1,6 @@
 #include "rank_report.hpp"
 
+#include <locale>
 #include <sstream>
 
 #include "ailab/error.hpp"
@@ -9,6 +10,7 @@ namespace ailab {
 std::string RankReport::encode() const {
     if (!error.empty()) return "!" + error;
     std::ostringstream text;
+    text.imbue(std::locale::classic());
     for (const auto& [name, digest] : files)
         text << name << ' ' << digest.size << ' ' << digest.crc32c << '\n';
     return text.str();
@@ -21,6 +23,7 @@ RankReport RankReport::decode(const std::string& text) {
         return report;
     }
     std::istringstream stream(text);
+    stream.imbue(std::locale::classic());
     std::string name;
     for (FileDigest digest; stream >> name >> digest.size >> digest.crc32c;)
         report.files[name] = digest;

@@ -1,6 +1,9 @@
 #include "utf8.hpp"
 
+#include <algorithm>
 #include <cstdint>
+
+#include "ailab/utf8.hpp"
 
 namespace ailab {
 namespace {
@@ -9,13 +12,15 @@ bool is_continuation(unsigned char byte) {
     return (byte & 0xC0) == 0x80;
 }
 
+bool is_control(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte == 0x7f || (byte < 0x20 && c != '\t' && c != '\n' && c != '\r');
+}
+
 /// Bytes of the character at the front of `text`, or 0 if it is no valid one.
 size_t character_size(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[0]);
-    if (lead < 0x80) {
-        const bool allowed = lead >= 0x20 || lead == '\t' || lead == '\n' || lead == '\r';
-        return allowed && lead != 0x7f ? 1 : 0;
-    }
+    if (lead < 0x80) return 1;
     size_t size = 0;
     uint32_t code = 0;
     uint32_t least = 0;
@@ -43,10 +48,20 @@ size_t character_size(std::string_view text) {
 size_t find_bad_byte(std::string_view text) {
     for (size_t at = 0; at < text.size();) {
         const size_t size = character_size(text.substr(at));
-        if (size == 0) return at;
+        if (size == 0 || is_control(text[at])) return at;
         at += size;
     }
     return std::string_view::npos;
+}
+
+std::string valid_utf8(std::string_view text) {
+    std::string valid;
+    for (size_t at = 0; at < text.size();) {
+        const size_t size = character_size(text.substr(at));
+        valid += size == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(at, size);
+        at += std::max<size_t>(size, 1);
+    }
+    return valid;
 }
 
 size_t count_characters(std::string_view text) {

@@ -120,7 +120,7 @@ void CacheFile::open_unnamed() {
 }
 
 void CacheFile::open_named(const std::function<void(CacheFile& file)>& repair) {
-    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (file_ < 0) fail("cannot be opened", errno);
     struct stat status {};
     if (fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) fail("is not a regular file", 0);

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "frames.hpp"
 #include "log/log.hpp"
 
@@ -53,11 +54,9 @@ std::string failure_line(const Report& report) {
 }
 
 std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago) {
-    char age[32];
-    std::snprintf(age, sizeof age, "%.1f", seconds_ago);
     return concat(who(rank, host),
                   "ended without a word (killed?); last heartbeat: ", beat.describe(), ", ",
-                  static_cast<const char*>(age), " s before");
+                  fixed_text(seconds_ago, 1), " s before");
 }
 
 const char* signal_name(int signal) noexcept {

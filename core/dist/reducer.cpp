@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "ailab/shared_buckets.hpp"
 #include "bucket.hpp"
 #include "collective.hpp"
@@ -261,10 +262,8 @@ std::vector<double> BucketReducer::read_tail(size_t numbers) {
 std::string BucketReducer::describe() const {
     int64_t bytes = 0;
     for (const Bucket& bucket : buckets_) bytes += int64_t(bucket.memory.nbytes());
-    char megabytes[32];
-    std::snprintf(megabytes, sizeof megabytes, "%.2f", double(bytes) / (1 << 20));
     return concat(buckets_.size(), buckets_.size() == 1 ? " bucket, " : " buckets, ",
-                  static_cast<const char*>(megabytes), " MB");
+                  fixed_text(double(bytes) / (1 << 20), 2), " MB");
 }
 
 }  // namespace

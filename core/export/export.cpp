@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "ailab/number_text.hpp"
 #include "checkpoint/durable_file.hpp"
 #include "export_format.hpp"
 #include "run/checkpoint_choice.hpp"
@@ -135,8 +136,8 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
                            format.tolerance, ". ", about_batches));
     const auto bytes = fs::file_size(file.path());
     file.move_to(request.output);
-    std::printf("%s (%s, %.1f MB); %s\n", request.output.c_str(), format.name.c_str(),
-                double(bytes) / 1e6, finding.c_str());
+    std::printf("%s (%s, %s MB); %s\n", request.output.c_str(), format.name.c_str(),
+                fixed_text(double(bytes) / 1e6, 1).c_str(), finding.c_str());
 }
 
 }  // namespace ailab

@@ -11,6 +11,8 @@
 #include <sstream>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
+#include "launcher_cores.hpp"
 
 namespace ailab {
 
@@ -22,12 +24,12 @@ int allowed_cores() {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/// The kernel cuts the wish down to what the container may use.
-bool allow_all_cores() {
+/// Of the host. The kernel cuts a wish for all down to what the container may use.
+cpu_set_t all_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    for (int i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &set);
-    return sched_setaffinity(0, sizeof set, &set) == 0;
+    for (int i = 0; i < int(sysconf(_SC_NPROCESSORS_CONF)); ++i) CPU_SET(i, &set);
+    return set;
 }
 
 /// mpirun exports the policy only when the user gave --bind-to or its MCA parameter.
@@ -37,7 +39,7 @@ bool binding_was_asked_for() {
 
 }  // namespace
 
-ThreadPlan plan_threads(const Placement& placement, int wanted) {
+ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<double> quota) {
     ThreadPlan plan;
     std::string chosen = "chosen";
     if (wanted > 0) {
@@ -50,20 +52,26 @@ ThreadPlan plan_threads(const Placement& placement, int wanted) {
     std::string note;
     // A bound rank owns its cores alone; an unbound one shares them with the host's other ranks.
     bool shared = true;
-    const int all = int(sysconf(_SC_NPROCESSORS_ONLN));
-    if (placement.launcher == "mpirun" && cores < all) {
+    const bool by_mpirun = placement.launcher == "mpirun";
+    const cpu_set_t wide = by_mpirun ? launcher_cores().value_or(all_cores()) : all_cores();
+    const int all = CPU_COUNT(&wide);
+    if (by_mpirun && cores < all) {
         // The default binding is kept where it is this rank's fair share, and enough: threads that
         // stay find their data in the core's cache.
         const bool fair = cores == std::max(1, all / placement.local_size) && wanted <= cores;
         if (binding_was_asked_for() || fair) {
             shared = false;
             note = concat(", bound by mpirun to ", cores);
-        } else if (allow_all_cores()) {
+        } else if (sched_setaffinity(0, sizeof wide, &wide) == 0) {
             note = concat(", mpirun's default binding to ", cores, " widened");
             cores = allowed_cores();
         }
     }
-    const int mine = std::max(1, shared ? cores / placement.local_size : cores);
+    int mine = std::max(1, shared ? cores / placement.local_size : cores);
+    if (quota && int(*quota / placement.local_size) < mine) {
+        mine = std::max(1, int(*quota / placement.local_size));
+        note += concat(", a CPU quota of ", *quota);
+    }
     plan.compute = wanted > 0 ? wanted : mine;
     plan.loader = std::max(1, mine);
     plan.why = concat("threads a rank: ", plan.compute, " compute (", chosen, "), ", plan.loader,
@@ -72,6 +80,11 @@ ThreadPlan plan_threads(const Placement& placement, int wanted) {
                       " on this host");
     at::set_num_threads(plan.compute);
     return plan;
+}
+
+void keep_threads_to_quota() {
+    const std::optional<double> quota = cpu_quota();
+    if (quota && *quota < at::get_num_threads()) at::set_num_threads(std::max(1, int(*quota)));
 }
 
 double seconds_since_process_start() {
@@ -84,7 +97,7 @@ double seconds_since_process_start() {
     timespec now{};
     clock_gettime(CLOCK_BOOTTIME, &now);
     return double(now.tv_sec) + double(now.tv_nsec) * 1e-9 -
-           std::stod(field) / double(sysconf(_SC_CLK_TCK));
+           parse_number(field).value_or(0) / double(sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace ailab

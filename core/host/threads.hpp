@@ -1,7 +1,9 @@
 #pragma once
+#include <optional>
 #include <string>
 
 #include "ailab/backend.hpp"
+#include "cpu_quota.hpp"
 
 namespace ailab {
 
@@ -12,10 +14,15 @@ struct ThreadPlan {
 };
 
 /// Sizes a rank's threads from the cores it may use and the ranks that share the host. mpirun binds
-/// each of one or two ranks to one core by default: such an accidental binding is widened, unless
-/// it is the rank's fair share of the host. `wanted` > 0 (runtime.threads), then OMP_NUM_THREADS,
-/// override the choice. Sets ATen's thread count.
-ThreadPlan plan_threads(const Placement& placement, int wanted);
+/// each of one or two ranks to one core by default: such an accidental binding is widened to what
+/// mpirun may use itself, unless it is the rank's fair share of that. A `quota` of time (a
+/// container's) is shared by the host's ranks. `wanted` > 0 (runtime.threads), then
+/// OMP_NUM_THREADS, override the choice. Sets ATen's thread count.
+ThreadPlan plan_threads(const Placement& placement, int wanted,
+                        std::optional<double> quota = cpu_quota());
+
+/// For commands of one process: no more of ATen's threads than the quota has cores.
+void keep_threads_to_quota();
 
 /// Seconds since this process was started (the kernel's clock, 10 ms).
 double seconds_since_process_start();

@@ -11,7 +11,7 @@
 namespace ailab {
 
 FileSink::FileSink(const std::string& path)
-    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
     if (file_ < 0)
         throw Error(concat("cannot write the log file ", path, ": ", std::strerror(errno),
                            ". Choose another log_dir or work_dir"));

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "escape.hpp"
 
 namespace ailab {
@@ -42,9 +42,7 @@ double tick_step(const Range& range) {
 }
 
 std::string number(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f", value);
-    return text;
+    return fixed_text(value, 1);
 }
 
 class Plot {

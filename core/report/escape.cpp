@@ -2,13 +2,15 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
+
+#include "ailab/number_text.hpp"
+#include "ailab/utf8.hpp"
 
 namespace ailab {
 
 std::string escape_html(const std::string& text) {
     std::string out;
-    for (const char c : text) {
+    for (const char c : valid_utf8(text)) {
         switch (c) {
             case '&':
                 out += "&amp;";
@@ -44,9 +46,7 @@ std::string base64(const std::string& bytes) {
 
 std::string readable(double number) {
     if (!std::isfinite(number)) return std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf";
-    char text[32];
-    std::snprintf(text, sizeof text, "%.4g", number);
-    return text;
+    return general_text(number, 4);
 }
 
 }  // namespace ailab

@@ -1,10 +1,10 @@
 #include "ailab/page.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <numeric>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "draw_chart.hpp"
 #include "escape.hpp"
 
@@ -33,10 +33,10 @@ details{margin:.8em 0}summary{cursor:pointer;font-weight:600}pre{overflow:auto;b
 )";
 
 bool is_number(const std::string& cell) {
-    if (cell.empty()) return false;
-    char* end = nullptr;
-    std::strtod(cell.c_str(), &end);
-    return *end == '\0' || std::string(end) == " %";
+    constexpr std::string_view unit = " %";
+    std::string_view number = cell;
+    if (number.ends_with(unit)) number.remove_suffix(unit.size());
+    return parse_number(number).has_value();
 }
 
 }  // namespace

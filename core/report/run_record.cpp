@@ -23,8 +23,11 @@ std::string text_of(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The time in a run folder's name, in seconds since 1970; 0 when it is another name.
-time_t begin_of(const fs::path& folder) {
+/// When the run was started, in seconds since 1970. Its folder's name tells it in the time of where
+/// it ran, which need not be that of here: for runs of an older ailab. 0 when it is another name.
+time_t begin_of(const fs::path& folder, const Node& environment) {
+    if (const Node* start = environment.find("started_at"); start && start->is_int())
+        return time_t(start->as_int());
     tm local{};
     local.tm_isdst = -1;
     const std::string name = folder.filename().string();
@@ -32,9 +35,9 @@ time_t begin_of(const fs::path& folder) {
     return mktime(&local);
 }
 
-std::optional<double> duration_of(const fs::path& folder, const fs::path& log) {
+std::optional<double> duration_of(const RunRecord& record, const fs::path& log) {
     struct stat info {};
-    const time_t begin = begin_of(folder);
+    const time_t begin = begin_of(record.folder, record.environment);
     if (begin == 0 || stat(log.c_str(), &info) != 0) return std::nullopt;
     return std::max(0.0, difftime(info.st_mtime, begin));
 }
@@ -116,7 +119,7 @@ RunRecord read_run(const std::string& folder) {
     const fs::path log = path / "metrics.jsonl";
     read_lines(log, record);
     record.state = state_of(record);
-    record.duration = duration_of(path, log);
+    record.duration = duration_of(record, log);
     return record;
 }
 

@@ -10,9 +10,13 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "ailab/abi.hpp"
 #include "ailab/error.hpp"
+#include "ailab/log.hpp"
+#include "config/formats.hpp"
 #include "plugin/plugin_host.hpp"
 
 namespace ailab {
@@ -81,7 +85,14 @@ void link_latest(const std::string& work_dir, const std::string& run_dir) {
     std::error_code error;
     fs::remove(fresh, error);
     fs::create_symlink(fs::path(run_dir).filename(), fresh, error);
-    if (!error) fs::rename(fresh, link, error);
+    if (error) {
+        // Some file systems have no links. One of an earlier run would mislead, where there is any.
+        log_warning("cannot make the link ", link.string(), " (", error.message(),
+                    "); this run's folder is ", run_dir);
+        fs::remove(link, error);
+        return;
+    }
+    fs::rename(fresh, link, error);
     if (error)
         throw Error(concat("cannot replace the link ", link.string(), ": ", error.message()));
 }
@@ -101,6 +112,21 @@ void write_text_file(const std::string& path, const std::string& text) {
         done += size_t(n);
     }
     if (close(file) != 0) throw Error(concat("cannot write ", path, ": ", strerror(errno)));
+}
+
+int64_t started_at(const std::string& run_dir) {
+    std::error_code error;
+    const std::string path = run_dir + "/environment.json";
+    if (!fs::exists(path, error)) return int64_t(time(nullptr));
+    std::ifstream file(path, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    try {
+        const Node environment = from_json(text, path);
+        const Node* first = environment.find("started_at");
+        return first && first->is_int() ? first->as_int() : 0;
+    } catch (const Error&) {
+        return 0;  // the run was killed while it wrote the file
+    }
 }
 
 Node describe_environment(Comm& comm, const std::string& backend, const std::string& device) {

@@ -53,7 +53,7 @@ struct RunLock::Keeper {
     /// "", or who has it.
     std::string take(const std::string& run_dir) {
         path = run_dir + "/.lock";
-        file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (file < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
         const std::string owner = content_of(file);
         struct flock lock {};

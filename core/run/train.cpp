@@ -134,7 +134,7 @@ int run_job(Started& started) {
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);
         const RunLock lock(run_dir, *job);
         if (goes_on && job->rank() == 0) link_latest(config.work_dir, run_dir);
-        const Node environment = describe_environment(
+        Node environment = describe_environment(
             *job, job->world_size() > 1 ? job->backend_name() : "none", torch_device.str());
         runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device,
                                           modules, run_dir);
@@ -145,6 +145,8 @@ int run_job(Started& started) {
                 begin_branch(config.work_dir, run_dir, has_branch ? resume->path : "", goes_on));
         }
         if (job->rank() == 0) {
+            if (const int64_t start = started_at(run_dir); start > 0)
+                environment.set("started_at", Node(start));
             write_text_file(run_dir + "/config.yaml", runner->config_text());
             write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");
         }

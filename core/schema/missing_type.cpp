@@ -1,9 +1,9 @@
 #include "missing_type.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
+#include "ailab/number_text.hpp"
 #include "config/scalar.hpp"
 #include "plugin/plugin_host.hpp"
 
@@ -28,13 +28,13 @@ std::string usual_key(const std::string& type) {
         type.ends_with(ending) ? type.substr(0, type.size() - ending.size()) : type;
     std::string key;
     for (size_t i = 0; i < stem.size(); ++i) {
-        const auto c = static_cast<unsigned char>(stem[i]);
-        const bool begins_word =
-            i > 0 && std::isupper(c) && std::islower(static_cast<unsigned char>(stem[i - 1]));
-        if (begins_word) key += '_';
-        key += char(std::tolower(c));
+        const auto is_between = [&](size_t at, char first, char last) {
+            return stem[at] >= first && stem[at] <= last;
+        };
+        if (i > 0 && is_between(i, 'A', 'Z') && is_between(i - 1, 'a', 'z')) key += '_';
+        key += stem[i];
     }
-    return key;
+    return lower_case(key);
 }
 
 std::string advice_from_types(const std::string& key) {

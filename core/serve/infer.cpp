@@ -9,10 +9,12 @@
 #include <filesystem>
 #include <memory>
 
+#include "ailab/number_text.hpp"
 #include "ailab/predictor.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "host/caching_allocator.hpp"
 #include "host/clock.hpp"
+#include "host/threads.hpp"
 #include "input_list.hpp"
 #include "prediction_line.hpp"
 #include "predictor_access.hpp"
@@ -138,6 +140,7 @@ Predictor open(const InferRequest& request) {
 int64_t infer(const InferRequest& request) {
     const auto begin = Clock::now();
     install_caching_allocator();
+    keep_threads_to_quota();
     InputList inputs(request.inputs);
     const std::optional<int64_t> total = inputs.count();
     LineOutput output(request.output, request.force);
@@ -164,8 +167,9 @@ int64_t infer(const InferRequest& request) {
     if (request.progress && isatty(STDERR_FILENO)) {
         const double took = seconds(Clock::now() - begin);
         std::fprintf(
-            stderr, "%lld files in %.1f s (%.2f s until the model was ready)%s\n",
-            static_cast<long long>(results.count()), took, ready,
+            stderr, "%lld files in %s s (%s s until the model was ready)%s\n",
+            static_cast<long long>(results.count()), fixed_text(took, 1).c_str(),
+            fixed_text(ready, 2).c_str(),
             results.bad() ? concat(", ", results.bad(), " of them could not be used").c_str() : "");
     }
     return results.bad();

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 
 namespace ailab {
 namespace {
@@ -14,9 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_image_name(const fs::path& path) {
-    std::string extension = path.extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(),
-                   [](unsigned char c) { return c < 0x80 ? char(std::tolower(c)) : char(c); });
+    const std::string extension = lower_case(path.extension().string());
     constexpr const char* known[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
     return std::find(std::begin(known), std::end(known), extension) != std::end(known);
 }

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "ailab/number_text.hpp"
+
 namespace ailab {
 namespace {
 
@@ -34,8 +36,9 @@ void ProgressLine::advance() {
     const double rate = double(done_) / std::max(1e-9, seconds(now - begin_));
     std::fprintf(stderr, "\r%lld", static_cast<long long>(done_));
     if (total_) std::fprintf(stderr, "/%lld", static_cast<long long>(*total_));
-    std::fprintf(stderr, " files, %.1f/s", rate);
-    if (total_) std::fprintf(stderr, ", %.0f s left", double(*total_ - done_) / rate);
+    std::fprintf(stderr, " files, %s/s", fixed_text(rate, 1).c_str());
+    if (total_)
+        std::fprintf(stderr, ", %s s left", fixed_text(double(*total_ - done_) / rate, 0).c_str());
     std::fprintf(stderr, "\x1b[K");
     std::fflush(stderr);
 }

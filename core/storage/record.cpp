@@ -1,7 +1,6 @@
 #include "ailab/datasets/record.hpp"
 
-#include <cstdlib>
-
+#include "ailab/number_text.hpp"
 #include "config/scalar.hpp"
 
 namespace ailab {
@@ -15,10 +14,9 @@ bool to_number(const Node& node, double& number) {
         return true;
     }
     if (!node.is_string() || node.as_string().empty()) return false;
-    const std::string& text = node.as_string();
-    char* end = nullptr;
-    number = std::strtod(text.c_str(), &end);
-    return end == text.c_str() + text.size();
+    const std::optional<double> read = parse_number(node.as_string());
+    number = read.value_or(0);
+    return read.has_value();
 }
 
 }  // namespace

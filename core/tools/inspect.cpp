@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/state_files.hpp"
@@ -21,9 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string megabytes(uint64_t bytes) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2f MB", double(bytes) / 1e6);
-    return text;
+    return concat(fixed_text(double(bytes) / 1e6, 2), " MB");
 }
 
 /// What is said of a file or folder: facts, and its tensors.

@@ -1,8 +1,9 @@
+#include <algorithm>
 #include <filesystem>
-#include <limits>
 #include <map>
 
 #include "csv_table.hpp"
+#include "trackers/log_folder.hpp"
 #include "trackers/training_scalars.hpp"
 
 namespace ailab {
@@ -19,7 +20,8 @@ class CSVHook final : public Hook {
             v.option("interval", interval, "training iterations from one row to the next",
                      at_least(1));
             v.option("log_dir", log_dir,
-                     "folder of train.csv, val.csv and test.csv; by default the run's folder");
+                     "folder that gets a folder a run, and links to the newest run's train.csv, "
+                     "val.csv and test.csv; by default they are in the run's folder");
         }
     };
 
@@ -29,31 +31,72 @@ class CSVHook final : public Hook {
     std::vector<std::string> output_paths() const override {
         std::vector<std::string> paths;
         for (const char* phase : {"train", "val", "test"})
-            paths.push_back((fs::path(o.log_dir.value_or("")) / concat(phase, ".csv")).string());
+            paths.push_back((fs::path(o.log_dir.value_or("")) / file_name(phase)).string());
         return paths;
+    }
+    void check(const RunPlan& plan, Problems&) override {
+        for (const Phase phase : plan.phases) files_.push_back(file_name(phase_name(phase)));
     }
 
     void before_run(Run& run) override {
-        scalars_.begin(run);
-        if (run.is_main()) folder_ = run.output_folder(o.log_dir, "");
+        scalars_.begin(run, saved_);
+        if (!run.is_main()) return;
+        folder_ = log_folder(run, o.log_dir);
+        if (!run.resumed_from().empty()) cut_back(double(run.progress().step));
+        link_logs(run, o.log_dir, folder_, files_);
     }
     void after_train_iter(Run& run) override {
         if (scalars_.is_due(run)) write(run, scalars_.take(run));
     }
     void after_train_epoch(Run& run) override {
-        if (scalars_.has_rest(run)) write(run, scalars_.take(run));
+        if (scalars_.has_rest()) write(run, scalars_.take(run));
     }
     void after_val_epoch(Run& run) override { write(run, TrainingScalars::results(run)); }
     void after_test_epoch(Run& run) override { write(run, TrainingScalars::results(run)); }
-    /// What was written after this step is of a run that was lost, and comes again.
-    void after_load_checkpoint(Run& run, const std::string&) override {
-        scalars_.forget();
+
+    // What was written after the checkpoint is of a run that was lost, and comes again.
+    void before_save_checkpoint(Run& run, const std::string&) override {
+        scalars_.mark(run);
         writer_.finish();
-        tables_.clear();
-        last_step_ = double(run.progress().step);
+        extents_ = Node::map();
+        for (const auto& [phase, table] : tables_) {
+            const CsvTable::Extent extent = table->extent();
+            extents_.set(phase, Node::list({Node(extent.rows), Node(extent.columns)}));
+        }
     }
+    State save_state() const override {
+        State state;
+        scalars_.save(state.values);
+        state.values.set("tables", extents_);
+        return state;
+    }
+    void load_state(const State& state) override { saved_ = state.values; }
 
   private:
+    static std::string file_name(const std::string& phase) { return phase + ".csv"; }
+
+    /// The tables that are there, as they were at the checkpoint.
+    void cut_back(double step) {
+        const Node* saved = saved_.find("tables");
+        for (const char* phase : {"train", "val", "test"}) {
+            const std::string path = (fs::path(folder_) / file_name(phase)).string();
+            const Node* extent = saved ? saved->find(phase) : nullptr;
+            if (!extent && !fs::exists(path)) continue;
+            auto table = std::make_unique<CsvTable>(path);
+            if (!saved) {
+                table->cut_behind(step);  // a checkpoint of an older ailab
+            } else if (!extent) {
+                table->cut({});
+            } else if (const Node::List& counts = extent->items();
+                       !table->cut({counts.at(0).as_int(), counts.at(1).as_int()})) {
+                log_warning(path,
+                            " has not what it had when the checkpoint was written; the rows of "
+                            "this run are added to what is there");
+            }
+            tables_[phase] = std::move(table);
+        }
+    }
+
     void write(Run& run, const NamedScalars& values) {
         if (!run.is_main() || values.empty()) return;
         const std::string phase = phase_name(run.progress().phase);
@@ -65,8 +108,8 @@ class CSVHook final : public Hook {
             try {
                 auto& table = tables_[phase];
                 if (!table)
-                    table = std::make_unique<CsvTable>(
-                        (fs::path(folder_) / (phase + ".csv")).string(), last_step_);
+                    table =
+                        std::make_unique<CsvTable>((fs::path(folder_) / file_name(phase)).string());
                 table->add(row);
             } catch (const Error& error) {
                 if (!std::exchange(warned_, true))
@@ -78,10 +121,11 @@ class CSVHook final : public Hook {
 
     const Options o;
     TrainingScalars scalars_;
+    std::vector<std::string> files_;  // that the workflow's phases will have
     std::string folder_;
-    double last_step_ =
-        -std::numeric_limits<double>::infinity();              // to keep of files that are there
-    std::map<std::string, std::unique_ptr<CsvTable>> tables_;  // the writer's
+    Node saved_ = Node::map();                                 // in the checkpoint
+    Node extents_ = Node::map();                               // of the tables, when one is written
+    std::map<std::string, std::unique_ptr<CsvTable>> tables_;  // the writer's, while that works
     bool warned_ = false;
     Background writer_;  // ends before what it writes to
 };

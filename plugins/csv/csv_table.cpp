@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 
 namespace ailab {
 namespace {
@@ -20,7 +21,7 @@ std::string number_text(double value) {
     return {text, end};
 }
 
-std::vector<std::string> cells(const std::string& line) {
+std::vector<std::string> cells_of(const std::string& line) {
     std::vector<std::string> result;
     std::istringstream stream(line);
     for (std::string cell; std::getline(stream, cell, ',');) result.push_back(cell);
@@ -37,66 +38,92 @@ std::string as_column(std::string name) {
 
 }  // namespace
 
-CsvTable::CsvTable(std::string path, double last) : path_(std::move(path)) {
+CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path());
-    read(last);
-    if (!columns_.empty()) rewrite();
+    read();
 }
 
-void CsvTable::read(double last) {
+void CsvTable::read() {
     std::ifstream file(path_, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(file), {}};
+    is_torn_ = !text.empty() && !text.ends_with('\n');
     text.resize(text.rfind('\n') + 1);  // 0 where there is none
     std::istringstream lines(text);
     std::string line;
     if (!std::getline(lines, line)) return;
-    columns_ = cells(line);
+    columns_ = cells_of(line);
     while (std::getline(lines, line)) {
-        const std::vector<std::string> values = cells(line);
-        if (values.size() != columns_.size()) continue;
-        Row row;
-        for (size_t i = 0; i < values.size(); ++i)
-            if (!values[i].empty())
-                row.emplace_back(columns_[i], std::strtod(values[i].c_str(), nullptr));
-        if (!row.empty() && row[0].second <= last) rows_.push_back(std::move(row));
+        std::vector<std::string> row = cells_of(line);
+        if (row.size() == columns_.size())
+            rows_.push_back(std::move(row));
+        else
+            is_torn_ = true;
     }
 }
 
-std::string CsvTable::line(const Row& row) const {
-    std::vector<std::string> texts;
-    for (const std::string& column : columns_) {
-        const auto value = std::find_if(row.begin(), row.end(), [&](const auto& entry) {
-            return as_column(entry.first) == column;
-        });
-        texts.push_back(value == row.end() ? "" : number_text(value->second));
-    }
-    return join(texts, ",") + "\n";
+bool CsvTable::cut(const Extent& extent) {
+    const Extent present = this->extent();
+    if (present.rows < extent.rows || present.columns < extent.columns) return false;
+    if (present.rows == extent.rows && present.columns == extent.columns) return true;
+    rows_.resize(size_t(extent.rows));
+    columns_.resize(size_t(extent.columns));
+    for (auto& row : rows_) row.resize(std::min(row.size(), columns_.size()));
+    rewrite();
+    return true;
+}
+
+void CsvTable::cut_behind(double last) {
+    std::erase_if(rows_, [&](const auto& row) {
+        const auto number = row.empty() ? std::nullopt : parse_number(row[0]);
+        return !number || *number > last;
+    });
+    rewrite();
+}
+
+std::string CsvTable::line(const std::vector<std::string>& cells) const {
+    std::vector<std::string> all = cells;
+    all.resize(columns_.size());
+    return join(all, ",") + "\n";
 }
 
 /// Complete, or as it was before.
-void CsvTable::rewrite() const {
+void CsvTable::rewrite() {
+    std::error_code error;
+    if (columns_.empty()) {
+        std::filesystem::remove(path_, error);
+        if (error) throw Error(concat("cannot remove ", path_, ": ", error.message()));
+        return;
+    }
     const std::string fresh = path_ + ".tmp";
     std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
     file << join(columns_, ",") << '\n';
-    for (const Row& row : rows_) file << line(row);
+    for (const auto& row : rows_) file << line(row);
     file.close();
-    std::error_code error;
     if (file) std::filesystem::rename(fresh, path_, error);
-    if (!file || error) throw Error(concat("cannot write ", path_));
+    is_torn_ = !file || error;
+    if (is_torn_) throw Error(concat("cannot write ", path_));
 }
 
 void CsvTable::add(const Row& row) {
     bool is_new = false;
-    for (const auto& [name, value] : row)
-        if (std::find(columns_.begin(), columns_.end(), as_column(name)) == columns_.end()) {
-            columns_.push_back(as_column(name));
-            is_new = true;
+    std::vector<std::string> cells(columns_.size());
+    for (const auto& [name, value] : row) {
+        const std::string column = as_column(name);
+        const auto found = std::find(columns_.begin(), columns_.end(), column);
+        if (found != columns_.end()) {
+            cells[size_t(found - columns_.begin())] = number_text(value);
+            continue;
         }
-    rows_.push_back(row);
-    if (is_new) return rewrite();
+        columns_.push_back(column);
+        cells.push_back(number_text(value));
+        is_new = true;
+    }
+    rows_.push_back(std::move(cells));
+    if (is_new || is_torn_) return rewrite();
     std::ofstream file(path_, std::ios::binary | std::ios::app);
-    file << line(row) << std::flush;
-    if (!file) throw Error(concat("cannot write ", path_));
+    file << line(rows_.back()) << std::flush;
+    is_torn_ = !file;
+    if (is_torn_) throw Error(concat("cannot write ", path_));
 }
 
 }  // namespace ailab

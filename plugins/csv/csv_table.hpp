@@ -12,23 +12,34 @@ namespace ailab {
 class CsvTable {
   public:
     using Row = std::vector<std::pair<std::string, double>>;
+    /// How much of a table there is.
+    struct Extent {
+        int64_t rows = 0;
+        int64_t columns = 0;
+    };
 
-    /// Goes on with the rows of a file that is there whose first column is at most `last`; others
-    /// were written by a run that was lost, and are dropped. Throws Error.
-    CsvTable(std::string path, double last);
+    /// With the rows of a file that is there. Throws Error.
+    explicit CsvTable(std::string path);
 
-    /// The first value is that of the first column, by which rows are ordered. Throws Error; the
-    /// row is then lost.
+    /// Cuts the table, and its file, back to what it had. False, and nothing is changed, when it
+    /// has less. Throws Error.
+    bool cut(const Extent& extent);
+    /// Drops the rows whose first column, a number, is above `last`. Throws Error.
+    void cut_behind(double last);
+    Extent extent() const { return {int64_t(rows_.size()), int64_t(columns_.size())}; }
+
+    /// Throws Error; the row is in the file then once a later one can be written.
     void add(const Row& row);
 
   private:
-    void read(double last);
-    void rewrite() const;
-    std::string line(const Row& row) const;
+    void read();
+    void rewrite();
+    std::string line(const std::vector<std::string>& cells) const;
 
     const std::string path_;
     std::vector<std::string> columns_;
-    std::vector<Row> rows_;
+    std::vector<std::vector<std::string>> rows_;  // cells; columns that came later are not in them
+    bool is_torn_ = false;                        // a row could not be written as a whole
 };
 
 }  // namespace ailab

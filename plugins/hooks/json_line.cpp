@@ -4,12 +4,14 @@
 #include <cmath>
 #include <cstdio>
 
+#include "ailab/utf8.hpp"
+
 namespace ailab {
 namespace {
 
 std::string quoted(const std::string& text) {
     std::string result = "\"";
-    for (char c : text) {
+    for (const char c : valid_utf8(text)) {
         if (c == '"' || c == '\\') result += '\\';
         if (static_cast<unsigned char>(c) >= 0x20) {
             result += c;

@@ -26,7 +26,7 @@ void LineFile::open(const std::string& path, size_t buffer) {
         throw Error(concat("cannot create the folder ", folder.string(), ": ", error.message()));
     path_ = path;
     buffer_size_ = buffer;
-    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (file_ < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     // What a crashed machine left of a last line is ended.
     char last = '\n';

@@ -20,9 +20,6 @@ const Words time_fields = {"iteration", "data"};
 const Words progress_fields = {"epoch", "iter", "step", "samples"};
 const char* const groups_word = "param_groups";
 
-/// What every line has under these names.
-const Words taken_names = {"mode", "epoch", "iter", "step", "time", "data_time", "memory", "eta"};
-
 bool contains(const Words& words, const std::string& word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -201,7 +198,7 @@ std::vector<LogItem> read_log_items(const std::map<std::string, Node>& option, c
         }
         LogItem item{.name = name, .path = node.as_string(), .place = node.place};
         PathReader reader(item);
-        if (contains(taken_names, name))
+        if (contains(line_keys(), name))
             refuse("every line has a value of this name; choose another");
         else if (!reader.read())
             refuse(concat("\"", item.path, "\" names no value of a run",

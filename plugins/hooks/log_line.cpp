@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ailab/number_text.hpp"
 #include "json_line.hpp"
 
 namespace ailab {
 namespace {
-
-std::string formatted(const char* format, double value) {
-    char text[64];
-    std::snprintf(text, sizeof text, format, value);
-    return text;
-}
 
 /// "[1][ 99/469]", or "[ 99/469]" for a run by iterations.
 std::string counts(const LogRecord& record) {
@@ -23,6 +18,13 @@ std::string counts(const LogRecord& record) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& line_keys() {
+    static const std::vector<std::string> keys = {
+        "mode", "epoch",     "iter",      "iters",       "step",           "eta",
+        "time", "data_time", "read_time", "decode_time", "transform_time", "memory"};
+    return keys;
+}
 
 std::string duration_text(double seconds) {
     const auto whole = int64_t(seconds);
@@ -40,16 +42,16 @@ std::string console_line(const LogRecord& record) {
     auto add = [&](const std::string& name, const std::string& text) {
         line += "  " + name + ": " + text;
     };
-    for (const auto& [name, value] : record.lr) add(name, formatted("%.4e", value));
+    for (const auto& [name, value] : record.lr) add(name, scientific_text(value, 4));
     if (record.eta >= 0) add("eta", duration_text(record.eta));
     if (record.phase != Phase::train)
-        for (const auto& [name, value] : record.values) add(name, formatted("%.4f", value));
-    add("time", formatted("%.4f", record.time));
-    if (record.data_time >= 0) add("data_time", formatted("%.4f", record.data_time));
+        for (const auto& [name, value] : record.values) add(name, fixed_text(value, 4));
+    add("time", fixed_text(record.time, 4));
+    if (record.data_time >= 0) add("data_time", fixed_text(record.data_time, 4));
     add("memory", std::to_string(record.memory));
     if (record.phase == Phase::train)
-        for (const auto& [name, value] : record.values) add(name, formatted("%.4f", value));
-    for (const auto& [name, value] : record.items) add(name, formatted("%.6g", value));
+        for (const auto& [name, value] : record.values) add(name, fixed_text(value, 4));
+    for (const auto& [name, value] : record.items) add(name, general_text(value, 6));
     return line;
 }
 

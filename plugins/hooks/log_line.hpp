@@ -30,6 +30,10 @@ struct LogRecord {
     NamedValues items;   // of `log_items`
 };
 
+/// The keys that lines have by themselves, beside "lr" and "loss": nothing that a run computes may
+/// have such a name.
+const std::vector<std::string>& line_keys();
+
 /// MMEngine's line: "Epoch(train) [1][100/469]  lr: 1.0000e-03  eta: 0:01:23  time: 0.0141  …".
 std::string console_line(const LogRecord& record);
 /// {"mode": "train", "epoch": 1, "iter": 100, "step": 100, "lr": …}, with all digits.

@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "ailab/ailab.hpp"
 #include "interval_means.hpp"
@@ -8,6 +9,7 @@
 #include "line_file.hpp"
 #include "log_items.hpp"
 #include "log_line.hpp"
+#include "trackers/log_folder.hpp"
 
 namespace ailab {
 namespace {
@@ -41,7 +43,8 @@ class LoggerHook final : public Hook {
                      "the last line",
                      at_least(0));
             v.option("log_dir", log_dir,
-                     "folder of train.log and metrics.jsonl; by default the run's folder");
+                     "folder that gets a folder a run, and links to the newest run's train.log and "
+                     "metrics.jsonl; by default they are in the run's folder");
             v.option("log_items", log_items,
                      concat("name: path, more values of the run for each line. Paths: ",
                             log_item_paths));
@@ -64,8 +67,10 @@ class LoggerHook final : public Hook {
     void before_run(Run& run) override {
         check_groups(items_, run);
         window_ = run.open_window(Phase::train);
+        if (!saved_.members().empty()) go_on();
         if (!run.is_main()) return;
-        const std::filesystem::path folder = run.output_folder(o.log_dir, "");
+        const std::filesystem::path folder = log_folder(run, o.log_dir);
+        link_logs(run, o.log_dir, folder, {log_name, metrics_name});
         metrics_path_ = folder / metrics_name;
         log_path_ = folder / log_name;
         if (!run.resumed_from().empty()) {
@@ -95,18 +100,8 @@ class LoggerHook final : public Hook {
         state.values.set("means", means_.save());
         return state;
     }
-    void load_state(const State& state) override {
-        const auto value = [&](const char* name) -> const Node& {
-            if (const Node* found = state.values.find(name)) return *found;
-            throw Error(concat("the checkpoint has no \"", name, "\" of the LoggerHook"));
-        };
-        metrics_bytes_ = value("metrics_bytes").as_int();
-        log_bytes_ = value("log_bytes").as_int();
-        unlogged_ = value("unlogged_iterations").as_int();
-        timed_seconds_ = value("timed_seconds").as_float();
-        timed_iterations_ = value("timed_iterations").as_float();
-        means_.load(value("means"));
-    }
+    /// For a run that begins: one that is rolled back to a checkpoint has done what its log tells.
+    void load_state(const State& state) override { saved_ = state.values; }
 
     void before_train_epoch(Run&) override {
         phase_begin_ = Clock::now();
@@ -141,6 +136,19 @@ class LoggerHook final : public Hook {
     }
 
   private:
+    void go_on() {
+        const auto value = [&](const char* name) -> const Node& {
+            if (const Node* found = saved_.find(name)) return *found;
+            throw Error(concat("the checkpoint has no \"", name, "\" of the LoggerHook"));
+        };
+        metrics_bytes_ = value("metrics_bytes").as_int();
+        log_bytes_ = value("log_bytes").as_int();
+        unlogged_ = value("unlogged_iterations").as_int();
+        timed_seconds_ = value("timed_seconds").as_float();
+        timed_iterations_ = value("timed_iterations").as_float();
+        means_.load(value("means"));
+    }
+
     static LogRecord where(Run& run) {
         const Progress& progress = run.progress();
         LogRecord record;
@@ -214,7 +222,19 @@ class LoggerHook final : public Hook {
         write(run, record);
     }
 
+    /// What a model or a hook of the user's records may have any name.
+    static void check_names(const LogRecord& record) {
+        std::set<std::string> taken(line_keys().begin(), line_keys().end());
+        for (const auto& [name, value] : record.lr) taken.insert(name);
+        for (const auto& [name, value] : record.values)
+            if (!taken.insert(name).second)
+                throw Error(concat("a value is recorded or published as \"", name,
+                                   "\", and a line of the log has one of this name already; choose "
+                                   "another"));
+    }
+
     void write(Run& run, LogRecord& record) {
+        check_names(record);
         if (!run.is_main()) return;
         add_log_items(record, items_, run, means_.epoch());
         writer_.post([this, record] {
@@ -264,6 +284,7 @@ class LoggerHook final : public Hook {
     Span span_;  // what the window holds
     IntervalMeans means_;
     std::string metrics_path_, log_path_;
+    Node saved_ = Node::map();                     // in the checkpoint
     int64_t metrics_bytes_ = -1, log_bytes_ = -1;  // when the last checkpoint was written
     LineFile metrics_;
     Background writer_;  // ends before what it writes to

@@ -1,6 +1,7 @@
 #include "metric_exchange.hpp"
 
 #include <algorithm>
+#include <locale>
 #include <numeric>
 #include <sstream>
 #include <tuple>
@@ -57,6 +58,7 @@ std::map<Key, Tensor> mine(const std::vector<MetricSums*>& metrics) {
 /// A line for each state: metric, kind, parts or rows, dimensions, shape, name.
 std::string describe(const std::map<Key, Tensor>& tensors) {
     std::ostringstream text;
+    text.imbue(std::locale::classic());
     for (const auto& [key, tensor] : tensors) {
         const auto& [metric, rows, name] = key;
         const bool real = tensor.scalar_type() == at::kDouble;
@@ -74,6 +76,7 @@ std::map<Key, Block> layout(const std::vector<std::string>& texts,
     std::map<Key, Block> blocks;
     for (size_t rank = 0; rank < texts.size(); ++rank) {
         std::istringstream lines(texts[rank]);
+        lines.imbue(std::locale::classic());
         size_t metric = 0, dims = 0;
         int kind = 0;
         int64_t count = 0;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "log_line.hpp"
 #include "metric_exchange.hpp"
 
 namespace ailab {
@@ -60,6 +61,7 @@ class MetricHook final : public Hook {
     int default_priority() const override { return priority::above_normal; }
 
     void check(const RunPlan& plan, Problems& problems) override {
+        check_names(plan, problems);
         if (by_default_) return;  // left out where they do not fit
         for (const Named& metric : metrics_) {
             std::set<std::string> said;  // the phases mostly have the same fields
@@ -79,13 +81,25 @@ class MetricHook final : public Hook {
     /// Where only the data tell which results there are, the metric's name alone.
     std::vector<std::string> result_names(Phase phase) const override {
         std::vector<std::string> names;
-        for (const Counted& counted : of_phase(phase)) {
-            const std::shared_ptr<Metric> fresh = counted.metric->spec.create();
-            const MetricSums none(counted.metric->label, fresh, /*by_batch=*/false);
-            for (const auto& [suffix, value] : none.compute(empty_states(*fresh)))
-                names.push_back(counted.metric->result(suffix));
-        }
+        for (const Counted& counted : of_phase(phase))
+            for (std::string& name : results_of(counted)) names.push_back(std::move(name));
         return names;
+    }
+
+    /// Names that only the run's modules tell.
+    void before_run(Run& run) override {
+        std::set<std::string> taken = {"grad_norm"};
+        for (const auto& [name, optimizer] : run.optimizers()) taken.insert(name + "_lr");
+        if (run.loss())
+            for (const std::string& term : run.loss()->term_names()) taken.insert(term);
+        for (const Counted& counted : of_phase(Phase::train))
+            for (const std::string& name : results_of(counted))
+                if (taken.count(name))
+                    throw ConfigError({{counted.metric->spec.config.place,
+                                        concat(counted.metric->label,
+                                               ": the training's lines have a "
+                                               "value \"",
+                                               name, "\" already; choose another name")}});
     }
 
     void after_train_iter(Run& run) override { update(run, Phase::train); }
@@ -137,6 +151,37 @@ class MetricHook final : public Hook {
         const Named* metric;
         MetricSums sums;
     };
+
+    static std::vector<std::string> results_of(const Counted& counted) {
+        const std::shared_ptr<Metric> fresh = counted.metric->spec.create();
+        const MetricSums none(counted.metric->label, fresh, /*by_batch=*/false);
+        std::vector<std::string> names;
+        for (const auto& [suffix, value] : none.compute(empty_states(*fresh)))
+            names.push_back(counted.metric->result(suffix));
+        return names;
+    }
+
+    /// A line of the log, a row of a table has one value of a name.
+    void check_names(const RunPlan& plan, Problems& problems) const {
+        std::set<std::pair<std::string, std::string>> said;  // metric and name, in several phases
+        for (const auto& [phase, all] : plan.results)
+            for (const Counted& counted : of_phase(phase))
+                for (const std::string& name : results_of(counted)) {
+                    const bool is_key = name == "lr" || name == "loss" || is_line_key(name);
+                    if (!is_key && std::count(all.begin(), all.end(), name) < 2) continue;
+                    if (!said.insert({counted.metric->name, name}).second) continue;
+                    problems.add(
+                        counted.metric->spec.config.place,
+                        concat(counted.metric->label, ": ",
+                               is_key ? "every line of the log has a value"
+                                      : concat("the phase ", phase_name(phase), " has a result"),
+                               " \"", name, "\" already; choose another name"));
+                }
+    }
+    static bool is_line_key(const std::string& name) {
+        const std::vector<std::string>& keys = line_keys();
+        return std::find(keys.begin(), keys.end(), name) != keys.end();
+    }
 
     std::vector<Counted>& of_phase(Phase phase) { return by_phase_[size_t(phase)]; }
     const std::vector<Counted>& of_phase(Phase phase) const { return by_phase_[size_t(phase)]; }

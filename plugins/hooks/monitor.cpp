@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <limits>
+
+#include "ailab/number_text.hpp"
 
 namespace ailab {
 namespace {
@@ -12,9 +13,9 @@ namespace {
 /// The name in small letters, between single underscores: "_val_mse_".
 std::string as_words(const std::string& name) {
     std::string words = "_";
-    for (const unsigned char c : name + "_")
-        if (std::isalnum(c))
-            words += char(std::tolower(c));
+    for (const char c : lower_case(name) + "_")
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            words += c;
         else if (words.back() != '_')
             words += '_';
     return words;

@@ -5,11 +5,13 @@
 #include <cstdio>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "text_width.hpp"
 
 namespace ailab {
 namespace {
 
+/// Whole numbers: those with a point are not to go by the locale.
 template <class... Values>
 std::string formatted(const char* format, Values... values) {
     char text[64];
@@ -68,10 +70,10 @@ std::string bar(double share, size_t columns, bool blocks) {
 
 std::string rate_text(double rate) {
     if (rate <= 0) return "?";
-    if (rate < 1) return formatted("%.2f", rate);
-    if (rate < 100) return formatted("%.1f", rate);
-    if (rate < 1e6) return formatted("%.0f", rate);
-    return formatted("%.2fM", rate / 1e6);
+    if (rate < 1) return fixed_text(rate, 2);
+    if (rate < 100) return fixed_text(rate, 1);
+    if (rate < 1e6) return fixed_text(rate, 0);
+    return fixed_text(rate / 1e6, 2) + "M";
 }
 
 std::string remaining(const BarState& state) {
@@ -111,7 +113,8 @@ std::string clock_text(double seconds) {
 
 std::string value_text(double value) {
     const double size = std::abs(value);
-    return formatted(size == 0 || (size >= 1e-3 && size < 1e4) ? "%.4f" : "%.3g", value);
+    return size == 0 || (size >= 1e-3 && size < 1e4) ? fixed_text(value, 4)
+                                                     : general_text(value, 3);
 }
 
 std::string bar_line(const BarState& state, size_t columns, bool blocks) {

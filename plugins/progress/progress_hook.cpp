@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "ailab/ailab.hpp"
+#include "ailab/number_text.hpp"
 #include "terminal.hpp"
 
 namespace ailab {
@@ -177,9 +178,8 @@ class ProgressHook final : public Hook {
     static void add_learning_rates(Run& run, BarState& state) {
         for (const auto& [name, optimizer] : run.optimizers()) {
             if (optimizer->groups().empty()) continue;
-            char text[32];
-            std::snprintf(text, sizeof text, "%.3g", optimizer->groups()[0].lr);
-            state.values.emplace_back(name.empty() ? "lr" : name + "_lr", text);
+            state.values.emplace_back(name.empty() ? "lr" : name + "_lr",
+                                      general_text(optimizer->groups()[0].lr, 3));
         }
     }
 

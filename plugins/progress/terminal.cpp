@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 
 namespace ailab {
 namespace {
@@ -66,10 +67,8 @@ View choose_view(const std::string& mode, bool is_terminal, const std::string& t
 
 bool is_utf8_locale() {
     for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-        std::string locale = variable(name);
+        const std::string locale = lower_case(variable(name));
         if (locale.empty()) continue;
-        std::transform(locale.begin(), locale.end(), locale.begin(),
-                       [](unsigned char c) { return char(std::tolower(c)); });
         return locale.find("utf-8") != std::string::npos ||
                locale.find("utf8") != std::string::npos;
     }

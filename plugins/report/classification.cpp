@@ -1,6 +1,6 @@
 #include "classification.hpp"
 
-#include <cstdio>
+#include "ailab/number_text.hpp"
 
 namespace ailab::report {
 namespace {
@@ -11,10 +11,7 @@ const Tensor* tensor_of(const Batch& batch, const char* name) {
 }
 
 std::string percent(double part, double whole) {
-    if (whole == 0) return "";
-    char text[16];
-    std::snprintf(text, sizeof text, "%.2f", 100 * part / whole);
-    return text;
+    return whole == 0 ? "" : fixed_text(100 * part / whole, 2);
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "ailab/number_text.hpp"
 #include "classification.hpp"
 
 namespace ailab {
@@ -37,10 +37,7 @@ std::string json_text(const std::string& text) {
 
 /// Nine digits: a float32 reads back as it was. JSON has no NaN.
 std::string digits(double value) {
-    if (!std::isfinite(value)) return "null";
-    char text[32];
-    std::snprintf(text, sizeof text, "%.9g", value);
-    return text;
+    return std::isfinite(value) ? general_text(value, 9) : "null";
 }
 
 std::string joined(const Tensor& numbers) {

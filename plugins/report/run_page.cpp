@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "ailab/number_text.hpp"
+
 namespace ailab::report {
 namespace {
 
@@ -12,15 +14,11 @@ namespace {
 constexpr int64_t most_in_matrix = 40;
 
 std::string percent(double share) {
-    char text[16];
-    std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
-    return text;
+    return fixed_text(100 * share, 1) + " %";
 }
 
 std::string number_text(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.6g", value);
-    return text;
+    return general_text(value, 6);
 }
 
 std::string fact(const Node& node, const char* key) {

@@ -1,6 +1,7 @@
 #include "worst_samples.hpp"
 
 #include <algorithm>
+#include <locale>
 #include <sstream>
 
 namespace ailab::report {
@@ -20,6 +21,7 @@ void WorstSamples::add(const Verdicts& verdicts) {
 
 void WorstSamples::gather(Comm& comm) {
     std::ostringstream mine;
+    mine.imbue(std::locale::classic());
     mine.precision(17);
     for (const Verdict& v : samples_)
         mine << v.id << ' ' << v.label << ' ' << v.predicted << ' ' << v.probability << ' '
@@ -27,6 +29,7 @@ void WorstSamples::gather(Comm& comm) {
     samples_.clear();
     for (const std::string& text : comm.gather_text(mine.str())) {
         std::istringstream lines(text);
+        lines.imbue(std::locale::classic());
         for (Verdict v;
              lines >> v.id >> v.label >> v.predicted >> v.probability >> v.label_probability;)
             samples_.push_back(v);

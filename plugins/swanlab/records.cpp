@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "ailab/utf8.hpp"
+
 namespace ailab::swanlab {
 namespace {
 
@@ -29,7 +31,7 @@ std::string record(int64_t number, int field, const Message& content, double tim
 }
 
 void add_text(Message& message, int field, const std::string& text) {
-    if (!text.empty()) message.add(field, text);
+    if (!text.empty()) message.add(field, valid_utf8(text));
 }
 
 }  // namespace

@@ -55,25 +55,32 @@ class SwanLabHook final : public Hook {
         return {(fs::path(o.log_dir.value_or("")) / "swanlog").string()};
     }
 
+    void before_save_checkpoint(Run& run, const std::string&) override {
+        scalars_.mark(run);
+        writer_.finish();
+        saved_size_ = log_.size();
+    }
     State save_state() const override {
         State state;
+        scalars_.save(state.values);
+        Node::List columns;
+        for (const std::string& column : columns_) columns.push_back(Node::string(column));
         state.values.set("id", Node::string(facts_.id));
+        state.values.set("folder", Node::string(fs::path(folder_).filename().string()));
+        state.values.set("bytes", Node(saved_size_));
+        state.values.set("records", Node(number_));
+        state.values.set("columns", Node::list(std::move(columns)));
         return state;
     }
-    void load_state(const State& state) override {
-        if (const Node* id = state.values.find("id")) saved_id_ = id->as_string();
-        scalars_.forget();
-    }
+    void load_state(const State& state) override { saved_ = state.values; }
 
     void before_run(Run& run) override {
-        scalars_.begin(run);
+        scalars_.begin(run, saved_);
         if (!run.is_main()) return;
-        // SwanLab takes a step of a curve once. A run that goes on is another experiment of the
-        // same group, so that no point is lost or doubled.
+        const fs::path parent = fs::path(run.output_folder(o.log_dir, "")) / "swanlog";
         facts_ = {random_run_id(), o.project, o.workspace, o.name, o.description, o.tags, o.group};
         if (facts_.name.empty()) facts_.name = fs::path(run.run_dir()).filename().string();
-        if (!saved_id_.empty() && facts_.group.empty()) facts_.group = saved_id_;
-        open(run);
+        if (!go_on(parent)) begin(run, parent);
         log_info("SwanLab: offline; upload the run with: swanlab sync ", folder_);
     }
 
@@ -81,7 +88,7 @@ class SwanLabHook final : public Hook {
         if (scalars_.is_due(run)) write(run, scalars_.take(run));
     }
     void after_train_epoch(Run& run) override {
-        if (scalars_.has_rest(run)) write(run, scalars_.take(run));
+        if (scalars_.has_rest()) write(run, scalars_.take(run));
     }
     void after_val_epoch(Run& run) override { write(run, TrainingScalars::results(run)); }
     void after_test_epoch(Run& run) override { write(run, TrainingScalars::results(run)); }
@@ -94,10 +101,29 @@ class SwanLabHook final : public Hook {
     }
 
   private:
-    void open(Run& run) {
-        folder_ = (fs::path(run.output_folder(o.log_dir, "")) / "swanlog" /
-                   concat("run-", time_text(time_t(unix_time())), "-", facts_.id))
-                      .string();
+    /// With the file of the run that was stopped, where its checkpoint was written: SwanLab takes a
+    /// step of a curve once, so what came later is cut off. False where there is no such file.
+    bool go_on(const fs::path& parent) {
+        const Node* folder = saved_.find("folder");
+        if (!folder) return false;
+        const fs::path path = parent / folder->as_string();
+        const std::string id = saved_.find("id")->as_string();
+        if (!log_.go_on(path / concat("run-", id, ".swanlab"), saved_.find("bytes")->as_int()))
+            return false;
+        folder_ = path.string();
+        facts_.id = id;
+        number_ = saved_.find("records")->as_int();
+        for (const Node& column : saved_.find("columns")->items())
+            columns_.insert(column.as_string());
+        return true;
+    }
+
+    /// A run that goes on without the file of its first part is another experiment of its group.
+    void begin(Run& run, const fs::path& parent) {
+        if (const Node* id = saved_.find("id"); id && facts_.group.empty())
+            facts_.group = id->as_string();
+        folder_ =
+            (parent / concat("run-", time_text(time_t(unix_time())), "-", facts_.id)).string();
         fs::create_directories(fs::path(folder_) / "files");
         log_.open(concat(folder_, "/run-", facts_.id, ".swanlab"));
         const std::string config = folder_ + "/files/config.yaml";
@@ -127,7 +153,8 @@ class SwanLabHook final : public Hook {
     const Options o;
     TrainingScalars scalars_;
     swanlab::RunFacts facts_;
-    std::string saved_id_;
+    Node saved_ = Node::map();  // in the checkpoint
+    int64_t saved_size_ = 0;    // of the file, when a checkpoint is written
     std::string folder_;
     TransactionLog log_{swanlab_log};
     std::set<std::string> columns_;  // the writer's

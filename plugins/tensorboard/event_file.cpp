@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 #include <system_error>
 
 #include "ailab/crc32c.hpp"
@@ -41,6 +43,26 @@ int64_t newest_time(const std::string& folder) {
 /// are rotated and moved by a constant.
 uint32_t masked_crc32c(std::string_view data) {
     return std::rotr(crc32c(data.data(), data.size()), 15) + 0xA282EAD8u;
+}
+
+uint64_t little_endian(std::string_view bytes) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) value |= uint64_t(uint8_t(bytes[i])) << (8 * i);
+    return value;
+}
+
+/// An Event of ours begins with its time, a double of field 1, and its step, a varint of field 2.
+std::optional<int64_t> step_of(std::string_view event) {
+    constexpr size_t time_size = 9;
+    if (event.size() <= time_size || event[0] != 0x09 || event[time_size] != 0x10)
+        return std::nullopt;
+    uint64_t step = 0;
+    int shift = 0;
+    for (size_t i = time_size + 1; i < event.size() && shift < 64; ++i, shift += 7) {
+        step |= uint64_t(uint8_t(event[i]) & 0x7F) << shift;
+        if (uint8_t(event[i]) < 0x80) return int64_t(step);
+    }
+    return std::nullopt;
 }
 
 std::string host_name() {
@@ -77,14 +99,14 @@ void EventFile::open(const std::string& folder) {
     char digits[24];
     std::snprintf(digits, sizeof digits, "%010lld", static_cast<long long>(time));
     path_ = concat(folder, "/", prefix, digits, ".", host_name(), ".", int64_t(getpid()), ".0");
-    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     if (file_ < 0) throw Error(concat("cannot write ", path_, ": ", std::strerror(errno)));
     write(wire::Message().add(1, wall_time()).add(3, "brain.Event:2"));
 }
 
-void EventFile::write(const wire::Message& event) {
+void EventFile::write(const std::string& event) {
     if (file_ < 0) return;
-    const std::string bytes = record(event.bytes());
+    const std::string bytes = record(event);
     if (append(bytes)) {
         size_ += int64_t(bytes.size());
         return;
@@ -113,6 +135,25 @@ bool EventFile::append(const std::string& bytes) {
 void EventFile::close() {
     if (file_ >= 0) ::close(file_);
     file_ = -1;
+}
+
+std::vector<std::string> events_at(const std::string& path, int64_t size, int64_t step) {
+    constexpr size_t head_size = 12, tail_size = 4;  // length and checksums
+    std::ifstream file(path, std::ios::binary);
+    std::string bytes(size_t(std::max<int64_t>(0, size)), '\0');
+    file.read(bytes.data(), std::streamsize(bytes.size()));
+    std::string_view rest(bytes.data(), size_t(file.gcount()));
+    std::vector<std::string> found;
+    while (rest.size() >= head_size + tail_size) {
+        const uint64_t length = little_endian(rest.substr(0, 8));
+        if (length > rest.size() - head_size - tail_size) break;
+        const std::string event(rest.substr(head_size, length));
+        const uint64_t checksum = little_endian(rest.substr(head_size + length, tail_size));
+        if (checksum != masked_crc32c(event)) break;
+        if (step_of(event) == step) found.push_back(event);
+        rest.remove_prefix(head_size + length + tail_size);
+    }
+    return found;
 }
 
 }  // namespace ailab::tensorboard

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "ailab/protobuf.hpp"
 
@@ -29,7 +30,11 @@ class EventFile {
     /// Appends an Event and lets TensorBoard see it. Never fails the training: the first record
     /// that cannot be written is a warning, and the file then holds all whole records before and
     /// after.
-    void write(const wire::Message& event);
+    void write(const wire::Message& event) { write(event.bytes()); }
+    /// The same, of an encoded Event.
+    void write(const std::string& event);
+    /// Of the whole records.
+    int64_t size() const { return size_; }
     void close();
 
   private:
@@ -37,9 +42,13 @@ class EventFile {
 
     std::string path_;
     int file_ = -1;
-    int64_t size_ = 0;  // of the whole records
+    int64_t size_ = 0;
     bool continues_ = false;
     bool warned_ = false;
 };
+
+/// The encoded Events of one step in the first `size` bytes of an event file of ours; none where
+/// there is no such file.
+std::vector<std::string> events_at(const std::string& path, int64_t size, int64_t step);
 
 }  // namespace ailab::tensorboard

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "ailab/image.hpp"
+#include "ailab/number_text.hpp"
 #include "events.hpp"
 
 namespace ailab::tensorboard {
@@ -47,9 +48,7 @@ EncodedImage encode(Tensor image) {
 }
 
 std::string percent(double fraction) {
-    char text[16];
-    std::snprintf(text, sizeof text, "%.1f%%", 100 * fraction);
-    return text;
+    return fixed_text(100 * fraction, 1) + "%";
 }
 
 }  // namespace

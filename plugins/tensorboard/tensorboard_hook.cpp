@@ -10,8 +10,8 @@
 #include "events.hpp"
 #include "hyperparameters.hpp"
 #include "model_graph.hpp"
-#include "recent_scalars.hpp"
 #include "sample_images.hpp"
+#include "trackers/log_folder.hpp"
 #include "trackers/training_scalars.hpp"
 
 namespace ailab {
@@ -59,7 +59,8 @@ class TensorboardHook final : public Hook {
         bool hparams = true;
         void visit(OptionVisitor& v) {
             v.option("log_dir", log_dir,
-                     "folder of the event files; by default tf_logs/<start time> in the work_dir");
+                     "folder that gets a folder of event files a run; by default tf_logs in the "
+                     "work_dir");
             v.option("interval", interval, "training iterations from one point to the next",
                      at_least(1));
             v.option("histogram_interval", histogram_interval,
@@ -96,11 +97,25 @@ class TensorboardHook final : public Hook {
                          "workflow has none. Add it, or leave image_interval out");
     }
 
-    State save_state() const override { return recent_.save(); }
-    void load_state(const State& state) override { recent_.load(state); }
+    // A run that goes on hides all points from its checkpoint's step on, since phases behind the
+    // checkpoint are run again. What was written at that very step before the checkpoint is not,
+    // and is taken from the file that it was written to.
+    void before_save_checkpoint(Run& run, const std::string&) override {
+        scalars_.mark(run);
+        writer_.finish();
+        saved_size_ = file_.size();
+    }
+    State save_state() const override {
+        State state;
+        scalars_.save(state.values);
+        state.values.set("file", Node::string(fs::path(file_.path()).filename().string()));
+        state.values.set("bytes", Node(saved_size_));
+        return state;
+    }
+    void load_state(const State& state) override { saved_ = state.values; }
 
     void before_run(Run& run) override {
-        scalars_.begin(run);
+        scalars_.begin(run, saved_);
         wants_graph_ = o.graph && run.is_main();
         if (!run.is_main()) return;
         file_.open(folder(run));
@@ -116,10 +131,10 @@ class TensorboardHook final : public Hook {
             write_histograms(run);
     }
     void after_train_iter(Run& run) override {
-        if (scalars_.is_due(run)) keep_and_post(run, scalars_.take(run));
+        if (scalars_.is_due(run)) post_scalars(run, scalars_.take(run));
     }
     void after_train_epoch(Run& run) override {
-        if (scalars_.has_rest(run)) keep_and_post(run, scalars_.take(run));
+        if (scalars_.has_rest()) post_scalars(run, scalars_.take(run));
     }
 
     void before_val_epoch(Run&) override { images_are_taken_ = false; }
@@ -128,7 +143,7 @@ class TensorboardHook final : public Hook {
             run.progress().epoch % o.image_interval == 0)
             write_images(run);
     }
-    void after_val_epoch(Run& run) override { keep_and_post(run, TrainingScalars::results(run)); }
+    void after_val_epoch(Run& run) override { post_scalars(run, TrainingScalars::results(run)); }
     void after_test_epoch(Run& run) override { after_val_epoch(run); }
 
     void after_run(Run& run) override {
@@ -148,33 +163,33 @@ class TensorboardHook final : public Hook {
     std::string folder(Run& run) const {
         // A dry run leaves nothing outside of its folder.
         if (run.dry_run()) return run.output_folder(std::nullopt, "tf_logs");
-        if (o.log_dir) return *o.log_dir;
+        if (o.log_dir) return log_folder(run, o.log_dir);
         return (fs::path(run.work_dir()) / "tf_logs" / fs::path(run.run_dir()).filename()).string();
     }
 
     void begin_file(Run& run) {
         const Moment now{.step = run.progress().step};
         const bool resumed = !run.resumed_from().empty();
-        if (file_.continues() && !resumed)
-            log_warning("the log_dir ", fs::path(file_.path()).parent_path().string(),
-                        " holds another run's event files already: TensorBoard will show both as "
-                        "one. Choose another folder, or leave log_dir out");
-        if (resumed) {
-            writer_.post([this, now] { file_.write(restart_event(now)); });
-            post_scalars(now, recent_.at(now.step));
-        }
+        if (resumed)
+            writer_.post([this, now, kept = events_before_checkpoint(now.step)] {
+                file_.write(restart_event(now));
+                for (const std::string& event : kept) file_.write(event);
+            });
         // The first run's graph holds for those that go on with it.
         if (resumed && file_.continues()) wants_graph_ = false;
         post(now, wire::Message().add(1, text_value("config", code_block(run.config_text()))));
         if (o.hparams) post(now, wire::Message().add(1, session_start(run.config(), now.time)));
     }
 
-    // ---- what the training thread copies
-
-    void keep_and_post(Run& run, const Scalars& scalars) {
-        recent_.add(run.progress().step, scalars);
-        if (run.is_main()) post_scalars({.step = run.progress().step}, scalars);
+    std::vector<std::string> events_before_checkpoint(int64_t step) const {
+        const Node* name = saved_.find("file");
+        const Node* bytes = saved_.find("bytes");
+        if (!name || !bytes || !name->is_string() || !bytes->is_int()) return {};
+        return events_at(fs::path(file_.path()).parent_path() / name->as_string(), bytes->as_int(),
+                         step);
     }
+
+    // ---- what the training thread copies
 
     /// The weights before this step, and their gradients, which are gone after it.
     void write_histograms(Run& run) {
@@ -240,9 +255,9 @@ class TensorboardHook final : public Hook {
 
     // ---- what the writer's thread does with it
 
-    void post_scalars(const Moment& moment, const Scalars& scalars) {
-        if (scalars.empty()) return;
-        writer_.post([this, moment, scalars] {
+    void post_scalars(Run& run, const NamedScalars& scalars) {
+        if (!run.is_main() || scalars.empty()) return;
+        writer_.post([this, moment = Moment{.step = run.progress().step}, scalars] {
             wire::Message summary;
             for (const auto& [tag, value] : scalars) summary.add(1, scalar_value(tag, value));
             file_.write(summary_event(moment, summary));
@@ -256,7 +271,8 @@ class TensorboardHook final : public Hook {
 
     const Options o;
     TrainingScalars scalars_;
-    RecentScalars recent_;
+    Node saved_ = Node::map();  // in the checkpoint
+    int64_t saved_size_ = 0;    // of the file, when a checkpoint is written
     bool wants_graph_ = false;
     bool images_are_taken_ = false;
     bool warned_of_images_ = false;

@@ -1,6 +1,7 @@
 #include "transaction_log.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -77,6 +78,19 @@ void TransactionLog::open(const std::string& path) {
     if (::write(file_, header.data(), header.size()) != ssize_t(header.size()))
         throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     size_ = int64_t(header.size());
+}
+
+bool TransactionLog::go_on(const std::string& path, int64_t size) {
+    struct stat status {};
+    if (size < int64_t(log_header(format_).size()) || ::stat(path.c_str(), &status) != 0 ||
+        int64_t(status.st_size) < size)
+        return false;
+    path_ = path;
+    file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (file_ < 0 || ftruncate(file_, size) != 0)
+        throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
+    size_ = size;
+    return true;
 }
 
 void TransactionLog::append(std::string_view record) {

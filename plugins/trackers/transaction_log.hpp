@@ -33,6 +33,11 @@ class TransactionLog {
 
     /// Makes the file, which must not exist. Throws Error: the run has not begun yet.
     void open(const std::string& path);
+    /// Goes on with a file that is there behind its first `size` bytes, which are whole records;
+    /// the rest is cut off. False, and nothing is changed, when it has not as many. Throws Error.
+    bool go_on(const std::string& path, int64_t size);
+    /// Of the whole records.
+    int64_t size() const { return size_; }
     bool is_open() const { return file_ >= 0; }
 
     /// Appends a record and lets readers see it. Never fails the training: the first record that
@@ -44,7 +49,7 @@ class TransactionLog {
     const LogFormat format_;
     std::string path_;
     int file_ = -1;
-    int64_t size_ = 0;  // of the whole records
+    int64_t size_ = 0;
     bool warned_ = false;
 };
 

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "ailab/utf8.hpp"
+
 namespace ailab::wandb {
 
 std::string json(double number) {
@@ -15,7 +17,7 @@ std::string json(double number) {
 std::string json(const std::string& text) {
     constexpr char hex[] = "0123456789abcdef";
     std::string quoted = "\"";
-    for (const char c : text) {
+    for (const char c : valid_utf8(text)) {
         if (c == '"' || c == '\\') {
             quoted += '\\';
             quoted += c;

@@ -30,7 +30,6 @@ class Points {
     bool has_row_before(int64_t step) const { return row_ && row_->step < step; }
     /// The row that was begun; nothing when there is none, or when its step was written already.
     std::optional<Change> take();
-    void drop() { row_.reset(); }
 
     /// The last step that was taken; -1: none.
     int64_t last_step() const { return last_step_; }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "ailab/abi.hpp"
+#include "ailab/number_text.hpp"
 #include "json.hpp"
 
 namespace ailab::wandb {
@@ -150,10 +151,7 @@ bool shows_best(const std::string& name) {
 }
 
 bool is_loss(const std::string& name) {
-    std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return char(std::tolower(c)); });
-    return lower.find("loss") != std::string::npos;
+    return lower_case(name).find("loss") != std::string::npos;
 }
 
 Content header_record() {

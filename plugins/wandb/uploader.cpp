@@ -98,7 +98,7 @@ void Uploader::start(const std::string& client, const std::string& run_dir, cons
     std::vector<std::string> variables_now = environment_with(variables);
     const std::vector<char*> arguments = pointers(words);
     const std::vector<char*> environment = pointers(variables_now);
-    const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (output < 0) throw Error(concat("cannot write ", log, ": ", std::strerror(errno)));
     Child child{arguments.data(), environment.data(), output, getpid(), sysconf(_SC_OPEN_MAX), {}};
     for (size_t core = 0; core < CPU_SETSIZE; ++core) CPU_SET(core, &child.all_cores);

@@ -51,29 +51,26 @@ class WandbHook final : public Hook {
         return {dir ? (fs::absolute(*dir) / "wandb").string() : "wandb"};
     }
 
+    void before_save_checkpoint(Run& run, const std::string&) override {
+        if (logs_) scalars_.mark(run);
+    }
     State save_state() const override {
         State state;
         if (start_.id.empty()) return state;  // not rank 0, or disabled
+        scalars_.save(state.values);
         state.values.set("id", Node::string(start_.id));
         state.values.set("runtime", Node(runtime()));
         points_.save(state.values);
         return state;
     }
-    void load_state(const State& state) override {
-        saved_ = state.values;
-        if (!writes_) return;
-        points_.drop();
-        scalars_.forget();
-        log_info("W&B takes no step twice: the charts of run ", start_.id, " go on after step ",
-                 points_.last_step());
-    }
+    void load_state(const State& state) override { saved_ = state.values; }
 
     void before_run(Run& run) override {
         if (run.is_main()) settings_ = resolve(o.init_args, process_environment);
         // Other hosts may have other environment variables.
         logs_ = run.comm().broadcast_text(settings_.mode == Mode::disabled ? "" : "logs") == "logs";
         if (!logs_) return;
-        scalars_.begin(run);
+        scalars_.begin(run, saved_);
         if (run.is_main()) begin(run);
     }
 
@@ -85,7 +82,7 @@ class WandbHook final : public Hook {
         if (scalars_.is_due(run)) take(run, scalars_.take(run));
     }
     void after_train_epoch(Run& run) override {
-        if (logs_ && scalars_.has_rest(run)) take(run, scalars_.take(run));
+        if (logs_ && scalars_.has_rest()) take(run, scalars_.take(run));
     }
     void after_val_epoch(Run& run) override {
         if (logs_) take(run, TrainingScalars::results(run));

@@ -76,15 +76,27 @@ class SwanLab(unittest.TestCase):
         numbers = [r.num for r in records if r.num > 0]
         self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
 
-    def test_a_run_that_goes_on_is_another_experiment_of_its_group(self):
+    def test_a_run_that_goes_on_is_the_same_experiment(self):
         self.train()
         first, _ = self.records()
         self.train("resume_from=auto", "total_epochs=3")
         second, runs = self.records()
-        self.assertEqual(len(runs), 2)
-        self.assertEqual(second[0].start.group, first[0].start.id)
+        self.assertEqual(len(runs), 1)
+        self.assertEqual(second[0].start.id, first[0].start.id)
+        self.assertEqual([r.HasField("finish") for r in second].index(True), len(second) - 1)
         steps = [r.scalar.step for r in second if r.scalar.key == "train/loss"]
-        self.assertGreater(min(steps), max(r.scalar.step for r in first if r.scalar.key == "train/loss"))
+        self.assertEqual(steps, [line["step"] for line in self.logged() if line["mode"] == "train"])
+        numbers = [r.num for r in second if r.num > 0]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
+
+    def test_without_the_file_of_its_first_part_it_is_another_one_of_its_group(self):
+        self.train()
+        first, runs = self.records()
+        shutil.rmtree(runs[0].parent)
+        self.train("resume_from=auto", "total_epochs=3")
+        second, _ = self.records()
+        self.assertNotEqual(second[0].start.id, first[0].start.id)
+        self.assertEqual(second[0].start.group, first[0].start.id)
 
 
 if __name__ == "__main__":

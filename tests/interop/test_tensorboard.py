@@ -267,11 +267,13 @@ class OtherRuns(harness.TestCase):
     def test_log_dir(self):
         folder = self.folder / "elsewhere"
         result = train(self.folder, {"log_dir": str(folder)})
-        self.assertEqual(len(list(folder.iterdir())), 1)
         self.assertFalse((self.work / "tf_logs").exists())
-        self.assertNotIn("WARNING", result.err)
-        result = train(self.folder, {"log_dir": str(folder)})
-        self.assertIn(f"the log_dir {folder} holds another run's event files already", result.err)
+        again = train(self.folder, {"log_dir": str(folder)})
+        self.assertNotIn("WARNING", result.err + again.err)
+        runs = sorted(p.name for p in self.work.iterdir() if p.is_dir() and not p.is_symlink())
+        self.assertEqual(sorted(p.name for p in folder.iterdir()), runs)
+        for name in runs:
+            self.assertEqual(points(read(folder / name), "train/loss")[-1][0], 63)
 
     def test_what_is_off_is_not_written(self):
         train(self.folder, {"hparams": False})
@@ -346,19 +348,21 @@ class Endings(harness.TestCase):
     def tool(self, name):
         done = subprocess.run([TOOL, name, str(self.folder)], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
-        return read(self.folder / "logs")
+        self.logs = self.folder / "logs" / self.folder.name  # the tool's run has the folder's name
+        return read(self.logs)
 
     def test_a_resumed_run_hides_what_it_does_again(self):
         events = self.tool("resume")
-        self.assertEqual(len(list((self.folder / "logs").iterdir())), 2)
+        self.assertEqual(len(list(self.logs.glob("events.*"))), 2)
         # Lost at step 17, resumed at 10: each point once, those behind step 10 from the second start.
         expected = float32([(s, s + 0.1) for s in range(2, 11, 2)] + [(s, s + 0.2) for s in range(12, 31, 2)])
         self.assertEqual(points(events, "train/loss"), expected)
         self.assertEqual(points(events, "val/top1"), float32([(10, 10.2), (20, 20.2), (30, 30.2)]))
         self.assertEqual(hparams_of(events, "session_end_info").status, 1)
         # The server has a reader of its own.
-        server = Server(self, self.folder, "logs", "val/top1", 30)
-        self.assertEqual(server.points("logs", "train/loss"), expected)
+        run = f"logs/{self.folder.name}"
+        server = Server(self, self.folder, run, "val/top1", 30)
+        self.assertEqual(server.points(run, "train/loss"), expected)
 
     def test_a_failed_run_is_complete_and_has_no_end(self):
         events = self.tool("failed")

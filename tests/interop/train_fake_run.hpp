@@ -35,7 +35,10 @@ inline void train(Hook& hook, FakeRun& run, int64_t end, int start, State* check
         }
         --run.now.iter;
         hook.after_train_epoch(run);
-        if (checkpoint && run.now.step == 10) *checkpoint = hook.save_state();
+        if (checkpoint && run.now.step == 10) {
+            hook.before_save_checkpoint(run, "epoch_1");
+            *checkpoint = hook.save_state();
+        }
         validate(hook, run, start);
     }
 }

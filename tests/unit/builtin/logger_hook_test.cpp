@@ -251,9 +251,12 @@ TEST_F(LoggerHookTest, MovesItsFilesToLogDir) {
         FakeRun run(comm, folder_);
         run_through(*hook, run);
     });
-    EXPECT_TRUE(std::filesystem::exists(logs + "/train.log"));
-    EXPECT_TRUE(std::filesystem::exists(logs + "/metrics.jsonl"));
-    EXPECT_FALSE(std::filesystem::exists(folder_ / "train.log"));
+    const std::filesystem::path own = std::filesystem::path(logs) / folder_.filename();
+    for (const char* name : {"train.log", "metrics.jsonl"}) {
+        EXPECT_TRUE(std::filesystem::is_regular_file(std::filesystem::symlink_status(own / name)));
+        EXPECT_TRUE(std::filesystem::equivalent(logs + "/" + name, own / name));
+        EXPECT_TRUE(std::filesystem::equivalent(folder_ / name, own / name));
+    }
 }
 
 TEST_F(LoggerHookTest, SaysWhichFileCannotBeOpened) {

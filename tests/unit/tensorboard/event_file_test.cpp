@@ -97,6 +97,29 @@ TEST_F(EventFileTest, NewFilesSortBehindTheOldOnes) {
     EXPECT_EQ(names()[0], ahead);
 }
 
+TEST_F(EventFileTest, EventsOfAStepAreReadUpToASize) {
+    EventFile file;
+    file.open(folder_);
+    const auto event = [](int64_t step, const char* text) {
+        return wire::Message().add(1, 0.5).add(2, step).add(9, text);
+    };
+    for (const int64_t step : {int64_t(7), int64_t(300), int64_t(300)})
+        file.write(event(step, "before"));
+    const int64_t size = file.size();
+    file.write(event(300, "after"));
+    const std::string path = file.path(), wanted = event(300, "before").bytes();
+    using Events = std::vector<std::string>;
+    EXPECT_EQ(events_at(path, size, 300), (Events{wanted, wanted}));
+    EXPECT_EQ(events_at(path, size, 7).size(), 1u);
+    EXPECT_EQ(events_at(path, size - 1, 300), Events{wanted}) << "a record that is cut off";
+    EXPECT_EQ(events_at(path, size, 0), Events()) << "the version has no step";
+    EXPECT_EQ(events_at(path + "x", size, 300), Events());
+    std::fstream damaged(path, std::ios::in | std::ios::out | std::ios::binary);
+    damaged.seekp(std::streamoff(size) - 6) << 'x';
+    damaged.close();
+    EXPECT_EQ(events_at(path, size, 300), Events{wanted});
+}
+
 TEST_F(EventFileTest, AFolderThatCannotBeMadeIsAnError) {
     std::ofstream(folder_.string()) << "a file in the way";
     EventFile file;

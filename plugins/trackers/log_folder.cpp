@@ -1,0 +1,92 @@
+#include "log_folder.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include "ailab/error.hpp"
+#include "ailab/log.hpp"
+
+namespace ailab {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* owner_file = "run_dir";
+
+bool has_own(const Run& run, const std::optional<std::string>& log_dir) {
+    return !log_dir || run.dry_run();  // a dry run leaves nothing outside of its folder
+}
+
+[[noreturn]] void fail(const fs::path& folder, const std::error_code& error) {
+    throw Error(concat("cannot create the folder ", folder.string(), ": ", error.message()));
+}
+
+std::string owner_of(const fs::path& folder) {
+    std::ifstream file(folder / owner_file, std::ios::binary);
+    std::string owner{std::istreambuf_iterator<char>(file), {}};
+    if (owner.ends_with('\n')) owner.pop_back();
+    return owner;
+}
+
+void write_owner(const fs::path& folder, const std::string& owner) {
+    const fs::path path = folder / owner_file;
+    std::ofstream file(path, std::ios::binary);
+    if (!(file << owner << '\n' << std::flush)) throw Error(concat("cannot write ", path.string()));
+}
+
+/// Replaces a link in one step; what is no link stays.
+std::error_code link(const fs::path& target, const fs::path& path) {
+    std::error_code error;
+    const fs::file_status present = fs::symlink_status(path, error);
+    if (fs::exists(present) && !fs::is_symlink(present))
+        return std::make_error_code(std::errc::file_exists);
+    const fs::path fresh =
+        path.parent_path() / concat(".", path.filename().string(), "-", int64_t(getpid()));
+    fs::remove(fresh, error);
+    fs::create_symlink(target, fresh, error);
+    if (error) return error;
+    fs::rename(fresh, path, error);
+    return error;
+}
+
+}  // namespace
+
+std::string log_folder(const Run& run, const std::optional<std::string>& log_dir) {
+    if (has_own(run, log_dir)) return run.run_dir();
+    std::error_code error;
+    fs::create_directories(*log_dir, error);
+    if (error) fail(*log_dir, error);
+    const fs::path run_dir = fs::absolute(run.run_dir()).lexically_normal();
+    for (int64_t number = 0;; ++number) {
+        const std::string suffix = number == 0 ? "" : concat("_", number);
+        const fs::path folder = fs::path(*log_dir) / (run_dir.filename().string() + suffix);
+        if (fs::create_directory(folder, error)) {
+            write_owner(folder, run_dir.string());
+            return folder.string();
+        }
+        if (error) fail(folder, error);
+        if (owner_of(folder) == run_dir.string()) return folder.string();
+    }
+}
+
+void link_logs(const Run& run, const std::optional<std::string>& log_dir, const std::string& folder,
+               const std::vector<std::string>& names) {
+    if (has_own(run, log_dir)) return;
+    const fs::path name = fs::path(folder).filename();
+    std::string reason;
+    for (const std::string& file : names) {
+        if (const auto error = link(name / file, fs::path(*log_dir) / file))
+            reason = concat(file, ": ", error.message());
+        // Not there, the run is still whole.
+        (void)link(fs::absolute(folder) / file, fs::path(run.run_dir()) / file);
+    }
+    if (!reason.empty())
+        log_warning("the log_dir ", *log_dir, " gets no links to this run's logs (", reason,
+                    "); they are in ", folder);
+}
+
+}  // namespace ailab
