@@ -2,6 +2,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "metric_exchange.hpp"
@@ -9,15 +10,31 @@
 namespace ailab {
 namespace {
 
-ModuleSpec<Metric> accuracy(int64_t topk) {
+ModuleSpec<Metric> accuracy(int64_t topk, std::optional<int64_t> ignore_index) {
     Node node = Node::map();
     node.set("type", Node::string("Accuracy"));
     node.set("topk", Node(topk));
+    if (ignore_index) node.set("ignore_index", Node(*ignore_index));
     Problems problems;
     ModuleSpec<Metric> spec;
     spec.config = read_module("metric", node, "MetricHook's default metric", problems);
     problems.check();
     return spec;
+}
+
+/// What the configured loss, or the parts of one that compare the usual target, ignore: nothing if
+/// they do not agree.
+std::optional<int64_t> ignored_by(const Node& loss) {
+    if (const Node* own = loss.find("ignore_index"); own && own->is_int()) return own->as_int();
+    const Node* parts = loss.find("losses");
+    if (!parts || !parts->is_map()) return {};
+    std::set<int64_t> all;
+    for (const Member& part : parts->members()) {
+        const Node* mapping = part.value.find("mapping");
+        if (mapping && mapping->is_map() && !mapping->members().empty()) continue;
+        if (const auto one = ignored_by(part.value)) all.insert(*one);
+    }
+    return all.size() == 1 ? std::optional(*all.begin()) : std::nullopt;
 }
 
 class MetricHook final : public Hook {
@@ -28,7 +45,7 @@ class MetricHook final : public Hook {
             v.rest(
                 metrics,
                 "name: {type: …, mapping: …, phases: [val, test]}; by default top1 and top5, the "
-                "accuracies, where the targets are class numbers");
+                "accuracies, where the targets are class numbers, but for the loss's ignore_index");
             v.rule([this] { return check_phases(); });
         }
         std::string check_phases() const {
@@ -43,18 +60,8 @@ class MetricHook final : public Hook {
     };
 
     explicit MetricHook(const Options& options) {
-        std::map<std::string, ModuleSpec<Metric>> specs = options.metrics;
-        by_default_ = specs.empty();
-        if (by_default_) specs = {{"top1", accuracy(1)}, {"top5", accuracy(default_topk)}};
-        for (const auto& [name, spec] : specs)
-            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec,
-                                spec.create()->inputs()});
-        for (const Phase phase : {Phase::train, Phase::val, Phase::test})
-            for (const Named& metric : metrics_)
-                if (metric.runs_in(phase))
-                    by_phase_[size_t(phase)].push_back(
-                        {&metric, MetricSums(metric.label, metric.spec.create(),
-                                             /*by_batch=*/phase != Phase::train)});
+        by_default_ = options.metrics.empty();
+        set_metrics(by_default_ ? default_metrics({}) : options.metrics);
     }
 
     int default_priority() const override { return priority::above_normal; }
@@ -86,6 +93,13 @@ class MetricHook final : public Hook {
                 names.push_back(counted.metric->result(suffix));
         }
         return names;
+    }
+
+    void before_run(Run& run) override {
+        if (!by_default_) return;
+        const Node* loss = run.config().find("loss");
+        if (const auto ignored = loss ? ignored_by(*loss) : std::nullopt)
+            set_metrics(default_metrics(ignored));
     }
 
     void after_train_iter(Run& run) override { update(run, Phase::train); }
@@ -137,6 +151,26 @@ class MetricHook final : public Hook {
         const Named* metric;
         MetricSums sums;
     };
+
+    static std::map<std::string, ModuleSpec<Metric>> default_metrics(
+        std::optional<int64_t> ignore_index) {
+        return {{"top1", accuracy(1, ignore_index)},
+                {"top5", accuracy(default_topk, ignore_index)}};
+    }
+
+    void set_metrics(const std::map<std::string, ModuleSpec<Metric>>& specs) {
+        metrics_.clear();
+        by_phase_ = {};
+        for (const auto& [name, spec] : specs)
+            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec,
+                                spec.create()->inputs()});
+        for (const Phase phase : {Phase::train, Phase::val, Phase::test})
+            for (const Named& metric : metrics_)
+                if (metric.runs_in(phase))
+                    by_phase_[size_t(phase)].push_back(
+                        {&metric, MetricSums(metric.label, metric.spec.create(),
+                                             /*by_batch=*/phase != Phase::train)});
+    }
 
     std::vector<Counted>& of_phase(Phase phase) { return by_phase_[size_t(phase)]; }
     const std::vector<Counted>& of_phase(Phase phase) const { return by_phase_[size_t(phase)]; }
