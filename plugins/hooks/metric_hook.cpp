@@ -2,6 +2,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "log_line.hpp"
@@ -10,15 +11,31 @@
 namespace ailab {
 namespace {
 
-ModuleSpec<Metric> accuracy(int64_t topk) {
+ModuleSpec<Metric> accuracy(int64_t topk, std::optional<int64_t> ignore_index) {
     Node node = Node::map();
     node.set("type", Node::string("Accuracy"));
     node.set("topk", Node(topk));
+    if (ignore_index) node.set("ignore_index", Node(*ignore_index));
     Problems problems;
     ModuleSpec<Metric> spec;
     spec.config = read_module("metric", node, "MetricHook's default metric", problems);
     problems.check();
     return spec;
+}
+
+/// What the configured loss, or the parts of one that compare the usual target, ignore: nothing if
+/// they do not agree.
+std::optional<int64_t> ignored_by(const Node& loss) {
+    if (const Node* own = loss.find("ignore_index"); own && own->is_int()) return own->as_int();
+    const Node* parts = loss.find("losses");
+    if (!parts || !parts->is_map()) return {};
+    std::set<int64_t> all;
+    for (const Member& part : parts->members()) {
+        const Node* mapping = part.value.find("mapping");
+        if (mapping && mapping->is_map() && !mapping->members().empty()) continue;
+        if (const auto one = ignored_by(part.value)) all.insert(*one);
+    }
+    return all.size() == 1 ? std::optional(*all.begin()) : std::nullopt;
 }
 
 class MetricHook final : public Hook {
@@ -29,7 +46,7 @@ class MetricHook final : public Hook {
             v.rest(
                 metrics,
                 "name: {type: …, mapping: …, phases: [val, test]}; by default top1 and top5, the "
-                "accuracies, where the targets are class numbers");
+                "accuracies, where the targets are class numbers, but for the loss's ignore_index");
             v.rule([this] { return check_phases(); });
         }
         std::string check_phases() const {
@@ -44,18 +61,8 @@ class MetricHook final : public Hook {
     };
 
     explicit MetricHook(const Options& options) {
-        std::map<std::string, ModuleSpec<Metric>> specs = options.metrics;
-        by_default_ = specs.empty();
-        if (by_default_) specs = {{"top1", accuracy(1)}, {"top5", accuracy(default_topk)}};
-        for (const auto& [name, spec] : specs)
-            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec,
-                                spec.create()->inputs()});
-        for (const Phase phase : {Phase::train, Phase::val, Phase::test})
-            for (const Named& metric : metrics_)
-                if (metric.runs_in(phase))
-                    by_phase_[size_t(phase)].push_back(
-                        {&metric, MetricSums(metric.label, metric.spec.create(),
-                                             /*by_batch=*/phase != Phase::train)});
+        by_default_ = options.metrics.empty();
+        set_metrics(by_default_ ? default_metrics({}) : options.metrics);
     }
 
     int default_priority() const override { return priority::above_normal; }
@@ -88,6 +95,7 @@ class MetricHook final : public Hook {
 
     /// Names that only the run's modules tell.
     void before_run(Run& run) override {
+        if (by_default_) take_ignore_index(run);
         std::set<std::string> taken = {"grad_norm"};
         for (const auto& [name, optimizer] : run.optimizers()) taken.insert(name + "_lr");
         if (run.loss())
@@ -181,6 +189,33 @@ class MetricHook final : public Hook {
     static bool is_line_key(const std::string& name) {
         const std::vector<std::string>& keys = line_keys();
         return std::find(keys.begin(), keys.end(), name) != keys.end();
+    }
+
+    /// The default metrics leave out what the loss does.
+    void take_ignore_index(Run& run) {
+        const Node* loss = run.config().find("loss");
+        if (const auto ignored = loss ? ignored_by(*loss) : std::nullopt)
+            set_metrics(default_metrics(ignored));
+    }
+
+    static std::map<std::string, ModuleSpec<Metric>> default_metrics(
+        std::optional<int64_t> ignore_index) {
+        return {{"top1", accuracy(1, ignore_index)},
+                {"top5", accuracy(default_topk, ignore_index)}};
+    }
+
+    void set_metrics(const std::map<std::string, ModuleSpec<Metric>>& specs) {
+        metrics_.clear();
+        by_phase_ = {};
+        for (const auto& [name, spec] : specs)
+            metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec,
+                                spec.create()->inputs()});
+        for (const Phase phase : {Phase::train, Phase::val, Phase::test})
+            for (const Named& metric : metrics_)
+                if (metric.runs_in(phase))
+                    by_phase_[size_t(phase)].push_back(
+                        {&metric, MetricSums(metric.label, metric.spec.create(),
+                                             /*by_batch=*/phase != Phase::train)});
     }
 
     std::vector<Counted>& of_phase(Phase phase) { return by_phase_[size_t(phase)]; }

@@ -62,6 +62,7 @@ class BCEWithLogitsLoss final : public PairLoss {
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
+        check_yes_no(loss(), target);
         return at::binary_cross_entropy_with_logits(output, target, weight_.beside(output),
                                                     pos_weight_.beside(output), reduction());
     }
@@ -84,6 +85,7 @@ class MultiLabelSoftMarginLoss final : public PairLoss {
         if (output.dim() != 2)
             throw Error(concat("MultiLabelSoftMarginLoss: output must be [N, classes]; got ",
                                c10::str(output.sizes())));
+        check_yes_no(loss(), target);
         const Tensor each = at::binary_cross_entropy_with_logits(
             output, target, weight_.beside(output), {}, at::Reduction::None);
         return reduce(each.mean(1));
@@ -98,6 +100,7 @@ class MultiLabelSoftMarginLoss final : public PairLoss {
 AILAB_REGISTER_LOSS(BCELoss, "Binary cross entropy of probabilities and targets of 0 to 1")
 AILAB_REGISTER_LOSS(BCEWithLogitsLoss, "Binary cross entropy of scores and targets of 0 to 1")
 AILAB_REGISTER_LOSS(MultiLabelSoftMarginLoss,
-                    "Binary cross entropy of scores [N, classes], averaged over the classes")
+                    "Binary cross entropy of scores [N, classes] and targets of 0 to 1, averaged "
+                    "over the classes")
 
 }  // namespace ailab

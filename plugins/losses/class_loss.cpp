@@ -11,19 +11,32 @@ std::string shapes(const Tensor& output, const Tensor& target) {
 
 }  // namespace
 
-void ClassTargets::check_shapes(const Tensor& output, const Tensor& target) const {
+Tensor ClassTargets::fit(const Tensor& output, const Tensor& target) const {
+    const bool last = axis_ == ClassAxis::last;
     if (output.dim() < 2)
-        throw Error(concat(loss_, ": output must be [N, classes, …], one score a class.",
-                           shapes(output, target)));
+        throw Error(concat(loss_, ": output must be ", last ? "[N, …, classes]" : "[N, classes, …]",
+                           ", one score a class.", shapes(output, target)));
     if (!at::isIntegralType(target.scalar_type(), /*includeBool=*/false))
         throw Error(concat(loss_, ": target must hold class numbers (int64), got ",
                            c10::toString(target.scalar_type()), ".", shapes(output, target)));
-    std::vector<int64_t> expected = output.sizes().vec();
-    expected.erase(expected.begin() + 1);
-    if (target.sizes() != at::IntArrayRef(expected))
-        throw Error(concat(loss_, ": target must have the shape ",
-                           c10::str(at::IntArrayRef(expected)),
-                           ", that of output without its classes.", shapes(output, target)));
+    const auto without = [&](bool last_one) {
+        std::vector<int64_t> sizes = output.sizes().vec();
+        sizes.erase(last_one ? sizes.end() - 1 : sizes.begin() + 1);
+        return sizes;
+    };
+    const std::vector<int64_t> expected = without(last);
+    if (target.sizes() == at::IntArrayRef(expected)) return target;
+    const int64_t channel = last ? target.dim() - 1 : 1;
+    if (target.dim() == output.dim() && target.size(channel) == 1) {
+        const Tensor numbers = target.squeeze(channel);
+        if (numbers.sizes() == at::IntArrayRef(expected)) return numbers;
+    }
+    const char* hint = "";
+    if (axis_ != ClassAxis::only_second && target.sizes() == at::IntArrayRef(without(!last)))
+        hint = last ? " It is for classes that come second: leave classes_last out."
+                    : " It is for classes that come last: set classes_last: true.";
+    throw Error(concat(loss_, ": target must have the shape ", c10::str(at::IntArrayRef(expected)),
+                       ", that of output without its classes.", hint, shapes(output, target)));
 }
 
 Tensor ClassTargets::guarded(const Tensor& output, const Tensor& target,
@@ -50,23 +63,24 @@ void ClassTargets::check_classes(const Tensor& output, const Tensor& target) con
     throw Error(concat(loss_, ": a target is ", bad[0].item<int64_t>(),
                        ", outside of the classes 0 … ", output.size(1) - 1,
                        " of the model's output. Check the labels of the data set and the model's "
-                       "number of classes, or set ignore_index."));
+                       "number of classes",
+                       can_ignore_ ? ", or set ignore_index." : "."));
 }
 
 Tensor ClassLoss::forward(const Tensor& output, const Tensor& target) {
-    return compared(output, target, is_mean_ ? at::Reduction::Mean : at::Reduction::Sum);
+    return compared(read(output, target));
 }
 
 std::vector<LossTerm> ClassLoss::terms(const Batch& inputs) {
     const Tensor& output = inputs.tensor("output");
-    const Tensor& target = inputs.tensor("target");
+    const Inputs both = read(output, inputs.tensor("target"));
     LossTerm term{.name = "loss"};
-    if (has_own_weights() && !is_dense(output, target)) {
-        term.sum = compared(output, target, at::Reduction::Sum);
-        term.weight = counted(output, target);
+    if (has_own_weights() && !both.is_dense) {
+        term.sum = compared(both, at::Reduction::Sum);
+        term.weight = counted(both.output, both.target);
         return {std::move(term)};
     }
-    term.sum = forward(output, target);
+    term.sum = compared(both);
     term.is_mean = is_mean_;
     // The sum over the batch is its mean times its size.
     if (!is_mean_)
@@ -74,12 +88,28 @@ std::vector<LossTerm> ClassLoss::terms(const Batch& inputs) {
     return {std::move(term)};
 }
 
-Tensor ClassLoss::compared(const Tensor& output, const Tensor& target, int64_t reduction) {
-    if (is_dense(output, target)) return compare(output, target, weights_.like(output), reduction);
-    targets_.check_shapes(output, target);
+ClassLoss::Inputs ClassLoss::read(const Tensor& output, const Tensor& target) const {
+    Inputs inputs{output, target, is_dense(output, target)};
+    if (!inputs.is_dense) inputs.target = targets_.fit(output, target);
+    if (classes_last_ && output.dim() > 2) {
+        // The scores of a place lie side by side: rows of them need no other order.
+        inputs.output = output.flatten(0, -2);
+        inputs.target = inputs.is_dense ? target.flatten(0, -2) : inputs.target.flatten();
+    }
+    return inputs;
+}
+
+Tensor ClassLoss::compared(const Inputs& inputs) {
+    return compared(inputs, is_mean_ ? at::Reduction::Mean : at::Reduction::Sum);
+}
+
+Tensor ClassLoss::compared(const Inputs& inputs, int64_t reduction) {
+    const auto& [output, target, is_dense] = inputs;
     const Tensor& weight = weights_.like(output);
-    return targets_.guarded(
-        output, target, [&] { return compare(output, target.to(at::kLong), weight, reduction); });
+    if (is_dense) return compare(output, target, weight, reduction);
+    return targets_.guarded(output, target, [&, &output = output, &target = target] {
+        return compare(output, target.to(at::kLong), weight, reduction);
+    });
 }
 
 Tensor ClassLoss::counted(const Tensor& output, const Tensor& target) {

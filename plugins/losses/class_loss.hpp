@@ -8,14 +8,23 @@
 
 namespace ailab {
 
+/// Where the output has its classes: second, as PyTorch has them, or last, [N, …, classes]; `only`
+/// for a loss without a choice.
+enum class ClassAxis { only_second, second, last };
+
 /// Targets that are class numbers.
 class ClassTargets {
   public:
-    ClassTargets(const char* loss, std::optional<int64_t> ignore_index)
-        : loss_(loss), ignore_index_(ignore_index) {}
+    ClassTargets(const char* loss, std::optional<int64_t> ignore_index,
+                 ClassAxis axis = ClassAxis::only_second)
+        : loss_(loss), axis_(axis), can_ignore_(true), ignore_index_(ignore_index) {}
+    /// Of a loss that has no ignore_index.
+    explicit ClassTargets(const char* loss) : loss_(loss) {}
 
-    /// Throws Error unless output is [N, classes, …] and target [N, …] of integers.
-    void check_shapes(const Tensor& output, const Tensor& target) const;
+    /// The target for output [N, classes, …] (or with the classes last): integers [N, …]. A channel
+    /// of one, [N, 1, …], as an image of mode `unchanged` has it, is dropped. Throws Error for
+    /// other shapes and types.
+    Tensor fit(const Tensor& output, const Tensor& target) const;
 
     /// Runs `compute`, and looks at the targets only when LibTorch complains: throws Error if one
     /// is no class.
@@ -35,6 +44,8 @@ class ClassTargets {
     void check_classes(const Tensor& output, const Tensor& target) const;
 
     const char* const loss_;
+    const ClassAxis axis_ = ClassAxis::only_second;
+    const bool can_ignore_ = false;
     const std::optional<int64_t> ignore_index_;
 };
 
@@ -42,6 +53,7 @@ struct ClassOptions {
     ClassWeights::List weight;
     std::string reduction = "mean";
     std::optional<int64_t> ignore_index;
+    bool classes_last = false;
     void visit(OptionVisitor& v) {
         v.option("weight", weight, "one weight a class", at_least(0));
         v.option("reduction", reduction,
@@ -50,6 +62,8 @@ struct ClassOptions {
         v.option("ignore_index", ignore_index,
                  "targets of this class do not count; none by default (PyTorch's is -100), so that "
                  "the ranks need not tell each other how many do");
+        v.option("classes_last", classes_last,
+                 "the output is [N, …, classes], as language models have it, not [N, classes, …]");
     }
 };
 
@@ -64,12 +78,16 @@ class ClassLoss : public Loss {
   protected:
     /// `weight` goes into the mean's denominator too.
     ClassLoss(const char* loss, const ClassWeights::List& weight, const std::string& reduction,
-              std::optional<int64_t> ignore_index)
+              std::optional<int64_t> ignore_index, ClassAxis axis = ClassAxis::only_second)
         : loss_(loss),
           is_mean_(reduction == "mean"),
           weighs_targets_(weight.has_value()),
+          classes_last_(axis == ClassAxis::last),
           weights_(loss, "weight", weight),
-          targets_(loss, ignore_index) {}
+          targets_(loss, ignore_index, axis) {}
+    ClassLoss(const char* loss, const ClassOptions& o)
+        : ClassLoss(loss, o.weight, o.reduction, o.ignore_index,
+                    o.classes_last ? ClassAxis::last : ClassAxis::second) {}
 
     /// output: [N, classes, …], target: [N, …] int64 -> the mean (at::Reduction::Mean) or sum.
     virtual Tensor compare(const Tensor& output, const Tensor& target, const Tensor& weight,
@@ -86,11 +104,20 @@ class ClassLoss : public Loss {
     const ClassTargets& targets() const { return targets_; }
 
   private:
-    Tensor compared(const Tensor& output, const Tensor& target, int64_t reduction);
+    /// What compare() takes.
+    struct Inputs {
+        Tensor output;
+        Tensor target;
+        bool is_dense = false;
+    };
+    Inputs read(const Tensor& output, const Tensor& target) const;
+    Tensor compared(const Inputs& inputs);
+    Tensor compared(const Inputs& inputs, int64_t reduction);
 
     const char* const loss_;
     const bool is_mean_;
     const bool weighs_targets_;
+    const bool classes_last_;
     ClassWeights weights_;
     const ClassTargets targets_;
 };

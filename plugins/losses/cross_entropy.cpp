@@ -1,5 +1,6 @@
 // Cross entropy and negative log-likelihood, with PyTorch's options.
 #include "class_loss.hpp"
+#include "reduced_loss.hpp"
 
 namespace ailab {
 namespace {
@@ -15,8 +16,7 @@ class CrossEntropyLoss final : public ClassLoss {
         }
     };
     explicit CrossEntropyLoss(const Options& o)
-        : ClassLoss("CrossEntropyLoss", o.weight, o.reduction, o.ignore_index),
-          label_smoothing_(o.label_smoothing) {}
+        : ClassLoss("CrossEntropyLoss", o), label_smoothing_(o.label_smoothing) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target, const Tensor& weight,
@@ -29,11 +29,12 @@ class CrossEntropyLoss final : public ClassLoss {
                 concat("CrossEntropyLoss: ignore_index is for targets that are class "
                        "numbers; these are probabilities. Got output ",
                        c10::str(output.sizes()), " and target ", c10::str(target.sizes()), "."));
+        check_range(loss(), target, 0, 1, "class numbers, or probabilities from 0 to 1");
         return at::cross_entropy_loss(output, target.to(output.scalar_type()), weight, reduction,
                                       targets().ignored(), label_smoothing_);
     }
 
-    /// Probabilities of the classes, [N, classes, …].
+    /// Probabilities of the classes, in the output's shape.
     bool is_dense(const Tensor& output, const Tensor& target) const override {
         return target.is_floating_point() && output.dim() > 1 && target.sizes() == output.sizes();
     }
@@ -45,8 +46,7 @@ class CrossEntropyLoss final : public ClassLoss {
 class NLLLoss final : public ClassLoss {
   public:
     using Options = ClassOptions;
-    explicit NLLLoss(const Options& o)
-        : ClassLoss("NLLLoss", o.weight, o.reduction, o.ignore_index) {}
+    explicit NLLLoss(const Options& o) : ClassLoss("NLLLoss", o) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target, const Tensor& weight,
@@ -58,9 +58,10 @@ class NLLLoss final : public ClassLoss {
 }  // namespace
 
 AILAB_REGISTER_LOSS(CrossEntropyLoss,
-                    "Cross entropy of scores [N, classes, …] and class numbers or probabilities")
+                    "Cross entropy of scores [N, classes, …] and class numbers [N, …], or "
+                    "probabilities in the scores' shape")
 AILAB_REGISTER_LOSS(NLLLoss,
                     "Negative log-likelihood: log-probabilities [N, classes, …] and class "
-                    "numbers")
+                    "numbers [N, …]")
 
 }  // namespace ailab

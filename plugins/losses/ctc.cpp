@@ -45,6 +45,22 @@ class CTCLoss final : public ReducedLoss {
     }
 
   private:
+    /// Classes but for the blank; what lies behind a target's end is not looked at. LibTorch reads
+    /// past the scores otherwise.
+    void check_classes(const Tensor& targets, const Tensor& target_lengths, int64_t classes) const {
+        if (!targets.is_cpu() || !at::isIntegralType(targets.scalar_type(), false)) return;
+        Tensor wrong =
+            targets.lt(0).logical_or(targets.ge(classes)).logical_or(targets.eq(o.blank));
+        if (targets.dim() == 2)
+            wrong = wrong.logical_and(
+                at::arange(targets.size(1)).lt(target_lengths.cpu().unsqueeze(1)));
+        const Tensor bad = targets.masked_select(wrong);
+        if (bad.numel() == 0) return;
+        throw Error(concat("CTCLoss: targets must be class numbers below ", classes,
+                           ", and not the blank's (", o.blank, "); got ", bad[0].item<int64_t>(),
+                           "."));
+    }
+
     /// log_probs: [T, N, classes].
     void check(const Tensor& log_probs, const Tensor& targets, const Batch& inputs) const {
         if (log_probs.dim() != 3)
@@ -69,6 +85,7 @@ class CTCLoss final : public ReducedLoss {
         if (o.blank >= log_probs.size(2))
             throw Error(concat("CTCLoss: blank is ", o.blank, ", but log_probs has ",
                                log_probs.size(2), " classes.", got(inputs)));
+        check_classes(targets, inputs.tensor("target_lengths"), log_probs.size(2));
     }
 
     const Options o;
@@ -76,6 +93,8 @@ class CTCLoss final : public ReducedLoss {
 
 }  // namespace
 
-AILAB_REGISTER_LOSS(CTCLoss, "Connectionist temporal classification (Graves et al. 2006)")
+AILAB_REGISTER_LOSS(CTCLoss,
+                    "Connectionist temporal classification (Graves et al. 2006); targets are class "
+                    "numbers but the blank's")
 
 }  // namespace ailab

@@ -42,14 +42,15 @@ class DiceLoss final : public ReducedLoss {
                                    c10::str(output.sizes()), " and target ",
                                    c10::str(target.sizes()), "."));
             const Tensor truth = fitting(loss(), output, target);
-            return dice(output.sigmoid(), truth,
-                        targets_.ignores() ? truth.ne(targets_.ignored()) : Tensor());
+            const Tensor counts = targets_.ignores() ? truth.ne(targets_.ignored()) : Tensor();
+            check_yes_no(loss(), counts.defined() ? truth * counts : truth);
+            return dice(output.sigmoid(), truth, counts);
         }
-        targets_.check_shapes(output, target);
-        return targets_.guarded(output, target, [&] {
+        const Tensor numbers = targets_.fit(output, target);
+        return targets_.guarded(output, numbers, [&] {
             const Tensor truth =
-                at::zeros_like(output).scatter_(1, targets_.classes(target).unsqueeze(1), 1);
-            return dice(output.softmax(1), truth, targets_.counts(target).unsqueeze(1));
+                at::zeros_like(output).scatter_(1, targets_.classes(numbers).unsqueeze(1), 1);
+            return dice(output.softmax(1), truth, targets_.counts(numbers).unsqueeze(1));
         });
     }
 
@@ -80,6 +81,8 @@ class DiceLoss final : public ReducedLoss {
 
 }  // namespace
 
-AILAB_REGISTER_LOSS(DiceLoss, "Soft Dice loss of a segmentation, the mean over the samples")
+AILAB_REGISTER_LOSS(DiceLoss,
+                    "Soft Dice loss of a segmentation, the mean over the samples: class numbers "
+                    "[N, …], or targets of 0 to 1 in the output's shape")
 
 }  // namespace ailab

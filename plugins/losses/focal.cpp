@@ -98,7 +98,9 @@ class FocalLoss final : public ClassLoss {
                    int64_t reduction) override {
         const bool is_mean = reduction == at::Reduction::Mean;
         if (is_sigmoid_) {
-            const Tensor each = by_sigmoid(output, fitting(loss(), output, target));
+            const Tensor truth = fitting(loss(), output, target);
+            check_yes_no(loss(), truth);
+            const Tensor each = by_sigmoid(output, truth);
             return is_mean ? each.mean() : each.sum();
         }
         const Tensor sum = by_softmax(output, target).sum();
@@ -134,7 +136,7 @@ class FocalLoss final : public ClassLoss {
 }  // namespace
 
 AILAB_REGISTER_LOSS(FocalLoss,
-                    "Focal loss (Lin et al. 2017), over classes or over yes-and-no "
-                    "outputs")
+                    "Focal loss (Lin et al. 2017), over classes (class numbers [N, …]) or over "
+                    "yes-and-no outputs (targets of 0 to 1)")
 
 }  // namespace ailab

@@ -1,5 +1,6 @@
 // Losses that compare distributions: what a model predicts is one, or the parameters of one.
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "reduced_loss.hpp"
@@ -28,6 +29,9 @@ class KLDivLoss final : public PairLoss {
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
+        if (!log_target_)
+            check_range(loss(), target, 0, std::numeric_limits<double>::infinity(),
+                        "probabilities (or their logarithms, with log_target: true)");
         if (!by_sample_) return at::kl_div(output, target, reduction(), log_target_);
         return at::kl_div(output, target, at::Reduction::Sum, log_target_) / output.size(0);
     }
@@ -56,6 +60,8 @@ class PoissonNLLLoss final : public PairLoss {
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
+        check_range(loss(), target, 0, std::numeric_limits<double>::infinity(),
+                    "counts, at least 0");
         return at::poisson_nll_loss(output, target, o.log_input, o.full, o.eps, reduction());
     }
 
@@ -120,8 +126,11 @@ class GaussianNLLLoss final : public ReducedLoss {
 
 }  // namespace
 
-AILAB_REGISTER_LOSS(KLDivLoss, "Kullback-Leibler divergence of log-probabilities from target")
-AILAB_REGISTER_LOSS(PoissonNLLLoss, "Negative log-likelihood of counts, of a Poisson distribution")
+AILAB_REGISTER_LOSS(KLDivLoss,
+                    "Kullback-Leibler divergence of log-probabilities from targets that are "
+                    "probabilities")
+AILAB_REGISTER_LOSS(PoissonNLLLoss,
+                    "Negative log-likelihood of counts, at least 0, of a Poisson distribution")
 AILAB_REGISTER_LOSS(GaussianNLLLoss,
                     "Negative log-likelihood of target, of a normal distribution: output is its "
                     "mean, var its variance")

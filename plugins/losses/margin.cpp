@@ -93,14 +93,14 @@ class MultiMarginLoss final : public ReducedLoss {
           p_(options.p),
           margin_(options.margin),
           weight_("MultiMarginLoss", "weight", options.weight),
-          targets_("MultiMarginLoss", std::nullopt) {}
+          targets_("MultiMarginLoss") {}
 
     Tensor forward(const Tensor& output, const Tensor& target) override {
         check_classes(loss(), output, target);
-        targets_.check_shapes(output, target);
+        const Tensor numbers = targets_.fit(output, target);
         const Tensor& weight = weight_.like(output);
-        return targets_.guarded(output, target, [&] {
-            return at::multi_margin_loss(output, target.to(at::kLong), p_, margin_, weight,
+        return targets_.guarded(output, numbers, [&] {
+            return at::multi_margin_loss(output, numbers.to(at::kLong), p_, margin_, weight,
                                          reduction());
         });
     }

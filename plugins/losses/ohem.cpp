@@ -45,11 +45,11 @@ class OHEMCrossEntropyLoss final : public Loss {
   private:
     /// The cross entropies that count: [K].
     Tensor hard(const Tensor& output, const Tensor& target) const {
-        targets_.check_shapes(output, target);
-        return targets_.guarded(output, target, [&] {
-            const Tensor each = at::cross_entropy_loss(output, target.to(at::kLong), {},
+        const Tensor numbers = targets_.fit(output, target);
+        return targets_.guarded(output, numbers, [&] {
+            const Tensor each = at::cross_entropy_loss(output, numbers.to(at::kLong), {},
                                                        at::Reduction::None, o.ignore_index)
-                                    .masked_select(targets_.counts(target));
+                                    .masked_select(targets_.counts(numbers));
             if (each.numel() <= o.min_kept) return each;
             const Tensor above = each.masked_select(each.gt(o.thresh));
             return above.numel() >= o.min_kept ? above : std::get<0>(each.topk(o.min_kept));
@@ -63,6 +63,7 @@ class OHEMCrossEntropyLoss final : public Loss {
 }  // namespace
 
 AILAB_REGISTER_LOSS(OHEMCrossEntropyLoss,
-                    "Cross entropy of the hard pixels of each rank (Shrivastava et al. 2016)")
+                    "Cross entropy of the hard pixels of each rank (Shrivastava et al. 2016): "
+                    "class numbers [N, …]")
 
 }  // namespace ailab

@@ -43,6 +43,20 @@ void check_signs(const char* loss, const Tensor& target) {
         throw Error(concat(loss, ": targets must be 1 or -1, got ", bad[0].item<double>(), "."));
 }
 
+void check_range(const char* loss, const Tensor& target, double min, double max, const char* what) {
+    constexpr double rounding = 1e-3;
+    if (!target.is_cpu() || target.numel() == 0) return;
+    const auto [least, most] = at::aminmax(target);
+    const double low = least.item<double>(), high = most.item<double>();
+    if (low >= min - rounding && high <= max + rounding) return;  // false for NaN
+    throw Error(concat(loss, ": targets must be ", what, "; got ",
+                       low >= min - rounding ? high : low, "."));
+}
+
+void check_yes_no(const char* loss, const Tensor& target) {
+    check_range(loss, target, 0, 1, "from 0 (no) to 1 (yes)");
+}
+
 std::vector<LossTerm> ReducedLoss::terms(const Batch& inputs) {
     LossTerm term{.name = "loss"};
     term.sum = reduced(inputs);

@@ -33,6 +33,12 @@ Tensor fitting(const char* loss, const Tensor& output, const Tensor& target,
 /// training wait for the device.
 void check_signs(const char* loss, const Tensor& target);
 
+/// Throws Error if a target lies outside of min … max by more than half precision rounds, or is
+/// NaN. `what` names those that are taken: "counts, at least 0". On the CPU only, as above.
+void check_range(const char* loss, const Tensor& target, double min, double max, const char* what);
+/// The same for targets of yes-and-no outputs.
+void check_yes_no(const char* loss, const Tensor& target);
+
 /// A loss of one term from any inputs.
 class ReducedLoss : public Loss {
   public:

@@ -67,27 +67,25 @@ std::map<std::string, double> nothing_known(const TaskOptions& options, bool eac
     return by_class(std::vector<double>(several ? size_t(*options.num_classes) : 1, unknown));
 }
 
-ClassCountMetric::ClassCountMetric(std::string who) : who_(std::move(who)) {
-    add_state("invalid", {}, at::kLong);
+ClassCountMetric::ClassCountMetric(std::string who, const ClassOptions& options)
+    : ClassMetric(std::move(who)), o_(options) {
     add_state("samples", {}, at::kLong);
 }
 
-void ClassCountMetric::count(const ClassOptions& options, const Tensor& output,
-                             const Tensor& target) {
-    const at::NoGradGuard no_grad;
-    const ClassInput input = class_input(who_, options, output, target);
+void ClassCountMetric::add_batch(const ClassInput& input) {
     // The state's name tells a rank without samples which form the others have seen.
-    add(input.labels ? "labels" : "classes",
-        count_classes(input, options.threshold, /*each_sample=*/false).squeeze(1));
-    add("invalid", input.invalid);
-    add("samples", input.target.ge(0).sum());
+    add(input.prefix + (input.labels ? "labels" : "classes"),
+        count_classes(input, o_.threshold, /*each_sample=*/false).squeeze(1));
+    add(input.prefix + "samples", input.target.ge(0).sum());
 }
 
-std::vector<ClassCount> ClassCountMetric::counted(
+ClassCountMetric::Counts ClassCountMetric::counted(
     const std::map<std::string, Tensor>& states) const {
-    check_targets(who_, states);
-    if (states.at("samples").item<int64_t>() == 0) return {};
-    return class_counts(states.at(has_labels(states) ? "labels" : "classes"));
+    const std::string prefix = fitting(states);
+    if (states.at(prefix + "samples").item<int64_t>() == 0) return {};
+    const auto labels = states.find(prefix + "labels");
+    const bool has_labels = labels != states.end();
+    return {class_counts(has_labels ? labels->second : states.at(prefix + "classes")), has_labels};
 }
 
 }  // namespace ailab

@@ -48,18 +48,24 @@ std::map<std::string, double> by_class(const std::vector<double>& values);
 std::map<std::string, double> nothing_known(const TaskOptions& options, bool each_class);
 
 /// Sums the three counts of each class over the data set.
-class ClassCountMetric : public CountingMetric {
+class ClassCountMetric : public ClassMetric {
+  public:
+    void update(const Tensor& output, const Tensor& target) final { take(o_, output, target); }
+
   protected:
-    explicit ClassCountMetric(std::string who);
-    void count(const ClassOptions& options, const Tensor& output, const Tensor& target);
-    /// Empty when there were no samples; otherwise one a class or label. Checks the targets.
-    std::vector<ClassCount> counted(const std::map<std::string, Tensor>& states) const;
-    static bool has_labels(const std::map<std::string, Tensor>& states) {
-        return states.count("labels") != 0;
-    }
+    ClassCountMetric(std::string who, const ClassOptions& options);
+    void add_batch(const ClassInput& input) final;
+
+    struct Counts {
+        /// One a class or label; empty when there were no samples.
+        std::vector<ClassCount> of_class;
+        bool labels = false;
+    };
+    /// Checks the targets.
+    Counts counted(const std::map<std::string, Tensor>& states) const;
 
   private:
-    const std::string who_;
+    const ClassOptions o_;
 };
 
 }  // namespace ailab

@@ -3,23 +3,35 @@
 namespace ailab {
 namespace {
 
+constexpr const char* as_classes = "as_classes_";
+constexpr const char* as_labels = "as_labels_";
+
 bool is_integer(const Tensor& tensor) {
     return at::isIntegralType(tensor.scalar_type(), /*includeBool=*/false);
 }
 
 class Reader {
   public:
-    Reader(const std::string& who, const TaskOptions& options, const Tensor& output,
-           const Tensor& target)
-        : who_(who), o_(options), output_(output), target_(target) {}
+    Reader(const std::string& who, const TaskOptions& options, const ClassUses& uses,
+           const Tensor& output, const Tensor& target)
+        : who_(who), o_(options), uses_(uses), output_(output), target_(target) {}
 
-    ClassInput read() {
+    /// The forms in which the batch can be read: one, or classes and labels.
+    std::vector<ClassInput> read() {
         if (output_.dim() < 1 || target_.dim() < 1) fail();
+        if (o_.classes_last) move_classes();
+        drop_channel();
         const bool squeezed = o_.task != "multiclass" && has_class_axis() && output_.size(1) == 1;
         if (squeezed) output_ = output_.squeeze(1);
+        if (o_.task == "auto" && may_be_probabilities() && uses_.several_labels) {
+            std::vector<ClassInput> both = {classes(), labels(/*binary=*/false)};
+            both[0].prefix = as_classes;
+            both[1].prefix = as_labels;
+            return both;
+        }
         const std::string task = o_.task == "auto" ? guess(squeezed) : o_.task;
-        if (task == "multiclass") return classes();
-        return labels(task == "binary");
+        if (task == "multiclass") return {classes()};
+        return {labels(task == "binary")};
     }
 
   private:
@@ -27,8 +39,34 @@ class Reader {
         throw Error(concat(
             who_, " (task: ", o_.task,
             "): expected output [N, classes, …] and target [N, …] of class numbers, or output and "
-            "target of one shape (numbers of classes, or scores and 0 or 1); got ",
-            describe(output_, target_)));
+            "target of one shape (numbers of classes, or scores and 0 or 1, or scores and "
+            "probabilities of the classes); got ",
+            describe(output_, target_), seems_last()));
+    }
+    const char* seems_last() const {
+        const bool last = !o_.classes_last && output_.dim() > 2 &&
+                          output_.dim() == target_.dim() + 1 &&
+                          output_.sizes().slice(0, size_t(target_.dim())) == target_.sizes();
+        return last ? ". If the classes come last, set classes_last: true" : "";
+    }
+
+    void move_classes() {
+        const bool same_dims = target_.dim() == output_.dim();
+        if (output_.dim() > 2) output_ = output_.movedim(-1, 1);
+        if (same_dims && target_.dim() > 2) target_ = target_.movedim(-1, 1);
+    }
+    /// [N, 1, …] of numbers, as an image of mode `unchanged` has them.
+    void drop_channel() {
+        if (target_.dim() < 2 || target_.size(1) != 1) return;
+        const Tensor dropped = target_.squeeze(1);
+        const bool beside_scores = is_integer(target_) && output_.dim() == target_.dim() &&
+                                   output_.size(1) > 1 && output_.size(0) == target_.size(0) &&
+                                   output_.sizes().slice(2) == target_.sizes().slice(2);
+        if (beside_scores || dropped.sizes() == output_.sizes()) target_ = dropped;
+    }
+    bool may_be_probabilities() const {
+        return same_shape() && target_.dim() > 1 && target_.size(1) > 1 &&
+               target_.is_floating_point() && output_.is_floating_point();
     }
 
     bool same_shape() const { return output_.sizes() == target_.sizes(); }
@@ -39,24 +77,32 @@ class Reader {
 
     std::string guess(bool squeezed) const {
         if (squeezed) return "binary";
-        if (has_class_axis() || is_integer(output_)) return "multiclass";
+        if (has_class_axis() || is_integer(output_) || may_be_probabilities()) return "multiclass";
         return output_.dim() == 1 || output_.size(1) == 1 ? "binary" : "multilabel";
     }
 
     ClassInput classes() const {
-        const bool scores = has_class_axis();
-        if (!is_integer(target_) || (!scores && !(same_shape() && is_integer(output_)))) fail();
+        const bool soft = may_be_probabilities();
+        const bool scores = soft || has_class_axis();
+        const bool numbers =
+            is_integer(target_) && (scores || (same_shape() && is_integer(output_)));
+        if (!numbers && !soft) fail();
         ClassInput input;
         input.classes = scores ? output_.size(1) : o_.num_classes.value_or(0);
-        if (input.classes == 0)
+        if (input.classes == 0 && (scores || !uses_.uncounted_classes))
             throw Error(concat(who_,
                                ": needs num_classes where the output holds class numbers; "
                                "got ",
                                describe(output_, target_)));
-        check_count(input.classes, "classes");
+        if (input.classes != 0) check_count(input.classes, "classes");
         const int64_t n = output_.size(0);
         input.output = scores ? output_.reshape({n, input.classes, -1})
                               : output_.reshape({n, -1}).to(at::kLong);
+        if (soft) {
+            const Tensor shares = target_.reshape({n, input.classes, -1});
+            leave_out(input, shares.argmax(1), are_probabilities(shares));
+            return input;
+        }
         const Tensor target = target_.reshape({n, -1}).to(at::kLong);
         Tensor fits = is_class(target, input.classes);
         if (!scores) fits = fits.logical_and(is_class(input.output, input.classes));
@@ -70,6 +116,9 @@ class Reader {
         input.labels = true;
         input.classes = binary ? 1 : output_.size(1);
         if (!binary) check_count(input.classes, "labels");
+        if (input.classes != 1 && !uses_.several_labels)
+            throw Error(
+                concat(who_, ": takes no multilabel targets; got ", describe(output_, target_)));
         const int64_t n = output_.size(0);
         input.output = output_.reshape({n, input.classes, -1});
         const Tensor target = target_.reshape({n, input.classes, -1});
@@ -84,7 +133,14 @@ class Reader {
     }
 
     static Tensor is_class(const Tensor& number, int64_t classes) {
-        return number.ge(0).logical_and_(number.lt(classes));
+        const Tensor enough = number.ge(0);
+        return classes == 0 ? enough : enough.logical_and(number.lt(classes));
+    }
+    /// [N, C, M] to [N, M]. As exact as half precision adds up.
+    static Tensor are_probabilities(const Tensor& shares) {
+        constexpr double rounding = 1e-2;
+        const Tensor exact = shares.to(at::kDouble);
+        return exact.ge(0).all(1).logical_and_(exact.sum(1).sub_(1).abs_().le(rounding));
     }
 
     void leave_out(ClassInput& input, const Tensor& target, Tensor fits) const {
@@ -100,6 +156,7 @@ class Reader {
 
     const std::string& who_;
     const TaskOptions& o_;
+    const ClassUses& uses_;
     Tensor output_;
     Tensor target_;
 };
@@ -113,11 +170,6 @@ Tensor count_rows(const Tensor& index, int64_t bins, bool each_sample) {
 }
 
 }  // namespace
-
-ClassInput class_input(const std::string& who, const TaskOptions& options, const Tensor& output,
-                       const Tensor& target) {
-    return Reader(who, options, output, target).read();
-}
 
 Tensor predicted_classes(const ClassInput& input) {
     return input.has_scores() ? input.output.argmax(1) : input.output;
@@ -144,12 +196,42 @@ Tensor count_classes(const ClassInput& input, double threshold, bool each_sample
     return at::stack(all);
 }
 
-void check_targets(const std::string& who, const std::map<std::string, Tensor>& states) {
-    const auto invalid = states.at("invalid").item<int64_t>();
-    if (invalid != 0)
-        throw Error(concat(who, ": ", invalid,
-                           " targets (or predicted class numbers) are none of the classes; check "
-                           "num_classes, or name what is to be left out with ignore_index"));
+ClassMetric::ClassMetric(std::string who, ClassUses uses) : who_(std::move(who)), uses_(uses) {
+    add_state("invalid", {}, at::kLong);
+}
+
+void ClassMetric::take(const TaskOptions& options, const Tensor& output, const Tensor& target) {
+    const at::NoGradGuard no_grad;
+    for (const ClassInput& input : Reader(who_, options, uses_, output, target).read()) {
+        add_batch(input);
+        add(input.prefix + "invalid", input.invalid);
+    }
+    // Elsewhere looking would wait for the device: the end of the evaluation tells.
+    if (target.is_cpu()) (void)fitting(states());
+}
+
+std::string ClassMetric::fitting(const std::map<std::string, Tensor>& states) const {
+    const auto invalid = [&](const std::string& prefix) {
+        const auto state = states.find(prefix + "invalid");
+        return state == states.end() ? 0 : state->second.item<int64_t>();
+    };
+    if (const int64_t number = invalid("")) refuse_targets(number);
+    if (!states.contains(std::string(as_classes) + "invalid")) return "";
+    const int64_t no_probabilities = invalid(as_classes), no_labels = invalid(as_labels);
+    if (no_probabilities == 0) return as_classes;
+    if (no_labels == 0) return as_labels;
+    throw Error(concat(who_,
+                       ": targets of the output's shape must be probabilities of the classes "
+                       "or labels, 0 or 1; those of ",
+                       no_probabilities, " samples do not sum to 1, and ", no_labels,
+                       " targets are neither 0 nor 1"));
+}
+
+void ClassMetric::refuse_targets(int64_t number) const {
+    throw Error(concat(who_, ": ", number,
+                       " targets (or predicted class numbers) are none of the classes (or labels, "
+                       "which are 0 or 1); check the labels and num_classes, or name what is to be "
+                       "left out with ignore_index"));
 }
 
 }  // namespace ailab

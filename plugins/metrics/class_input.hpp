@@ -2,6 +2,7 @@
 // The forms in which metrics of classification and segmentation take outputs and targets.
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "counting.hpp"
 
@@ -12,15 +13,21 @@ struct TaskOptions {
     std::string task = "auto";
     std::optional<int64_t> num_classes;
     std::optional<int64_t> ignore_index;
+    bool classes_last = false;
 
     void visit(OptionVisitor& v) {
         v.option("task", task,
-                 "what the targets are: one class of several, yes or no, or yes or no for each of "
-                 "several labels; auto: as the shapes say",
+                 "what the targets are: one class of several (class numbers, or probabilities of "
+                 "all classes, of which the highest counts), yes or no, or yes or no for each of "
+                 "several labels; auto: as the shapes say, where real targets of the output's "
+                 "shape are probabilities if those of each sample sum to 1, and labels if all are "
+                 "0 or 1",
                  one_of({"auto", "multiclass", "binary", "multilabel"}));
         v.option("num_classes", num_classes,
                  "classes, or labels if multilabel; by default size 1 of the output", at_least(1));
         v.option("ignore_index", ignore_index, "targets of this number are left out");
+        v.option("classes_last", classes_last,
+                 "the output is [N, …, classes], as language models have it, not [N, classes, …]");
     }
 };
 
@@ -34,29 +41,35 @@ struct ClassOptions : TaskOptions {
     }
 };
 
+/// What a metric can do with a batch.
+struct ClassUses {
+    /// Several labels, each yes or no.
+    bool several_labels = true;
+    /// Predicted class numbers without num_classes: ClassInput::classes is 0 then.
+    bool uncounted_classes = false;
+};
+
 /// A batch in one of two forms, after checks of its shapes.
 ///
-/// Classes: output [N, C, …] holds scores and target [N, …] class numbers; or both hold class
-/// numbers, [N, …]. Labels (a binary task has one): output and target [N, L, …], or [N, …] if
-/// binary, targets 0 or 1.
+/// Classes: output [N, C, …] holds scores and target [N, …] class numbers, or [N, C, …]
+/// probabilities of the classes; or both hold class numbers, [N, …]. Labels (a binary task has
+/// one): output and target [N, L, …], or [N, …] if binary, targets 0 or 1. A channel of one in the
+/// target, [N, 1, …], is dropped.
 struct ClassInput {
     bool labels = false;
+    /// What stands before the names of the states: "" unless the batch can be read in both forms.
+    std::string prefix;
     /// C or L.
     int64_t classes = 0;
     /// Of classes: [N, C, M], or class numbers [N, M]. Of labels: [N, L, M].
     Tensor output;
     /// int64, [N, M] or [N, L, M]; -1 is left out.
     Tensor target;
-    /// How many targets are neither a class nor left out: an int64 scalar on their device. Summed
-    /// as a state and looked at in the end, since looking now would wait for the device.
+    /// How many targets are neither a class nor left out: an int64 scalar on their device.
     Tensor invalid;
 
     bool has_scores() const { return labels || output.dim() == 3; }
 };
-
-/// Throws Error with the shapes when they do not fit the task.
-ClassInput class_input(const std::string& who, const TaskOptions& options, const Tensor& output,
-                       const Tensor& target);
 
 /// The class numbers with the highest scores: [N, M].
 Tensor predicted_classes(const ClassInput& input);
@@ -65,7 +78,28 @@ Tensor predicted_classes(const ClassInput& input);
 /// predicted, and actual. int64 [3, S, C].
 Tensor count_classes(const ClassInput& input, double threshold, bool each_sample);
 
-/// Throws Error if the state "invalid" says that there were such targets.
-void check_targets(const std::string& who, const std::map<std::string, Tensor>& states);
+/// A metric of classes or labels. Real targets of the output's shape can be probabilities of the
+/// classes (one-hot, or mixed by Mixup) or labels; which, only the targets of the whole evaluation
+/// tell. So such batches are counted in both forms, and compute() takes the one that fits.
+class ClassMetric : public CountingMetric {
+  protected:
+    explicit ClassMetric(std::string who, ClassUses uses = {});
+
+    /// Hands the batch to add_batch(). Throws Error with the shapes when they do not fit the task;
+    /// on the CPU also for targets that are none of the classes.
+    void take(const TaskOptions& options, const Tensor& output, const Tensor& target);
+    /// Adds to states whose names begin with input.prefix.
+    virtual void add_batch(const ClassInput& input) = 0;
+
+    /// The prefix of the states that count. Throws Error if there were targets that do not fit.
+    std::string fitting(const std::map<std::string, Tensor>& states) const;
+    [[noreturn]] void refuse_targets(int64_t number) const;
+
+    const std::string& who() const { return who_; }
+
+  private:
+    const std::string who_;
+    const ClassUses uses_;
+};
 
 }  // namespace ailab

@@ -7,32 +7,27 @@ namespace ailab {
 namespace {
 
 /// Counts of actual (row) and predicted (column) classes; a binary task has two classes.
-class PairCounts : public CountingMetric {
-  protected:
-    explicit PairCounts(std::string who) : who_(std::move(who)) {
-        add_state("invalid", {}, at::kLong);
-    }
+class PairCounts : public ClassMetric {
+  public:
+    void update(const Tensor& output, const Tensor& target) final { take(o_, output, target); }
 
-    void count(const ClassOptions& options, const Tensor& output, const Tensor& target) {
-        const at::NoGradGuard no_grad;
-        const ClassInput input = class_input(who_, options, output, target);
-        if (input.labels && input.classes != 1)
-            throw Error(
-                concat(who_, ": takes no multilabel targets; got ", describe(output, target)));
+  protected:
+    PairCounts(std::string who, const ClassOptions& options)
+        : ClassMetric(std::move(who), {.several_labels = false}), o_(options) {}
+
+    void add_batch(const ClassInput& input) final {
         const int64_t c = input.labels ? 2 : input.classes;
         if (c > max_classes)
-            throw Error(concat(who_, ": takes up to ", max_classes, " classes; got ",
-                               describe(output, target)));
-        const Tensor predicted = input.labels ? input.output.gt(options.threshold).to(at::kLong)
-                                              : predicted_classes(input);
+            throw Error(concat(who(), ": takes up to ", max_classes, " classes; got ", c));
+        const Tensor predicted =
+            input.labels ? input.output.gt(o_.threshold).to(at::kLong) : predicted_classes(input);
         const Tensor pair = (input.target * c + predicted).masked_fill(input.target.lt(0), c * c);
         add("pairs", count_numbers(pair, c * c + 1).narrow(0, 0, c * c).reshape({c, c}));
-        add("invalid", input.invalid);
     }
 
     /// float64 [C, C]; undefined when there were no samples. Checks the targets.
     Tensor counted(const std::map<std::string, Tensor>& states) const {
-        check_targets(who_, states);
+        (void)fitting(states);
         const auto pairs = states.find("pairs");
         if (pairs == states.end() || pairs->second.sum().item<int64_t>() == 0) return {};
         return pairs->second.to(at::kDouble);
@@ -42,7 +37,7 @@ class PairCounts : public CountingMetric {
     static constexpr int64_t max_classes = 100;
 
   private:
-    const std::string who_;
+    const ClassOptions o_;
 };
 
 class ConfusionMatrix final : public PairCounts {
@@ -58,9 +53,8 @@ class ConfusionMatrix final : public PairCounts {
         }
     };
 
-    explicit ConfusionMatrix(const Options& options) : PairCounts("ConfusionMatrix"), o_(options) {}
-
-    void update(const Tensor& output, const Tensor& target) override { count(o_, output, target); }
+    explicit ConfusionMatrix(const Options& options)
+        : PairCounts("ConfusionMatrix", options), o_(options) {}
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
@@ -100,9 +94,7 @@ class CohenKappa final : public PairCounts {
         }
     };
 
-    explicit CohenKappa(const Options& options) : PairCounts("CohenKappa"), o_(options) {}
-
-    void update(const Tensor& output, const Tensor& target) override { count(o_, output, target); }
+    explicit CohenKappa(const Options& options) : PairCounts("CohenKappa", options), o_(options) {}
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {

@@ -15,15 +15,13 @@ class JaccardIndex final : public ClassCountMetric {
         Options() : AverageOptions("macro") {}
     };
 
-    explicit JaccardIndex(const Options& options) : ClassCountMetric("JaccardIndex"), o_(options) {}
-
-    void update(const Tensor& output, const Tensor& target) override { count(o_, output, target); }
+    explicit JaccardIndex(const Options& options)
+        : ClassCountMetric("JaccardIndex", options), o_(options) {}
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        std::vector<ClassCount> counts = counted(states);
+        auto [counts, labels] = counted(states);
         if (counts.empty()) return nothing_known(o_, o_.average == "none");
-        const bool labels = has_labels(states);
         const bool ignores_class = !labels && o_.ignore_index && *o_.ignore_index >= 0 &&
                                    *o_.ignore_index < int64_t(counts.size());
         if (ignores_class) counts[size_t(*o_.ignore_index)] = {};
@@ -49,13 +47,11 @@ class MeanIoU final : public ClassCountMetric {
         }
     };
 
-    explicit MeanIoU(const Options& options) : ClassCountMetric("MeanIoU"), o_(options) {}
-
-    void update(const Tensor& output, const Tensor& target) override { count(o_, output, target); }
+    explicit MeanIoU(const Options& options) : ClassCountMetric("MeanIoU", options), o_(options) {}
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        const std::vector<ClassCount> counts = counted(states);
+        const std::vector<ClassCount> counts = counted(states).of_class;
         const size_t classes = counts.empty() ? size_t(o_.num_classes.value_or(0)) : counts.size();
         std::map<std::string, double> results;
         double total = 0, present = 0;
@@ -76,7 +72,7 @@ class MeanIoU final : public ClassCountMetric {
 
 /// As torchmetrics: by default the coefficient of each sample, averaged over the samples in which
 /// it is defined.
-class DiceScore final : public CountingMetric {
+class DiceScore final : public ClassMetric {
   public:
     struct Options : AverageOptions {
         bool include_background = true;
@@ -91,36 +87,16 @@ class DiceScore final : public CountingMetric {
         }
     };
 
-    explicit DiceScore(const Options& options) : o_(options) {
-        add_state("invalid", {}, at::kLong);
-    }
+    explicit DiceScore(const Options& options) : ClassMetric("DiceScore"), o_(options) {}
 
-    void update(const Tensor& output, const Tensor& target) override {
-        const at::NoGradGuard no_grad;
-        const ClassInput input = class_input(name, o_, output, target);
-        if (!o_.include_background && input.classes < 2)
-            throw Error(concat(name, ": include_background: false leaves no class; got ",
-                               describe(output, target)));
-        const bool each_sample = o_.aggregation_level == "samplewise";
-        Tensor counts = count_classes(input, o_.threshold, each_sample);  // [3, S, C]
-        if (!o_.include_background) counts = counts.slice(2, 1);
-        if (each_sample) {
-            const Tensor values = averages(counts.to(at::kDouble));
-            add("total", stable_sum(values.nan_to_num(0).t().contiguous()));
-            add("defined", values.isnan().logical_not().sum(0));
-        } else {
-            add("counts", counts);
-        }
-        add("invalid", input.invalid);
-    }
-
+    void update(const Tensor& output, const Tensor& target) override { take(o_, output, target); }
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        check_targets(name, states);
+        const std::string prefix = fitting(states);
         Tensor values;
-        if (const auto total = states.find("total"); total != states.end())
-            values = total->second / states.at("defined");  // 0 / 0 is NaN
-        else if (const auto counts = states.find("counts"); counts != states.end())
+        if (const auto total = states.find(prefix + "total"); total != states.end())
+            values = total->second / states.at(prefix + "defined");  // 0 / 0 is NaN
+        else if (const auto counts = states.find(prefix + "counts"); counts != states.end())
             values = averages(counts->second.to(at::kDouble)).squeeze(0);
         const int64_t first = o_.include_background ? 0 : 1;
         if (!values.defined()) {
@@ -135,9 +111,23 @@ class DiceScore final : public CountingMetric {
         return results;
     }
 
-  private:
-    static constexpr const char* name = "DiceScore";
+  protected:
+    void add_batch(const ClassInput& input) override {
+        if (!o_.include_background && input.classes < 2)
+            throw Error(concat(who(), ": include_background: false leaves no class"));
+        const bool each_sample = o_.aggregation_level == "samplewise";
+        Tensor counts = count_classes(input, o_.threshold, each_sample);  // [3, S, C]
+        if (!o_.include_background) counts = counts.slice(2, 1);
+        if (each_sample) {
+            const Tensor values = averages(counts.to(at::kDouble));
+            add(input.prefix + "total", stable_sum(values.nan_to_num(0).t().contiguous()));
+            add(input.prefix + "defined", values.isnan().logical_not().sum(0));
+        } else {
+            add(input.prefix + "counts", counts);
+        }
+    }
 
+  private:
     /// Of float64 counts [3, S, C]: [S, 1], or [S, C] for average: none. NaN where undefined.
     Tensor averages(const Tensor& counts) const {
         const Tensor hit = counts[0], predicted = counts[1], actual = counts[2];

@@ -10,18 +10,16 @@ class AveragedRatio : public ClassCountMetric {
         Options() : AverageOptions("micro") {}
     };
 
-    void update(const Tensor& output, const Tensor& target) override { count(o_, output, target); }
-
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        const std::vector<ClassCount> counts = counted(states);
+        const auto [counts, labels] = counted(states);
         if (counts.empty()) return nothing_known(o_, o_.average == "none");
-        return averaged(counts, o_.average, ratio_, has_labels(states));
+        return averaged(counts, o_.average, ratio_, labels);
     }
 
   protected:
     AveragedRatio(const std::string& who, const Options& options, ClassRatio ratio)
-        : ClassCountMetric(who), o_(options), ratio_(ratio) {}
+        : ClassCountMetric(who, options), o_(options), ratio_(ratio) {}
 
   private:
     const Options o_;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "class_counts.hpp"
+#include "logits.hpp"
 
 namespace ailab {
 namespace {
@@ -59,13 +60,24 @@ std::optional<double> average_precision(const std::vector<Tie>& ties) {
     return sum / double(positives);
 }
 
+/// The sigmoid of all scores as PyTorch rounds it, number by number: its own takes several at a
+/// time and rounds those of a remainder otherwise, so that equal scores may be no tie.
+template <class Score>
+Tensor sigmoid_of(const Tensor& scores) {
+    Tensor result = scores.contiguous().clone();
+    auto* value = result.mutable_data_ptr<double>();
+    for (int64_t i = 0; i < result.numel(); ++i)
+        value[i] = double(1 / (1 + std::exp(-Score(value[i]))));
+    return result;
+}
+
 /// Keeps each sample's scores and target. Several classes: each one against the rest.
-class RankingMetric : public CountingMetric {
+class RankingMetric : public ClassMetric {
   public:
-    struct Options : TaskOptions {
+    struct Options : LogitsOptions {
         std::string average = "macro";
         void visit(OptionVisitor& v) {
-            TaskOptions::visit(v);
+            LogitsOptions::visit(v);
             v.option("average", average,
                      "macro: mean over the classes for which it is defined; weighted: by the "
                      "classes' samples; none: a result for each class",
@@ -73,42 +85,67 @@ class RankingMetric : public CountingMetric {
         }
     };
 
-    void update(const Tensor& output, const Tensor& target) override {
-        const at::NoGradGuard no_grad;
-        const ClassInput input = class_input(who_, o_, output, target);
-        if (!input.has_scores())
-            throw Error(
-                concat(who_, ": needs scores, not class numbers; got ", describe(output, target)));
-        const int64_t c = input.classes;
-        // [N, C, M] to [N * M, C]
-        const Tensor scores = input.output.to(at::kDouble).transpose(1, 2).reshape({-1, c});
-        const int64_t columns = input.labels ? c : 1;
-        const Tensor targets =
-            (input.labels ? input.target.transpose(1, 2) : input.target).reshape({-1, columns});
-        // The name tells a rank without samples which form the others have seen.
-        const std::string name = input.labels ? "labels" : "classes";
-        if (rows().count(name) == 0) add_rows(name, {c + columns}, at::kDouble);
-        append(name, at::cat({scores, targets.to(at::kDouble)}, 1));
-        add("invalid", input.invalid);
+    void update(const Tensor& output, const Tensor& target) final {
+        take(o_, output, target);
+        if (output.scalar_type() == at::kDouble) count("doubles", output.size(0));
     }
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        check_targets(who_, states);
-        for (const char* name : {"labels", "classes"})
-            if (const auto kept = states.find(name); kept != states.end())
-                return of_classes(kept->second, kept->first == "labels");
+        const std::string prefix = fitting(states);
+        const bool in_double = states.at("doubles").item<int64_t>() != 0;
+        for (const bool labels : {true, false})
+            if (const auto kept = states.find(prefix + rows_name(labels)); kept != states.end())
+                return of_classes(probabilities(kept->second, labels, in_double), labels);
         return nothing_known(o_, o_.average == "none");
     }
 
   protected:
     using Area = std::optional<double> (*)(const std::vector<Tie>&);
     RankingMetric(std::string who, const Options& options, Area area)
-        : who_(std::move(who)), o_(options), area_(area) {
-        add_state("invalid", {}, at::kLong);
+        : ClassMetric(std::move(who)), o_(options), area_(area) {
+        add_state("doubles", {}, at::kLong);
+    }
+
+    void add_batch(const ClassInput& input) final {
+        if (!input.has_scores()) throw Error(concat(who(), ": needs scores, not class numbers"));
+        const int64_t c = input.classes;
+        // [N, C, M] to [N * M, C]
+        const Tensor scores = input.output.to(at::kDouble).transpose(1, 2).reshape({-1, c});
+        const int64_t columns = input.labels ? c : 1;
+        const Tensor targets =
+            (input.labels ? input.target.transpose(1, 2) : input.target).reshape({-1, columns});
+        const std::string name = input.prefix + rows_name(input.labels);
+        if (!rows().contains(name)) add_rows(name, {c + columns}, at::kDouble);
+        append(name, at::cat({scores, targets.to(at::kDouble)}, 1));
     }
 
   private:
+    /// It tells a rank without samples which form the others have seen.
+    static const char* rows_name(bool labels) { return labels ? "labels" : "classes"; }
+
+    /// The rows with the scores made probabilities, if they are none. In the outputs' precision:
+    /// as with torchmetrics, what rounds to one probability is a tie.
+    Tensor probabilities(const Tensor& kept, bool labels, bool in_double) const {
+        const int64_t classes = labels ? kept.size(1) / 2 : kept.size(1) - 1;
+        const Tensor scores = kept.narrow(1, 0, classes);
+        const Tensor targets = kept.narrow(1, classes, kept.size(1) - classes);
+        if (o_.logits == Logits::no) return kept;
+        if (o_.logits == Logits::automatic) {
+            const Tensor inside = scores.ge(0).logical_and_(scores.le(1));
+            // Of several labels every output counts, as with torchmetrics.
+            const Tensor unused = targets.lt(0);
+            const bool all = classes > 1 && labels;
+            if ((all ? inside : inside.logical_or(unused)).all().item<bool>()) return kept;
+        }
+        if (labels) {
+            const Tensor known = in_double ? sigmoid_of<double>(scores) : sigmoid_of<float>(scores);
+            return at::cat({known, targets}, 1);
+        }
+        const Tensor logits = scores.to(in_double ? at::kDouble : at::kFloat);
+        return at::cat({logits.contiguous().softmax(1).to(at::kDouble), targets}, 1);
+    }
+
     std::map<std::string, double> of_classes(const Tensor& kept, bool labels) const {
         const int64_t classes = labels ? kept.size(1) / 2 : kept.size(1) - 1;
         std::vector<double> values;
@@ -143,7 +180,6 @@ class RankingMetric : public CountingMetric {
         return {has_nan ? unknown : area_(ties(std::move(samples))), positives};
     }
 
-    const std::string who_;
     const Options o_;
     const Area area_;
 };

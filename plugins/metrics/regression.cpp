@@ -6,13 +6,13 @@
 namespace ailab {
 namespace {
 
-/// The mean of a function of output - target over all elements.
+/// The mean of a function of output and target over all elements.
 class MeanError : public CountingMetric {
   public:
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check_same_shape(who_, output, target);
-        add("total", stable_total(error(output.to(at::kDouble) - target.to(at::kDouble))));
+        add("total", stable_total(error(output.to(at::kDouble), target.to(at::kDouble))));
         count("elements", output.numel());
     }
 
@@ -28,7 +28,7 @@ class MeanError : public CountingMetric {
         add_state("total", {}, at::kDouble);
         add_state("elements", {}, at::kLong);
     }
-    virtual Tensor error(const Tensor& difference) const = 0;
+    virtual Tensor error(const Tensor& output, const Tensor& target) const = 0;
     virtual double finish(double mean) const { return mean; }
 
   private:
@@ -41,13 +41,30 @@ class MeanAbsoluteError final : public MeanError {
     explicit MeanAbsoluteError(const Options&) : MeanError("MeanAbsoluteError") {}
 
   protected:
-    Tensor error(const Tensor& difference) const override { return difference.abs(); }
+    Tensor error(const Tensor& output, const Tensor& target) const override {
+        return (output - target).abs();
+    }
+};
+
+class MeanAbsolutePercentageError final : public MeanError {
+  public:
+    using Options = NoOptions;
+    explicit MeanAbsolutePercentageError(const Options&)
+        : MeanError("MeanAbsolutePercentageError") {}
+
+  protected:
+    Tensor error(const Tensor& output, const Tensor& target) const override {
+        constexpr double smallest = 1.17e-6;  // scikit-learn's and torchmetrics'
+        return (output - target).abs() / target.abs().clamp_min(smallest);
+    }
 };
 
 class SquaredError : public MeanError {
   protected:
     SquaredError(std::string who, bool root) : MeanError(std::move(who)), root_(root) {}
-    Tensor error(const Tensor& difference) const override { return difference.square(); }
+    Tensor error(const Tensor& output, const Tensor& target) const override {
+        return (output - target).square();
+    }
     double finish(double mean) const override { return root_ ? std::sqrt(mean) : mean; }
 
   private:
@@ -170,6 +187,8 @@ class MeanMetric final : public CountingMetric {
 }  // namespace
 
 AILAB_REGISTER_METRIC(MeanAbsoluteError, "Mean of |output - target|")
+AILAB_REGISTER_METRIC(MeanAbsolutePercentageError,
+                      "Mean of |output - target| / |target|: 0.1 is 10 percent")
 AILAB_REGISTER_METRIC(MeanSquaredError, "Mean of (output - target)^2, or its root")
 AILAB_REGISTER_METRIC(RootMeanSquaredError, "Root of the mean of (output - target)^2")
 AILAB_REGISTER_METRIC(R2Score, "Coefficient of determination, at most 1")

@@ -6,14 +6,18 @@
 namespace ailab {
 namespace {
 
-/// exp of the mean negative log-likelihood of the tokens (Jelinek et al., 1977). output [N, T, V]
-/// or [N, V] logits, classes last as torchmetrics has them; target [N, T] or [N] token numbers.
+/// exp of the mean negative log-likelihood of the tokens (Jelinek et al., 1977). output [N, V, …]
+/// logits, as CrossEntropyLoss takes them (torchmetrics has the tokens last: classes_last); target
+/// [N, …] token numbers.
 class Perplexity final : public CountingMetric {
   public:
     struct Options {
         std::optional<int64_t> ignore_index;
+        bool classes_last = false;
         void visit(OptionVisitor& v) {
             v.option("ignore_index", ignore_index, "targets of this number are left out");
+            v.option("classes_last", classes_last,
+                     "the output is [N, …, tokens], not [N, tokens, …]");
         }
     };
 
@@ -26,8 +30,9 @@ class Perplexity final : public CountingMetric {
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check(output, target);
-        const int64_t words = output.size(-1);
-        const Tensor logits = output.reshape({-1, words});
+        const Tensor words_last = o_.classes_last ? output : output.movedim(1, -1);
+        const int64_t words = words_last.size(-1);
+        const Tensor logits = words_last.reshape({-1, words});
         const Tensor token = target.reshape({-1}).to(at::kLong);
         const Tensor counts =
             o_.ignore_index ? token.ne(*o_.ignore_index) : at::ones_like(token, at::kBool);
@@ -37,29 +42,43 @@ class Perplexity final : public CountingMetric {
         add("total", stable_total(loss.masked_fill(used.logical_not(), 0)));
         add("tokens", used.sum());
         add("invalid", counts.logical_and(exists.logical_not()).sum());
+        // Elsewhere looking would wait for the device: the end of the evaluation tells.
+        if (target.is_cpu()) check_targets(states());
     }
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        if (const auto invalid = states.at("invalid").item<int64_t>(); invalid != 0)
-            throw Error(concat("Perplexity: ", invalid,
-                               " targets are no numbers of tokens; name what is to be left out "
-                               "with ignore_index"));
+        check_targets(states);
         return {{"", std::exp(states.at("total").item<double>() /
                               double(states.at("tokens").item<int64_t>()))}};  // 0 / 0 is NaN
     }
 
   private:
-    static void check(const Tensor& output, const Tensor& target) {
-        const bool fits = target.dim() >= 1 && output.dim() == target.dim() + 1 &&
-                          output.sizes().slice(0, size_t(target.dim())) == target.sizes() &&
-                          output.is_floating_point() && output.size(-1) > 0 &&
-                          at::isIntegralType(target.scalar_type(), /*includeBool=*/false);
-        if (!fits)
-            throw Error(concat(
-                "Perplexity: expected output [N, T, tokens] of logits and target [N, T] of token "
-                "numbers; got ",
-                describe(output, target)));
+    void check(const Tensor& output, const Tensor& target) const {
+        const auto fits = [&](bool last) {
+            std::vector<int64_t> sizes = output.sizes().vec();
+            if (sizes.size() < 2) return false;
+            const auto words = last ? sizes.end() - 1 : sizes.begin() + 1;
+            const bool any = *words > 0;
+            sizes.erase(words);
+            return any && target.sizes() == at::IntArrayRef(sizes);
+        };
+        if (fits(o_.classes_last) && output.is_floating_point() &&
+            at::isIntegralType(target.scalar_type(), /*includeBool=*/false))
+            return;
+        const char* other = o_.classes_last ? ". If the tokens come second, leave classes_last out"
+                                            : ". If the tokens come last, set classes_last: true";
+        throw Error(concat("Perplexity: expected output ",
+                           o_.classes_last ? "[N, …, tokens]" : "[N, tokens, …]",
+                           " of logits and target [N, …] of token numbers; got ",
+                           describe(output, target), fits(!o_.classes_last) ? other : ""));
+    }
+
+    static void check_targets(const std::map<std::string, Tensor>& states) {
+        if (const auto invalid = states.at("invalid").item<int64_t>(); invalid != 0)
+            throw Error(concat("Perplexity: ", invalid,
+                               " targets are no numbers of tokens; name what is to be left out "
+                               "with ignore_index"));
     }
 
     /// log softmax(logits)[token], float64 [K], a block of rows at a time: the vocabulary is large.
@@ -80,6 +99,7 @@ class Perplexity final : public CountingMetric {
 
 }  // namespace
 
-AILAB_REGISTER_METRIC(Perplexity, "Perplexity of a language model, at least 1")
+AILAB_REGISTER_METRIC(Perplexity,
+                      "Perplexity of a language model, at least 1; targets are token numbers")
 
 }  // namespace ailab

@@ -96,6 +96,32 @@ data("tokens", random.normal(0, 2, (6, 5, 9)).round(3), random.integers(0, 9, (6
 data("tokens, ignored", random.normal(0, 2, (6, 5, 9)).round(3),
      with_ignored(random.integers(0, 9, (6, 5)), -100))
 
+# From here on generators of their own, so that the numbers above stay as they are.
+more_random = np.random.default_rng(8)
+logits = np.loadtxt(pathlib.Path(__file__).with_name("auroc_logits.txt"))
+data("logits", logits[:, :-1].astype(np.float32), logits[:, -1].astype(np.int64))
+# Several of the largest have a probability that rounds to 1 in float32.
+data("large logits", more_random.normal(0, 12, (40, 4)).astype(np.float32), more_random.integers(0, 4, 40))
+data("large logits, ignored", more_random.normal(0, 12, (40, 4)).astype(np.float32),
+     with_ignored(more_random.integers(0, 4, 40), -100))
+data("binary logits", more_random.normal(0, 12, 40).astype(np.float32), more_random.integers(0, 2, 40))
+data("label logits", more_random.normal(0, 12, (40, 3)).astype(np.float32), more_random.integers(0, 2, (40, 3)))
+shares = more_random.dirichlet(np.ones(CLASSES) / 3, 23)
+data("mixed classes", steps(23, CLASSES), shares.round(6) / shares.round(6).sum(1, keepdims=True))
+data("one-hot classes", steps(23, CLASSES), np.eye(CLASSES)[classes(23)])
+data("real labels", steps(23, 4), labels.astype(np.float64))
+data("probabilities", more_random.dirichlet(np.ones(CLASSES), 60).astype(np.float32),
+     more_random.integers(0, CLASSES, 60))
+data("probabilities, ignored", more_random.dirichlet(np.ones(CLASSES), 60).astype(np.float32),
+     with_ignored(more_random.integers(0, CLASSES, 60), -1))
+data("pixel logits", more_random.normal(0, 3, (4, 3, 5, 6)).astype(np.float32), more_random.integers(0, 3, (4, 5, 6)))
+data("binary probabilities", more_random.uniform(0, 1, 60).round(1), more_random.integers(0, 2, 60))
+data("related numbers", more_random.normal(2, 1, 23).round(1), more_random.normal(2, 1, 23).round(1))
+data("far numbers", more_random.normal(1e7, 1, 23).round(1), more_random.normal(-3e8, 1, 23).round(1))
+data("constant numbers", np.full(23, 0.5), more_random.normal(2, 1, 23).round(1))
+data("tokens second", random.normal(0, 2, (6, 9, 5)).round(3), random.integers(0, 9, (6, 5)))
+data("tokens in a grid, last", random.normal(0, 2, (3, 2, 5, 9)).round(3), random.integers(0, 9, (3, 2, 5)))
+
 # ---- accuracy, in percent
 for given, ignore in (("classes", None), ("classes, ignored", -1), ("pixels, ignored", 255)):
     config = {"type": "Accuracy"} | ({} if ignore is None else {"ignore_index": ignore})
@@ -105,6 +131,38 @@ for given, ignore in (("classes", None), ("classes, ignored", -1), ("pixels, ign
 for given, task in (("binary", "binary"), ("labels", "multilabel")):
     metric = tm.Accuracy(task=task, num_labels=4, threshold=0.3)
     case(given, {"type": "Accuracy", "threshold": 0.3}, 100 * run(metric, given))
+
+# ---- targets that are probabilities: the class of the highest; one-hot or mixed, all metrics agree
+for given in ("mixed classes", "one-hot classes"):
+    output, target = DATA[given]
+    numbers = target.argmax(1)
+    for config, metric, factor in (
+            ({"type": "Accuracy"}, tm.Accuracy(task="multiclass", num_classes=CLASSES), 100),
+            ({"type": "Accuracy", "topk": 2}, None, 100),
+            ({"type": "F1Score", "average": "macro"}, tm.F1Score(task="multiclass", num_classes=CLASSES, average="macro"), 1),
+            ({"type": "CohenKappa"}, tm.CohenKappa(task="multiclass", num_classes=CLASSES), 1),
+            ({"type": "JaccardIndex"}, tm.JaccardIndex(task="multiclass", num_classes=CLASSES), 1)):
+        if metric is None:
+            case(given, config, 100 * sk.top_k_accuracy_score(numbers, output - np.arange(CLASSES) * 1e-9, k=2, labels=range(CLASSES)))
+            continue
+        metric.update(torch.tensor(output), torch.tensor(numbers))
+        for task in ("auto", "multiclass"):
+            case(given, config | {"task": task}, factor * metric.compute())
+    case(given, {"type": "AUROC", "average": "weighted"}, sk.roc_auc_score(
+        np.eye(CLASSES)[numbers][:, [c for c in range(CLASSES) if (numbers == c).any()]],
+        output[:, [c for c in range(CLASSES) if (numbers == c).any()]], average="weighted"))
+metric = tm.Accuracy(task="multilabel", num_labels=4)
+metric.update(torch.tensor(DATA["real labels"][0]), torch.tensor(labels))
+for task in ("auto", "multilabel"):
+    case("real labels", {"type": "Accuracy", "task": task}, 100 * metric.compute())
+    for name, theirs in (("F1Score", sk.f1_score), ("JaccardIndex", sk.jaccard_score)):
+        case("real labels", {"type": name, "average": "weighted", "task": task},
+             theirs(labels, DATA["real labels"][0] > 0.5, average="weighted", zero_division=0))
+case("one-hot classes", {"type": "Accuracy", "task": "multilabel"},
+     100 * sk.accuracy_score(DATA["one-hot classes"][1].reshape(-1), DATA["one-hot classes"][0].reshape(-1) > 0.5))
+case("classes, ignored", {"type": "Accuracy", "topk": 2, "ignore_index": -1}, 100 * sk.top_k_accuracy_score(
+    kept("classes, ignored", -1)[1],
+    (DATA["classes, ignored"][0] - np.arange(CLASSES) * 1e-9)[DATA["classes, ignored"][1] != -1], k=2, labels=range(CLASSES)))
 
 # ---- precision, recall, F1
 OF_COUNTS = {"Precision": sk.precision_score, "Recall": sk.recall_score, "F1Score": sk.f1_score}
@@ -205,6 +263,48 @@ for name in ("AUROC", "AveragePrecision"):
     output, target = DATA["binary"]
     case("binary", {"type": name}, ranking(name, output, target), run(getattr(tm, name)(task="binary"), "binary"))
 
+# Logits: one batch of torchmetrics tells. Its AUROC of an absent class (0) is left out, as above.
+for given, ignore in (("logits", None), ("large logits", None), ("large logits, ignored", -100),
+                      ("pixel logits", None), ("probabilities", None)):
+    output, target = DATA[given]
+    count = output.shape[1]
+    occurs = [c for c in range(count) if (target[target != ignore] == c).any()]
+    for name in ("AUROC", "AveragePrecision"):
+        metric = getattr(tm, name)(task="multiclass", num_classes=count, average="none", ignore_index=ignore)
+        config = {"type": name} | ({} if ignore is None else {"ignore_index": ignore})
+        value = run(metric, given)[occurs].mean()
+        for option in ([{}, {"logits": "auto"}] + ([{"logits": True}] if given != "probabilities" else [{"logits": False}])):
+            case(given, config | option, value)
+        if given == "probabilities":  # logits that happen to lie within 0 and 1
+            metric = getattr(tm, name)(task="multiclass", num_classes=count)
+            case(given, config | {"logits": True}, run(metric, given, torch.tensor(output).softmax(1).numpy()))
+        if given == "logits":  # each column by itself
+            case(given, config | {"logits": False}, np.mean([ranking(name, output[:, c], target == c) for c in occurs]))
+for name in ("AUROC", "AveragePrecision"):
+    case("binary logits", {"type": name}, run(getattr(tm, name)(task="binary"), "binary logits"))
+    case("binary logits", {"type": name, "logits": False}, ranking(name, *DATA["binary logits"]))
+    case("label logits", {"type": name}, run(getattr(tm, name)(task="multilabel", num_labels=3), "label logits"))
+
+# ---- calibration error; of logits in float64, since here the probabilities are not rounded
+for given in ("logits", "large logits, ignored", "pixel logits", "binary logits"):
+    data("exact " + given, DATA[given][0].astype(np.float64), DATA[given][1])
+for given, ignore in (("probabilities", None), ("probabilities, ignored", -1), ("exact logits", None),
+                      ("exact large logits, ignored", -100), ("exact pixel logits", None)):
+    for norm in ("l1", "l2", "max"):
+        for bins in (15, 4):
+            metric = tm.CalibrationError(task="multiclass", num_classes=DATA[given][0].shape[1], n_bins=bins, norm=norm,
+                                         ignore_index=ignore)
+            config = {"type": "CalibrationError", "norm": norm, "n_bins": bins}
+            if ignore is not None:
+                config["ignore_index"] = ignore
+            value = run(metric, given)
+            case(given, config, value)
+            case(given, config | {"logits": "logits" in given}, value)
+for given in ("binary probabilities", "exact binary logits"):
+    for norm in ("l1", "l2", "max"):
+        case(given, {"type": "CalibrationError", "norm": norm},
+             run(tm.CalibrationError(task="binary", norm=norm), given))
+
 # ---- overlap
 for given, ignore in (("pixels", None), ("pixels, ignored", 255), ("pixel numbers, ignored", 255), ("pixels", 1)):
     more = {"num_classes": CLASSES} | ({} if ignore is None else {"ignore_index": ignore})
@@ -272,6 +372,18 @@ for given in ("numbers", "several numbers"):
                  by_class(value) if several else value,
                  None if other is None else by_class(other) if several else np.squeeze(other))
 
+for given in ("numbers", "several numbers"):
+    output, target = DATA[given]
+    case(given, {"type": "MeanAbsolutePercentageError"}, run(tm.MeanAbsolutePercentageError(), given),
+         sk.mean_absolute_percentage_error(target, output))
+for given in ("numbers", "several numbers", "related numbers", "far numbers"):
+    outputs = 3 if given == "several numbers" else 1
+    for name in ("PearsonCorrCoef", "SpearmanCorrCoef"):
+        value = run(getattr(tm, name)(num_outputs=outputs), given)
+        case(given, {"type": name}, by_class(value) if outputs > 1 else value)
+case("constant numbers", {"type": "PearsonCorrCoef"}, run(tm.PearsonCorrCoef(), "constant numbers"))
+case("constant numbers", {"type": "SpearmanCorrCoef"}, run(tm.SpearmanCorrCoef(), "constant numbers"))
+
 # ---- images
 for options in ({"data_range": 1.0}, {"data_range": 255.0, "base": 2.0}, {"data_range": 1.0, "dim": [1, 2, 3]},
                 {"data_range": 1.0, "dim": [2, 3]}):
@@ -285,12 +397,21 @@ for options in ({"data_range": 1.0}, {"data_range": 2.0, "sigma": 0.8, "k1": 0.0
 
 # ---- text
 for given, options in (("tokens", {}), ("tokens, ignored", {"ignore_index": -100}), ("tokens", {"ignore_index": 4})):
-    case(given, {"type": "Perplexity"} | options, run(tm.text.Perplexity(**options), given))
+    case(given, {"type": "Perplexity", "classes_last": True} | options, run(tm.text.Perplexity(**options), given))
+output = DATA["tokens second"][0].swapaxes(1, 2)
+case("tokens second", {"type": "Perplexity"}, run(tm.text.Perplexity(), "tokens second", output))
+for options, metric, factor in (({"type": "Accuracy"}, tm.Accuracy(task="multiclass", num_classes=9), 100),
+                                ({"type": "F1Score", "average": "macro"},
+                                 tm.F1Score(task="multiclass", num_classes=9, average="macro"), 1)):
+    case("tokens second", options, factor * run(metric, "tokens second"))
+    output = np.moveaxis(DATA["tokens in a grid, last"][0], -1, 1)
+    metric.reset()
+    case("tokens in a grid, last", options | {"classes_last": True}, factor * run(metric, "tokens in a grid, last", output))
 
 
 def tensor(values):
     return {"shape": list(values.shape), "values": values.reshape(-1).tolist(),
-            "integer": bool(np.issubdtype(values.dtype, np.integer))}
+            "type": "integer" if np.issubdtype(values.dtype, np.integer) else str(values.dtype)}
 
 
 path = pathlib.Path(__file__).with_suffix(".json")

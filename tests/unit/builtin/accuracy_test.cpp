@@ -57,13 +57,13 @@ TEST(Accuracy, CountsTheSameInEachMemoryOrder) {
     Tensor ties = torch::randint(3, {200, 7}).to(at::kFloat);
     ties.masked_fill_(torch::rand({200, 7}) < 0.1, std::nan(""));
     Tensor target = torch::randint(7, {200}, at::kLong);
-    target[3] = -1;
-    target[4] = 7;
+    target[3] = target[4] = -1;
     for (const at::ScalarType type : {at::kFloat, at::kDouble})
-        for (const auto& [scores, topk] : {std::pair(distinct, 1), std::pair(distinct, 3),
-                                           std::pair(distinct, 7), std::pair(ties, 1)}) {
+        for (const auto& [scores, topk] :
+             {std::pair(distinct, 1), std::pair(distinct, 3), std::pair(distinct, 7),
+              std::pair(ties, 1), std::pair(ties, 3)}) {
             const std::string config =
-                R"({"type": "Accuracy", "topk": )" + std::to_string(topk) + "}";
+                R"({"type": "Accuracy", "ignore_index": -1, "topk": )" + std::to_string(topk) + "}";
             const auto loop = make<Metric>(config), aten = make<Metric>(config);
             const Tensor rows = scores.to(type);
             loop->update(rows, target);
@@ -85,15 +85,18 @@ TEST(Accuracy, OfMoreThanThereAreClassesIsAlwaysRight) {
 TEST(Accuracy, RefusesWrongShapes) {
     const auto metric = make<Metric>(R"({"type": "Accuracy"})");
     const std::string expected =
-        "Accuracy: expected output [N, classes, …] and target [N, …] of class numbers, or output "
-        "and target of one shape; got output ";
+        "Accuracy (task: auto): expected output [N, classes, …] and target [N, …] of class "
+        "numbers, or output and target of one shape (numbers of classes, or scores and 0 or 1, or "
+        "scores and probabilities of the classes); got output ";
     const auto whole = [](at::IntArrayRef shape) { return torch::zeros(shape, at::kLong); };
     const std::vector<std::tuple<Tensor, Tensor, std::string>> table = {
         {torch::rand({4}), whole({3}), "[4] Float and target [3] Long"},
         {torch::rand({4, 2}), whole({3}), "[4, 2] Float and target [3] Long"},
         {torch::rand({4, 2}), torch::rand({4}), "[4, 2] Float and target [4] Float"},
-        {torch::rand({4, 2, 3}), whole({4, 2}), "[4, 2, 3] Float and target [4, 2] Long"},
-        {torch::rand({4, 0}), whole({4}), "[4, 0] Float and target [4] Long"}};
+        {torch::rand({4, 2, 3}), whole({4, 2}),
+         "[4, 2, 3] Float and target [4, 2] Long. If the classes come last, set classes_last: "
+         "true"},
+        {torch::rand({4}), torch::rand({4, 3}), "[4] Float and target [4, 3] Float"}};
     for (const auto& [output, target, said] : table)
         EXPECT_EQ(
             error_of([&, &output = output, &target = target] { metric->update(output, target); }),

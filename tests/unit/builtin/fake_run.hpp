@@ -40,7 +40,7 @@ class FakeRun : public Run {
         std::filesystem::create_directories(folder_);
     }
 
-    const Node& config() const override { return config_; }
+    const Node& config() const override { return settings; }
     std::string config_text() const override { return ""; }
     const std::string& work_dir() const override { return folder_; }
     const std::string& run_dir() const override { return folder_; }
@@ -101,6 +101,7 @@ class FakeRun : public Run {
     double train_seconds() const override { return 2; }
     int64_t train_samples() const override { return 1000; }
 
+    Node settings = Node::map();
     Progress now;
     std::shared_ptr<Model> net = std::make_shared<FakeModel>();
     std::map<Phase, std::vector<std::pair<std::string, double>>> published;
@@ -119,7 +120,6 @@ class FakeRun : public Run {
     Comm& comm_;
     std::string folder_;
     std::string checkpoints_;
-    Node config_ = Node::map();
     FakeDevice device_;
     std::map<std::string, std::shared_ptr<Optimizer>> optimizers_;
     std::vector<std::shared_ptr<Hook>> hooks_;

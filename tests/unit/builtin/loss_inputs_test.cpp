@@ -134,7 +134,9 @@ TEST(LossesOfClassNumbers, CheckTheirInputs) {
          "MultiMarginLoss: output must be [N, classes], one score a class. Got output [2, 3, 4] "
          "and target [2]."},
         {R"({"type": "MultiMarginLoss"})", pair(floats({2, 3}), classes({2}, 3)),
-         "MultiMarginLoss: a target is 3" + outside},
+         "MultiMarginLoss: a target is 3, outside of the classes 0 … 2 of the model's output. "
+         "Check "
+         "the labels of the data set and the model's number of classes."},
         {R"({"type": "MultiMarginLoss", "weight": [1]})", pair(floats({2, 3}), y),
          "MultiMarginLoss: weight has 1 numbers, but the model's output has 3 classes; give one a "
          "class. Got output [2, 3]."},

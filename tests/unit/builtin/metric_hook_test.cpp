@@ -154,6 +154,38 @@ TEST_F(MetricHookTest, LeavesDefaultsOutThatMeanNothing) {
     }
 }
 
+/// As the loss's configuration says.
+TEST_F(MetricHookTest, ItsDefaultsLeaveOutWhatTheLossIgnores) {
+    const std::vector<std::pair<const char*, bool>> table = {
+        {R"({"type": "CrossEntropyLoss", "ignore_index": 255})", true},
+        {R"({"type": "CrossEntropyLoss", "ignore_index": 254})", false},
+        {R"({"type": "CrossEntropyLoss", "ignore_index": null})", false},
+        {R"({"type": "WeightedLoss", "losses": {"a": {"type": "L1Loss"},
+             "b": {"type": "FocalLoss", "ignore_index": 255}}})",
+         true},
+        {R"({"type": "WeightedLoss", "losses": {
+             "a": {"type": "CrossEntropyLoss", "mapping": {"target": "mask"}, "ignore_index": 255},
+             "b": {"type": "CrossEntropyLoss"}}})",
+         false}};
+    for (const auto& [loss, leaves_out] : table) {
+        const auto hook = make<Hook>(R"({"type": "MetricHook"})");
+        const auto errors = run_ranks(1, [&, config = loss, known = leaves_out](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            run.settings.set("loss", from_json(config, "test"));
+            hook->before_run(run);
+            run.now.phase = Phase::val;
+            run.batch() = samples(0, 10);
+            const_cast<Tensor&>(run.batch().tensor("target"))[9] = 255;
+            const std::string error = error_of([&] { hook->after_val_iter(run); });
+            EXPECT_EQ(error.empty(), known) << config << "\n" << error;
+            if (!known) return;
+            hook->after_val_epoch(run);
+            EXPECT_EQ(run.published[Phase::val], (Results{{"top1", 100 * 6 / 9.0}, {"top5", 100}}));
+        });
+        EXPECT_EQ(errors[0], "");
+    }
+}
+
 TEST_F(MetricHookTest, RefusesRanksWithOtherClasses) {
     std::vector<std::shared_ptr<Hook>> hooks;
     for (int i = 0; i < 2; ++i)

@@ -21,9 +21,11 @@ using test::ThreadComm;
 using Results = std::vector<std::pair<std::string, double>>;
 
 Tensor tensor(const json& node) {
-    const auto values = node["integer"].get<bool>()
+    const auto type = node["type"].get<std::string>();
+    const auto values = type == "integer"
                             ? torch::tensor(node["values"].get<std::vector<int64_t>>(), at::kLong)
-                            : torch::tensor(node["values"].get<std::vector<double>>(), at::kDouble);
+                            : torch::tensor(node["values"].get<std::vector<double>>(),
+                                            type == "float32" ? at::kFloat : at::kDouble);
     return values.reshape(node["shape"].get<std::vector<int64_t>>()).to(test::test_device());
 }
 
@@ -98,7 +100,7 @@ class MetricsTest : public HookTest {
 TEST_F(MetricsTest, AgreeWithTheReferenceForAnyRanksAndBatches) {
     std::ifstream file(AILAB_REFERENCE "/metrics.json");
     const json reference = json::parse(file);
-    ASSERT_GT(reference["cases"].size(), 150u);
+    ASSERT_GT(reference["cases"].size(), 400u);
     for (const json& entry : reference["cases"]) {
         const json& given = reference["data"][entry["data"].get<std::string>()];
         const Data data{tensor(given["output"]), tensor(given["target"])};
@@ -219,16 +221,29 @@ TEST_F(MetricsTest, MeanOfANumberWeighsItByItsBatch) {
 }
 
 TEST_F(MetricsTest, OfNothingAreUnknown) {
-    for (const char* config :
-         {R"({"type": "Accuracy"})", R"({"type": "Precision"})", R"({"type": "Recall"})",
-          R"({"type": "F1Score"})", R"({"type": "ConfusionMatrix"})", R"({"type": "CohenKappa"})",
-          R"({"type": "AUROC"})", R"({"type": "AveragePrecision"})", R"({"type": "JaccardIndex"})",
-          R"({"type": "MeanIoU"})", R"({"type": "DiceScore"})", R"({"type": "MeanAbsoluteError"})",
-          R"({"type": "MeanSquaredError"})", R"({"type": "RootMeanSquaredError"})",
-          R"({"type": "R2Score"})", R"({"type": "MeanMetric", "mapping": {"value": "output"}})",
-          R"({"type": "PeakSignalNoiseRatio", "data_range": 1})",
-          R"({"type": "StructuralSimilarityIndexMeasure", "data_range": 1})",
-          R"({"type": "Perplexity"})"}) {
+    for (const char* config : {R"({"type": "Accuracy"})",
+                               R"({"type": "Precision"})",
+                               R"({"type": "Recall"})",
+                               R"({"type": "F1Score"})",
+                               R"({"type": "ConfusionMatrix"})",
+                               R"({"type": "CohenKappa"})",
+                               R"({"type": "AUROC"})",
+                               R"({"type": "AveragePrecision"})",
+                               R"({"type": "JaccardIndex"})",
+                               R"({"type": "MeanIoU"})",
+                               R"({"type": "DiceScore"})",
+                               R"({"type": "MeanAbsoluteError"})",
+                               R"({"type": "MeanSquaredError"})",
+                               R"({"type": "RootMeanSquaredError"})",
+                               R"({"type": "R2Score"})",
+                               R"({"type": "MeanMetric", "mapping": {"value": "output"}})",
+                               R"({"type": "MeanAbsolutePercentageError"})",
+                               R"({"type": "PearsonCorrCoef"})",
+                               R"({"type": "SpearmanCorrCoef"})",
+                               R"({"type": "CalibrationError"})",
+                               R"({"type": "PeakSignalNoiseRatio", "data_range": 1})",
+                               R"({"type": "StructuralSimilarityIndexMeasure", "data_range": 1})",
+                               R"({"type": "Perplexity"})"}) {
         const Results results =
             evaluate(json::parse(config), {torch::empty({0}), torch::empty({0})}, 2, 1);
         ASSERT_EQ(results.size(), 1u) << config;
@@ -242,7 +257,7 @@ TEST_F(MetricsTest, OfIgnoredTargetsOnlyAreUnknown) {
     const Data data{torch::rand({4, 3}), torch::full({4}, 255, at::kLong)};
     for (const char* type :
          {"Accuracy", "Precision", "Recall", "F1Score", "CohenKappa", "AUROC", "AveragePrecision",
-          "JaccardIndex", "MeanIoU", "DiceScore", "Perplexity"})
+          "CalibrationError", "JaccardIndex", "MeanIoU", "DiceScore", "Perplexity"})
         for (const auto& [name, value] :
              evaluate({{"type", type}, {"ignore_index", 255}}, data, 1, 2))
             EXPECT_TRUE(std::isnan(value)) << type;
@@ -310,8 +325,29 @@ TEST_F(MetricsTest, RefuseWhatDoesNotFit) {
          real({20, 20}),
          {"[N, C, H, W]"}},
         {R"({"type": "Perplexity"})", real({4, 3, 7}), whole({4, 2}), {"[4, 3, 7]", "[4, 2]"}},
+        {R"({"type": "Perplexity"})", real({4, 3, 7}), whole({4, 3}), {"set classes_last: true"}},
+        {R"({"type": "Perplexity", "classes_last": true})",
+         real({4, 7, 3}),
+         whole({4, 3}),
+         {"leave classes_last out"}},
+        {R"({"type": "Accuracy"})", real({4, 3, 7}), whole({4, 3}), {"set classes_last: true"}},
+        {R"({"type": "PearsonCorrCoef"})", real({4, 2, 2}), real({4, 2, 2}), {"[4, 2, 2]"}},
+        {R"({"type": "SpearmanCorrCoef"})", real({4}), real({4, 1}), {"[4]", "[4, 1]"}},
+        {R"({"type": "MeanAbsolutePercentageError"})", real({4}), real({3}), {"[4]", "[3]"}},
+        {R"({"type": "CalibrationError"})", real({4, 3}), whole({4, 3}), {"multilabel"}},
+        {R"({"type": "CalibrationError", "num_classes": 3})",
+         whole({4}),
+         whole({4}),
+         {"needs scores"}},
+        {R"({"type": "CalibrationError", "logits": false})",
+         2 * real({4, 3}) + 1,
+         whole({4}),
+         {"4 samples lie outside of 0 to 1", "logits: true or auto"}},
         {R"({"type": "Perplexity"})", real({4, 7}), real({4}), {"Float"}},
-        {R"({"type": "Accuracy", "topk": 2})", real({4}), whole({4}), {"topk is 2", "[4]"}},
+        {R"({"type": "Accuracy", "topk": 2})",
+         real({4}),
+         whole({4}),
+         {"topk is 2", "several classes"}},
     };
     for (const Refused& row : table) {
         const auto metric = make<Metric>(row.metric);
@@ -322,21 +358,60 @@ TEST_F(MetricsTest, RefuseWhatDoesNotFit) {
     }
 }
 
-/// Looking at the numbers of each batch would wait for the device: the end of the epoch tells.
-TEST_F(MetricsTest, RefuseTargetsThatAreNoClassesInTheEnd) {
+/// On another device looking at the numbers of each batch would wait for it: there the end of the
+/// evaluation tells, from the same sums.
+TEST_F(MetricsTest, RefuseTargetsThatAreNoClasses) {
     const Tensor output = torch::rand({4, 3}), target = torch::tensor({0, 3, -1, 2}, at::kLong);
-    for (const char* type :
-         {"Precision", "Recall", "F1Score", "ConfusionMatrix", "CohenKappa", "JaccardIndex",
-          "MeanIoU", "DiceScore", "AUROC", "AveragePrecision", "Perplexity"}) {
+    for (const char* type : {"Accuracy", "Precision", "Recall", "F1Score", "ConfusionMatrix",
+                             "CohenKappa", "JaccardIndex", "MeanIoU", "DiceScore", "AUROC",
+                             "AveragePrecision", "CalibrationError", "Perplexity"}) {
         const auto metric = make<Metric>(json{{"type", type}}.dump());
-        metric->update(output, target);
+        const std::string at_once = error_of([&] { metric->update(output, target); });
+        EXPECT_TRUE(test::contains(at_once, concat(type, ": 2 targets"))) << at_once;
+        EXPECT_TRUE(test::contains(at_once, "ignore_index")) << at_once;
+        if (std::string(type) == "Accuracy") continue;  // counts nothing then
         const std::string error = error_of([&] { metric->compute(metric->states()); });
-        EXPECT_TRUE(test::contains(error, concat(type, ": 2 targets"))) << error;
-        EXPECT_TRUE(test::contains(error, "ignore_index")) << error;
+        EXPECT_EQ(error, at_once);
     }
-    const auto labels = make<Metric>(R"({"type": "F1Score"})");
-    labels->update(torch::rand({2, 2}), torch::tensor({0.0, 0.5, 1.0, 1.0}).reshape({2, 2}));
-    EXPECT_TRUE(test::contains(error_of([&] { labels->compute(labels->states()); }), "1 targets"));
+}
+
+/// The distinct values of many ranks and batches decide together.
+TEST_F(MetricsTest, DecideOnceAnEvaluation) {
+    torch::manual_seed(2);
+    // One batch of three holds logits outside of 0 to 1, another rank's does not.
+    Tensor output = torch::rand({12, 4});
+    output[7][2] = 5;
+    const Tensor target = torch::randint(4, {12}, at::kLong);
+    for (const char* type : {"AUROC", "AveragePrecision", "CalibrationError"}) {
+        const json logits{{"type", type}, {"logits", true}}, decided{{"type", type}};
+        EXPECT_TRUE(same_bits(evaluate(decided, {output, target}, 3, 2),
+                              evaluate(logits, {output, target}, 1, 2)))
+            << type;
+    }
+    // Targets of which one sample alone shows that they are labels.
+    Tensor labels = torch::eye(4).index({target});
+    labels[7] = torch::tensor({1.0, 1.0, 0.0, 0.0});
+    for (const char* type : {"Accuracy", "F1Score", "JaccardIndex", "DiceScore", "AUROC"}) {
+        const json named{{"type", type}, {"task", "multilabel"}}, decided{{"type", type}};
+        EXPECT_TRUE(same_bits(evaluate(decided, {output, labels}, 3, 2),
+                              evaluate(named, {output, labels}, 1, 2)))
+            << type;
+    }
+}
+
+TEST_F(MetricsTest, CorrelationOfWhatIsConstantOrNaN) {
+    const auto value = [&](const char* type, const Tensor& output, int64_t batch_size) {
+        return evaluate({{"type", type}}, {output, torch::arange(4).to(at::kDouble)}, 2,
+                        batch_size)[0]
+            .second;
+    };
+    const Tensor constant = torch::full({4}, 0.1f);
+    for (const int64_t batch_size : {1, 2, 4})
+        EXPECT_TRUE(std::isnan(value("PearsonCorrCoef", constant, batch_size))) << batch_size;
+    EXPECT_EQ(value("SpearmanCorrCoef", constant, 2), 0) << "as torchmetrics";
+    const Tensor broken = torch::tensor({0.0, std::nan(""), 1.0, 2.0});
+    for (const char* type : {"PearsonCorrCoef", "SpearmanCorrCoef"})
+        EXPECT_TRUE(std::isnan(value(type, broken, 2))) << type;
 }
 
 TEST_F(MetricsTest, RefuseABatchOfOtherClasses) {
@@ -357,6 +432,10 @@ TEST_F(MetricsTest, RefuseOptions) {
         {R"({"type": "ConfusionMatrix", "normalize": "rows"})", "pred"},
         {R"({"type": "CohenKappa", "weights": "cubic"})", "quadratic"},
         {R"({"type": "AUROC", "average": "micro"})", "macro"},
+        {R"({"type": "AUROC", "logits": "maybe"})", "auto, true or false"},
+        {R"({"type": "AveragePrecision", "logits": 1})", "auto, true or false"},
+        {R"({"type": "CalibrationError", "n_bins": 0})", "n_bins"},
+        {R"({"type": "CalibrationError", "norm": "l3"})", "max"},
         {R"({"type": "DiceScore", "aggregation_level": "batch"})", "samplewise"},
         {R"({"type": "R2Score", "adjusted": -1})", "adjusted"},
         {R"({"type": "R2Score", "multioutput": "sum"})", "raw_values"},

@@ -1,0 +1,180 @@
+// How far outputs and targets go up and down together. Of [N] or [N, D].
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+
+#include "class_counts.hpp"
+
+namespace ailab {
+namespace {
+
+class Correlation : public CountingMetric {
+  public:
+    void update(const Tensor& output, const Tensor& target) final {
+        const at::NoGradGuard no_grad;
+        check_same_shape(who_, output, target);
+        if (output.dim() > 2)
+            throw Error(concat(who_, ": expected output and target [N] or [N, outputs]; got ",
+                               describe(output, target)));
+        const int64_t n = output.size(0);
+        const Tensor kept = rows_of(output.to(at::kDouble).reshape({n, -1}),
+                                    target.to(at::kDouble).reshape({n, -1}));
+        if (!rows().contains("rows")) add_rows("rows", kept.sizes().slice(1), at::kDouble);
+        append("rows", kept);
+    }
+
+    std::map<std::string, double> compute(const std::map<std::string, Tensor>& states) const final {
+        const auto rows = states.find("rows");
+        if (rows == states.end() || rows->second.size(0) == 0) return {{"", unknown}};
+        return by_class(of_rows(rows->second.contiguous()));
+    }
+
+  protected:
+    explicit Correlation(std::string who) : who_(std::move(who)) {}
+
+    /// What is kept of x and y, float64 [N, D] of one batch: [rows, …].
+    virtual Tensor rows_of(const Tensor& x, const Tensor& y) const = 0;
+    /// The correlation of each of the D outputs. `rows` come in any order.
+    virtual std::vector<double> of_rows(const Tensor& rows) const = 0;
+
+  private:
+    const std::string who_;
+};
+
+/// Number, means, and sums of squares and products around them, of one output. The means are those
+/// of what lies above the first value, so that they keep their digits where it is far from 0.
+struct Moments {
+    double n = 0, first_x = 0, x = 0, first_y = 0, y = 0, xx = 0, yy = 0, xy = 0;
+
+    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    /// variances", 1979.
+    void add(const Moments& other) {
+        if (n == 0) {
+            *this = other;
+            return;
+        }
+        const double sum = n + other.n, weight = n * other.n / sum;
+        const double dx = (other.first_x - first_x) + (other.x - x);
+        const double dy = (other.first_y - first_y) + (other.y - y);
+        x += dx * other.n / sum;
+        y += dy * other.n / sum;
+        xx += other.xx + dx * dx * weight;
+        yy += other.yy + dy * dy * weight;
+        xy += other.xy + dx * dy * weight;
+        n = sum;
+    }
+    /// NaN where x or y is constant.
+    double correlation() const {
+        if (xx == 0 || yy == 0) return unknown;
+        return std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
+    }
+};
+
+/// A row a batch holds its moments, so the memory does not grow with the samples.
+class PearsonCorrCoef final : public Correlation {
+  public:
+    using Options = NoOptions;
+    explicit PearsonCorrCoef(const Options&) : Correlation("PearsonCorrCoef") {}
+
+  protected:
+    /// [1, D, 8].
+    Tensor rows_of(const Tensor& x, const Tensor& y) const override {
+        const auto [mean_x, rest_x] = centred(x);
+        const auto [mean_y, rest_y] = centred(y);
+        const Tensor n = at::full_like(mean_x, double(x.size(0)));
+        return at::stack({n, x[0], mean_x, y[0], mean_y, stable_sum(rest_x.square()),
+                          stable_sum(rest_y.square()), stable_sum(rest_x * rest_y)},
+                         1)
+            .unsqueeze(0);
+    }
+
+    std::vector<double> of_rows(const Tensor& rows) const override {
+        // In an order of their own, since the ranks' is none. By the bits: NaN has no order.
+        const Tensor bits = rows.view(at::kLong);
+        const int64_t width = rows.size(1) * rows.size(2);
+        std::vector<int64_t> order(size_t(rows.size(0)));
+        std::iota(order.begin(), order.end(), 0);
+        const auto* first = bits.const_data_ptr<int64_t>();
+        std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+            return std::lexicographical_compare(first + a * width, first + (a + 1) * width,
+                                                first + b * width, first + (b + 1) * width);
+        });
+        const auto value = rows.accessor<double, 3>();
+        std::vector<double> results;
+        for (int64_t d = 0; d < rows.size(1); ++d) {
+            Moments all;
+            for (const int64_t i : order) {
+                const auto m = value[i][d];
+                all.add({m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]});
+            }
+            results.push_back(all.correlation());
+        }
+        return results;
+    }
+
+  private:
+    /// Of [N, D] the means [D] above the first value, and what is left, [D, N]: nothing at all of a
+    /// constant.
+    static std::pair<Tensor, Tensor> centred(const Tensor& values) {
+        const Tensor rest = (values - values.narrow(0, 0, 1)).t().contiguous();
+        const Tensor mean = stable_sum(rest) / double(values.size(0));
+        return {mean, rest - mean.unsqueeze(1)};
+    }
+};
+
+/// Pearson's of the ranks, equal values having the mean of theirs. Keeps all samples.
+class SpearmanCorrCoef final : public Correlation {
+  public:
+    using Options = NoOptions;
+    explicit SpearmanCorrCoef(const Options&) : Correlation("SpearmanCorrCoef") {}
+
+  protected:
+    /// [N, 2, D].
+    Tensor rows_of(const Tensor& x, const Tensor& y) const override { return at::stack({x, y}, 1); }
+
+    std::vector<double> of_rows(const Tensor& rows) const override {
+        std::vector<double> results;
+        for (int64_t d = 0; d < rows.size(2); ++d)
+            results.push_back(correlation(rows.select(2, d).select(1, 0).contiguous(),
+                                          rows.select(2, d).select(1, 1).contiguous()));
+        return results;
+    }
+
+  private:
+    /// Twice the distance of each value's rank from the mean rank: a whole number.
+    static std::vector<int64_t> doubled_ranks(const Tensor& values) {
+        const auto* value = values.const_data_ptr<double>();
+        const int64_t n = values.numel();
+        std::vector<int64_t> order(static_cast<size_t>(n)), ranks(static_cast<size_t>(n));
+        std::iota(order.begin(), order.end(), 0);
+        std::sort(order.begin(), order.end(),
+                  [&](int64_t a, int64_t b) { return value[a] < value[b]; });
+        for (int64_t begin = 0, end = 0; begin < n; begin = end) {
+            while (end < n && value[order[size_t(end)]] == value[order[size_t(begin)]]) ++end;
+            for (int64_t i = begin; i < end; ++i) ranks[size_t(order[size_t(i)])] = begin + end - n;
+        }
+        return ranks;
+    }
+    /// Exact, so the order of the samples does not matter.
+    static double product(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
+        __extension__ typedef __int128 Wide;
+        Wide sum = 0;
+        for (size_t i = 0; i < a.size(); ++i) sum += Wide(a[i]) * b[i];
+        return double(sum) / (4 * double(a.size()));
+    }
+    static double correlation(const Tensor& x, const Tensor& y) {
+        if (x.isnan().any().item<bool>() || y.isnan().any().item<bool>()) return unknown;
+        constexpr double epsilon = 1e-6;  // torchmetrics': 0 where x or y is constant
+        const std::vector<int64_t> of_x = doubled_ranks(x), of_y = doubled_ranks(y);
+        const double deviations = std::sqrt(product(of_x, of_x)) * std::sqrt(product(of_y, of_y));
+        return std::clamp(product(of_x, of_y) / (deviations + epsilon), -1.0, 1.0);
+    }
+};
+
+}  // namespace
+
+AILAB_REGISTER_METRIC(PearsonCorrCoef, "Linear correlation of outputs and targets, -1 to 1")
+AILAB_REGISTER_METRIC(SpearmanCorrCoef, "Correlation of the ranks of outputs and targets, -1 to 1")
+
+}  // namespace ailab
