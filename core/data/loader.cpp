@@ -155,6 +155,12 @@ void Loader::recycle(Batch batch) {
     if (state_->pool.size() <= size_t(state_->ahead)) state_->pool.push_back(std::move(batch));
 }
 
+Batch Loader::preview(int64_t iteration) const {
+    MadeBatch made = state_->maker.make(epoch() * plan().iterations() + iteration, Batch());
+    if (made.error) std::rethrow_exception(made.error);
+    return std::move(made.batch);
+}
+
 const LoaderOptions& Loader::options() const {
     return state_->maker.options();
 }

@@ -25,6 +25,10 @@ class Loader {
     /// Gives a batch's memory back for reuse. Tensors that somebody still holds are left alone.
     void recycle(Batch batch);
 
+    /// The batch of iteration `iteration` of the present epoch, made on the calling thread, apart
+    /// from the stream. Rethrows what making it threw.
+    Batch preview(int64_t iteration) const;
+
     const LoaderOptions& options() const;
     const BatchPlan& plan() const;
     /// Where the stream stands: of the batch that next() returns next.

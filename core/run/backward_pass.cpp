@@ -9,8 +9,9 @@
 
 namespace ailab {
 
-BackwardPass::BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, StepWindow& window)
-    : forward_(forward), loss_(loss), comm_(comm), window_(window) {}
+BackwardPass::BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, StepWindow& window,
+                           SyncBatchNorm* sync)
+    : forward_(forward), loss_(loss), comm_(comm), window_(window), sync_(sync) {}
 
 void BackwardPass::begin() {
     gradients_.begin();
@@ -19,24 +20,34 @@ void BackwardPass::begin() {
     scales_.assign(forward_.term_count(), 1);
 }
 
+/// A pass over this rank's samples, if there are any.
+template <class Compute>
+void BackwardPass::pass(const Compute& compute) {
+    SyncBatchNorm::Section section(sync_);
+    if (batch_size_ > 0) compute();
+    section.meet();
+}
+
 void BackwardPass::run(Batch& batch, ParameterUpdate& update, bool last, const Tensor& scale) {
     terms_.clear();
     factors_.clear();
     batch_size_ = batch.size;
-    if (batch.size > 0) {
+    pass([&] {
         forward_.run_model(batch, Phase::train);
         terms_ = forward_.loss_terms(batch, window_.dealt);
-    }
+    });
     if (keeps_apart() || loss_follows()) add_to_sums();
     if (keeps_apart()) {
-        if (!terms_.empty()) gradients_.add(terms_, batch_size_, update.parameters(), scale);
+        pass([&] { gradients_.add(terms_, batch_size_, update.parameters(), scale); });
         if (!last) return;
         factors_ = step_factors();
         gradients_.combine(factors_, update.parameters());
         return;
     }
     factors_ = iteration_factors();
-    if (!terms_.empty()) backward(update, last, scale);
+    pass([&] {
+        if (!terms_.empty()) backward(update, last, scale);
+    });
 }
 
 void BackwardPass::backward(ParameterUpdate& update, bool last, const Tensor& scale) {
@@ -50,8 +61,9 @@ void BackwardPass::backward(ParameterUpdate& update, bool last, const Tensor& sc
     if (roots.empty())
         throw Error(
             concat(forward_.loss_label(), " does not depend on any parameter: nothing to train"));
+    const bool reduces = last && !(sync_ && sync_->uneven());
     try {
-        update.backward(roots, root_factors, last, scale);
+        update.backward(roots, root_factors, reduces, scale);
     } catch (...) {
         rethrow_with("backward");
     }

@@ -7,6 +7,7 @@
 #include "forward_pass.hpp"
 #include "parameter_update.hpp"
 #include "step_window.hpp"
+#include "sync_batch_norm.hpp"
 #include "term_gradients.hpp"
 
 namespace ailab {
@@ -17,7 +18,9 @@ class BackwardPass {
   public:
     /// `loss` may be null. `window` is that of the present step: its `samples` are set when the
     /// ranks tell each other how many they have.
-    BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, StepWindow& window);
+    /// `sync`: null where batch norms take each rank's own statistics.
+    BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, StepWindow& window,
+                 SyncBatchNorm* sync);
 
     /// Before a step.
     void begin();
@@ -46,11 +49,14 @@ class BackwardPass {
     std::vector<double> step_factors();
     void sum_weights(std::vector<double>& weights);
     void backward(ParameterUpdate& update, bool last, const Tensor& scale);
+    template <class Compute>
+    void pass(const Compute& compute);
 
     const ForwardPass& forward_;
     Loss* const loss_;
     Comm& comm_;
     StepWindow& window_;
+    SyncBatchNorm* const sync_;
 
     // Of the step.
     TermGradients gradients_;

@@ -41,25 +41,30 @@ void Runner::return_batch(PhaseData& data) {
 void Runner::place_on_device(PhaseData& data) {
     Batch host = batch_;
     const bool pinned = data.loader->options().pins;
+    move_to_device(batch_, pinned);
+    if (!pinned) data.loader->recycle(std::move(host));
+}
+
+void Runner::move_to_device(Batch& batch, bool pinned) const {
     const auto move = [&](Tensor& tensor) {
         if (tensor.defined()) tensor = tensor.to(torch_device_, /*non_blocking=*/pinned);
     };
-    for (auto& [name, field] : batch_.fields) {
+    for (auto& [name, field] : batch.fields) {
         if (auto* tensor = std::get_if<Tensor>(&field)) move(*tensor);
         if (auto* list = std::get_if<std::vector<Tensor>>(&field))
             for (Tensor& tensor : *list) move(tensor);
     }
-    if (!pinned) data.loader->recycle(std::move(host));
 }
 
 // ---- training
 
 /// Of the present batch. Collective where broken samples are left out.
-bool Runner::every_rank_has_samples(const PhaseData& data) {
-    if (!data.loader->options().may_skip()) return batch_.global_size >= job_.world_size();
-    Tensor least = at::full({1}, batch_.size, at::kLong);
-    job_.all_reduce_min(least);
-    return least.item<int64_t>() > 0;
+int Runner::ranks_with_samples(const PhaseData& data) {
+    const int all = job_.world_size();
+    if (!data.loader->options().may_skip()) return int(std::min<int64_t>(batch_.global_size, all));
+    Tensor ranks = at::full({1}, int64_t(batch_.size > 0), at::kLong);
+    job_.all_reduce_sum(ranks);
+    return int(ranks.item<int64_t>());
 }
 
 void Runner::train_iteration() {
@@ -71,7 +76,7 @@ void Runner::train_iteration() {
     call(before_train_iter_);
     seed_step();
     window_.own += batch_.size;
-    if (sync_batch_norm_) sync_batch_norm_->set_active(every_rank_has_samples(data));
+    if (sync_batch_norm_) sync_batch_norm_->begin(batch_.size, ranks_with_samples(data));
     modules_.model->owns_step() ? own_step() : shared_step();
     progress_.stepped = progress_.iter + 1 == window_.end;
     position_.step += progress_.stepped;

@@ -52,6 +52,7 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
     ParameterUpdate& update = *found->second;
     const OnlyThese only(*runner_.modules_.model, update.parameters());
     const Batch& batch = runner_.batch_;
+    section_.meet();
     update.begin();
     const double local = normaliser.value_or(double(batch.size));
     const double global = normaliser ? global_sum(local) : double(runner_.window_.samples);
@@ -63,8 +64,10 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
         }();
         if (!mean.defined() || mean.dim() != 0)
             throw Error(concat("the loss given to update(\"", optimizer, "\") must be a scalar"));
-        update.backward({mean}, {global == 0 ? 0 : local / global}, /*last=*/true, scale);
+        const bool reduces = !(runner_.sync_batch_norm_ && runner_.sync_batch_norm_->uneven());
+        update.backward({mean}, {global == 0 ? 0 : local / global}, reduces, scale);
     }
+    section_.meet();
     runner_.call(runner_.after_backward_);
     runner_.reduce_gradients(update, 0, /*by_samples=*/!normaliser);
     runner_.check_unused(update);

@@ -19,8 +19,8 @@ void ParameterUpdate::begin() {
 }
 
 void ParameterUpdate::backward(const std::vector<Tensor>& roots, const std::vector<double>& factors,
-                               bool last, const Tensor& scale) {
-    if (reducer_ && last) reducer_->arm();
+                               bool reduces, const Tensor& scale) {
+    if (reducer_ && reduces) reducer_->arm();
     if (scale.defined()) {
         std::vector<Tensor> scaled;
         for (size_t i = 0; i < roots.size(); ++i)

@@ -19,10 +19,10 @@ class ParameterUpdate {
     /// Before a step's first forward pass, and before another evaluation of the whole step: what
     /// gradients there are go.
     void begin();
-    /// Backward from scalars, each with its factor, and times `scale` if that is defined. `last`:
-    /// of the step's backward passes, so that gradients are reduced as they are complete.
-    void backward(const std::vector<Tensor>& roots, const std::vector<double>& factors, bool last,
-                  const Tensor& scale);
+    /// Backward from scalars, each with its factor, and times `scale` if that is defined.
+    /// `reduces`: it is the last of the step's, and gradients are reduced as they are complete.
+    void backward(const std::vector<Tensor>& roots, const std::vector<double>& factors,
+                  bool reduces, const Tensor& scale);
     /// Sums the gradients over the ranks; every rank must call it, also without a backward. Returns
     /// the sums of `numbers` (at most 8), which travel along.
     std::vector<double> reduce(const std::vector<double>& numbers);

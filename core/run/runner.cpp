@@ -10,6 +10,18 @@
 
 namespace ailab {
 
+namespace {
+
+std::unique_ptr<SyncBatchNorm> make_sync_batch_norm(const Modules& modules, Job& job,
+                                                    c10::Device device) {
+    if (!modules.step.sync_batch_norm || job.world_size() == 1) return nullptr;
+    std::vector<torch::nn::Module*> all = {modules.model.get()};
+    if (modules.loss) all.push_back(modules.loss.get());
+    return std::make_unique<SyncBatchNorm>(job, device, all);
+}
+
+}  // namespace
+
 Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device torch_device,
                Modules& modules, std::string run_dir)
     : config_(config),
@@ -27,15 +39,14 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       after_step_(iteration_point(&Hook::after_step, "after_step", &IterationPoints::after_step)),
       after_train_iter_(iteration_point(&Hook::after_train_iter, "after_train_iter",
                                         &IterationPoints::after_train_iter)),
+      sync_batch_norm_(make_sync_batch_norm(modules, job, torch_device)),
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
-      backward_(forward_, modules.loss.get(), job, window_),
+      backward_(forward_, modules.loss.get(), job, window_, sync_batch_norm_.get()),
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
-    if (modules.step.sync_batch_norm && job.world_size() > 1)
-        sync_batch_norm_ = std::make_unique<SyncBatchNorm>(job, torch_device.type());
     plan_length();
 }
 

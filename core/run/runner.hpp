@@ -148,11 +148,16 @@ class Runner final : public Run {
     void restore_window(const std::string& key, Meters& window);
     void serve_roll_back();
 
+    // rehearsal.cpp
+    void rehearse();
+    void rehearse_evaluation(Phase phase);
+    void rehearse_smallest_batch();
+
     // iteration.cpp
     void train_iteration();
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
-    bool every_rank_has_samples(const PhaseData& data);
+    int ranks_with_samples(const PhaseData& data);
     void return_batch(PhaseData& data);
     void broadcast_buffers();
 
@@ -164,6 +169,7 @@ class Runner final : public Run {
                                    bool IterationPoints::*overridden) const;
     void beat() noexcept;
     void place_on_device(PhaseData& data);
+    void move_to_device(Batch& batch, bool pinned) const;
 
     friend class ModelStep;
 
@@ -175,6 +181,7 @@ class Runner final : public Run {
     const std::string run_dir_;
     const IterationPoint before_train_iter_, after_backward_, before_step_, after_step_,
         after_train_iter_;
+    const std::unique_ptr<SyncBatchNorm> sync_batch_norm_;  // or none
     const ForwardPass forward_;
     BackwardPass backward_;
 
@@ -199,7 +206,6 @@ class Runner final : public Run {
     // Of the present step.
     StepWindow window_;
     std::unique_ptr<LossScaler> scaler_;
-    std::unique_ptr<SyncBatchNorm> sync_batch_norm_;
     ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
     Tensor grad_norm_;
     std::string skip_reason_;

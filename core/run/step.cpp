@@ -40,6 +40,7 @@ void Runner::own_step() {
     ModelStep step(*this);
     try {
         modules_.model->train_step(step);
+        step.finish();
     } catch (...) {
         rethrow_with(concat(forward_.model_label(), ", train_step"));
     }

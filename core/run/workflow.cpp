@@ -76,6 +76,7 @@ void Runner::run() {
     call_before_run();
     if (!resumed_from_.empty()) call_after_load(resumed_from_);
     say_if_trained();
+    rehearse();
     dist::set_graceful_stop(true);
     const bool trains = modules_.data.count(Phase::train) != 0;
     bool goes_on = !resumed_from_.empty();  // with the entry where it stood

@@ -36,6 +36,7 @@ class EMAHook final : public Hook {
     /// not.
     int default_priority() const override { return priority::low; }
     bool for_training_only() const override { return true; }
+    bool changes_evaluations() const override { return false; }
 
     void before_run(Run& run) override {
         model_ = &run.model();

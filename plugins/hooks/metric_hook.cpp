@@ -66,6 +66,7 @@ class MetricHook final : public Hook {
     }
 
     int default_priority() const override { return priority::above_normal; }
+    bool changes_evaluations() const override { return false; }
 
     void check(const RunPlan& plan, Problems& problems) override {
         check_names(plan, problems);
@@ -108,6 +109,26 @@ class MetricHook final : public Hook {
                                                ": the training's lines have a "
                                                "value \"",
                                                name, "\" already; choose another name")}});
+    }
+
+    /// With metrics that are there for this alone.
+    void check_evaluation(Run&, Phase phase, const Batch& batch) override {
+        const int64_t classes = by_default_ ? scored_classes(batch) : 0;
+        for (const Counted& counted : of_phase(phase)) {
+            if (by_default_ && classes <= least_classes(counted)) continue;
+            const Named& metric = *counted.metric;
+            try {
+                const std::shared_ptr<Metric> fresh = metric.spec.create();
+                MetricSums sums(metric.label, fresh, /*by_batch=*/false);
+                sums.update(bind_inputs(batch, metric.inputs, metric.spec.binding(), metric.label));
+                sums.compute(states_of(*fresh));
+            } catch (const ConfigError&) {
+                throw;
+            } catch (const Error& error) {
+                if (by_default_) throw;  // no place of the configuration names it
+                throw ConfigError({{metric.spec.config.place, error.what()}});
+            }
+        }
     }
 
     void after_train_iter(Run& run) override { update(run, Phase::train); }

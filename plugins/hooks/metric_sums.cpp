@@ -116,9 +116,9 @@ void MetricSums::load(const State& saved) {
     }
 }
 
-MetricStates empty_states(Metric& metric) {
+MetricStates states_of(Metric& metric) {
     MetricStates result;
-    for (const auto& [name, state] : metric.states()) result[name] = state;
+    for (const auto& [name, state] : metric.states()) result[name] = state.cpu();
     for (const auto& [name, rows] : metric.rows()) result[name] = row_tensor(rows);
     return result;
 }

@@ -50,7 +50,7 @@ class MetricSums {
     std::map<std::string, std::vector<Tensor>> apart_;
 };
 
-/// What the metrics would compute from when no rank has counted anything.
-MetricStates empty_states(Metric& metric);
+/// What a metric computes from when nothing is counted anywhere but in itself; on the CPU.
+MetricStates states_of(Metric& metric);
 
 }  // namespace ailab

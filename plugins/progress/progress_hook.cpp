@@ -66,6 +66,7 @@ class ProgressHook final : public Hook {
     ~ProgressHook() override { close(false); }
 
     int default_priority() const override { return priority::very_low; }
+    bool changes_evaluations() const override { return false; }
 
     void before_run(Run& run) override {
         if (!run.is_main()) return;

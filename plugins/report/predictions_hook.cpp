@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "ailab/number_text.hpp"
 #include "classification.hpp"
@@ -18,6 +20,7 @@ namespace fs = std::filesystem;
 /// One sample's line, which is sorted by the sample's number.
 struct Line {
     int64_t id;
+    size_t outputs;  // at the line's end; 0: it is of a classification
     std::string text;
 };
 
@@ -40,11 +43,51 @@ std::string digits(double value) {
     return std::isfinite(value) ? general_text(value, 9) : "null";
 }
 
-std::string joined(const Tensor& numbers) {
+/// The numbers of a tensor of any shape, in order.
+std::vector<std::string> numbers_of(Tensor tensor) {
+    tensor = tensor.detach().to(at::kCPU);
+    if (tensor.is_complex()) tensor = at::view_as_real(tensor.resolve_conj());
     std::vector<std::string> texts;
-    for (int64_t i = 0; i < numbers.size(0); ++i)
-        texts.push_back(digits(numbers[i].item<double>()));
-    return join(texts, ",");
+    texts.reserve(size_t(tensor.numel()));
+    if (tensor.is_floating_point()) {
+        tensor = tensor.to(at::kDouble).contiguous();
+        const auto* value = tensor.const_data_ptr<double>();
+        for (int64_t i = 0; i < tensor.numel(); ++i) texts.push_back(digits(value[i]));
+    } else {
+        tensor = tensor.to(at::kLong).contiguous();
+        const auto* value = tensor.const_data_ptr<int64_t>();
+        for (int64_t i = 0; i < tensor.numel(); ++i) texts.push_back(std::to_string(value[i]));
+    }
+    return texts;
+}
+
+/// What a model's output says of one sample: numbers, or a text.
+struct Said {
+    std::vector<std::string> numbers;
+    std::optional<std::string> text;
+};
+
+/// Of each of `samples` samples; nothing where the output is not by sample.
+std::optional<std::vector<Said>> said_by(const BatchField& output, size_t samples) {
+    std::vector<Said> said;
+    if (const auto* tensor = std::get_if<Tensor>(&output)) {
+        if (tensor->dim() == 0 || tensor->size(0) != int64_t(samples)) return std::nullopt;
+        const Tensor on_host = tensor->detach().to(at::kCPU);
+        for (int64_t i = 0; i < on_host.size(0); ++i)
+            said.push_back({numbers_of(on_host[i]), std::nullopt});
+    } else if (const auto* list = std::get_if<std::vector<Tensor>>(&output)) {
+        for (const Tensor& one : *list) said.push_back({numbers_of(one), std::nullopt});
+    } else {
+        for (const std::string& text : std::get<std::vector<std::string>>(output))
+            said.push_back({{}, text});
+    }
+    if (said.size() != samples) return std::nullopt;
+    return said;
+}
+
+std::string describe(const BatchField& output) {
+    const auto* tensor = std::get_if<Tensor>(&output);
+    return tensor ? c10::str(tensor->sizes()) : std::string("a list");
 }
 
 class PredictionsHook final : public Hook {
@@ -66,6 +109,7 @@ class PredictionsHook final : public Hook {
     explicit PredictionsHook(const Options& options) : o(options) {}
 
     int default_priority() const override { return priority::below_normal; }
+    bool changes_evaluations() const override { return false; }
 
     std::vector<std::string> output_paths() const override {
         std::vector<std::string> paths;
@@ -93,6 +137,7 @@ class PredictionsHook final : public Hook {
 
     void begin(Run& run) {
         lines_.clear();
+        told_ = false;
         dataset_ = run.dataset(run.progress().phase);
         class_names_ = dataset_->class_names();
     }
@@ -104,8 +149,7 @@ class PredictionsHook final : public Hook {
                 add(verdicts->samples[i], verdicts->probabilities[int64_t(i)]);
         } else if (const auto field = run.batch().fields.find("output");
                    field != run.batch().fields.end()) {
-            if (const auto* output = std::get_if<Tensor>(&field->second))
-                add_outputs(run.batch(), output->detach().to(at::kCPU, at::kDouble).flatten(1));
+            add_outputs(run.batch(), field->second);
         }
     }
 
@@ -119,38 +163,51 @@ class PredictionsHook final : public Hook {
             line = concat(verdict.id, ",", csv_cell(name), ",", verdict.label, ",", csv_cell(label),
                           ",", verdict.predicted, ",", csv_cell(predicted), ",",
                           digits(verdict.probability));
-            if (o.scores) line += "," + joined(probabilities);
+            if (o.scores) line += "," + join(numbers_of(probabilities), ",");
         } else {
             line = concat("{\"id\":", verdict.id, ",\"name\":", json_text(name),
                           ",\"label\":", verdict.label, ",\"class\":", json_text(label),
                           ",\"prediction\":", verdict.predicted,
                           ",\"predicted_class\":", json_text(predicted),
                           ",\"probability\":", digits(verdict.probability));
-            if (o.scores) line += ",\"scores\":[" + joined(probabilities) + "]";
+            if (o.scores) line += ",\"scores\":[" + join(numbers_of(probabilities), ",") + "]";
             line += "}";
         }
-        lines_.push_back({verdict.id, std::move(line)});
+        lines_.push_back({verdict.id, 0, std::move(line)});
     }
 
-    /// Of what is no classification: the model's numbers.
-    void add_outputs(const Batch& batch, const Tensor& outputs) {
-        outputs_ = outputs.size(1);
-        const int64_t count = std::min(outputs.size(0), int64_t(batch.ids.size()));
-        for (int64_t i = 0; i < count; ++i) {
-            const int64_t id = batch.ids[size_t(i)];
+    /// Of what is no classification: the model's output as it is.
+    void add_outputs(const Batch& batch, const BatchField& output) {
+        const auto said = said_by(output, batch.ids.size());
+        if (!said) {
+            if (!std::exchange(told_, true))
+                log_info("no predictions: the model's output is ", describe(output), " for ",
+                         batch.ids.size(), " samples, not one entry a sample");
+            return;
+        }
+        for (size_t i = 0; i < said->size(); ++i) {
+            const Said& one = (*said)[i];
+            const int64_t id = batch.ids[i];
             const std::string name = dataset_->sample_name(id);
-            lines_.push_back({id, o.format == "csv"
-                                      ? concat(id, ",", csv_cell(name), ",", joined(outputs[i]))
-                                      : concat("{\"id\":", id, ",\"name\":", json_text(name),
-                                               ",\"output\":[", joined(outputs[i]), "]}")});
+            if (o.format == "csv") {
+                const std::string cells = one.text ? csv_cell(*one.text) : join(one.numbers, ",");
+                lines_.push_back({id, std::max<size_t>(1, one.numbers.size()),
+                                  concat(id, ",", csv_cell(name), ",", cells)});
+            } else {
+                const std::string value =
+                    one.text ? json_text(*one.text) : "[" + join(one.numbers, ",") + "]";
+                lines_.push_back({id, 1,
+                                  concat("{\"id\":", id, ",\"name\":", json_text(name),
+                                         ",\"output\":", value, "}")});
+            }
         }
     }
 
-    std::string header() const {
-        if (o.format != "csv") return "";
-        if (outputs_ > 0) {
+    /// `outputs`: of the line that has the most.
+    std::string header(size_t outputs) const {
+        if (outputs > 0) {
             std::string line = "id,name";
-            for (int64_t i = 0; i < outputs_; ++i) line += concat(",output_", i);
+            for (size_t i = 0; i < outputs; ++i) line += concat(",output_", i);
             return line + "\n";
         }
         std::string line = "id,name,label,class,prediction,predicted_class,probability";
@@ -164,16 +221,20 @@ class PredictionsHook final : public Hook {
     void write(Run& run) {
         if (!wanted(run)) return;
         std::string mine;
-        for (const Line& line : lines_) mine += concat(line.id, "\t", line.text, "\n");
+        for (const Line& line : lines_)
+            mine += concat(line.id, "\t", line.outputs, "\t", line.text, "\n");
         lines_.clear();
         const std::vector<std::string> all = run.comm().gather_text(mine);
         if (!run.is_main()) return;
         std::vector<Line> sorted;
+        size_t outputs = 0;
         for (const std::string& text : all) {
             std::istringstream stream(text);
             for (std::string line; std::getline(stream, line);) {
-                const size_t tab = line.find('\t');
-                sorted.push_back({std::stoll(line.substr(0, tab)), line.substr(tab + 1)});
+                const size_t first = line.find('\t'), second = line.find('\t', first + 1);
+                sorted.push_back({std::stoll(line.substr(0, first)),
+                                  std::stoull(line.substr(first + 1)), line.substr(second + 1)});
+                outputs = std::max(outputs, sorted.back().outputs);
             }
         }
         std::stable_sort(sorted.begin(), sorted.end(),
@@ -182,8 +243,13 @@ class PredictionsHook final : public Hook {
                               file_name(phase_name(run.progress().phase));
         fs::create_directories(path.parent_path());
         std::ofstream file(path, std::ios::binary | std::ios::trunc);
-        file << header();
-        for (const Line& line : sorted) file << line.text << '\n';
+        const bool table = o.format == "csv";
+        if (table) file << header(outputs);
+        // Samples may have different numbers of outputs; a table has one number of columns.
+        for (const Line& line : sorted)
+            file << line.text
+                 << std::string(table && line.outputs > 0 ? outputs - line.outputs : 0, ',')
+                 << '\n';
         if (!file.flush())
             log_warning("the predictions cannot be written to ", path.string(), ": ",
                         std::strerror(errno));
@@ -196,7 +262,7 @@ class PredictionsHook final : public Hook {
     std::vector<std::string> class_names_;
     std::vector<Line> lines_;
     int64_t classes_ = 0;
-    int64_t outputs_ = 0;
+    bool told_ = false;  // that there are none
 };
 
 }  // namespace

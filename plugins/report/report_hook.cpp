@@ -31,6 +31,7 @@ class ReportHook final : public Hook {
 
     /// After the logger, whose lines are what the page shows.
     int default_priority() const override { return priority::very_low; }
+    bool changes_evaluations() const override { return false; }
     std::vector<std::string> output_paths() const override { return {o.file}; }
 
     void before_run(Run& run) override {

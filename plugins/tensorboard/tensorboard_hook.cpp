@@ -82,6 +82,7 @@ class TensorboardHook final : public Hook {
     explicit TensorboardHook(const Options& options) : o(options), scalars_(o.interval) {}
 
     int default_priority() const override { return priority::below_normal; }
+    bool changes_evaluations() const override { return false; }
     bool for_training_only() const override { return true; }
 
     std::vector<std::string> output_paths() const override {

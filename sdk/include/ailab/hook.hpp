@@ -81,6 +81,9 @@ struct IterationPoints {
     bool before_step = true;
     bool after_step = true;
     bool after_train_iter = true;
+    /// One of before_val_iter, after_val_iter, before_test_iter and after_test_iter, which are
+    /// called in any case.
+    bool evaluation = true;
 };
 
 /// Called on every rank, on the main thread. May call collectives where all ranks do. A hook that
@@ -99,6 +102,15 @@ class AILAB_API Hook : public Stateful {
     /// Before anything is started: adds what is wrong with the options in view of the whole run
     /// (names that no batch has, phases that do not occur).
     virtual void check(const RunPlan&, Problems&) {}
+
+    /// Whether this hook may change the batches of an evaluation, or what the model says to them:
+    /// then check_evaluation() is not called. By default a hook that has a part in its iterations.
+    virtual bool changes_evaluations() const { return iteration_points.evaluation; }
+    /// Before the run's first training step: `batch` is the first that this rank will evaluate in
+    /// `phase`, with the outputs of the model as it is now. Throws what the evaluation would throw
+    /// (a shape that does not fit), so that nobody learns it after an epoch, and keeps nothing.
+    /// Local work only, no collectives; not called where this rank has no such batch.
+    virtual void check_evaluation(Run&, Phase, const Batch& /*batch*/) {}
 
     /// Before the step is put together. Must do the same on all ranks.
     virtual void plan_step(StepPlan&) const {}
@@ -169,14 +181,20 @@ class AILAB_API Hook : public Stateful {
 template <class T>
 constexpr IterationPoints overridden() {
     IterationPoints points;
-#define AILAB_OVERRIDDEN_(point)           \
-    if constexpr (requires { &T::point; }) \
-        points.point = !std::is_same_v<decltype(&T::point), decltype(&Hook::point)>;
-    AILAB_OVERRIDDEN_(before_train_iter)
-    AILAB_OVERRIDDEN_(after_backward)
-    AILAB_OVERRIDDEN_(before_step)
-    AILAB_OVERRIDDEN_(after_step)
-    AILAB_OVERRIDDEN_(after_train_iter)
+#define AILAB_OVERRIDDEN_(point)                                                 \
+    [] {                                                                         \
+        if constexpr (requires { &T::point; })                                   \
+            return !std::is_same_v<decltype(&T::point), decltype(&Hook::point)>; \
+        else                                                                     \
+            return true;                                                         \
+    }()
+    points.before_train_iter = AILAB_OVERRIDDEN_(before_train_iter);
+    points.after_backward = AILAB_OVERRIDDEN_(after_backward);
+    points.before_step = AILAB_OVERRIDDEN_(before_step);
+    points.after_step = AILAB_OVERRIDDEN_(after_step);
+    points.after_train_iter = AILAB_OVERRIDDEN_(after_train_iter);
+    points.evaluation = AILAB_OVERRIDDEN_(before_val_iter) || AILAB_OVERRIDDEN_(after_val_iter) ||
+                        AILAB_OVERRIDDEN_(before_test_iter) || AILAB_OVERRIDDEN_(after_test_iter);
 #undef AILAB_OVERRIDDEN_
     return points;
 }

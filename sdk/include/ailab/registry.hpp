@@ -8,6 +8,7 @@
 // The macros only fill constants: nothing is allocated and nothing can throw while the library is
 // loaded. The host reads the stamp before it loads the file, and takes over the list afterwards,
 // all of it or nothing.
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -105,25 +106,75 @@ concept HasOptions = requires {
     typename T::Options;
 };
 
+template <class Options>
+concept Visitable = requires(Options& options, OptionVisitor& visitor) {
+    options.visit(visitor);
+};
+
+/// Converts to options of any type. What T can be made from besides is its options, whether they
+/// are public or not.
+template <class T>
+struct AnyOptions {
+    template <class Options>
+    requires(!std::derived_from<T, Options> && Visitable<Options>) operator Options() const;
+};
+
+/// Why a class cannot be registered; AILAB_REGISTER_ says it in words.
+enum class Unfit {
+    no,
+    base,
+    private_base,
+    abstract,
+    no_defaults,
+    no_visit,
+    no_constructor,
+    private_options,
+    no_way
+};
+
+template <class Kind, class T>
+constexpr Unfit unfit() {
+    if constexpr (!std::is_base_of_v<Kind, T>) {
+        return Unfit::base;
+    } else if constexpr (!std::is_convertible_v<T*, Kind*>) {
+        return Unfit::private_base;
+    } else if constexpr (std::is_abstract_v<T>) {
+        return Unfit::abstract;
+    } else if constexpr (HasOptions<T>) {
+        using Options = typename T::Options;
+        if (!std::is_default_constructible_v<Options>) return Unfit::no_defaults;
+        if (!Visitable<Options>) return Unfit::no_visit;
+        if (!std::is_constructible_v<T, Options&>) return Unfit::no_constructor;
+    } else {
+        if (std::is_constructible_v<T, AnyOptions<T>>) return Unfit::private_options;
+        if (!std::is_default_constructible_v<T>) return Unfit::no_way;
+    }
+    return Unfit::no;
+}
+
 template <class T>
 std::unique_ptr<OptionsHolder> make_options() {
-    if constexpr (HasOptions<T>)
+    if constexpr (!HasOptions<T>)
+        return std::make_unique<OptionsOf<NoOptions>>();
+    else if constexpr (std::is_default_constructible_v<typename T::Options> &&
+                       Visitable<typename T::Options>)
         return std::make_unique<OptionsOf<typename T::Options>>();
     else
-        return std::make_unique<OptionsOf<NoOptions>>();
+        return nullptr;  // does not compile: AILAB_REGISTER_ says why
 }
 
 template <class Kind, class T>
 std::shared_ptr<void> create(OptionsHolder& options) {
-    static_assert(std::is_base_of_v<Kind, T>,
-                  "the class must derive from the base class of its kind");
-    std::shared_ptr<Kind> made;
-    if constexpr (HasOptions<T>)
-        made = std::make_shared<T>(static_cast<OptionsOf<typename T::Options>&>(options).value);
-    else
-        made = std::make_shared<T>();
-    if constexpr (std::is_same_v<Kind, Hook>) made->iteration_points = overridden<T>();
-    return made;
+    if constexpr (unfit<Kind, T>() == Unfit::no) {
+        std::shared_ptr<Kind> made;
+        if constexpr (HasOptions<T>)
+            made = std::make_shared<T>(static_cast<OptionsOf<typename T::Options>&>(options).value);
+        else
+            made = std::make_shared<T>();
+        if constexpr (std::is_same_v<Kind, Hook>) made->iteration_points = overridden<T>();
+        return made;
+    }
+    return nullptr;  // does not compile: AILAB_REGISTER_ says why
 }
 
 }  // namespace plugin
@@ -132,7 +183,30 @@ std::shared_ptr<void> create(OptionsHolder& options) {
 #define AILAB_CONCAT_(a, b) a##b
 #define AILAB_CONCAT(a, b) AILAB_CONCAT_(a, b)
 
+#define AILAB_REFUSE_(Kind, Class, fault, text)                                                    \
+    static_assert(::ailab::plugin::unfit<::ailab::Kind, Class>() != ::ailab::plugin::Unfit::fault, \
+                  #Class " cannot be registered: " text);
+
+#define AILAB_CHECK_CLASS_(Kind, Class)                                                        \
+    AILAB_REFUSE_(Kind, Class, base, "it must derive from ailab::" #Kind)                      \
+    AILAB_REFUSE_(Kind, Class, private_base,                                                   \
+                  "it must derive in public: class " #Class " : public ailab::" #Kind)         \
+    AILAB_REFUSE_(Kind, Class, abstract,                                                       \
+                  "it is abstract; override all pure virtual functions of ailab::" #Kind)      \
+    AILAB_REFUSE_(Kind, Class, no_defaults,                                                    \
+                  "its Options must have defaults, so that Options() makes them")              \
+    AILAB_REFUSE_(Kind, Class, no_visit,                                                       \
+                  "its Options must have a public function void visit(ailab::OptionVisitor&)") \
+    AILAB_REFUSE_(Kind, Class, no_constructor,                                                 \
+                  "it needs a public constructor explicit " #Class "(const Options&)")         \
+    AILAB_REFUSE_(Kind, Class, private_options,                                                \
+                  "its Options are not public; write struct Options below public:")            \
+    AILAB_REFUSE_(Kind, Class, no_way,                                                         \
+                  "it needs a public struct Options and a public constructor " #Class          \
+                  "(const Options&), or a public constructor without arguments")
+
 #define AILAB_REGISTER_(Kind, Class, name, doc, id)                                      \
+    AILAB_CHECK_CLASS_(Kind, Class)                                                      \
     namespace {                                                                          \
     constinit ::ailab::plugin::ModuleNode AILAB_CONCAT(ailab_node_, id){                 \
         ::ailab::kind_name<::ailab::Kind>,                                               \

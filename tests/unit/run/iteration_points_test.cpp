@@ -22,6 +22,13 @@ struct Overloaded : Hook {
     void after_step(int) {}
 };
 
+struct OfTests : Hook {
+    void before_test_iter(Run&) override {}
+};
+class HiddenInVal : public Hook {
+    void after_val_iter(Run&) override {}
+};
+
 std::string points(const IterationPoints& points) {
     std::string text;
     if (points.before_train_iter) text += "before_train_iter ";
@@ -46,6 +53,17 @@ TEST(IterationPoints, CountWhatCannotBeLookedAt) {
 TEST(IterationPoints, AreAllCalledOfAHookThatIsNotRegistered) {
     EXPECT_EQ(points(Nothing().iteration_points),
               "before_train_iter after_backward before_step after_step after_train_iter ");
+}
+
+TEST(IterationPoints, TellWhichHooksMayChangeAnEvaluation) {
+    EXPECT_FALSE(overridden<Two>().evaluation);
+    EXPECT_TRUE(overridden<OfTests>().evaluation);
+    EXPECT_TRUE(overridden<HiddenInVal>().evaluation);
+    Nothing hook;
+    hook.iteration_points = overridden<Nothing>();
+    EXPECT_FALSE(hook.changes_evaluations());
+    hook.iteration_points = overridden<OfTests>();
+    EXPECT_TRUE(hook.changes_evaluations());
 }
 
 }  // namespace
