@@ -6,7 +6,6 @@
 
 #include "ailab/log.hpp"
 #include "config/yaml_reader.hpp"
-#include "config_changes.hpp"
 #include "error_context.hpp"
 #include "find_checkpoint.hpp"
 #include "modules.hpp"
@@ -110,14 +109,15 @@ std::string describe(const ConfigChange& change, const ResumePlan& plan) {
     return change.str();
 }
 
-void check_config(const Resume& resume, const RunConfig& config) {
+void check_config(Resume& resume, const RunConfig& config) {
     const Node* text = resume.checkpoint.manifest.find("config");
     if (!text || !text->is_string()) return;
     Problems problems;
     const Node before = read_yaml(text->as_string(), resume.path + "/manifest.json", problems);
     problems.check();
     Problems refused;
-    for (const ConfigChange& change : compare_configs(before, config.resolved)) {
+    resume.changes = compare_configs(before, config.resolved);
+    for (const ConfigChange& change : resume.changes) {
         if (change.refused)
             refused.add(place_of(config.source, change.key),
                         concat(change.str(), ": the run in ", resume.path,
@@ -187,21 +187,6 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     check_batch(resume, config, job);
     resume.run_dir = folder_of(resume.path, resume.checkpoint.manifest, config);
     return resume;
-}
-
-void set_learning_rates(Optimizer& optimizer, const std::vector<ParamGroup>& configured,
-                        const ResumePlan& plan) {
-    if (plan.learning_rate == ResumePlan::LearningRate::keep) return;
-    std::vector<ParamGroup>& groups = optimizer.groups();
-    for (size_t i = 0; i < groups.size() && i < configured.size(); ++i) {
-        double lr = configured[i].initial_lr;
-        if (plan.learning_rate == ResumePlan::LearningRate::number) {
-            // A group keeps its own multiple of the learning rate.
-            const double base = optimizer.default_lr();
-            lr = base == 0 ? plan.number : plan.number * lr / base;
-        }
-        groups[i].lr = groups[i].initial_lr = lr;
-    }
 }
 
 }  // namespace ailab

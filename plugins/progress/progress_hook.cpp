@@ -178,7 +178,7 @@ class ProgressHook final : public Hook {
         for (const auto& [name, optimizer] : run.optimizers()) {
             if (optimizer->groups().empty()) continue;
             char text[32];
-            std::snprintf(text, sizeof text, "%.3g", optimizer->groups()[0].lr);
+            std::snprintf(text, sizeof text, "%.3g", optimizer->scheduled_lr());
             state.values.emplace_back(name.empty() ? "lr" : name + "_lr", text);
         }
     }
