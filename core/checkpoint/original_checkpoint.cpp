@@ -168,9 +168,11 @@ State to_optimizer_state(const TorchOptimizerState& saved, const std::vector<std
     Node::List groups;
     size_t position = 0;
     for (const Group& group : saved.groups) {
-        groups.push_back(group_values(group, groups.size()));
+        Node values = group_values(group, groups.size());
+        Node& its_names = values.set("params", Node::list());
         for (const int64_t index : group.parameters) {
             const std::string& name = names[position++];
+            its_names.items().push_back(Node::string(name));
             const auto found = saved.state.find(index);
             if (found == saved.state.end() || found->second.empty()) continue;
             for (const auto& [kind, tensor] : found->second)
@@ -180,6 +182,7 @@ State to_optimizer_state(const TorchOptimizerState& saved, const std::vector<std
             if (step.numel() != 1)
                 throw Error(concat("the saved optimizer has ", step.numel(), " steps for ", name));
         }
+        groups.push_back(std::move(values));
     }
     state.values.set("groups", Node::list(std::move(groups)));
     return state;

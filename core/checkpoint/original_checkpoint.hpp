@@ -39,8 +39,8 @@ struct OriginalCheckpoint {
 AILAB_API OriginalCheckpoint read_original_checkpoint(const std::string& path);
 
 /// As ailab's optimizers load it: tensors "<state>/<parameter>" and "step/<parameter>", values
-/// `groups` with lr, initial_lr and weight_decay of each. `names` are the model's trainable
-/// parameters in the order of the module tree, as the optimizer of the file was given them. Throws
+/// `groups` with lr, initial_lr, weight_decay and the names of each. `names` are the model's
+/// trainable parameters in the order in which the optimizer of the file was given them. Throws
 /// Error when their number is another.
 ///
 /// torch's SGD counts no steps: a parameter with a momentum_buffer gets step 1, which says that the

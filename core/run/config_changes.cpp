@@ -51,23 +51,25 @@ Effect effect_of(const std::string& key) {
         ->effect;
 }
 
+/// `word` is the key's last part, or ends it: `adamw_lr` too.
 struct KeptRule {
     const char* prefix;
-    const char* suffix;
+    const char* word;
     Kept kept;
 };
 constexpr std::array kept_rules = {
-    KeptRule{"optimizer.", ".lr", Kept::learning_rate},
-    KeptRule{"optimizer.", ".weight_decay", Kept::value},
-    KeptRule{"optimizer.", ".momentum", Kept::value},
-    KeptRule{"optimizer.", ".betas", Kept::first_value},  // what is momentum there
+    KeptRule{"optimizer.", "lr", Kept::learning_rate},
+    KeptRule{"optimizer.", "weight_decay", Kept::value},
+    KeptRule{"optimizer.", "momentum", Kept::value},
+    KeptRule{"optimizer.", "betas", Kept::first_value},  // what is momentum there
     KeptRule{"paramwise_cfg.", "lr_mult", Kept::learning_rate},
     KeptRule{"paramwise_cfg.", "decay_mult", Kept::value},
 };
 
 Kept kept_of(const std::string& key) {
     const auto rule = std::find_if(kept_rules.begin(), kept_rules.end(), [&](const KeptRule& each) {
-        return key.starts_with(each.prefix) && key.ends_with(each.suffix);
+        return key.starts_with(each.prefix) &&
+               (key.ends_with(concat('.', each.word)) || key.ends_with(concat('_', each.word)));
     });
     return rule == kept_rules.end() ? Kept::nothing : rule->kept;
 }

@@ -41,6 +41,32 @@ void Meters::add(const std::string& name, const Tensor& mean, double weight) {
     sum.weight += weight;
 }
 
+void Meters::add_unless(const Tensor& left_out, const std::string& name, const Tensor& mean,
+                        double weight) {
+    if (mean.is_cpu()) {
+        if (read_scalar(left_out) == 0) add(name, read_scalar(mean), weight);
+        return;
+    }
+    const at::NoGradGuard no_grad;
+    Sum& sum = find(name);
+    const auto numbers = mean.options().dtype(at::kDouble).requires_grad(false);
+    for (Tensor* total : {&sum.on_device, &sum.weight_on_device})
+        if (!total->defined()) *total = at::zeros({}, numbers);
+    const Tensor out = left_out.ne(0);
+    // Not times 0: what is left out is not finite.
+    sum.on_device.add_(mean.detach().masked_fill(out, 0), weight);
+    sum.weight_on_device.add_(out.logical_not(), weight);
+}
+
+void Meters::Sum::collect() {
+    for (auto [tensor, number] :
+         {std::pair(&on_device, &sum), std::pair(&weight_on_device, &weight)}) {
+        if (!tensor->defined()) continue;
+        *number += tensor->item<double>();
+        tensor->zero_();
+    }
+}
+
 /// A rank that had no samples may not know a name yet: the ranks agree on the list when any of them
 /// has a new one.
 std::vector<std::string> Meters::names_everywhere() {
@@ -64,12 +90,11 @@ std::vector<std::string> Meters::names_everywhere() {
     return agreed_;
 }
 
-Node Meters::save() const {
+Node Meters::save() {
     Node::List list;
-    for (const Sum& sum : sums_) {
-        const double on_device = sum.on_device.defined() ? sum.on_device.item<double>() : 0;
-        list.push_back(
-            Node::list({Node::string(sum.name), Node(sum.sum + on_device), Node(sum.weight)}));
+    for (Sum& sum : sums_) {
+        sum.collect();
+        list.push_back(Node::list({Node::string(sum.name), Node(sum.sum), Node(sum.weight)}));
     }
     return Node::list(std::move(list));
 }
@@ -91,7 +116,7 @@ std::vector<std::pair<std::string, double>> Meters::reduce() {
     std::vector<double> values;  // a sum and a weight each
     for (const std::string& name : names) {
         Sum& sum = find(name);
-        if (sum.on_device.defined()) sum.sum += sum.on_device.item<double>();
+        sum.collect();
         values.insert(values.end(), {sum.sum, sum.weight});
     }
     if (comm_.world_size() > 1 && !names.empty()) {
@@ -101,10 +126,7 @@ std::vector<std::pair<std::string, double>> Meters::reduce() {
     std::vector<std::pair<std::string, double>> means;
     for (size_t i = 0; i < names.size(); ++i)
         if (values[2 * i + 1] != 0) means.emplace_back(names[i], values[2 * i] / values[2 * i + 1]);
-    for (Sum& sum : sums_) {
-        sum.sum = sum.weight = 0;
-        if (sum.on_device.defined()) sum.on_device.zero_();
-    }
+    for (Sum& sum : sums_) sum.sum = sum.weight = 0;
     return means;
 }
 

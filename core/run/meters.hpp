@@ -16,10 +16,13 @@ class Meters final : public MeterWindow {
 
     void add(const std::string& name, double mean, double weight);
     void add(const std::string& name, const Tensor& mean, double weight);
+    /// Leaves it out if `left_out`, a scalar on the same device, is not 0.
+    void add_unless(const Tensor& left_out, const std::string& name, const Tensor& mean,
+                    double weight);
     std::vector<std::pair<std::string, double>> reduce() override;
 
     /// This rank's sums. Waits for the device.
-    Node save() const;
+    Node save();
     /// Goes on with saved sums, beside what is there already.
     void load(const Node& saved);
 
@@ -28,7 +31,12 @@ class Meters final : public MeterWindow {
         std::string name;
         double sum = 0;
         double weight = 0;
-        Tensor on_device;  // float64 scalar, undefined on the CPU
+        // Sum and weight on a device, float64 scalars; undefined where there is nothing.
+        Tensor on_device;
+        Tensor weight_on_device;
+
+        /// Takes what is on the device to the host. Waits for it.
+        void collect();
     };
     Sum& find(const std::string& name);
     std::vector<std::string> names_everywhere();

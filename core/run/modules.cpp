@@ -158,7 +158,7 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
                 add(item.key(), item.value());
             if (modules.loss)
                 for (const auto& item : modules.loss->named_parameters())
-                    add("loss." + item.key(), item.value());
+                    add(loss_prefix + item.key(), item.value());
         } else {
             for (const auto& [key, tensor] : modules.model->optimizer_parameters(name))
                 add(key, tensor);
@@ -170,8 +170,8 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
         }
         std::shared_ptr<Optimizer> optimizer = spec.create();
         check_optimizer(*optimizer, spec.config.place, modules, config, problems);
-        std::vector<ParamGroup> groups =
-            make_groups(parameters, *modules.model, *optimizer, config.paramwise_cfg);
+        std::vector<ParamGroup> groups = make_groups(
+            parameters, {*modules.model, modules.loss.get()}, *optimizer, config.paramwise_cfg);
         modules.optimizers[name] = optimizer;
         modules.updates[name] = std::make_unique<ParameterUpdate>(
             optimizer, std::move(parameters), std::move(groups), input.job, modules.step);
@@ -280,7 +280,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
             config.model.config.place,
             concat("output_keys names ", keys.size(), " outputs (", join(keys), "), but model \"",
                    config.model.type(), "\" returns ", outputs.size(), " (", join(outputs), ")"));
-    freeze_parameters(*modules.model, config, problems);
+    freeze_parameters({*modules.model, modules.loss.get()}, config, problems);
     modules.frozen_norms = FrozenNorms(*modules.model, config.norm_eval, problems);
     if (input.job.world_size() > 1 && config.data.train && !modules.step.sync_batch_norm &&
         !modules.frozen_norms.hold_all(*modules.model))

@@ -10,15 +10,33 @@
 
 namespace ailab {
 
+/// A model with its loss, which may have parameters of its own and may be nullptr.
+struct Trained {
+    torch::nn::Module& model;
+    torch::nn::Module* loss;
+};
+/// What the names of a loss's parameters begin with, beside the model's.
+inline constexpr const char* loss_prefix = "loss.";
+
 /// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained. Adds a problem for
 /// each pattern that matches no parameter.
-void freeze_parameters(torch::nn::Module& model, const RunConfig& config, Problems& problems);
+void freeze_parameters(const Trained& trained, const RunConfig& config, Problems& problems);
 
-/// The optimizer's groups: parameters of the same learning rate and weight decay together, in the
-/// order of their first one.
+/// The optimizer's groups: parameters of the same settings together, in the order of their first
+/// one.
 std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameters,
-                                    const torch::nn::Module& model, const Optimizer& optimizer,
+                                    const Trained& trained, const Optimizer& optimizer,
                                     const ParamwiseConfig& config);
+
+/// The names in the groups of a checkpoint that holds groups without names: norms were LibTorch's
+/// alone then, and biases those of the name `bias`.
+std::vector<std::vector<std::string>> earlier_groups(const std::vector<NamedParameter>& parameters,
+                                                     const Trained& trained,
+                                                     const ParamwiseConfig& config);
+
+/// The weight decay of an optimizer and the parameters that it does not reach; "" where there is
+/// none, or none without.
+std::string describe_decay(const std::vector<ParamGroup>& groups);
 
 /// Keeps the batch norms that `patterns` match in
 /// evaluation mode, so that their running statistics stay.

@@ -137,12 +137,13 @@ std::string harmless(const ConfigChange& change, const RunConfig& config) {
     return "";
 }
 
-void check_config(const Resume& resume, const RunConfig& config) {
+void check_config(Resume& resume, const RunConfig& config) {
     const Node before = read_saved_config(resume.checkpoint.manifest,
                                           resume.path + "/manifest.json", config.resolved);
     if (before.is_null()) return;
     Problems refused;
-    for (const ConfigChange& change : compare_configs(before, config.resolved)) {
+    resume.changes = compare_configs(before, config.resolved);
+    for (const ConfigChange& change : resume.changes) {
         const std::string excuse = change.refused ? harmless(change, config) : "";
         if (change.refused && excuse.empty())
             refused.add(place_of(config.source, change.key),
@@ -234,21 +235,6 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     check_batch(resume, config, job);
     resume.run_dir = folder_of(resume.path, resume.checkpoint.manifest, config);
     return resume;
-}
-
-void set_learning_rates(Optimizer& optimizer, const std::vector<ParamGroup>& configured,
-                        const ResumePlan& plan) {
-    if (plan.learning_rate == ResumePlan::LearningRate::keep) return;
-    std::vector<ParamGroup>& groups = optimizer.groups();
-    for (size_t i = 0; i < groups.size() && i < configured.size(); ++i) {
-        double lr = configured[i].initial_lr;
-        if (plan.learning_rate == ResumePlan::LearningRate::number) {
-            // A group keeps its own multiple of the learning rate.
-            const double base = optimizer.default_lr();
-            lr = base == 0 ? plan.number : plan.number * lr / base;
-        }
-        groups[i].lr = groups[i].initial_lr = lr;
-    }
 }
 
 }  // namespace ailab

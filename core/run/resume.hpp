@@ -7,6 +7,7 @@
 #include "ailab/hook.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/original_checkpoint.hpp"
+#include "config_changes.hpp"
 #include "dist/job.hpp"
 #include "schema/run_config.hpp"
 
@@ -29,6 +30,8 @@ struct Resume {
     bool same_world() const { return same_ranks; }
     /// A `.pth` file of the Python ailab: weights, optimizer and epoch.
     std::optional<OriginalCheckpoint> original;
+    /// What the configuration has changed since.
+    std::vector<ConfigChange> changes;
 };
 
 /// Finds, validates and reads the checkpoint that `plan` asks for. Nothing for a fresh run (also
@@ -36,10 +39,5 @@ struct Resume {
 /// used, ConfigError when the configuration has changed in a way that a resume cannot bear;
 /// harmless changes are logged.
 std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& config, Job& job);
-
-/// Gives an optimizer the learning rates that the plan wants, after its state was loaded.
-/// `configured` are its groups as the configuration made them.
-void set_learning_rates(Optimizer& optimizer, const std::vector<ParamGroup>& configured,
-                        const ResumePlan& plan);
 
 }  // namespace ailab

@@ -135,6 +135,7 @@ class Runner final : public Run {
     void check_unused(const ParameterUpdate& update);
     void finish_step(ParameterUpdate& update, const std::function<void()>& step);
     void clip(ParameterUpdate& update);
+    void record_of_step(const std::string& name, const Tensor& value);
     void own_step();
     void seed_step();
 
@@ -143,6 +144,7 @@ class Runner final : public Run {
     State rank_state() const;
     void restore_modules(const Resume& resume);
     void restore_original(const Resume& resume);
+    void restore_optimizer(ParameterUpdate& update, const State& state, const Resume& resume);
     void restore_position(const State& run);
     void restore_ranks(const Resume& resume);
     void restore_window(const std::string& key, Meters& window);

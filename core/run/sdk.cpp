@@ -91,6 +91,21 @@ std::vector<LossTerm> Loss::terms(const Batch& given) {
 
 // ---- Optimizer
 
+GroupDefaults Optimizer::defaults(const Tensor&) const {
+    return {default_lr(), default_weight_decay(), default_momentum()};
+}
+
+double Optimizer::scheduled_lr() const {
+    const ParamGroup* multiple = nullptr;
+    for (const ParamGroup& group : groups_) {
+        if (group.lr_mult == 1 && !group.followed_lr) return group.lr;
+        if (!multiple && group.lr_mult != 0 && group.initial_lr != 0) multiple = &group;
+    }
+    if (!multiple) return groups_.empty() ? default_lr() : groups_[0].lr;
+    const double base = multiple->followed_lr.value_or(multiple->initial_lr) / multiple->lr_mult;
+    return multiple->lr / multiple->initial_lr * base;
+}
+
 void Optimizer::step(const std::function<double()>&) {
     throw Error("needs_closure() is true but step(closure) is not overridden");
 }

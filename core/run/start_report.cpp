@@ -63,6 +63,9 @@ void log_start(const StartReport& report) {
         "allocator: ", config.runtime.allocator,
         config.runtime.allocator == "caching" ? " (runtime.allocator: system to switch off)" : "");
     for (const std::string& note : report.modules.notes) log_info(note);
+    for (const auto& [name, optimizer] : report.modules.optimizers)
+        if (const std::string decay = describe_decay(optimizer->groups()); !decay.empty())
+            log_info(name.empty() ? "" : name + ": ", decay);
     if (report.batch > 0) log_info(describe_batch(report));
     log_info(describe_precision(report.modules.step.autocast));
     if (job.rank() == 0) warn_of_idle_settings(report);

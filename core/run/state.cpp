@@ -10,6 +10,7 @@
 #include "error_context.hpp"
 #include "load_weights.hpp"
 #include "plugin/plugin_host.hpp"
+#include "resume_groups.hpp"
 #include "runner.hpp"
 #include "saved_config.hpp"
 #include "state_access.hpp"
@@ -21,6 +22,9 @@ namespace {
 std::string optimizer_key(const std::string& name) {
     return name.empty() ? "optimizer" : "optimizer." + name;
 }
+
+/// Of the groups' settings, beside what the optimizer itself saves.
+constexpr const char* groups_key = "groups";
 
 Node results_node(const std::vector<std::pair<std::string, double>>& results) {
     Node::List list;
@@ -66,6 +70,33 @@ void copy_named(const std::string& what, const std::string& prefix, const State&
     to.detach().copy_(found->second);
 }
 
+/// The names in the order in which a torch optimizer numbers its parameters: through all groups. If
+/// it has several, they must be those of this run.
+std::vector<std::string> names_by_groups(const TorchOptimizerState& saved,
+                                         ParameterUpdate& update) {
+    std::vector<std::string> names;
+    if (saved.groups.size() == 1) {
+        for (const NamedParameter& parameter : update.parameters()) names.push_back(parameter.name);
+        return names;
+    }
+    const std::vector<ParamGroup>& groups = update.optimizer().groups();
+    const auto sizes = [](const auto& list, auto parameters) {
+        std::vector<std::string> result;
+        for (const auto& group : list) result.push_back(std::to_string((group.*parameters).size()));
+        return join(result);
+    };
+    const std::string then = sizes(saved.groups, &TorchOptimizerState::Group::parameters);
+    const std::string now = sizes(groups, &ParamGroup::names);
+    if (then != now)
+        throw Error(concat("its optimizer has groups of ", then,
+                           " parameters, the configuration makes groups of ", now,
+                           "; give paramwise_cfg as it was, or take the weights alone with "
+                           "load_from"));
+    for (const ParamGroup& group : groups)
+        names.insert(names.end(), group.names.begin(), group.names.end());
+    return names;
+}
+
 }  // namespace
 
 // ---- saving
@@ -83,8 +114,11 @@ Checkpoint Runner::gather_state() {
             state.tensors["buffer/" + item.key()] = item.value().detach();
         checkpoint.modules["loss"] = std::move(state);
     }
-    for (const auto& [name, optimizer] : modules_.optimizers)
-        checkpoint.modules[optimizer_key(name)] = optimizer->save_state();
+    for (const auto& [name, optimizer] : modules_.optimizers) {
+        State state = optimizer->save_state();
+        state.values.set(groups_key, save_groups(optimizer->groups()));
+        checkpoint.modules[optimizer_key(name)] = std::move(state);
+    }
     if (scaler_) checkpoint.modules["loss_scaler"] = scaler_->save_state();
     for (size_t i = 0; i < modules_.hooks.size(); ++i)
         checkpoint.modules["hook." + modules_.hook_names[i]] = modules_.hooks[i]->save_state();
@@ -240,13 +274,10 @@ void Runner::restore_modules(const Resume& resume) {
         for (const auto& item : modules_.loss->named_buffers())
             copy_named("loss", "buffer/", *state, item.key(), item.value());
     }
-    for (auto& [name, optimizer] : modules_.optimizers) {
-        const std::vector<ParamGroup> configured = optimizer->groups();
-        if (const State* state = state_of(optimizer_key(name)))
-            optimizer->load_state(*state);
-        else
-            throw Error(concat("it has no state of the ", optimizer_key(name)));
-        set_learning_rates(*optimizer, configured, resume.plan);
+    for (auto& [name, update] : modules_.updates) {
+        const State* state = state_of(optimizer_key(name));
+        if (!state) throw Error(concat("it has no state of the ", optimizer_key(name)));
+        restore_optimizer(*update, *state, resume);
     }
     if (scaler_) {
         if (const State* state = state_of("loss_scaler"))
@@ -263,6 +294,21 @@ void Runner::restore_modules(const Resume& resume) {
             }
         }
     }
+}
+
+void Runner::restore_optimizer(ParameterUpdate& update, const State& state, const Resume& resume) {
+    Optimizer& optimizer = update.optimizer();
+    ResumedGroups resumed = resume_groups(state.values.find(groups_key),
+                                          {.path = resume.path,
+                                           .optimizer = optimizer,
+                                           .parameters = update.parameters(),
+                                           .trained = {*modules_.model, modules_.loss.get()},
+                                           .config = config_,
+                                           .changes = resume.changes,
+                                           .plan = resume.plan});
+    for (const std::string& note : resumed.notes) log_info("resume: ", note);
+    optimizer.groups() = std::move(resumed.groups);
+    optimizer.load_state(state);
 }
 
 /// A checkpoint of the Python ailab has weights, the state of one optimizer, and the epoch.
@@ -286,11 +332,8 @@ void Runner::restore_original(const Resume& resume) {
         throw Error(
             concat(resume.path, " has one optimizer, the configuration ", modules_.updates.size()));
     ParameterUpdate& update = *modules_.updates.begin()->second;
-    std::vector<std::string> names;
-    for (const NamedParameter& parameter : update.parameters()) names.push_back(parameter.name);
-    const std::vector<ParamGroup> configured = update.optimizer().groups();
-    update.optimizer().load_state(to_optimizer_state(*resume.original->optimizer, names));
-    set_learning_rates(update.optimizer(), configured, resume.plan);
+    const TorchOptimizerState& saved = *resume.original->optimizer;
+    restore_optimizer(update, to_optimizer_state(saved, names_by_groups(saved, update)), resume);
 }
 
 void Runner::restore_position(const State& run) {

@@ -109,6 +109,7 @@ void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& s
     if (scaler_) {
         gradients = gradients_of(update.parameters());
         scaler_->unscale(gradients);
+        record("overflow", scaler_->found_inf(), double(window_.samples));
     }
     stepping_ = &update;
     grad_norm_ = Tensor();
@@ -133,9 +134,17 @@ void Runner::clip(ParameterUpdate& update) {
         const Tensor norm = known ? grad_norm_ : norm_of(gradients, config.norm_type);
         if (config.norm_type == 2) grad_norm_ = norm;
         clip_norm(gradients, norm, *config.max_norm);
-        record("grad_norm", norm, double(window_.samples));
+        if (skip_reason_.empty()) record_of_step("grad_norm", norm);
     }
     if (config.max_value) clip_value(gradients, *config.max_value);
+}
+
+/// Records a scalar of the step if it is taken: float16 gradients may have overflowed.
+void Runner::record_of_step(const std::string& name, const Tensor& value) {
+    const auto weight = double(window_.samples);
+    if (!scaler_) return record(name, value, weight);
+    for (const auto& window : windows_[size_t(Phase::train)])
+        window->add_unless(scaler_->found_inf(), name, value, weight);
 }
 
 double Runner::grad_norm() {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -68,6 +69,7 @@ class LoggerHook final : public Hook {
         check_groups(items_, run);
         window_ = run.open_window(Phase::train);
         if (!saved_.members().empty()) go_on();
+        logged_step_ = run.progress().step;
         if (!run.is_main()) return;
         const std::filesystem::path folder = log_folder(run, o.log_dir);
         link_logs(run, o.log_dir, folder, {log_name, metrics_name});
@@ -188,7 +190,7 @@ class LoggerHook final : public Hook {
         for (const auto& [name, optimizer] : run.optimizers())
             if (!optimizer->groups().empty())
                 record.lr.emplace_back(name.empty() ? "lr" : name + "_lr",
-                                       optimizer->groups()[0].lr);
+                                       optimizer->scheduled_lr());
         end_span();
         record.values = means_.end_interval();
         for (const auto& result : run.results(Phase::train)) record.values.push_back(result);
@@ -202,17 +204,36 @@ class LoggerHook final : public Hook {
         timed_iterations_ = timed_iterations_ * kept + double(unlogged_);
     }
 
-    /// A loss that is no number stays so: nothing more is learned. On the writer's thread.
-    void warn_once(const LogRecord& record) {
-        if (warned_) return;
-        for (const auto& [name, value] : record.values) {
-            if (std::isfinite(value)) continue;
+    /// Once for each time that it begins. On the writer's thread.
+    void warn_of_divergence(const LogRecord& record) {
+        const auto not_finite =
+            std::find_if(record.values.begin(), record.values.end(),
+                         [](const auto& value) { return !std::isfinite(value.second); });
+        const bool diverged = not_finite != record.values.end();
+        if (diverged && !diverged_)
             log_warning(
-                name, " is ", value, " by step ", record.step,
+                not_finite->first, " is ", not_finite->second, " by step ", record.step,
                 ": the training has diverged. Look at the data, or lower the learning rate");
-            warned_ = true;
-            return;
-        }
+        diverged_ = diverged;
+        warn_of_overflow(record);
+    }
+
+    /// In float16 a step whose gradients overflow is left out, and the next one has a smaller scale
+    /// of the loss. Gradients that are not finite at any scale have diverged.
+    void warn_of_overflow(const LogRecord& record) {
+        constexpr int64_t too_many = 40;  // from any sensible scale to one below 1
+        const auto share =
+            std::find_if(record.values.begin(), record.values.end(),
+                         [](const auto& value) { return value.first == "overflow"; });
+        const bool all = share != record.values.end() && share->second == 1;
+        const int64_t before = left_out_;
+        left_out_ = all ? before + record.step - logged_step_ : 0;
+        logged_step_ = record.step;
+        if (before < too_many && left_out_ >= too_many)
+            log_warning("the last ", left_out_, " float16 steps up to step ", record.step,
+                        " were left out: their gradients are not finite, however small the "
+                        "loss's scale. The training has diverged, or float16 is too narrow for "
+                        "this model: try bfloat16");
     }
 
     void log_evaluation(Run& run) {
@@ -240,7 +261,7 @@ class LoggerHook final : public Hook {
         writer_.post([this, record] {
             log_info(console_line(record));
             write_metrics(json_line(record));
-            if (record.phase == Phase::train) warn_once(record);
+            if (record.phase == Phase::train) warn_of_divergence(record);
         });
     }
 
@@ -287,8 +308,10 @@ class LoggerHook final : public Hook {
     Node saved_ = Node::map();                     // in the checkpoint
     int64_t metrics_bytes_ = -1, log_bytes_ = -1;  // when the last checkpoint was written
     LineFile metrics_;
-    Background writer_;  // ends before what it writes to
-    bool warned_ = false;
+    Background writer_;        // ends before what it writes to
+    bool diverged_ = false;    // in the last line; these three are the writer's
+    int64_t left_out_ = 0;     // float16 steps in a row
+    int64_t logged_step_ = 0;  // of the last line
     bool complained_ = false;
     int64_t unlogged_ = 0;  // training iterations since the last line
     Timing timed_;          // until the last line

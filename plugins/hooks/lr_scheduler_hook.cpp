@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
@@ -19,7 +22,9 @@ class LrSchedulerHook final : public Hook {
                        "the schedule, such as {type: StepLR, step_size: 30}");
             v.option("by", by, "what the schedule counts: epochs or optimizer steps",
                      one_of({"epoch", "iter"}));
-            v.option("monitor", monitor, "the result that ReduceLROnPlateau follows");
+            v.option("monitor", monitor,
+                     "the result that ReduceLROnPlateau follows; whether less or more of it is "
+                     "better follows from its name where the schedule's mode does not say");
             warm_up.visit(v);
         }
     };
@@ -32,6 +37,8 @@ class LrSchedulerHook final : public Hook {
           warm_up_(options.warm_up),
           by_epoch_(options.by == "epoch") {
         if (result_.place.str().empty()) result_.place = schedule_place_;
+        if (scheduler_->needs_metric())
+            scheduler_->set_greater_is_better(monitor_.greater_is_better());
     }
 
     int default_priority() const override { return priority::high; }
@@ -64,7 +71,9 @@ class LrSchedulerHook final : public Hook {
             refuse(error);
         }
         if (run.resumed_from().empty()) apply(run);
+        if (!run.is_main()) return;
         warn_of_long_warm_up(run);
+        warn_of_standstill(run, 0);
     }
     // In the middle of an epoch when a run is taken back.
     void after_load_checkpoint(Run& run, const std::string&) override {
@@ -87,17 +96,69 @@ class LrSchedulerHook final : public Hook {
     void after_val_epoch(Run&) override { evaluated(Phase::val); }
     // The state that is saved must know the result.
     void before_save_checkpoint(Run& run, const std::string&) override { observe(run); }
-    State save_state() const override { return scheduler_->save_state(); }
+    /// The schedule's, and what was last applied.
+    State save_state() const override {
+        State state = scheduler_->save_state();
+        if (!applied_.rates.empty()) state.values.set(applied_key, applied_.save());
+        return state;
+    }
     void load_state(const State& state) override {
         to_observe_ = false;
+        State own = state;
+        std::erase_if(own.values.members(),
+                      [](const Member& member) { return member.key == applied_key; });
+        if (const Node* applied = state.values.find(applied_key)) loaded_ = Applied::load(*applied);
         // A run may go on with another schedule.
-        if (scheduler_->needs_metric() && state.values.members().empty())
+        if (scheduler_->needs_metric() && own.values.members().empty())
             log_info("the checkpoint has no state of ", schedule_name_, ", which begins anew");
         else
-            scheduler_->load_state(state);
+            scheduler_->load_state(own);
     }
 
   private:
+    static constexpr const char* applied_key = "applied";
+
+    /// A time as warm-ups and as schedules count it.
+    struct Moment {
+        int64_t step = 0;
+        int64_t time = 0;
+    };
+    struct Applied {
+        Moment moment;
+        std::vector<double> rates;  // scheduled, of each optimizer
+
+        Node save() const {
+            Node::List list;
+            for (const double rate : rates) list.push_back(Node(rate));
+            Node node = Node::map();
+            node.set("step", Node(moment.step));
+            node.set("time", Node(moment.time));
+            node.set("lr", Node::list(std::move(list)));
+            return node;
+        }
+        static Applied load(const Node& node) {
+            const Node *step = node.find("step"), *time = node.find("time"), *lr = node.find("lr");
+            if (!step || !step->is_int() || !time || !time->is_int() || !lr || !lr->is_list())
+                throw Error("the learning rate that was last applied is damaged");
+            Applied applied{{step->as_int(), time->as_int()}, {}};
+            for (const Node& rate : lr->items())
+                if (rate.is_number()) applied.rates.push_back(rate.as_float());
+            return applied;
+        }
+    };
+
+    static std::string in_short(double value) {
+        char text[32];
+        constexpr int digits = 6;
+        const auto end =
+            std::to_chars(text, text + sizeof text, value, std::chars_format::general, digits);
+        return {text, end.ptr};
+    }
+
+    static std::string of(const std::string& optimizer) {
+        return optimizer.empty() ? "" : " " + optimizer;
+    }
+
     /// What is wrong with a schedule in view of the run is a mistake of the configuration.
     [[noreturn]] void refuse(const Error& error) const {
         const auto* mistake = dynamic_cast<const ConfigError*>(&error);
@@ -110,7 +171,7 @@ class LrSchedulerHook final : public Hook {
 
     void warn_of_long_warm_up(Run& run) const {
         const int64_t total = run.progress().total_steps;
-        if (warm_up_steps_ >= total && total > 0 && warm_up_steps_ > 0 && run.is_main())
+        if (warm_up_steps_ >= total && total > 0 && warm_up_steps_ > 0)
             log_warning("the warm-up takes ", warm_up_steps_,
                         " optimizer steps, and the whole run has ", total,
                         ": it never comes to the learning rate of ", schedule_name_);
@@ -123,39 +184,96 @@ class LrSchedulerHook final : public Hook {
     /// taken when the run goes on.
     void observe(Run& run) {
         if (!to_observe_) return;
+        const int64_t now = time(run.progress());
+        const bool moved = stands_still(run, now).empty();
         scheduler_->observe(monitor_.value(run));
         to_observe_ = false;
+        if (moved && run.is_main()) warn_of_standstill(run, now);
     }
 
     int64_t time(const Progress& progress) const {
         return by_epoch_ ? progress.epoch : progress.step;
     }
+    Moment moment(const Progress& progress) const { return {progress.step, time(progress)}; }
     int64_t length(const Progress& progress) const {
         return by_epoch_ ? progress.total_epochs : progress.total_steps;
     }
 
     /// The learning rate and the momentum follow from the time alone (and from the results that the
-    /// schedule has observed), so nothing has to be kept.
-    void apply(Run& run) const {
-        const int64_t t = time(run.progress());
+    /// schedule has observed).
+    void apply(Run& run) {
+        const Moment now = moment(run.progress());
+        if (loaded_) tell_jumps(run, *std::exchange(loaded_, std::nullopt), now);
+        applied_.moment = now;
+        applied_.rates.clear();
         for (auto& [name, optimizer] : run.optimizers())
-            for (ParamGroup& group : optimizer->groups()) {
-                group.lr = rate(run, group);
-                if (const auto initial = group.initial_momentum)
-                    group.momentum = scheduler_->momentum(*initial, t).value_or(*initial);
-            }
+            applied_.rates.push_back(apply(*optimizer, now));
+    }
+    /// Returns the rate without multipliers.
+    double apply(Optimizer& optimizer, const Moment& now) const {
+        for (ParamGroup& group : optimizer.groups()) {
+            group.lr = rate(group, now);
+            if (const auto initial = group.initial_momentum)
+                group.momentum = scheduler_->momentum(*initial, now.time).value_or(*initial);
+        }
+        return optimizer.scheduled_lr();
     }
 
-    double rate(const Run& run, const ParamGroup& group) const {
-        const Progress& progress = run.progress();
-        return warm_up_.factor(progress.step, warm_up_steps_) *
-               scheduler_->lr(group.initial_lr, time(progress));
+    double rate(const ParamGroup& group, const Moment& now) const {
+        const double own = group.followed_lr.value_or(group.initial_lr);
+        const double scheduled =
+            warm_up_.factor(now.step, warm_up_steps_) * scheduler_->lr(own, now.time);
+        return group.followed_lr ? group.initial_lr * (scheduled / own) : scheduled;
+    }
+
+    /// A schedule that is not the checkpoint's (a longer cosine) gives another rate for the step
+    /// that was last taken: then the next one jumps.
+    void tell_jumps(Run& run, const Applied& last, const Moment& next) const {
+        if (scheduler_->needs_metric()) return;  // it may have observed a result since that step
+        size_t index = 0;
+        for (auto& [name, optimizer] : run.optimizers()) {
+            if (index >= last.rates.size()) return;
+            const double before = last.rates[index++];
+            const double again = apply(*optimizer, last.moment);
+            constexpr double rounding = 1e-9;
+            if (std::abs(again - before) <= rounding * std::abs(before) || !run.is_main()) continue;
+            log_warning(schedule_place_.str(), ": the learning rate", of(name), " jumps from ",
+                        in_short(before), ", that of the checkpoint's last step, to ",
+                        in_short(apply(*optimizer, next)), ": for that last step ", schedule_name_,
+                        " as it is now gives ", in_short(again));
+        }
+    }
+
+    /// From when on the schedule leaves the learning rate at 0 until the run ends: "step 12 of 40",
+    /// or "" if it does not. Looks from `begin` on.
+    std::string stands_still(Run& run, int64_t begin) const {
+        const int64_t total = length(run.progress());
+        for (const auto& [name, optimizer] : run.optimizers())
+            for (const ParamGroup& group : optimizer->groups()) {
+                const double own = group.followed_lr.value_or(group.initial_lr);
+                if (own == 0) continue;
+                int64_t t = total;
+                while (t > begin && scheduler_->lr(own, t - 1) == 0) --t;
+                if (t < total) return concat(by_epoch_ ? "epoch " : "step ", t + 1, " of ", total);
+                break;
+            }
+        return "";
+    }
+
+    void warn_of_standstill(Run& run, int64_t begin) const {
+        const std::string from = stands_still(run, begin);
+        if (!from.empty())
+            log_warning(schedule_place_.str(), ": ", schedule_name_,
+                        " leaves the learning rate at 0 from ", from,
+                        " to the end of the run: nothing is learned there. Make the schedule as "
+                        "long as the run, or give it a lowest rate above 0");
     }
 
     /// A schedule that cannot tell a learning rate ends the run here.
     void check_rates(Run& run) const {
+        const Moment now = moment(run.progress());
         for (const auto& [name, optimizer] : run.optimizers())
-            for (const ParamGroup& group : optimizer->groups()) (void)rate(run, group);
+            for (const ParamGroup& group : optimizer->groups()) (void)rate(group, now);
     }
 
     /// A schedule that moves the momentum, at whatever time, needs optimizers that have one.
@@ -164,12 +282,16 @@ class LrSchedulerHook final : public Hook {
         int64_t t = 0;
         while (t < total && !scheduler_->momentum(0, t)) ++t;
         if (t == total) return;
-        for (const auto& [name, optimizer] : run.optimizers())
-            for (const ParamGroup& group : optimizer->groups())
-                if (!group.initial_momentum)
-                    throw Error(concat(schedule_name_, " moves the momentum, and the optimizer",
-                                       name.empty() ? "" : " " + name,
-                                       " has none. Give it one, or set cycle_momentum: false"));
+        for (const auto& [name, optimizer] : run.optimizers()) {
+            const auto& groups = optimizer->groups();
+            if (std::none_of(groups.begin(), groups.end(), [](const ParamGroup& group) {
+                    return group.initial_momentum.has_value();
+                }))
+                throw Error(concat(schedule_name_, " moves the momentum, and the optimizer",
+                                   of(name),
+                                   " has none. Give it one, or set cycle_momentum: "
+                                   "false"));
+        }
     }
 
     const std::shared_ptr<LrScheduler> scheduler_;
@@ -181,6 +303,8 @@ class LrSchedulerHook final : public Hook {
     Monitor monitor_{result_, Phase::val};
     int64_t warm_up_steps_ = 0;
     bool in_training_ = false;
+    Applied applied_;                // empty before the first step
+    std::optional<Applied> loaded_;  // of the checkpoint that the run goes on from
     bool to_observe_ = false;  // the phase has ended, and the schedule does not know its result
 };
 

@@ -185,7 +185,7 @@ class MetricHook final : public Hook {
         const std::shared_ptr<Metric> fresh = counted.metric->spec.create();
         const MetricSums none(counted.metric->label, fresh, /*by_batch=*/false);
         std::vector<std::string> names;
-        for (const auto& [suffix, value] : none.compute(empty_states(*fresh)))
+        for (const auto& [suffix, value] : none.compute(states_of(*fresh)))
             names.push_back(counted.metric->result(suffix));
         return names;
     }

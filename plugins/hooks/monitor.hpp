@@ -18,6 +18,7 @@ class Monitor {
 
     const std::string& name() const { return name_; }
     Phase phase() const { return phase_; }
+    bool greater_is_better() const { return greater_; }
     /// "val top1, greater is better"; says so if the rule was taken from the name.
     std::string describe() const;
 

@@ -1,5 +1,4 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,13 +41,6 @@ struct StateNames {
     std::vector<std::string> scalars = {};
 };
 
-/// What a parameter group starts with, of the options.
-struct GroupDefaults {
-    double lr = 0;
-    double weight_decay = 0;
-    std::optional<double> momentum = std::nullopt;
-};
-
 /// What all optimizers but LBFGS share: the lists of tensors, left-out gradients, saving and
 /// loading. A parameter that gets no gradient in a step keeps its state and its number of steps, as
 /// in PyTorch; its cell is split then.
@@ -59,7 +51,7 @@ class CellOptimizer : public Optimizer {
     std::optional<double> default_momentum() const final { return defaults_.momentum; }
 
     void step(const Tensor& grad_scale, const Tensor& found_inf) final;
-    /// "<state>/<parameter>" and "step/<parameter>"; the groups' numbers in the values.
+    /// "<state>/<parameter>" and "step/<parameter>".
     State save_state() const final;
     void load_state(const State& state) final;
 
@@ -89,7 +81,7 @@ class CellOptimizer : public Optimizer {
     void collect_gradients(size_t index);
     void split(size_t index);
 
-    const GroupDefaults defaults_;
+    const GroupDefaults defaults_;  // of most parameters
     std::vector<StateNames> kinds_;
     std::vector<Cell> cells_;
     size_t groups_seen_ = 0;

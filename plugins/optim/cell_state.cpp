@@ -3,7 +3,6 @@
 #include <set>
 
 #include "cell_optimizer.hpp"
-#include "group_state.hpp"
 
 namespace ailab {
 namespace {
@@ -71,13 +70,11 @@ State CellOptimizer::save_state() const {
                     at::scalar_tensor(cell.scalars[s], at::kDouble);
         }
     }
-    state.values.set("groups", save_groups(groups()));
     return state;
 }
 
 void CellOptimizer::load_state(const State& state) {
     const at::NoGradGuard no_grad;
-    const std::vector<ParamGroup> new_groups = load_groups(state.values.find("groups"), groups());
     const std::vector<Cell> all = make_cells(0);
     SavedTensors saved(state);
     std::vector<Cell> loaded;
@@ -110,13 +107,12 @@ void CellOptimizer::load_state(const State& state) {
             cell.steps.push_back(cell.step);
             for (size_t s = 0; s < kept.tensors.size(); ++s)
                 cell.states[s].push_back(
-                    saved.take_like(initial_state(cell.kind, s, param, new_groups[cell.group]),
+                    saved.take_like(initial_state(cell.kind, s, param, groups()[cell.group]),
                                     kept.tensors[s], name));
         }
         for (auto& [progress, cell] : by_progress) loaded.push_back(std::move(cell));
     }
     saved.check_all_taken();
-    groups() = new_groups;
     cells_ = std::move(loaded);
     groups_seen_ = groups().size();
 }

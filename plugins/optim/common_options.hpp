@@ -71,6 +71,13 @@ inline void corrected_weight_decay_option(OptionVisitor& v, bool& corrected, con
     });
 }
 
+/// What weight decay goes by then. The configured rate is the group's, which a run that goes on
+/// keeps from its checkpoint, without the group's multiple.
+inline double corrected_lr(const ParamGroup& group) {
+    if (group.initial_lr == 0) return group.lr;
+    return group.lr * group.lr / (group.initial_lr / group.lr_mult);
+}
+
 /// Adam's options, and those of its kin. Names and defaults are PyTorch's.
 struct AdamBaseOptions {
     double lr = 1e-3;

@@ -95,8 +95,7 @@ class LAMB final : public ForeachOptimizer {
 
         const double decay = group.weight_decay;
         if (decay != 0 && o.decoupled_decay) {
-            const double decay_lr =
-                o.corrected_weight_decay ? group.lr * group.lr / o.lr : group.lr;
+            const double decay_lr = o.corrected_weight_decay ? corrected_lr(group) : group.lr;
             at::_foreach_mul_(cell.params, 1 - decay_lr * decay);
         } else if (decay != 0) {
             at::_foreach_add_(updates, cell.params, decay);

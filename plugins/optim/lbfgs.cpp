@@ -5,7 +5,6 @@
 #include <deque>
 
 #include "common_options.hpp"
-#include "group_state.hpp"
 #include "line_search.hpp"
 
 namespace ailab {
@@ -64,8 +63,8 @@ class LBFGS final : public Optimizer {
     }
     void step(const std::function<double()>& closure) override;
 
-    /// "d", "prev_flat_grad" and (from the second iteration) "old_dirs" and "old_stps", a row a
-    /// correction, over all parameters one behind the other.
+    /// The names in the values' "params"; "d", "prev_flat_grad" and (from the second iteration)
+    /// "old_dirs" and "old_stps", a row a correction, over all parameters one behind the other.
     State save_state() const override;
     void load_state(const State& state) override;
 
@@ -74,6 +73,7 @@ class LBFGS final : public Optimizer {
 
     const std::vector<Tensor>& params() const { return groups()[0].params; }
     void check_parameters() const;
+    void check_order(const Node* names) const;
     double evaluate(const Closure& closure);
     Tensor flat_gradient() const;
     void move(const Tensor& direction, double t) const;
@@ -103,6 +103,24 @@ void LBFGS::check_parameters() const {
             params()[i].scalar_type() != params()[0].scalar_type())
             throw Error(concat("LBFGS takes parameters of one dtype and device: ",
                                groups()[0].names[i], " differs from ", groups()[0].names[0]));
+}
+
+/// The parameters are one flat vector, so their order must be the saved one. States of earlier
+/// versions do not tell it.
+void LBFGS::check_order(const Node* names) const {
+    if (!names) return;
+    std::vector<std::string> saved;
+    if (names->is_list())
+        for (const Node& name : names->items())
+            saved.push_back(name.is_string() ? name.as_string() : name.describe());
+    const std::vector<std::string>& own = groups()[0].names;
+    for (size_t i = 0; i < std::max(saved.size(), own.size()); ++i) {
+        const std::string then = i < saved.size() ? saved[i] : "none";
+        const std::string now = i < own.size() ? own[i] : "none";
+        if (then != now)
+            throw Error(concat("the saved state of LBFGS has the parameters in another order: ",
+                               "number ", i + 1, " is ", then, " there and ", now, " here"));
+    }
 }
 
 double LBFGS::evaluate(const Closure& closure) {
@@ -216,7 +234,10 @@ void LBFGS::step(const Closure& closure) {
 
 State LBFGS::save_state() const {
     State state;
-    state.values.set("groups", save_groups(groups()));
+    Node::List names;
+    for (const ParamGroup& group : groups())
+        for (const std::string& name : group.names) names.push_back(Node::string(name));
+    state.values.set("params", Node::list(std::move(names)));
     state.values.set("n_iter", Node(n_iter_));
     state.values.set("func_evals", Node(func_evals_));
     if (n_iter_ == 0) return state;
@@ -239,7 +260,7 @@ State LBFGS::save_state() const {
 
 void LBFGS::load_state(const State& state) {
     check_parameters();
-    std::vector<ParamGroup> new_groups = load_groups(state.values.find("groups"), groups());
+    check_order(state.values.find("params"));
     int64_t size = 0;
     for (const Tensor& param : params()) size += param.numel();
     auto number = [&](const char* name) {
@@ -291,7 +312,6 @@ void LBFGS::load_state(const State& state) {
     history_ = std::move(loaded.history_);
     h_diag_ = loaded.h_diag_;
     prev_flat_grad_ = loaded.prev_flat_grad_;
-    groups() = std::move(new_groups);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ class Lion final : public ForeachOptimizer {
     void update(Cell& cell, const ParamGroup& group, double) override {
         auto& exp_avg = cell.states[0];
         const TensorVector grads = descent(cell, o.maximize);
-        const double decay_lr = o.corrected_weight_decay ? group.lr * group.lr / o.lr : group.lr;
+        const double decay_lr = o.corrected_weight_decay ? corrected_lr(group) : group.lr;
         if (group.weight_decay != 0)
             at::_foreach_mul_(cell.params, 1 - decay_lr * group.weight_decay);
         TensorVector updates =

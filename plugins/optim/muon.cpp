@@ -68,11 +68,6 @@ double lr_factor(const Tensor& matrix, const std::optional<std::string>& fn) {
     return std::sqrt(std::max(1.0, rows / columns));
 }
 
-/// `value`, changed as a schedule has changed another number from `configured` to `now`.
-double in_proportion(double value, double now, double configured) {
-    return configured == 0 ? value : value * (now / configured);
-}
-
 enum Kind : size_t { matrices, others };
 
 class Muon final : public ForeachOptimizer {
@@ -82,6 +77,12 @@ class Muon final : public ForeachOptimizer {
         : ForeachOptimizer({options.lr, options.weight_decay, options.momentum},
                            {{{"momentum_buffer"}}, {{"exp_avg", "exp_avg_sq"}}}),
           o(options) {}
+
+    /// AdamW's momentum is no schedule's to move.
+    GroupDefaults defaults(const Tensor& param) const override {
+        if (kind(param) == matrices) return Optimizer::defaults(param);
+        return {o.adamw_lr, o.adamw_weight_decay, o.adamw_betas[0], /*scheduled_momentum=*/false};
+    }
 
   protected:
     size_t kind(const Tensor& param) const override { return param.dim() == 2 ? matrices : others; }
@@ -114,11 +115,9 @@ class Muon final : public ForeachOptimizer {
         const Tensor step =
             at::full({}, t, cell.params[0].options().dtype(at::kFloat).requires_grad(false));
         const TensorVector steps(cell.params.size(), step);
-        at::_fused_adamw_(
-            cell.params, cell.grads, cell.states[0], cell.states[1], {}, steps,
-            in_proportion(o.adamw_lr, group.lr, o.lr), o.adamw_betas[0], o.adamw_betas[1],
-            in_proportion(o.adamw_weight_decay, group.weight_decay, o.weight_decay), o.adamw_eps,
-            /*amsgrad=*/false, /*maximize=*/false);
+        at::_fused_adamw_(cell.params, cell.grads, cell.states[0], cell.states[1], {}, steps,
+                          group.lr, group.momentum.value_or(o.adamw_betas[0]), o.adamw_betas[1],
+                          group.weight_decay, o.adamw_eps, /*amsgrad=*/false, /*maximize=*/false);
     }
 
     const Options o;

@@ -180,7 +180,7 @@ class ProgressHook final : public Hook {
         for (const auto& [name, optimizer] : run.optimizers()) {
             if (optimizer->groups().empty()) continue;
             state.values.emplace_back(name.empty() ? "lr" : name + "_lr",
-                                      general_text(optimizer->groups()[0].lr, 3));
+                                      general_text(optimizer->scheduled_lr(), 3));
         }
     }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ailab/ailab.hpp"
+#include "run_length.hpp"
 
 namespace ailab {
 namespace {
@@ -76,22 +77,28 @@ class ExponentialLR final : public LrScheduler {
 class PolynomialLR final : public LrScheduler {
   public:
     struct Options {
-        int64_t total_iters = 5;
+        GivenLength total_iters;
         double power = 1;
         void visit(OptionVisitor& v) {
-            v.option("total_iters", total_iters, "time of the way down to 0", at_least(1));
+            v.option("total_iters", total_iters,
+                     "time of the way down to 0; by default the whole run", at_least(1));
             v.option("power", power, "exponent: 1 is a straight line", at_least(0));
         }
     };
-    explicit PolynomialLR(const Options& options) : o(options) {}
+    explicit PolynomialLR(const Options& options)
+        : o(options), total_("PolynomialLR", "total_iters", o.total_iters) {}
+
+    void set_length(const ScheduleLength& length) override { total_.set(length); }
 
     double lr(double base_lr, int64_t t) const override {
-        const double left = 1 - double(std::min(t, o.total_iters)) / double(o.total_iters);
+        const int64_t total = total_.get();
+        const double left = 1 - double(std::min(t, total)) / double(total);
         return base_lr * std::pow(left, o.power);
     }
 
   private:
     const Options o;
+    RunLength total_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Reduces the learning rate when a result has stopped to get better.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "ailab/ailab.hpp"
@@ -10,7 +11,7 @@ namespace {
 class ReduceLROnPlateau final : public LrScheduler {
   public:
     struct Options {
-        std::string mode = "min";
+        std::optional<std::string> mode;
         double factor = 0.1;
         int64_t patience = 10;
         double threshold = 1e-4;
@@ -20,7 +21,10 @@ class ReduceLROnPlateau final : public LrScheduler {
         double eps = 1e-8;
 
         void visit(OptionVisitor& v) {
-            v.option("mode", mode, "whether less or more is better", one_of({"min", "max"}));
+            v.option("mode", mode,
+                     "whether less or more is better; by default that follows from the result's "
+                     "name: less of a loss or an error, more of all else",
+                     one_of({"min", "max"}));
             v.option("factor", factor, "factor of each reduction",
                      {.min = 0, .max = 1, .exclusive_max = true});
             v.option("patience", patience, "evaluations without improvement that are let pass",
@@ -36,9 +40,14 @@ class ReduceLROnPlateau final : public LrScheduler {
         }
     };
     explicit ReduceLROnPlateau(const Options& options)
-        : o(options), best_(o.mode == "min" ? infinity : -infinity) {}
+        : o(options), less_(o.mode.value_or("min") == "min"), best_(worst()) {}
 
     bool needs_metric() const override { return true; }
+    void set_greater_is_better(bool greater) override {
+        if (o.mode) return;
+        less_ = !greater;
+        best_ = worst();
+    }
 
     // NaN is better than nothing, so it counts as no improvement.
     void observe(double value) override {
@@ -78,18 +87,21 @@ class ReduceLROnPlateau final : public LrScheduler {
     }
     void load_state(const State& state) override {
         best_ = number(state, "best").as_float();
+        if (std::isinf(best_)) best_ = worst();  // that of another mode, or none was seen
         bad_ = number(state, "bad").as_int();
         cooldown_ = number(state, "cooldown").as_int();
         reductions_ = number(state, "reductions").as_int();
     }
 
   private:
-    static constexpr double infinity = std::numeric_limits<double>::infinity();
+    double worst() const {
+        constexpr double infinity = std::numeric_limits<double>::infinity();
+        return less_ ? infinity : -infinity;
+    }
 
     bool is_better(double value) const {
         const bool relative = o.threshold_mode == "rel";
-        if (o.mode == "min")
-            return value < (relative ? best_ * (1 - o.threshold) : best_ - o.threshold);
+        if (less_) return value < (relative ? best_ * (1 - o.threshold) : best_ - o.threshold);
         return value > (relative ? best_ * (1 + o.threshold) : best_ + o.threshold);
     }
 
@@ -101,6 +113,7 @@ class ReduceLROnPlateau final : public LrScheduler {
     }
 
     const Options o;
+    bool less_;  // is better
     double best_;
     int64_t bad_ = 0;       // evaluations since the best one
     int64_t cooldown_ = 0;  // evaluations that do not count yet

@@ -50,7 +50,7 @@ NamedScalars TrainingScalars::take(Run& run) {
     for (const auto& [name, optimizer] : run.optimizers())
         if (!optimizer->groups().empty())
             values.emplace_back(name.empty() ? "train/lr" : "train/" + name + "_lr",
-                                optimizer->groups()[0].lr);
+                                optimizer->scheduled_lr());
     values.emplace_back("train/time", time.iteration);
     values.emplace_back("train/data_time", time.data);
     values.emplace_back("train/memory", double(run.device().peak_memory()) / mebibyte);

@@ -438,7 +438,8 @@ class Original(PthTest):
                     self.assertReads(expected, found)
                     groups = json.loads(dict(f for f in lines if len(f) == 2)["optimizer"])
                     self.assertEqual(groups, {"groups": [
-                        {k: float(g[k]) for k in ("lr", "initial_lr", "weight_decay")}
+                        {**{k: float(g[k]) for k in ("lr", "initial_lr", "weight_decay")},
+                         "params": [names[i] for i in g["params"]]}
                         for g in saved["optimizer_state"]["param_groups"]]})
 
     def test_before_the_first_step_there_is_no_state(self):

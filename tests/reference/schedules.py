@@ -85,6 +85,8 @@ def make(optimizer, config, base_lr):
     options = {key: value for key, value in config.items() if key != "type"}
     if config["type"] == "OneCycleLR":
         options = {"max_lr": base_lr, "total_steps": LENGTH, **options}
+    if config["type"] == "PolynomialLR":
+        options = {"total_iters": LENGTH, **options}
     if config["type"] == "CyclicLR":
         options = {"base_lr": base_lr, **options}
     if "schedulers" in options:

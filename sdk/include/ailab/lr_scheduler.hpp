@@ -29,6 +29,9 @@ class AILAB_API LrScheduler : public Stateful {
     /// each validation.
     virtual bool needs_metric() const { return false; }
     virtual void observe(double /*value*/) {}
+    /// Before the first observe(): whether a greater result is the better one, by its name. For
+    /// schedules whose options do not say.
+    virtual void set_greater_is_better(bool) {}
 };
 
 }  // namespace ailab

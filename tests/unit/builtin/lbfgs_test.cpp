@@ -160,7 +160,13 @@ TEST(LbfgsState, ThatDoesNotFitIsRefused) {
     const std::vector<Case> table = {
         {[](State&) {}, ""},
         {[](State& s) { s.values = Node::map(); },
-         "the saved state is of an optimizer with 0 parameter group(s); this one has 1"},
+         "the saved state is not one of LBFGS: it has no n_iter"},
+        {[](State& s) { s.values.find("params")->items()[1] = Node::string("vector"); },
+         "the saved state of LBFGS has the parameters in another order: number 2 is vector there "
+         "and weight here"},
+        {[](State& s) { s.values.find("params")->items().pop_back(); },
+         "the saved state of LBFGS has the parameters in another order: number 3 is none there "
+         "and vector here"},
         {[](State& s) { s.values.set("n_iter", Node(0.5)); },
          "the saved state is not one of LBFGS: it has no n_iter"},
         {[](State& s) { s.tensors.erase("d"); },

@@ -181,6 +181,67 @@ TEST_F(LoggerHookTest, WarnsOnceOfALossThatIsNoNumber) {
     EXPECT_EQ(warnings, 1);
 }
 
+// A step that has no number is followed by others; a later one is told again.
+TEST_F(LoggerHookTest, WarnsAgainOfALaterDivergence) {
+    const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 1})");
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        loss_of = [](int64_t step) { return step == 2 || step >= 7 ? std::nan("") : 1.0; };
+        run_through(*hook, run);
+    });
+    std::vector<std::string> warnings;
+    for (const std::string& line : log_lines())
+        if (line.find("WARNING") != std::string::npos) warnings.push_back(line.substr(0, 41));
+    EXPECT_EQ(warnings, (std::vector<std::string>{"- ailab - WARNING - loss is nan by step 2",
+                                                  "- ailab - WARNING - loss is nan by step 7"}));
+}
+
+// Float16 steps that overflow are left out until the loss's scale is small enough.
+TEST_F(LoggerHookTest, WarnsOfFloat16StepsThatAreLeftOutAtAnyScale) {
+    struct Case {
+        double share;  // of the steps that are left out
+        int64_t iters;
+        int warnings;
+    };
+    for (const Case& c : {Case{1, 100, 1}, Case{1, 30, 0}, Case{0.9, 100, 0}}) {
+        const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 5})");
+        const std::string folder = concat(folder_.string(), c.share, c.iters);
+        run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder);
+            run.window->values = {{"loss", 1}, {"overflow", c.share}};
+            run.now.iters = c.iters;
+            hook->before_run(run);
+            hook->before_train_epoch(run);
+            for (; run.now.iter < c.iters; ++run.now.iter) {
+                ++run.now.step;
+                hook->after_train_iter(run);
+            }
+            hook->after_run(run);
+        });
+        std::ifstream file(folder + "/train.log");
+        int warnings = 0;
+        for (std::string line; std::getline(file, line);)
+            warnings += line.find(
+                            "WARNING - the last 40 float16 steps up to step 40 were left "
+                            "out") != std::string::npos;
+        EXPECT_EQ(warnings, c.warnings) << c.share << ' ' << c.iters;
+        log_to_file("");
+        std::filesystem::remove_all(folder);
+    }
+}
+
+TEST_F(LoggerHookTest, LogsTheScheduledRateWithoutMultiples) {
+    const auto hook = make<Hook>(R"({"type": "LoggerHook"})");
+    run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        const auto optimizer = std::make_shared<FakeOptimizer>(0.1);
+        optimizer->groups()[0].lr_mult = 10;
+        run.optimizers()[""] = optimizer;
+        run_through(*hook, run);
+    });
+    EXPECT_EQ(metrics().at(0)["lr"], 0.01);
+}
+
 TEST_F(LoggerHookTest, CountsIterationsWhereTheRunDoes) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 3})");
     run_ranks(1, [&](ThreadComm& comm) {

@@ -1,6 +1,7 @@
 #pragma once
 // The problem of tests/reference/optimizers.py: parameters of several shapes whose gradients follow
 // from their values and the number of the step.
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -24,16 +25,28 @@ struct Problem {
         }
     }
 
-    /// An optimizer with one group, as the core makes it.
+    /// An optimizer with its groups as the core makes them: parameters of the same defaults
+    /// together.
     std::shared_ptr<Optimizer> optimizer(const std::string& json) const {
         auto made = make<Optimizer>(json);
-        made->add_group({.names = names,
-                         .params = params,
-                         .lr = made->default_lr(),
-                         .initial_lr = made->default_lr(),
-                         .weight_decay = made->default_weight_decay(),
-                         .momentum = made->default_momentum(),
-                         .initial_momentum = made->default_momentum()});
+        for (size_t k = 0; k < params.size(); ++k) {
+            const GroupDefaults own = made->defaults(params[k]);
+            auto& groups = made->groups();
+            auto group = std::find_if(groups.begin(), groups.end(), [&](const ParamGroup& one) {
+                return one.initial_lr == own.lr && one.weight_decay == own.weight_decay &&
+                       one.momentum == own.momentum;
+            });
+            if (group == groups.end())
+                group = groups.insert(
+                    groups.end(),
+                    {.lr = own.lr,
+                     .initial_lr = own.lr,
+                     .weight_decay = own.weight_decay,
+                     .momentum = own.momentum,
+                     .initial_momentum = own.scheduled_momentum ? own.momentum : std::nullopt});
+            group->names.push_back(names[k]);
+            group->params.push_back(params[k]);
+        }
         return made;
     }
 

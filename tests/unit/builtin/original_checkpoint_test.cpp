@@ -56,8 +56,13 @@ TEST_P(OriginalCheckpoints, GoOnAsInPyTorch) {
         params.push_back(before.model.tensors[i].second.requires_grad_());
     }
     const auto optimizer = this->optimizer(params, GetParam().json);
-    optimizer->load_state(to_optimizer_state(before.optimizer.value(), names));
-    EXPECT_EQ(optimizer->groups()[0].lr, 0.1);
+    const State state = to_optimizer_state(before.optimizer.value(), names);
+    // What the core does with the groups of a checkpoint.
+    const Node& group = state.values.find("groups")->items().at(0);
+    EXPECT_EQ(group.find("lr")->as_float(), 0.1);
+    optimizer->groups()[0].lr = group.find("lr")->as_float();
+    optimizer->groups()[0].weight_decay = group.find("weight_decay")->as_float();
+    optimizer->load_state(state);
     for (int step = 3; step < 5; ++step) {
         set_gradients(params, step);
         optimizer->step();

@@ -64,6 +64,8 @@ TEST(Schedules, TakeTheWholeRunByDefault) {
         {R"({"type": "OneCycleLR", "pct_start": 0.6, "anneal_strategy": "linear", "div_factor": 10,
              "final_div_factor": 1})",
          "OneCycleLR needs total_steps: the length of the run is not known", 0.1, 1, -0.125},
+        {R"({"type": "PolynomialLR"})",
+         "PolynomialLR needs total_iters: the length of the run is not known", 1, 0.5, 0},
     };
     for (const Case& c : table) {
         const auto schedule = make<LrScheduler>(c.json);
@@ -78,6 +80,40 @@ TEST(Schedules, TakeTheWholeRunByDefault) {
     const auto given = make<LrScheduler>(R"({"type": "CosineAnnealingLR", "T_max": 4})");
     given->set_length({10});
     EXPECT_NEAR(given->lr(1, 4), 0, 1e-15);
+}
+
+// Those of a warm-up keep PyTorch's five, after which the rate is whole.
+TEST(Schedules, OfAWarmUpTakeFiveByDefault) {
+    for (const char* type : {"LinearLR", "ConstantLR"}) {
+        const auto schedule = make<LrScheduler>(concat(R"({"type": ")", type, R"("})"));
+        schedule->set_length({100});
+        EXPECT_LT(schedule->lr(1, 4), 1) << type;
+        EXPECT_EQ(schedule->lr(1, 5), 1) << type;
+    }
+}
+
+TEST(Schedules, OnPlateauFollowTheResultsNameUnlessTheirModeSays) {
+    struct Case {
+        const char* mode;
+        bool greater_is_better;
+        double after_a_rise, after_a_fall;
+    };
+    const std::vector<Case> table = {
+        {"", false, 0.1, 1},
+        {"", true, 1, 0.1},
+        {R"(, "mode": "min")", true, 0.1, 1},
+        {R"(, "mode": "max")", false, 1, 0.1},
+    };
+    for (const Case& c : table)
+        for (const bool rises : {true, false}) {
+            const auto schedule = make<LrScheduler>(
+                concat(R"({"type": "ReduceLROnPlateau", "patience": 0)", c.mode, "}"));
+            schedule->set_greater_is_better(c.greater_is_better);
+            schedule->observe(1);
+            schedule->observe(rises ? 2 : 0.5);
+            EXPECT_NEAR(schedule->lr(1, 0), rises ? c.after_a_rise : c.after_a_fall, 1e-15)
+                << c.mode << c.greater_is_better << rises;
+        }
 }
 
 TEST(Schedules, PartsOfASequenceTakeTheTimeThatTheyHave) {

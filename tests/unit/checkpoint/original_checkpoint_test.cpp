@@ -63,7 +63,8 @@ TEST(OriginalCheckpointTest, Refuses) {
         std::string groups, states, expected;
     };
     const std::vector<Case> table = {
-        {list(group), empty, "{groups: [{lr: 0.5, initial_lr: 0.5, weight_decay: 0.0}]}"},
+        {list(group), empty,
+         "{groups: [{lr: 0.5, initial_lr: 0.5, weight_decay: 0.0, params: [w]}]}"},
         {list(dict({{"lr", text("x")}, {"params", zero}})), empty,
          "parameter group 0 of the saved optimizer has no lr"},
         {list(dict({{"lr", lr}})), empty,
