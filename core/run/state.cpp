@@ -6,6 +6,7 @@
 
 #include "ailab/log.hpp"
 #include "checkpoint/safetensors.hpp"
+#include "class_agreement.hpp"
 #include "dist/store_comm.hpp"
 #include "error_context.hpp"
 #include "load_weights.hpp"
@@ -106,6 +107,8 @@ Checkpoint Runner::gather_state() {
     facts.set("saved_at", Node(int64_t(time(nullptr))));
     facts.set("run_dir", Node::string(run_dir_));
     facts.set("config", Node::string(config_text()));
+    if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
+        put_classes(facts, train->second.dataset->class_names());
     for (size_t i = 0; i < modules_.hooks.size(); ++i)
         if (!modules_.hooks[i]->export_weights().empty())
             facts.set("exported_by", Node::string("hook." + modules_.hook_names[i]));
@@ -177,6 +180,9 @@ void Runner::restore(const Resume& resume) {
                 train->second.loader->seek(position_.epoch, 0);
             }
         } else {
+            if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
+                check_resumed_classes(classes_in(resume.checkpoint.manifest),
+                                      train->second.dataset->class_names());
             restore_position(resume.checkpoint.run);
             restore_ranks(resume);
         }
