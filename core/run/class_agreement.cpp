@@ -76,9 +76,11 @@ struct PhaseClasses {
     bool is_numbered() const { return names.empty() && !labels.empty(); }
 };
 
-/// "0", "1", …: folders may be called so.
+/// "0", "1", …: folders may be called so. None where nobody has so many.
 std::vector<std::string> number_names(int64_t count) {
+    constexpr int64_t most = 1'000'000;
     std::vector<std::string> names;
+    if (count > most) return names;
     for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
     return names;
 }

@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <memory>
+#include <string_view>
 
 #include "ailab/datasets/storage.hpp"
 #include "make_module.hpp"
@@ -123,13 +125,50 @@ TEST_F(AnnotationFilesTest, RefusedJson) {
          "FOLDERa.json:2: an entry must be a JSON object, got the num"},
         {"a.json", "{\n \"a\": 1\n}", "FOLDERa.json:1:2: this is no valid JSON: "},
         {"a.jsonl", "{\"a\": 1}\n{\"a\": NaN, \"b\": Nan}\n",
-         "FOLDERa.jsonl:2:18: this is no valid"},
+         "FOLDERa.jsonl:2:17: this is no valid"},
     };
     for (const auto& row : rows) {
         SCOPED_TRACE(row.text);
         const std::string text = complaint<JsonLines>(row.name, row.text);
         EXPECT_TRUE(text.starts_with(row.complaint)) << text;
         EXPECT_FALSE(contains(text, "json.exception")) << text;
+    }
+}
+
+/// Whatever the bytes: records, or one of our errors.
+TEST_F(AnnotationFilesTest, DamagedFilesAreReadOrRefused) {
+    const std::string files[][2] = {
+        {"a.json", "[\n {\"a\": [1, {\"b\": NaN}], \"c\": \"\\\"],\"},\n {\"a\": -Infinity}]\n"},
+        {"a.jsonl", "{\"a\": \"x\\\\\", \"b\": NaN}\r\n{\"a\": {\"b\": []}}\r\n"},
+        {"a.csv", "a,\"b\"\n\"1, \"\"x\"\"\",2\r\n,\n"}};
+    const auto read = [&](const std::string& name, const std::string& bytes) {
+        folder_.write(name, bytes);
+        try {
+            std::unique_ptr<Storage> storage;
+            if (name == "a.csv")
+                storage = std::make_unique<CsvTable>(CsvTable::Options{folder_.path(name)});
+            else
+                storage = std::make_unique<JsonLines>(JsonLines::Options{folder_.path(name)});
+            for (int64_t i = 0; i < storage->size(); ++i) {
+                storage->record(i);
+                storage->part(i, {"a"});
+            }
+        } catch (const Error& error) {
+            EXPECT_FALSE(std::string(error.what()).empty());
+        }
+    };
+    constexpr std::string_view bytes = "\"\\[]{},:NI-1 \n\r\t\0\xff";
+    for (const auto& [name, text] : files) {
+        for (size_t at = 0; at < text.size(); ++at) {
+            SCOPED_TRACE(name + " at " + std::to_string(at));
+            read(name, text.substr(0, at));
+            read(name, text.substr(0, at) + text.substr(at + 1));
+            std::string changed = text;
+            for (size_t i = at % 3; i < bytes.size(); i += 3) {
+                changed[at] = bytes[i];
+                read(name, changed);
+            }
+        }
     }
 }
 

@@ -122,6 +122,21 @@ TEST_F(LabelReadingTest, Accepted) {
     }
 }
 
+/// A blank after the comma made names of all numbers, in the order of text: 10 became class 2.
+TEST_F(LabelReadingTest, TwelveClassesInTheirOrder) {
+    for (const std::string separator : {",", ", ", ",\t"}) {
+        std::string rows = "image,label\n";
+        Labels expected;
+        for (int64_t i = 0; i < 12; ++i) {
+            rows += "a.png" + separator + std::to_string(i) + "\n";
+            expected.push_back(i);
+        }
+        EXPECT_EQ(open_text("a.csv", rows)->labels(), expected) << separator;
+        EXPECT_TRUE(contains(complaint("a.csv", rows + "b.png,\n"),
+                             "FOLDERa.csv:14: the label is missing: \"label\" is empty"));
+    }
+}
+
 TEST_F(LabelReadingTest, TheNumberOfClassesIsThatOfTheLargestLabel) {
     EXPECT_EQ(open_text("a.txt", "a 0\nb 4\n")->num_classes(), 5);
     EXPECT_EQ(open_text("a.txt", "a 0\nb 4\n", R"(, "num_classes": 7)")->num_classes(), 7);
@@ -190,6 +205,7 @@ TEST_F(LabelReadingTest, SeveralMistakesAreToldAtOnce) {
 }
 
 TEST_F(LabelReadingTest, ShardsHaveTheSameRules) {
+    EXPECT_EQ(open_shard({" 1", " 2"})->labels(), (Labels{1, 2}));
     EXPECT_EQ(open_shard({" 3", "7\n"})->labels(), (Labels{3, 7}));
     EXPECT_EQ(open_shard({"\xef\xbb\xbf"
                           "3",
