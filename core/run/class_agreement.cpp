@@ -144,8 +144,14 @@ void agree_on_names(Dataset& dataset, const PhaseClasses& here, const KnownClass
                                " classes of ", known.name, ", and is numbered as that"));
         return;
     }
-    problems.add(here.place,
-                 concat(difference(here.names, here.name, names, known.name), ". ", how_to_agree));
+    const auto unknown = std::find_if(here.names.begin(), here.names.end(), [&](const auto& name) {
+        return std::find(names.begin(), names.end(), name) == names.end();
+    });
+    problems.add(here.place, concat(difference(here.names, here.name, names, known.name),
+                                    unknown == here.names.end()
+                                        ? ""
+                                        : concat("; ", known.name, " has no \"", *unknown, "\""),
+                                    ". ", how_to_agree));
 }
 
 void agree_on_numbers(const PhaseClasses& here, const KnownClasses& known,

@@ -6,6 +6,8 @@ import zlib
 
 from harness import AILAB, TestCase, call, command, mlp_config
 
+PIXELS = [{"type": "ToTensor"}]
+
 
 def png(value):
     def chunk(kind, data):
@@ -26,7 +28,7 @@ class Labels(TestCase):
         path = self.folder / name
         rows = [f"{self.folder}/{i % 4}.png,{label}" for i, label in enumerate(labels)]
         path.write_text("\n".join([header, *rows]) + "\n")
-        return {"type": "ClassificationImageDataset", "annotation_file": str(path), "transforms": []}
+        return {"type": "ClassificationImageDataset", "annotation_file": str(path), "transforms": PIXELS}
 
     def folders(self, name, *classes):
         """A folder a class, an image in each."""
@@ -34,7 +36,7 @@ class Labels(TestCase):
             folder = self.folder / name / one
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "a.png").write_bytes(png(10 * i))
-        return {"type": "ImageFolder", "root": str(self.folder / name)}
+        return {"type": "ImageFolder", "root": str(self.folder / name), "transforms": PIXELS}
 
     def start(self, train, val, classes=3, overrides=(), words=None, **data):
         sets = {"train": train, "val": val, **data}
@@ -139,7 +141,7 @@ class Later(Labels):
         self.listed("c.csv", "eel", "gnu")
         result = call([str(AILAB), "test", str(config), "latest", "-o", str(output)])
         self.assertEqual(result.status, 2, str(result))
-        self.assertIn('class 1 is "gnu" in data.test, and "dog" in the training data', result.err)
+        self.assertIn('class 0 is "eel" in data.test, and "cat" in the training data; the training data has no "gnu"', result.err)
 
     def test_infer_names_classes_as_training_did(self):
         train = self.listed("a.csv", "cat", "dog", "eel")
