@@ -13,7 +13,8 @@ namespace ailab {
 namespace {
 
 constexpr const char* how_to_agree =
-    "Give all data the same classes: folders of the same names, or the same list as classes";
+    "Give all data the same classes: folders of the same names (allow_empty: true takes those "
+    "without images), or the same list as classes";
 
 /// The integers under `key` anywhere in a module's configuration.
 void gather_integers(const Node& node, const std::string& key, std::set<int64_t>& found) {
