@@ -1,6 +1,6 @@
 """Writes labels.json, how pandas reads the labels of tables and JSON lines, for label_reading_test.cpp.
 
-Run it with a Python that has pandas: .deps/python/bin/python tests/reference/labels.py
+Run it with a Python that has what scripts/lib/reference-python.txt lists: python tests/reference/labels.py
 A class is a whole number or a name. What pandas reads as numbers are those numbers; text (where no label is one) is
 numbered in the order of its bytes, as sorted() and torchvision do; a column with missing values, with numbers that
 are not whole, or of text that is mixed with numbers, has no right labels: null.
