@@ -1,4 +1,5 @@
 #include "ailab/dataset.hpp"
+#include "ailab/datasets/written_labels.hpp"
 #include "transform_list.hpp"
 
 namespace ailab {
@@ -7,7 +8,7 @@ namespace {
 using Transforms = std::vector<std::shared_ptr<const Transform>>;
 
 /// A dataset whose samples go through transforms of their own.
-class TransformedDataset final : public Dataset {
+class TransformedDataset final : public Dataset, public WrittenLabels {
   public:
     TransformedDataset(std::shared_ptr<const Dataset> dataset, Transforms transforms, Node written)
         : dataset_(std::move(dataset)),
@@ -37,6 +38,9 @@ class TransformedDataset final : public Dataset {
         return image;
     }
     std::string sample_name(int64_t index) const override { return dataset_->sample_name(index); }
+    std::string label_place(int64_t index) const override {
+        return ailab::label_place(*dataset_, index);
+    }
     std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override {
         return dataset_->shuffled(seed, epoch);
     }

@@ -113,7 +113,7 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
     const ValidationData data(config);
     const std::shared_ptr<Model> made = config.model.create();
-    ServedSpec spec = spec_of(config, *made, data);
+    ServedSpec spec = spec_of(config, *made, data, checkpoint);
     // Other systems run the weights' own precision; an artifact says what it was validated in.
     if (spec.autocast && format.name != "artifact") {
         std::printf("validated in %s, exported in %s\n", c10::toString(*spec.autocast),

@@ -10,6 +10,7 @@
 #include "ailab/log.hpp"
 #include "augmented_model.hpp"
 #include "checkpoint_choice.hpp"
+#include "class_agreement.hpp"
 #include "data/memory_format.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
@@ -90,26 +91,6 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
     if (modules.loss)
         check_binding(fields, modules.loss->inputs(), config.loss.config,
                       concat("loss \"", config.loss.type(), "\""), problems);
-}
-
-/// A class must have the same number in each phase.
-void check_class_names(const PhaseConfig& phase, const Modules& modules, Problems& problems) {
-    const auto train = modules.data.find(Phase::train);
-    if (train == modules.data.end() || phase.phase == Phase::train) return;
-    const std::vector<std::string> known = train->second.dataset->class_names();
-    const std::vector<std::string> here = modules.data.at(phase.phase).dataset->class_names();
-    if (known.empty()) return;
-    for (size_t i = 0; i < here.size(); ++i) {
-        if (i < known.size() && here[i] == known[i]) continue;
-        problems.add(phase.dataset.config.place,
-                     concat("class ", i, " is \"", here[i], "\" in data.", phase_name(phase.phase),
-                            i < known.size() ? concat(", and \"", known[i], "\" in data.train")
-                                             : ", which data.train has not",
-                            ". Give both the same classes: folders of the same names "
-                            "(allow_empty: true takes those without images), or the same list as "
-                            "classes"));
-        return;
-    }
 }
 
 /// What an optimizer that evaluates the loss several times a step cannot be combined with.
@@ -296,8 +277,10 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     for (const PhaseConfig& phase : phases_of(config)) {
         modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes);
         check_dataset_fields(phase, modules, plan, config, problems);
-        check_class_names(phase, modules, problems);
     }
+    agree_on_classes(
+        config, config.test ? trained_classes(config.test->checkpoint) : std::vector<std::string>(),
+        modules, problems);
     if (!config.test) {
         if (!modules.loss && !modules.model->owns_step())
             problems.add(config.source.place, "there is no loss; add loss: {type: …}");

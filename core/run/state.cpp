@@ -6,6 +6,7 @@
 
 #include "ailab/log.hpp"
 #include "checkpoint/safetensors.hpp"
+#include "class_agreement.hpp"
 #include "dist/store_comm.hpp"
 #include "error_context.hpp"
 #include "load_weights.hpp"
@@ -166,6 +167,8 @@ Checkpoint Runner::gather_state() {
                                   newest_checkpoint_);
         facts.set("branch", lineage_node(lineage_));
     }
+    if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
+        put_classes(facts, train->second.dataset->class_names());
     for (size_t i = 0; i < modules_.hooks.size(); ++i)
         if (!modules_.hooks[i]->export_weights().empty())
             facts.set("exported_by", Node::string("hook." + modules_.hook_names[i]));
@@ -237,6 +240,9 @@ void Runner::restore(const Resume& resume) {
                 train->second.loader->seek(position_.epoch, 0);
             }
         } else {
+            if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
+                check_resumed_classes(classes_in(resume.checkpoint.manifest),
+                                      train->second.dataset->class_names());
             restore_position(resume.checkpoint.run);
             restore_ranks(resume);
         }

@@ -9,6 +9,7 @@
 #include "ailab/log.hpp"
 #include "config/options_reader.hpp"
 #include "plugin/plugin_host.hpp"
+#include "run/class_agreement.hpp"
 #include "run/modules.hpp"
 
 namespace ailab {
@@ -98,13 +99,15 @@ ImageInput image_from(const Node& node, const std::string& source) {
 
 }  // namespace
 
-ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data) {
+ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data,
+                   const std::string& checkpoint) {
     ServedSpec spec;
     spec.model = config.model.config.write();
     spec.dtype = config.runtime.dtype;
     spec.channels_last = config.runtime.channels_last;
     if (const StepPlan plan = plan_of(config); plan.autocast) spec.autocast = plan.autocast->dtype;
-    spec.classes = data.dataset().class_names();
+    spec.classes = trained_classes(checkpoint);
+    if (spec.classes.empty()) spec.classes = data.dataset().class_names();
     spec.image = data.image_input();
     if (data.dataset().size() > 0) {
         const Sample sample = data.sample(0);

@@ -34,9 +34,10 @@ struct ServedSpec {
     Node config = Node::map();  // of the training, for who wants to know
 };
 
-/// What a configuration, its model and its validation data say of what the model is fed. Throws
-/// Error.
-ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data);
+/// What a configuration, its model, its validation data and its checkpoint (which knows the
+/// classes' names) say of what the model is fed. Throws Error.
+ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data,
+                   const std::string& checkpoint);
 
 at::ScalarType scalar_type(const ServedSpec& spec);
 

@@ -1,7 +1,7 @@
 #include <unordered_map>
 
 #include "ailab/datasets/storage.hpp"
-#include "config/formats.hpp"
+#include "config/json_parser.hpp"
 #include "mapped_file.hpp"
 
 namespace ailab {
@@ -31,11 +31,26 @@ struct CocoJson::Contents {
     }
 };
 
+namespace {
+
+Node read_tree(const MappedFile& file) {
+    const Place place{std::make_shared<const std::string>(file.path()), 0, 0};
+    try {
+        return parse_json(file.text(), {.all_numbers = true}, place);
+    } catch (const JsonProblem& error) {
+        const auto [line, column] = line_and_column(file.text(), error.byte());
+        throw ConfigError(
+            {{{place.source, line, column}, concat("this is no valid JSON: ", error.what())}});
+    }
+}
+
+}  // namespace
+
 CocoJson::CocoJson(const Options& options) {
     auto contents = std::make_shared<Contents>();
     contents->path = options.annotation_file;
     const MappedFile file(options.annotation_file);
-    const Node tree = from_json(std::string(file.text()), options.annotation_file);
+    const Node tree = read_tree(file);
     for (const Node& category : contents->list(tree, "categories")) {
         const std::string what = concat("categories[", contents->categories.size(), "]");
         const Node* name = category.find("name");

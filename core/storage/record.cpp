@@ -31,10 +31,24 @@ void Record::fail(const std::string& what) const {
     throw BrokenSample(values_.place, what);
 }
 
+const Node* Record::find(const std::string& key) const {
+    if (!values_.is_map()) return nullptr;
+    const Node::Map& members = values_.members();
+    for (size_t i = 0; i < members.size(); ++i, ++next_) {
+        if (next_ >= members.size()) next_ = 0;
+        if (members[next_].key == key) return &members[next_++].value;
+    }
+    return nullptr;
+}
+
 const Node& Record::node(const std::string& key) const {
-    if (const Node* found = values_.find(key)) return *found;
+    if (const Node* found = find(key)) return *found;
+    constexpr size_t most = 20;  // tables may have thousands
     std::vector<std::string> keys;
-    for (const Member& member : values_.members()) keys.push_back(member.key);
+    for (const Member& member : values_.members()) {
+        keys.push_back(keys.size() < most ? member.key : "…");
+        if (keys.size() > most) break;
+    }
     fail(concat("there is no ", in_quotes(key),
                 "; there are: ", keys.empty() ? "none" : join(keys)));
 }

@@ -4,6 +4,7 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
+#include "ailab/datasets/written_labels.hpp"
 #include "label_names.hpp"
 
 namespace ailab {
@@ -21,8 +22,8 @@ struct AnnotatedImagesOptions {
     void visit(OptionVisitor& v) {
         v.required(
             "annotation_file", annotation_file,
-            ".jsonl or .json: a JSON object a line; .csv: a table with a header; else a path "
-            "and a label a line");
+            ".jsonl or .json: a JSON object a line (.json also: a list of them); .csv: a table "
+            "with a header; else a path and a label a line");
         v.option("img_prefix", img_prefix, "folder that the paths of images are relative to");
         v.option("x_key", x_key, "key of the image's path; by default image (lines of text: path)");
         v.option("y_key", y_key, "key of its label, a number or a class's name; by default label");
@@ -50,14 +51,14 @@ std::unique_ptr<Storage> open_storage(const AnnotatedImagesOptions& options) {
     return std::make_unique<TextLines>(TextLines::Options{options.annotation_file});
 }
 
-class ClassificationImageDataset final : public Dataset {
+class ClassificationImageDataset final : public Dataset, public WrittenLabels {
   public:
     using Options = AnnotatedImagesOptions;
 
     explicit ClassificationImageDataset(const Options& options)
         : storage_(open_storage(options)),
           prefix_(options.img_prefix),
-          path_key_(key_of(options.x_key, "image", "path")),
+          path_keys_{key_of(options.x_key, "image", "path")},
           label_key_(key_of(options.y_key, "label", "label")),
           names_(options.classes),
           image_options_(options.image),
@@ -67,11 +68,16 @@ class ClassificationImageDataset final : public Dataset {
 
     int64_t size() const override { return int64_t(labels_.size()); }
     std::vector<std::string> fields() const override { return Classification::fields(); }
-    std::optional<int64_t> num_classes() const override { return num_classes_; }
+    std::optional<int64_t> num_classes() const override { return names_.num_classes(); }
     std::vector<std::string> class_names() const override { return names_.names(); }
-    std::vector<int64_t> labels() const override { return {labels_.begin(), labels_.end()}; }
-    std::string sample_name(int64_t index) const override {
-        return path_of(storage_->record(index));
+    std::vector<int64_t> labels() const override { return labels_; }
+    std::string sample_name(int64_t index) const override { return path_of(index); }
+    std::string label_place(int64_t index) const override { return storage_->place(index); }
+    bool number_classes_as(const std::vector<std::string>& names) override {
+        const auto numbers = names_.number_as(names);
+        if (!numbers) return false;
+        for (int64_t& label : labels_) label = numbers->at(size_t(label));
+        return true;
     }
 
     std::optional<ImageInput> image_input() const override {
@@ -96,7 +102,7 @@ class ClassificationImageDataset final : public Dataset {
     }
 
     Sample get(int64_t index, const SampleContext& context) const override {
-        return Classification{.input = reader_.open(path_of(storage_->record(index)), context),
+        return Classification{.input = reader_.open(path_of(index), context),
                               .label = labels_.at(size_t(index))}
             .sample();
     }
@@ -107,8 +113,10 @@ class ClassificationImageDataset final : public Dataset {
         return dynamic_cast<const TextLines*>(storage_.get()) ? of_text : usual;
     }
 
+    std::string path_of(int64_t index) const { return path_of(storage_->part(index, path_keys_)); }
+
     std::string path_of(const Record& record) const {
-        const std::string given = record.text(path_key_);
+        const std::string given = record.text(path_key());
         if (prefix_.empty()) return given;
         const std::filesystem::path path = std::filesystem::path(given).lexically_normal();
         if (path.is_absolute() || path.string().starts_with(".."))
@@ -116,37 +124,38 @@ class ClassificationImageDataset final : public Dataset {
                                ". Leave img_prefix out, or make the path relative to it"));
         return (std::filesystem::path(prefix_) / path).string();
     }
+    const std::string& path_key() const { return path_keys_[0]; }
+
+    /// A line that is meant as a comment would be one more sample, perhaps one more class.
+    void refuse_comment(const Record& record, const std::string& path) const {
+        if (record.text(path_key()).starts_with('#') && !std::filesystem::exists(path))
+            record.fail(concat("there is no file ", path,
+                               ", and a line that begins with # is no comment here; remove it"));
+    }
 
     /// Every mistake in the file is found here, before the run.
     void read_labels(const Options& options) {
         constexpr size_t most = 10;
+        const std::vector<std::string> keys = {path_key(), label_key_};
         Problems problems;
-        const auto collect = [&](const auto& use) {
+        std::unordered_set<std::string> seen;
+        int64_t twice = 0;
+        std::vector<int32_t> learned;
+        for (int64_t i = 0; i < storage_->size() && problems.size() < most; ++i) {
             try {
-                use();
+                const Record record = storage_->part(i, keys);
+                const std::string path = path_of(record);
+                refuse_comment(record, path);
+                if (!seen.insert(path).second) ++twice;
+                learned.push_back(names_.learn(record, label_key_));
             } catch (const BrokenSample& error) {
                 problems.add(error.problem().place, error.problem().text);
             }
-        };
-        std::unordered_set<std::string> seen;
-        int64_t twice = 0;
-        for (int64_t i = 0; i < storage_->size() && problems.size() < most; ++i)
-            collect([&] {
-                const Record record = storage_->record(i);
-                if (!seen.insert(path_of(record)).second) ++twice;
-                labels_.push_back(names_.learn(record, label_key_));
-            });
-        problems.check();
-        names_.end_learning();
-        const int64_t known = options.num_classes.value_or(int64_t(names_.names().size()));
-        for (size_t i = 0; i < labels_.size() && problems.size() < most; ++i) {
-            const int64_t label = names_.label(labels_[i]);
-            labels_[i] = int32_t(label);
-            if (!LabelNames::is_class(label, known))
-                collect([&] { LabelNames::refuse(label, known, storage_->record(int64_t(i))); });
         }
         problems.check();
-        if (known > 0) num_classes_ = known;
+        names_.end_learning(options.num_classes);
+        labels_.reserve(learned.size());
+        for (const int32_t id : learned) labels_.push_back(names_.label(id));
         if (twice > 0)
             log_warning(options.annotation_file, " lists ", twice,
                         twice == 1 ? " image" : " images", " more than once");
@@ -154,11 +163,10 @@ class ClassificationImageDataset final : public Dataset {
 
     const std::unique_ptr<const Storage> storage_;
     const std::string prefix_;
-    const std::string path_key_;
+    const std::vector<std::string> path_keys_;  // one
     const std::string label_key_;
     LabelNames names_;
-    std::vector<int32_t> labels_;
-    std::optional<int64_t> num_classes_;
+    std::vector<int64_t> labels_;
     const ImageReader::Options image_options_;
     const ImageReader reader_;
 };

@@ -2,11 +2,12 @@
 #include <algorithm>
 
 #include "ailab/ailab.hpp"
+#include "ailab/datasets/written_labels.hpp"
 
 namespace ailab {
 namespace {
 
-class Concat final : public Dataset {
+class Concat final : public Dataset, public WrittenLabels {
   public:
     struct Options {
         std::vector<ModuleSpec<Dataset>> datasets;
@@ -40,6 +41,10 @@ class Concat final : public Dataset {
     std::string sample_name(int64_t index) const override {
         const Place at = place_of(index);
         return at.part.sample_name(at.index);
+    }
+    std::string label_place(int64_t index) const override {
+        const Place at = place_of(index);
+        return ailab::label_place(at.part, at.index);
     }
     std::optional<int64_t> num_classes() const override {
         std::optional<int64_t> most;

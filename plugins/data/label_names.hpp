@@ -1,45 +1,69 @@
 #pragma once
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ailab/datasets/record.hpp"
 
 namespace ailab {
 
-/// Labels of records, each a number or a class's name, as numbers 0 … n-1: first learn() takes the
-/// labels of all records, then label() tells their numbers.
+/// Labels of records, each a class's number or name, as numbers 0 … n-1. They are read as pandas
+/// reads a column: 3.0, " 3" and "3" are one number, and what is empty, NA or nan is missing, which
+/// is refused. First learn() takes the labels of all records, then label() tells their numbers.
 class LabelNames {
   public:
-    /// `names` in the order of their numbers; empty: labels are numbers, or, if one of them is no
-    /// number, names, numbered in the order of their bytes.
+    /// `names` in the order of their numbers. Empty: labels are numbers, or, if none of them is
+    /// one, names, numbered in the order of their bytes.
     explicit LabelNames(std::vector<std::string> names);
 
-    /// What label() knows this record's label by. Fails with the record's place when the class is
-    /// not among the given names.
+    /// What label() knows this record's label by. Throws BrokenSample with the record's place when
+    /// it is missing or can be no class.
     int32_t learn(const Record& record, const std::string& key);
-    void end_learning();
+    /// Checks the labels against each other and against `num_classes`, where the names do not say
+    /// how many there are. Throws ConfigError with places.
+    void end_learning(std::optional<int64_t> num_classes);
 
-    int64_t label(int32_t learned) const { return labels_.at(size_t(learned)); }
-    /// Whether the label is one of `num_classes` (0: not known).
-    static bool is_class(int64_t label, int64_t num_classes);
-    /// Fails with the record's place because its label is no class.
-    [[noreturn]] static void refuse(int64_t label, int64_t num_classes, const Record& record);
-
+    int64_t label(int32_t learned) const { return learned_.at(size_t(learned)).label; }
     /// Empty when labels are numbers.
     const std::vector<std::string>& names() const { return names_; }
+    /// As many as there are names, or as was said, or one more than the largest label; nothing
+    /// without any label.
+    std::optional<int64_t> num_classes() const { return num_classes_; }
+
+    /// Numbers the classes by their places in `names`, which has all of names(): the new number of
+    /// each old one. Nothing where labels are no names, or one is not in `names`.
+    std::optional<std::vector<int64_t>> number_as(const std::vector<std::string>& names);
 
   private:
-    int64_t given_label(const Record& record, const std::string& text,
-                        const std::string& key) const;
+    struct Learned {
+        std::string text;
+        bool is_name = false;
+        int64_t label = 0;  // of names, end_learning() fills it in
+        int64_t count = 0;  // of records
+        Place first{};      // of them
+    };
+
+    Learned read(const Record& record, const Node& node, const std::string& key) const;
+    std::optional<int64_t> given_class(const std::string& text) const;
+    Learned given_label(const Record& record, const std::string& text,
+                        std::optional<int64_t> number) const;
+    void refuse_mixture(Problems& problems) const;
+    void refuse_numbers(Problems& problems) const;
+    void number_names();
 
     std::vector<std::string> names_;
     const bool given_;
-    /// What was learned, in the order of first appearance; sorted by text for the names.
-    std::map<std::string, int32_t> learned_;
-    std::vector<int64_t> labels_;
-    bool numeric_ = true;
+    bool names_are_numbers_ = false;  // at least one of the given ones looks like a number
+    std::vector<Learned> learned_;    // in the order of their first appearance
+    std::unordered_map<std::string, int32_t> ids_;      // by Learned::text
+    std::unordered_map<std::string, int32_t> written_;  // by what stands in the file
+    std::optional<int64_t> num_classes_;
 };
+
+/// The place in `all` of each of `some`; nothing if one is not there.
+std::optional<std::vector<int64_t>> places_among(const std::vector<std::string>& some,
+                                                 const std::vector<std::string>& all);
 
 }  // namespace ailab

@@ -9,6 +9,7 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
+#include "ailab/datasets/written_labels.hpp"
 #include "brace_pattern.hpp"
 #include "label_names.hpp"
 #include "tar_index.hpp"
@@ -79,7 +80,7 @@ std::pair<std::string_view, std::string_view> split_name(std::string_view name) 
     return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
-class TarShards final : public Dataset {
+class TarShards final : public Dataset, public WrittenLabels {
   public:
     using Options = TarShardsOptions;
 
@@ -94,16 +95,19 @@ class TarShards final : public Dataset {
 
     int64_t size() const override { return int64_t(samples_.size()); }
     std::vector<std::string> fields() const override { return Classification::fields(); }
-    std::optional<int64_t> num_classes() const override {
-        if (options_.num_classes) return options_.num_classes;
-        return names_.names().empty() ? std::nullopt
-                                      : std::optional(int64_t(names_.names().size()));
-    }
+    std::optional<int64_t> num_classes() const override { return names_.num_classes(); }
     std::vector<std::string> class_names() const override { return names_.names(); }
     std::optional<ImageInput> image_input() const override {
         return ImageInput{.reader = options_.image};
     }
-    std::vector<int64_t> labels() const override { return {labels_.begin(), labels_.end()}; }
+    std::vector<int64_t> labels() const override { return labels_; }
+    std::string label_place(int64_t index) const override { return sample_name(index); }
+    bool number_classes_as(const std::vector<std::string>& names) override {
+        const auto numbers = names_.number_as(names);
+        if (!numbers) return false;
+        for (int64_t& label : labels_) label = numbers->at(size_t(label));
+        return true;
+    }
     std::string sample_name(int64_t index) const override {
         const Indexed& sample = samples_.at(size_t(index));
         return concat(shards_[sample.shard]->path(), "/", sample.name);
@@ -204,29 +208,28 @@ class TarShards final : public Dataset {
 
     Record label_record(const Indexed& sample) const {
         const Shard& shard = *shards_[sample.shard];
-        std::string text(shard.bytes().substr(sample.label_begin, sample.label_size));
-        while (!text.empty() && std::isspace(uint8_t(text.back()))) text.pop_back();
+        const std::string text(shard.bytes().substr(sample.label_begin, sample.label_size));
         const std::string place = concat(shard.path(), "/", sample.name);
         Node values = Node::map({}, {std::make_shared<const std::string>(place), 0, 0});
-        values.set(options_.label_key, Node::string(std::move(text)));
+        values.set(options_.label_key, Node::string(text));
         return Record(std::move(values));
     }
 
     void read_labels() {
-        try {
-            for (const Indexed& sample : samples_)
-                labels_.push_back(names_.learn(label_record(sample), options_.label_key));
-            names_.end_learning();
-            const int64_t classes = num_classes().value_or(0);
-            for (size_t i = 0; i < samples_.size(); ++i) {
-                const int64_t label = names_.label(labels_[i]);
-                if (!LabelNames::is_class(label, classes))
-                    LabelNames::refuse(label, classes, label_record(samples_[i]));
-                labels_[i] = int32_t(label);
+        constexpr size_t most = 10;
+        Problems problems;
+        std::vector<int32_t> learned;
+        for (size_t i = 0; i < samples_.size() && problems.size() < most; ++i) {
+            try {
+                learned.push_back(names_.learn(label_record(samples_[i]), options_.label_key));
+            } catch (const BrokenSample& error) {
+                problems.add(error.problem().place, error.problem().text);
             }
-        } catch (const BrokenSample& error) {
-            throw ConfigError(error.what());
         }
+        problems.check();
+        names_.end_learning(options_.num_classes);
+        labels_.reserve(learned.size());
+        for (const int32_t id : learned) labels_.push_back(names_.label(id));
     }
 
     const Options options_;
@@ -234,7 +237,7 @@ class TarShards final : public Dataset {
     std::vector<Indexed> samples_;
     std::vector<int64_t> begins_;  // the first sample of each shard, and the end
     LabelNames names_;
-    std::vector<int32_t> labels_;
+    std::vector<int64_t> labels_;
     const ImageReader reader_;
 };
 

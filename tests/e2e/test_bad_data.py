@@ -76,7 +76,7 @@ class ClassesOfPhases(TestCase):
 
     def test_refused(self):
         for train, val, text in (
-                (("cats", "dogs", "mice"), ("dogs", "mice"), 'class 0 is "dogs" in data.val, and "cats" in data.train'),
+                (("cats", "dogs"), ("dogs", "mice"), 'class 0 is "dogs" in data.val, and "cats" in data.train'),
                 (("cats", "dogs"), ("cats", "dogs", "mice"), 'class 2 is "mice" in data.val, which data.train has not')):
             with self.subTest(val=val):
                 self.folder = self.folder / str(len(val))

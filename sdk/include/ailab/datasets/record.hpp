@@ -9,13 +9,14 @@
 namespace ailab {
 
 /// One entry of a Storage: named values, and where it was written. What is missing or of another
-/// type throws BrokenSample with that place: `train.jsonl:12: there is no "image"; …`.
+/// type throws BrokenSample with that place: `train.jsonl:12: there is no "image"; …`. Values that
+/// are asked for in their order are found at once. Used by one thread at a time.
 class AILAB_API Record {
   public:
     /// `values` is a map; its place is where the entry was written.
     explicit Record(Node values);
 
-    bool has(const std::string& key) const { return values_.find(key) != nullptr; }
+    bool has(const std::string& key) const { return find(key) != nullptr; }
     /// A string, or a number or bool as it was written.
     std::string text(const std::string& key) const;
     double number(const std::string& key) const;
@@ -30,7 +31,10 @@ class AILAB_API Record {
     [[noreturn]] void fail(const std::string& what) const;
 
   private:
+    const Node* find(const std::string& key) const;
+
     Node values_;
+    mutable size_t next_ = 0;  // where the search for a key begins
 };
 
 }  // namespace ailab

@@ -3,8 +3,11 @@
 // millions of entries take little memory. Mistakes in a file are ConfigErrors of the constructor,
 // with file and line.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "ailab/datasets/record.hpp"
@@ -19,11 +22,14 @@ class AILAB_API Storage {
     virtual int64_t size() const = 0;
     /// Record `index` of 0 … size()-1.
     virtual Record record(int64_t index) const = 0;
+    /// The same with no more than what `keys` name, which is quicker where records are long.
+    virtual Record part(int64_t index, const std::vector<std::string>& keys) const;
     /// Its place, without reading it.
     virtual std::string place(int64_t index) const = 0;
 };
 
-/// A text file with one entry a line; empty lines are left out. The base of what follows.
+/// A text file (UTF-8) with one entry a line, which ends in LF, CR LF or CR; empty lines are left
+/// out. The base of what follows.
 class AILAB_API LineFile : public Storage {
   public:
     int64_t size() const override;
@@ -33,17 +39,31 @@ class AILAB_API LineFile : public Storage {
     explicit LineFile(const std::string& path);
     /// Reads every line once, so that mistakes are found before the run. At most a few are told.
     void check_lines() const;
+    /// The same with `read`, which throws BrokenSample for a line that cannot be used.
+    void check_lines(const std::function<void(int64_t)>& read) const;
     std::string line(int64_t index) const;
     Place node_place(int64_t index) const;
     /// Leaves out the first line (a header).
     void drop_first();
+
+    /// An entry that is no line by itself.
+    struct Extent {
+        uint64_t begin = 0;  // in file_text()
+        uint64_t length = 0;
+        uint64_t number = 0;  // of its first line, from 1
+    };
+    std::string_view file_text() const;
+    /// Has these entries in place of the lines.
+    void replace_lines(const std::vector<Extent>& entries);
 
   private:
     struct Lines;
     std::shared_ptr<Lines> lines_;
 };
 
-/// A JSON object a line: `{"image": "a.jpg", "label": 3}`.
+/// A JSON object a line: `{"image": "a.jpg", "label": 3}`. A file that is not called .jsonl may
+/// hold one list of such objects, however it is laid out. NaN and Infinity are numbers, as Python
+/// and pandas write them.
 class AILAB_API JsonLines : public LineFile {
   public:
     struct AILAB_API Options {
@@ -52,6 +72,12 @@ class AILAB_API JsonLines : public LineFile {
     };
     explicit JsonLines(const Options& options);
     Record record(int64_t index) const override;
+    Record part(int64_t index, const std::vector<std::string>& keys) const override;
+
+  private:
+    Record read(int64_t index, const std::vector<std::string>* keys) const;
+
+    bool is_list_ = false;
 };
 
 /// Words a line: `images/a b.jpg 3`. The last columns are single words; the first takes the rest of
@@ -80,11 +106,15 @@ class AILAB_API CsvTable : public LineFile {
     };
     explicit CsvTable(const Options& options);
     Record record(int64_t index) const override;
+    Record part(int64_t index, const std::vector<std::string>& keys) const override;
     const std::vector<std::string>& columns() const { return columns_; }
 
   private:
+    void check_width(int64_t index) const;
+
     const char delimiter_;
     std::vector<std::string> columns_;
+    std::unordered_map<std::string, size_t> numbers_;  // of the columns
 };
 
 /// A folder a class: `root/cat/….jpg`, searched to any depth. Records: path, class, label; classes

@@ -1,0 +1,164 @@
+"""Labels of several data sets and of a model agree, or the run does not begin."""
+import json
+import struct
+import unittest
+import zlib
+
+from harness import AILAB, TestCase, call, command, mlp_config
+
+PIXELS = [{"type": "ToTensor"}]
+
+
+def png(value):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes([value] * 6) for _ in range(2))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+class Labels(TestCase):
+    def setUp(self):
+        super().setUp()
+        for i in range(4):
+            (self.folder / f"{i}.png").write_bytes(png(40 * i))
+
+    def listed(self, name, *labels, header="image,label"):
+        """A table of images with these labels, written as they are."""
+        path = self.folder / name
+        rows = [f"{self.folder}/{i % 4}.png,{label}" for i, label in enumerate(labels)]
+        path.write_text("\n".join([header, *rows]) + "\n")
+        return {"type": "ClassificationImageDataset", "annotation_file": str(path), "transforms": PIXELS}
+
+    def folders(self, name, *classes):
+        """A folder a class, an image in each."""
+        for i, one in enumerate(classes):
+            folder = self.folder / name / one
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "a.png").write_bytes(png(10 * i))
+        return {"type": "ImageFolder", "root": str(self.folder / name), "transforms": PIXELS}
+
+    def start(self, train, val, classes=3, overrides=(), words=None, **data):
+        sets = {"train": train, "val": val, **data}
+        config = mlp_config(
+            self.folder, model={"type": "mlp", "in_features": 12, "hidden": [], "num_classes": classes},
+            data={**sets, "train_dataloader": {"batch_size": 2}, "val_dataloader": {"batch_size": 2}},
+            hooks={"predictions": {"type": "PredictionsHook"}, "logger": {"type": "LoggerHook", "interval": 1},
+                   "checkpoint": {"type": "CheckpointHook", "interval": 1}})
+        return call(words(config) if words else command(config, overrides))
+
+    def predictions(self, folder=None, phase="val"):
+        path = (folder or self.run_folder().path) / f"predictions_{phase}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def assertRefused(self, result, text):
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn(text, result.err)
+        self.assertFalse(self.work.exists() and list(self.work.glob("*/metrics.jsonl")), "the run had begun")
+
+
+class Refused(Labels):
+    def test_before_the_run_with_the_place(self):
+        f = self.folder
+        listed, folders = self.listed, self.folders
+
+        def subset():
+            return {"type": "Subset", "dataset": listed("a.csv", 0, 1, 3), "begin": 1}
+        table = [
+            ("names and numbers", lambda: listed("a.csv", "cat", "dog"), lambda: listed("b.csv", 0, 1),
+             'the classes of data.val are numbers, and those of data.train have names ("cat" is 0)'),
+            ("numbers and names", lambda: listed("a.csv", 0, 1), lambda: listed("b.csv", "cat", "dog"),
+             'the classes of data.val have names ("cat" is 0), and those of data.train are numbers'),
+            ("an unknown name", lambda: listed("a.csv", "cat", "dog"), lambda: listed("b.csv", "cat", "eel"),
+             'class 1 is "eel" in data.val, and "dog" in data.train'),
+            ("an unknown folder", lambda: folders("t", "cat", "dog"), lambda: folders("v", "cat", "dog", "eel"),
+             'class 2 is "eel" in data.val, which data.train has not'),
+            ("a number that train has not", lambda: listed("a.csv", 0, 1), lambda: listed("b.csv", 0, 2, 1, 2),
+             f"{f}/b.csv:3: label 2 (2 samples) of data.val is none of the classes 0 … 1 of data.train"),
+            ("more than the model has", lambda: listed("a.csv", 0, 1, 3, 2), lambda: listed("b.csv", 0),
+             f"{f}/a.csv:4: label 3 of data.train is outside of the model's classes 0 … 2 (model.num_classes is 3)"),
+            ("beyond 32 bits", lambda: listed("a.csv", 3, 4294967299), lambda: listed("b.csv", 0),
+             f"{f}/a.csv:3: label 4294967299 of data.train is outside of the model's classes 0 … 2"),
+            ("more folders than outputs", lambda: folders("four", *"abcd"), lambda: folders("four", *"abcd"),
+             f"{f}/four/d/a.png: label 3 of data.train is outside of the model's classes 0 … 2"),
+            ("of a part", subset,
+             lambda: listed("b.csv", 0), f"{f}/a.csv:4: label 3 of data.train is outside of the model's classes 0 … 2"),
+            ("a stray label", lambda: listed("a.csv", 0, "?", 1), lambda: listed("b.csv", 0),
+             f'{f}/a.csv:3: the label "?" is no number'),
+            ("a missing label", lambda: listed("a.csv", 0, 1, ""), lambda: listed("b.csv", 0),
+             f"{f}/a.csv:4: the label is missing"),
+        ]
+        for name, train, val, text in table:
+            with self.subTest(name):
+                self.assertRefused(self.start(train(), val()), text)
+
+
+class Accepted(Labels):
+    def test_integers_with_blanks_and_decimals(self):
+        train = self.listed("a.csv", " 0", "10", "2.0", "1 ")
+        self.assertDone(self.start(train, train, classes=11))
+        self.assertEqual([p["label"] for p in self.predictions()], [0, 10, 2, 1])
+
+    def test_a_set_may_lack_a_class(self):
+        self.assertDone(self.start(self.listed("a.csv", 0, 1, 2), self.listed("b.csv", 2, 0)))
+        self.assertEqual([p["label"] for p in self.predictions()], [2, 0])
+
+    def test_a_part_of_the_names_is_numbered_as_train(self):
+        for train, val in ((self.listed("a.csv", "cat", "dog", "eel"), self.listed("b.csv", "eel", "dog")),
+                           (self.folders("t", "cat", "dog", "eel"), self.folders("v", "dog", "eel")),
+                           (self.folders("t", "cat", "dog", "eel"), self.listed("b.csv", "dog", "eel"))):
+            with self.subTest(train=train["type"], val=val["type"]):
+                result = self.start(train, val)
+                self.assertDone(result)
+                self.assertIn("data.val has 2 of the 3 classes of data.train, and is numbered as that", result.err)
+                self.assertEqual({p["class"]: p["label"] for p in self.predictions()}, {"dog": 1, "eel": 2})
+
+    def test_folders_named_by_their_numbers(self):
+        self.assertDone(self.start(self.listed("a.csv", 0, 1, 2), self.folders("v", "1", "2")))
+        self.assertEqual([p["label"] for p in self.predictions()], [1, 2])
+
+    def test_more_outputs_than_classes_are_told(self):
+        result = self.start(self.listed("a.csv", 0, 1), self.listed("b.csv", 0), classes=5)
+        self.assertDone(result)
+        self.assertIn("the model has 5 outputs (model.num_classes), and data.train 2 classes", result.err)
+
+    def test_what_the_loss_ignores_is_no_class(self):
+        data = self.listed("a.csv", 0, 1, 255)
+        ignoring = ["loss={type: CrossEntropyLoss, ignore_index: 255}"]
+        self.assertDone(self.start(data, self.listed("b.csv", 0), overrides=ignoring))
+
+
+class Later(Labels):
+    """What a checkpoint remembers of the classes."""
+
+    def test_test_numbers_as_training_did(self):
+        train = self.listed("a.csv", "cat", "dog", "eel")
+        self.assertDone(self.start(train, train, test=self.listed("c.csv", "eel", "dog")))
+        config, output = self.folder / "config.yaml", self.folder / "tested"
+        self.assertDone(call([str(AILAB), "test", str(config), "latest", "-o", str(output)]))
+        found = self.predictions(output / "latest", "test")
+        self.assertEqual([(p["class"], p["label"]) for p in found], [("eel", 2), ("dog", 1)])
+        self.listed("c.csv", "eel", "gnu")
+        result = call([str(AILAB), "test", str(config), "latest", "-o", str(output)])
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn('class 0 is "eel" in data.test, and "cat" in the training data; the training data has no "gnu"', result.err)
+
+    def test_infer_names_classes_as_training_did(self):
+        train = self.listed("a.csv", "cat", "dog", "eel")
+        self.assertDone(self.start(train, self.listed("b.csv", "eel", "dog")))
+        result = call([str(AILAB), "infer", str(self.folder / "config.yaml"), "latest", str(self.folder / "0.png")])
+        self.assertDone(result)
+        top = json.loads(result.out)["top"]
+        self.assertEqual({t["index"]: t["class"] for t in top}, {0: "cat", 1: "dog", 2: "eel"})
+
+    def test_a_run_goes_on_with_the_classes_it_had(self):
+        train = self.folders("t", "cat", "dog", "eel")
+        self.assertDone(self.start(train, train))
+        (self.folder / "t" / "dog").rename(self.folder / "t" / "bat")
+        result = call(command(self.folder / "config.yaml", ["resume_from=auto", "total_epochs=2"]))
+        self.assertNotEqual(result.status, 0, str(result))
+        self.assertIn('class 0 is "bat" in data.train, and "cat" in the checkpoint', result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
