@@ -10,6 +10,7 @@
 #include "ailab/log.hpp"
 #include "augmented_model.hpp"
 #include "checkpoint_choice.hpp"
+#include "compare_data.hpp"
 #include "data/memory_format.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
@@ -293,11 +294,13 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                             "\" owns its step and accumulates nothing; leave accumulative_counts "
                             "out"));
     RunPlan plan;
-    for (const PhaseConfig& phase : phases_of(config)) {
+    const std::vector<PhaseConfig> phases = phases_of(config);
+    for (const PhaseConfig& phase : phases) {
         modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes);
         check_dataset_fields(phase, modules, plan, config, problems);
         check_class_names(phase, modules, problems);
     }
+    compare_data(input.job, phases, modules.data);
     if (!config.test) {
         if (!modules.loss && !modules.model->owns_step())
             problems.add(config.source.place, "there is no loss; add loss: {type: …}");

@@ -1,11 +1,17 @@
 #include <algorithm>
+#include <filesystem>
 
+#include "ailab/crc32c.hpp"
 #include "ailab/datasets/storage.hpp"
-#include "mapped_file.hpp"
+#include "ailab/watched_file.hpp"
 
 namespace ailab {
 
 Storage::~Storage() = default;
+
+DataDigest Storage::digest() const {
+    return {{"records", std::to_string(size())}};
+}
 
 struct LineFile::Lines {
     explicit Lines(const std::string& path)
@@ -35,6 +41,7 @@ LineFile::LineFile(const std::string& path) : lines_(std::make_shared<Lines>(pat
             lines_->lines.push_back({begin, uint32_t(line.size()), number});
         begin = end + 1;
     }
+    lines_->file.check();
 }
 
 int64_t LineFile::size() const {
@@ -54,6 +61,12 @@ std::string LineFile::line(int64_t index) const {
     return std::string(lines_->file.text().substr(at.begin, at.length));
 }
 
+DataDigest LineFile::digest() const {
+    const std::string_view text = lines_->file.text();
+    return {{std::filesystem::path(*lines_->source).filename().string(),
+             concat(text.size(), " bytes, CRC-32C ", crc32c(text.data(), text.size()))}};
+}
+
 void LineFile::drop_first() {
     if (!lines_->lines.empty()) lines_->lines.erase(lines_->lines.begin());
 }
@@ -68,6 +81,7 @@ void LineFile::check_lines() const {
             problems.add(error.problem().place, error.problem().text);
         }
     }
+    lines_->file.check();
     problems.check();
 }
 

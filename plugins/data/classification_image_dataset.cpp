@@ -73,6 +73,11 @@ class ClassificationImageDataset final : public Dataset {
     std::string sample_name(int64_t index) const override {
         return path_of(storage_->record(index));
     }
+    DataDigest digest() const override {
+        DataDigest digest = digest_without_names();
+        digest.merge(storage_->digest());
+        return digest;
+    }
 
     std::optional<ImageInput> image_input() const override {
         return ImageInput{.reader = image_options_};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ailab/datasets/record.hpp"
+#include "ailab/digest.hpp"
 #include "ailab/options.hpp"
 
 namespace ailab {
@@ -21,6 +22,9 @@ class AILAB_API Storage {
     virtual Record record(int64_t index) const = 0;
     /// Its place, without reading it.
     virtual std::string place(int64_t index) const = 0;
+    /// What must be alike on all ranks: of a table its size and checksum, of folders the names of
+    /// the files in them. By default the number of records.
+    virtual DataDigest digest() const;
 };
 
 /// A text file with one entry a line; empty lines are left out. The base of what follows.
@@ -28,6 +32,7 @@ class AILAB_API LineFile : public Storage {
   public:
     int64_t size() const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
 
   protected:
     explicit LineFile(const std::string& path);
@@ -87,8 +92,10 @@ class AILAB_API CsvTable : public LineFile {
     std::vector<std::string> columns_;
 };
 
-/// A folder a class: `root/cat/….jpg`, searched to any depth. Records: path, class, label; classes
-/// are numbered in the order of their names' bytes, as torchvision does.
+/// A folder a class: `root/cat/….jpg`, searched to any depth. Records: path, class, label. Classes
+/// and files are in torchvision's order: folders by their paths' bytes, in each the files by their
+/// names'. Hidden folders (`.ipynb_checkpoints`), `__MACOSX` and its files `._…` are left out, with
+/// a line in the log.
 class AILAB_API ClassFolders : public Storage {
   public:
     struct AILAB_API Options {
@@ -103,6 +110,7 @@ class AILAB_API ClassFolders : public Storage {
     int64_t size() const override { return int64_t(files_.size()); }
     Record record(int64_t index) const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
     const std::vector<std::string>& classes() const { return classes_; }
     int64_t label(int64_t index) const { return files_.at(size_t(index)).label; }
 
@@ -133,6 +141,7 @@ class AILAB_API CocoJson : public Storage {
     int64_t size() const override;
     Record record(int64_t index) const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
     /// In the file's order.
     const std::vector<Category>& categories() const;
 
@@ -155,6 +164,7 @@ class AILAB_API VocXml : public Storage {
     int64_t size() const override { return int64_t(names_.size()); }
     Record record(int64_t index) const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
 
   private:
     const std::string root_;
