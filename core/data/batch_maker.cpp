@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "host/file_watch.hpp"
 #include "memory_format.hpp"
 
 namespace ailab {
@@ -69,6 +70,7 @@ struct BatchMaker::Deal {
 MadeBatch BatchMaker::make(int64_t number, Batch reused) {
     MadeBatch made;
     made.batch = std::move(reused);
+    FileUses files;
     try {
         const int64_t epoch = number / iterations(), iteration = number % iterations();
         const BatchPlan::Slice slice = options_.plan.slice(iteration);
@@ -85,6 +87,13 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused) {
             made.times = record.times();
         }
         if (options_.pins) pin(made);
+    } catch (...) {
+        made.batch = Batch();
+        made.error = std::current_exception();
+    }
+    try {
+        // Now that it is made: what a file holds that was changed explains every other error.
+        files.check();
     } catch (...) {
         made.batch = Batch();
         made.error = std::current_exception();

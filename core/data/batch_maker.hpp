@@ -22,7 +22,8 @@ struct MadeBatch {
 };
 
 /// Makes the batches of this rank, each by its number in the endless stream over epochs. A batch is
-/// a function of its number alone. Thread-safe.
+/// a function of its number alone: one from files that were changed meanwhile is an error.
+/// Thread-safe.
 class BatchMaker {
   public:
     explicit BatchMaker(LoaderOptions options) : options_(std::move(options)) {}

@@ -102,8 +102,6 @@ CacheFile::~CacheFile() {
 }
 
 void CacheFile::release() noexcept {
-    if (table_) munmap(table_, header_bytes + slots_ * slot_bytes);
-    if (data_) munmap(const_cast<uint8_t*>(data_), mapped_);
     if (file_ >= 0) close(file_);
 }
 
@@ -183,15 +181,22 @@ void CacheFile::make_anew() {
 }
 
 void CacheFile::map() {
+    if (!path_.empty()) watch_ = std::make_shared<FileWatch>(path_, FileWatch::May::grow);
     const uint64_t table_bytes = header_bytes + slots_ * slot_bytes;
-    void* table = mmap(nullptr, table_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-    if (table == MAP_FAILED) fail("cannot be mapped", errno);
-    table_ = static_cast<uint8_t*>(table);
+    table_ = static_cast<uint8_t*>(map(table_bytes, MappedMemory::Access::write).data());
     // Of what lies behind the file's end nothing is touched before it is there.
     mapped_ = std::max(table_bytes + bytes_, unguarded(header().end));
-    void* data = mmap(nullptr, mapped_, PROT_READ, MAP_SHARED | MAP_NORESERVE, file_, 0);
-    if (data == MAP_FAILED) fail(concat("there are no ", mapped_ >> 20, " MB of addresses"), errno);
-    data_ = static_cast<const uint8_t*>(data);
+    data_ = static_cast<const uint8_t*>(map(mapped_, MappedMemory::Access::read).data());
+}
+
+const MappedMemory& CacheFile::map(uint64_t bytes, MappedMemory::Access access) {
+    try {
+        if (watch_) return watch_->map(file_, bytes, access);
+        memory_.push_back(std::make_unique<const MappedMemory>(file_, bytes, access));
+        return *memory_.back();
+    } catch (const Error& error) {
+        fail(concat("cannot be mapped: ", error.what()), 0);
+    }
 }
 
 CacheFile::Header& CacheFile::header() const {

@@ -2,7 +2,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+
+#include "host/file_watch.hpp"
 
 namespace ailab {
 
@@ -15,7 +18,8 @@ class CacheFile {
     /// Opens or makes the file; with the name "", memory of this process. `bytes` bounds the data.
     /// Throws Error when the file holds something else, lies on a network file system, or cannot be
     /// made. What is damaged, or of another version, is made anew with a warning, unless another
-    /// process uses it. `repair` is called while nobody else has the file open, if so it is.
+    /// process uses it. `repair` is called while nobody else has the file open, if so it is. A
+    /// named file is watched: one that is cut, removed or replaced ends the run.
     CacheFile(const std::string& path, int64_t bytes,
               const std::function<void(CacheFile& file)>& repair);
     ~CacheFile();
@@ -34,7 +38,10 @@ class CacheFile {
     /// Whether the file has data there that this process can see. (Another one's may be larger.)
     bool has(uint64_t offset, uint64_t bytes) const;
     /// What was written there, read-only.
-    const uint8_t* data(uint64_t offset) const { return data_ + offset; }
+    const uint8_t* data(uint64_t offset) const {
+        if (watch_) watch_->use();
+        return data_ + offset;
+    }
 
   private:
     struct Header;
@@ -45,6 +52,7 @@ class CacheFile {
     void prepare(bool is_alone);
     void make_anew();
     void map();
+    const MappedMemory& map(uint64_t bytes, MappedMemory::Access access);
     void release() noexcept;
     Header& header() const;
     [[noreturn]] void fail(const std::string& what, int code) const;
@@ -52,6 +60,8 @@ class CacheFile {
     const std::string path_;
     const uint64_t bytes_;
     int file_ = -1;
+    std::shared_ptr<FileWatch> watch_;                         // of a file with a name
+    std::vector<std::unique_ptr<const MappedMemory>> memory_;  // of one without
     uint64_t slots_ = 0;
     uint8_t* table_ = nullptr;       // header and slots, writable
     const uint8_t* data_ = nullptr;  // the whole file, read-only

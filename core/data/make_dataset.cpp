@@ -44,6 +44,7 @@ class TransformedDataset final : public Dataset, public WrittenLabels {
     std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override {
         return dataset_->shuffled(seed, epoch);
     }
+    DataDigest digest() const override { return dataset_->digest(); }
 
   private:
     const std::shared_ptr<const Dataset> dataset_;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "host/mapped_memory.hpp"
 #include "last_words.hpp"
 #include "log/log.hpp"
 
@@ -28,6 +29,11 @@ std::atomic<const BeatCell*> own_beat{nullptr};
 std::array<char, 64> own_host{};
 
 std::atomic<bool> speaks_here{false};  // on rank 0
+
+/// A fault in mapped memory of this process, which cannot go on.
+std::array<char, 5120> fault_text{};
+std::atomic<bool> fault_begun{false};
+std::atomic<bool> fault_is_there{false};
 
 /// The paths of the last checkpoints in turn, so that those a handler reads are not written to.
 struct Checkpoints {
@@ -75,7 +81,7 @@ class FixedText {
     void print() const noexcept { (void)!::write(STDERR_FILENO, buffer_.data(), size_); }
 
   private:
-    std::array<char, 5120> buffer_{};
+    std::array<char, 6144> buffer_{};
     size_t size_ = 0;
 };
 
@@ -126,9 +132,7 @@ bool ends_at_once(int signal) noexcept {
     return !graceful.load() && signal != SIGUSR1 && signal != SIGUSR2;
 }
 
-void end_alone(int signal) {
-    note(signal);
-    if (!ends_at_once(signal)) return;
+[[noreturn]] void end_alone_with(const char* what, const char* more, int status) noexcept {
     FixedText line;
     if (console_is_drawn_on()) line << "\n";
     line << "ailab: [rank 0, " << own_host.data() << "] ";
@@ -136,16 +140,45 @@ void end_alone(int signal) {
     line << now.phase;
     if (std::strcmp(now.phase, "start") != 0)
         line << ", epoch " << now.epoch << ", iter " << now.iter << ", step " << now.step;
-    line << ": stopped by " << signal_name(signal) << "\n";
+    line << ": " << what << more << "\n";
     line.print();
-    ::_exit(128 + signal);
+    ::_exit(status);
 }
 
-void wake_watcher(int signal) {
-    const int error = errno;
+void end_alone(int signal) {
     note(signal);
+    if (ends_at_once(signal)) end_alone_with("stopped by ", signal_name(signal), 128 + signal);
+}
+
+void end_alone_by_fault(const char* text) {
+    end_alone_with(text, "", 1);
+}
+
+void wake_watcher() noexcept {
     const uint64_t one = 1;
     (void)!::write(wake.load(), &one, sizeof one);
+}
+
+/// The watcher tells it to rank 0 and ends the process; unless it is the one that cannot go on.
+void end_job_by_fault(const char* text) {
+    if (!fault_begun.exchange(true)) {
+        const size_t size = std::min(std::strlen(text), fault_text.size() - 1);
+        std::memcpy(fault_text.data(), text, size);
+        fault_is_there = true;
+        wake_watcher();
+    }
+    constexpr timespec patience{8, 0};
+    ::nanosleep(&patience, nullptr);
+    FixedText line;
+    line << "ailab: " << text << "\n";
+    line.print();
+    ::_exit(1);
+}
+
+void pass_to_watcher(int signal) {
+    const int error = errno;
+    note(signal);
+    wake_watcher();
     errno = error;
 }
 
@@ -161,6 +194,10 @@ SignalRequests take_signal_requests() noexcept {
     requests.stop = first_signal.load(std::memory_order_relaxed);
     if (requests.stop == 0 && end_wanted.load(std::memory_order_relaxed)) requests.stop = SIGUSR2;
     return requests;
+}
+
+const char* mapped_memory_fault() noexcept {
+    return fault_is_there.load() ? fault_text.data() : nullptr;
 }
 
 void set_graceful_stop(bool value) noexcept {
@@ -188,18 +225,21 @@ SignalGuard::SignalGuard(const BeatCell& beat, const std::string& host) {
     host.copy(own_host.data(), own_host.size() - 1);
     speaks_here = true;
     install(end_alone);
+    tell_memory_faults(end_alone_by_fault);
 }
 
 SignalGuard::SignalGuard(int wake_fd, bool speaks) {
     speaks_here = speaks;
     wake = wake_fd;
-    install(wake_watcher);
+    install(pass_to_watcher);
+    tell_memory_faults(end_job_by_fault);
     const sigset_t both = stop_signals();
     pthread_sigmask(SIG_BLOCK, &both, &mask_before_);
     blocked_ = true;
 }
 
 SignalGuard::~SignalGuard() {
+    tell_memory_faults(nullptr);
     for (const auto& [signal, before] : before_) sigaction(signal, &before, nullptr);
     if (blocked_) pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
@@ -207,6 +247,7 @@ SignalGuard::~SignalGuard() {
 void SignalGuard::install(void (*handler)(int)) {
     first_signal = 0;
     checkpoint_wanted = end_wanted = false;
+    take_over_bus_faults();
     struct sigaction action {};
     action.sa_handler = handler;
     action.sa_mask = {};

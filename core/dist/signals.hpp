@@ -27,6 +27,10 @@ SignalRequests take_signal_requests() noexcept;
 void set_graceful_stop(bool graceful) noexcept;
 bool graceful_stop() noexcept;
 
+/// What took this process's memory away (a mapped file was cut) so that the thread that read it
+/// cannot go on; nullptr: nothing did. The watcher tells it and ends the job.
+const char* mapped_memory_fault() noexcept;
+
 /// From here on a further signal ends the process without a word: why the job ends was told.
 void say_no_more_at_signals() noexcept;
 
@@ -36,7 +40,8 @@ void note_checkpoint(const std::string& path) noexcept;
 
 /// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while it lives. Of those that end the
 /// run a second one ends the process at once, on rank 0 with a line that names the newest
-/// checkpoint.
+/// checkpoint. A fault in mapped memory that cannot be made good (SIGBUS) ends the job with a
+/// message.
 class SignalGuard {
   public:
     /// For a job of one rank: the handler itself says where the run was and ends the process.

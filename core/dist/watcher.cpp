@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "ailab/error.hpp"
 #include "collective.hpp"
@@ -180,6 +181,8 @@ void Watcher::take_mail() {
     }
     for (const std::string& text : mail.warnings) warned_here(text);
     if (mail.failure) failed_here(std::move(*mail.failure));
+    if (const char* fault = mapped_memory_fault(); fault && !std::exchange(fault_told_, true))
+        failed_here(report(fault, 1));
     if (mail.done) done_here();
     if (mail.leave) leave_here();
     if (const int signal = stop_requested(); signal && !signal_seen_) {

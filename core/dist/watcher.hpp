@@ -113,6 +113,7 @@ class Watcher {
     std::atomic<int64_t> collective_milliseconds_{0};  // 0: no limit
     bool running_ = false;
     bool signal_seen_ = false;
+    bool fault_told_ = false;
 
     std::mutex mutex_;
     std::condition_variable changed_;

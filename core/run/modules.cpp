@@ -11,6 +11,7 @@
 #include "augmented_model.hpp"
 #include "checkpoint_choice.hpp"
 #include "class_agreement.hpp"
+#include "compare_data.hpp"
 #include "data/memory_format.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
@@ -274,10 +275,12 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                             "\" owns its step and accumulates nothing; leave accumulative_counts "
                             "out"));
     RunPlan plan;
-    for (const PhaseConfig& phase : phases_of(config)) {
+    const std::vector<PhaseConfig> phases = phases_of(config);
+    for (const PhaseConfig& phase : phases) {
         modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes);
         check_dataset_fields(phase, modules, plan, config, problems);
     }
+    compare_data(input.job, phases, modules.data);
     agree_on_classes(
         config, config.test ? trained_classes(config.test->checkpoint) : std::vector<std::string>(),
         modules, problems);

@@ -8,12 +8,14 @@
 #include <utility>
 
 #include "ailab/log.hpp"
+#include "ailab/watched_file.hpp"
 #include "choose.hpp"
 #include "compare_ranks.hpp"
 #include "config/formats.hpp"
 #include "dist/launcher.hpp"
 #include "error_context.hpp"
 #include "host/caching_allocator.hpp"
+#include "host/mapped_memory.hpp"
 #include "host/threads.hpp"
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
@@ -79,6 +81,16 @@ void connect(Job& job, std::vector<BackendCandidate> candidates, c10::Device dev
     }
 }
 
+/// Their code is mapped, and read when it is called.
+std::vector<std::unique_ptr<const WatchedFile>> watch_plugins() {
+    std::vector<std::unique_ptr<const WatchedFile>> files;
+    for (const LoadedPlugin& plugin : PluginHost::instance().loaded()) {
+        watch_code(plugin.path);
+        files.push_back(std::make_unique<const WatchedFile>(plugin.path));
+    }
+    return files;
+}
+
 ResumePlan plan_resume(const RunConfig& config, const Hooks& hooks) {
     ResumePlan plan;
     for (const auto& hook : hooks.hooks) hook->plan_resume(plan);
@@ -129,6 +141,7 @@ int run_job(Started& started) {
         Modules modules = build_modules({config, *job, *started.device.device, torch_device,
                                          threads, batch, resume.has_value()},
                                         std::move(hooks));
+        const auto plugins = watch_plugins();
         const bool goes_on = resume && !resume->run_dir.empty();
         const std::string run_dir =
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);

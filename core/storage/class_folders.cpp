@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ailab/datasets/storage.hpp"
+#include "ailab/log.hpp"
 
 namespace ailab {
 
@@ -17,34 +18,80 @@ std::string lower(std::string text) {
     return text;
 }
 
-/// Names of the folders in `root`, in the order of their bytes.
-std::vector<std::string> folders_of(const std::string& root) {
-    std::vector<std::string> names;
-    for (const fs::directory_entry& entry : fs::directory_iterator(root))
-        if (entry.is_directory()) names.push_back(entry.path().filename().string());
-    std::sort(names.begin(), names.end());
-    return names;
+/// What file managers, macOS and notebooks leave behind.
+bool is_left_out_folder(const std::string& name) {
+    return name.starts_with('.') || name == "__MACOSX";
+}
+bool is_left_out_file(const std::string& name) {
+    return name.starts_with("._");
 }
 
-/// The files below `folder` with one of the extensions, in the order that torchvision takes:
-/// folders by name, in each the files by name.
-void gather(const fs::path& folder, const std::set<std::string>& extensions,
-            std::vector<fs::path>& files) {
-    std::vector<fs::path> here, folders;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-        if (entry.is_directory()) {
-            folders.push_back(entry.path());
-            continue;
-        }
-        std::string extension = lower(entry.path().extension().string());
-        if (!extension.empty()) extension.erase(0, 1);
-        if (extensions.count(extension)) here.push_back(entry.path());
+/// Goes through a folder that holds a folder a class.
+class FolderWalk {
+  public:
+    explicit FolderWalk(const std::vector<std::string>& extensions) {
+        for (const std::string& extension : extensions)
+            extensions_.insert(lower(extension.starts_with('.') ? extension.substr(1) : extension));
     }
-    std::sort(here.begin(), here.end());
-    std::sort(folders.begin(), folders.end());
-    files.insert(files.end(), here.begin(), here.end());
-    for (const fs::path& next : folders) gather(next, extensions, files);
-}
+
+    /// Names of the folders in `root`, in the order of their bytes.
+    std::vector<std::string> folders_of(const fs::path& root) {
+        std::vector<std::string> names;
+        for (const fs::directory_entry& entry : fs::directory_iterator(root))
+            if (entry.is_directory() && !leaves_out_folder(entry))
+                names.push_back(entry.path().filename().string());
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+
+    /// The files below `folder` with one of the extensions, in the order of torchvision: that of
+    /// Python's sorted(os.walk()) is by the whole paths of folders, so "a-b" comes before "a/b".
+    std::vector<std::string> files_below(const fs::path& folder) {
+        found_.clear();
+        gather(folder);
+        std::sort(found_.begin(), found_.end());
+        std::vector<std::string> files;
+        for (const auto& [in, name] : found_) files.push_back(in + "/" + name);
+        return files;
+    }
+
+    /// What was left out, and of that the first.
+    int64_t left_out() const { return left_out_; }
+    const std::string& example() const { return example_; }
+
+  private:
+    void gather(const fs::path& folder) {
+        for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+            const fs::path& path = entry.path();
+            if (entry.is_directory()) {
+                if (!leaves_out_folder(entry)) gather(path);
+                continue;
+            }
+            std::string extension = lower(path.extension().string());
+            if (!extension.empty()) extension.erase(0, 1);
+            if (!extensions_.count(extension)) continue;
+            const std::string name = path.filename().string();
+            if (is_left_out_file(name))
+                leave_out(path);
+            else
+                found_.emplace_back(folder.string(), name);
+        }
+    }
+
+    bool leaves_out_folder(const fs::directory_entry& entry) {
+        if (!is_left_out_folder(entry.path().filename().string())) return false;
+        leave_out(entry.path());
+        return true;
+    }
+    void leave_out(const fs::path& path) {
+        if (left_out_++ == 0 || path.string() < example_) example_ = path.string();
+    }
+
+    std::set<std::string> extensions_;
+    std::vector<std::pair<std::string, std::string>> found_;  // folder and name
+    int64_t left_out_ = 0;
+    std::string example_;
+};
 
 }  // namespace
 
@@ -58,21 +105,23 @@ ClassFolders::ClassFolders(const Options& options) : root_(options.root) {
     if (!fs::is_directory(root_))
         throw ConfigError(concat(root_, fs::exists(root_) ? " is no folder" : " does not exist",
                                  ": root is a folder that holds a folder a class"));
-    classes_ = folders_of(root_);
+    FolderWalk walk(options.extensions);
+    classes_ = walk.folders_of(root_);
     if (classes_.empty())
         throw ConfigError(
             concat(root_, " holds no folder: there must be one a class, with its images in it"));
-    std::set<std::string> extensions;
-    for (const std::string& extension : options.extensions)
-        extensions.insert(lower(extension.starts_with('.') ? extension.substr(1) : extension));
     std::vector<std::string> empty;
     for (size_t label = 0; label < classes_.size(); ++label) {
-        std::vector<fs::path> files;
-        gather(fs::path(root_) / classes_[label], extensions, files);
+        const std::vector<std::string> files = walk.files_below(fs::path(root_) / classes_[label]);
         if (files.empty()) empty.push_back(classes_[label]);
-        for (const fs::path& file : files)
-            files_.push_back({file.lexically_relative(root_).string(), int64_t(label)});
+        for (const std::string& file : files)
+            files_.push_back({fs::path(file).lexically_relative(root_).string(), int64_t(label)});
     }
+    if (walk.left_out() > 0)
+        log_info(
+            root_, ": ", walk.left_out(),
+            walk.left_out() == 1 ? " hidden folder or file is" : " hidden folders and files are",
+            " left out (", walk.example(), ")");
     if (!empty.empty() && !options.allow_empty)
         throw ConfigError(concat(root_, ": no files of ", empty.size() == 1 ? "class " : "classes ",
                                  join(empty), ". Files must end in one of ",
@@ -82,6 +131,12 @@ ClassFolders::ClassFolders(const Options& options) : root_(options.root) {
 
 std::string ClassFolders::place(int64_t index) const {
     return (fs::path(root_) / files_.at(size_t(index)).path).string();
+}
+
+DataDigest ClassFolders::digest() const {
+    Digest names;
+    for (const File& file : files_) names.add(file.path);
+    return {{"files", concat(files_.size(), ", ", names.str())}};
 }
 
 Record ClassFolders::record(int64_t index) const {

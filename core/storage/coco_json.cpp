@@ -1,8 +1,10 @@
+#include <filesystem>
 #include <unordered_map>
 
+#include "ailab/crc32c.hpp"
 #include "ailab/datasets/storage.hpp"
+#include "ailab/watched_file.hpp"
 #include "config/json_parser.hpp"
-#include "mapped_file.hpp"
 
 namespace ailab {
 
@@ -15,6 +17,7 @@ struct CocoJson::Contents {
     std::vector<Node> images;
     std::vector<std::vector<Node>> annotations;  // of each image
     std::vector<Category> categories;
+    std::string digest;
 
     /// The list `key` of the file.
     const Node::List& list(const Node& file, const char* key) const {
@@ -51,6 +54,9 @@ CocoJson::CocoJson(const Options& options) {
     contents->path = options.annotation_file;
     const MappedFile file(options.annotation_file);
     const Node tree = read_tree(file);
+    contents->digest = concat(file.text().size(), " bytes, CRC-32C ",
+                              crc32c(file.text().data(), file.text().size()));
+    file.check();
     for (const Node& category : contents->list(tree, "categories")) {
         const std::string what = concat("categories[", contents->categories.size(), "]");
         const Node* name = category.find("name");
@@ -86,6 +92,10 @@ int64_t CocoJson::size() const {
 
 const std::vector<CocoJson::Category>& CocoJson::categories() const {
     return contents_->categories;
+}
+
+DataDigest CocoJson::digest() const {
+    return {{std::filesystem::path(contents_->path).filename().string(), contents_->digest}};
 }
 
 std::string CocoJson::place(int64_t index) const {

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <filesystem>
 
+#include "ailab/crc32c.hpp"
 #include "ailab/datasets/storage.hpp"
-#include "mapped_file.hpp"
+#include "ailab/watched_file.hpp"
 
 namespace ailab {
 
@@ -9,6 +11,10 @@ Storage::~Storage() = default;
 
 Record Storage::part(int64_t index, const std::vector<std::string>&) const {
     return record(index);
+}
+
+DataDigest Storage::digest() const {
+    return {{"records", std::to_string(size())}};
 }
 
 struct LineFile::Lines {
@@ -62,6 +68,7 @@ LineFile::LineFile(const std::string& path) : lines_(std::make_shared<Lines>(pat
         if (line.find_first_not_of(" \t") != std::string_view::npos)
             lines_->add({begin, line.size(), number});
     });
+    lines_->file.check();
 }
 
 std::string_view LineFile::file_text() const {
@@ -90,6 +97,12 @@ std::string LineFile::line(int64_t index) const {
     return std::string(lines_->file.text().substr(at.begin, at.length));
 }
 
+DataDigest LineFile::digest() const {
+    const std::string_view text = lines_->file.text();
+    return {{std::filesystem::path(*lines_->source).filename().string(),
+             concat(text.size(), " bytes, CRC-32C ", crc32c(text.data(), text.size()))}};
+}
+
 void LineFile::drop_first() {
     if (!lines_->lines.empty()) lines_->lines.erase(lines_->lines.begin());
 }
@@ -108,6 +121,7 @@ void LineFile::check_lines(const std::function<void(int64_t)>& read) const {
             problems.add(error.problem().place, error.problem().text);
         }
     }
+    lines_->file.check();
     problems.check();
 }
 

@@ -50,6 +50,12 @@ std::string VocXml::place(int64_t index) const {
         .string();
 }
 
+DataDigest VocXml::digest() const {
+    Digest names;
+    for (const std::string& name : names_) names.add(name);
+    return {{"images of the split", names.str()}};
+}
+
 Record VocXml::record(int64_t index) const {
     const std::string path = place(index);
     Node values = Node::map({}, {std::make_shared<const std::string>(path), 0, 0});

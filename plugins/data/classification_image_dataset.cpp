@@ -79,6 +79,11 @@ class ClassificationImageDataset final : public Dataset, public WrittenLabels {
         for (int64_t& label : labels_) label = numbers->at(size_t(label));
         return true;
     }
+    DataDigest digest() const override {
+        DataDigest digest = digest_without_names();
+        digest.merge(storage_->digest());
+        return digest;
+    }
 
     std::optional<ImageInput> image_input() const override {
         return ImageInput{.reader = image_options_};

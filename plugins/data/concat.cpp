@@ -3,6 +3,7 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/written_labels.hpp"
+#include "own_order.hpp"
 
 namespace ailab {
 namespace {
@@ -64,6 +65,36 @@ class Concat final : public Dataset, public WrittenLabels {
             all.insert(all.end(), labels.begin(), labels.end());
         }
         return all;
+    }
+
+    /// Where one of the datasets has an order of its own, each keeps its order, and they are mixed.
+    std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override {
+        const bool any = std::any_of(parts_.begin(), parts_.end(), [&](const auto& part) {
+            return own_order(*part, seed, epoch).has_value();
+        });
+        if (!any) return Dataset::shuffled(seed, epoch);
+        constexpr uint64_t own_stream = uint64_t(1) << 62;
+        Philox random(seed, uint64_t(epoch), own_stream);
+        std::vector<std::vector<int64_t>> orders;
+        for (const auto& part : parts_) orders.push_back(part->shuffled(seed, epoch));
+        // Which dataset comes next: as often as it has samples, at random.
+        std::vector<size_t> turns;
+        for (size_t i = 0; i < parts_.size(); ++i) turns.insert(turns.end(), orders[i].size(), i);
+        for (size_t i = turns.size(); i > 1; --i) std::swap(turns[i - 1], turns[random.below(i)]);
+        std::vector<size_t> next(parts_.size());
+        std::vector<int64_t> all;
+        all.reserve(turns.size());
+        for (const size_t part : turns)
+            all.push_back(orders[part][next[part]++] + (part == 0 ? 0 : ends_[part - 1]));
+        return all;
+    }
+
+    DataDigest digest() const override {
+        DataDigest digest;
+        for (size_t i = 0; i < parts_.size(); ++i)
+            for (const auto& [fact, value] : parts_[i]->digest())
+                digest[concat("datasets[", i, "], ", fact)] = value;
+        return digest;
     }
 
   private:

@@ -78,6 +78,17 @@ class IDX final : public Dataset {
     int64_t size() const override { return images_.available(); }
     std::optional<int64_t> num_classes() const override { return num_classes_; }
 
+    /// Of what the files hold, plain or gzip.
+    DataDigest digest() const override {
+        DataDigest digest = digest_without_names();
+        std::vector<std::string> shape;
+        for (const int64_t size : images_.shape()) shape.push_back(std::to_string(size));
+        digest["shape of the images"] = join(shape, " x ");
+        const auto* labels = reinterpret_cast<const char*>(labels_.item(0));
+        digest["labels"] = Digest().add({labels, size_t(labels_.available())}).str();
+        return digest;
+    }
+
     /// Grey, of the size of its images, and scaled as they are.
     std::optional<ImageInput> image_input() const override {
         ImageInput image{.reader = {.color = "gray"}};
@@ -92,6 +103,7 @@ class IDX final : public Dataset {
     }
 
     Sample get(int64_t index, const SampleContext&) const override {
+        use_files();
         Tensor input = at::empty({1, height(), width()}, at::kFloat);
         scale_.apply(images_.item(index), images_.item_size(), input.mutable_data_ptr<float>());
         return Sample(std::move(input),
@@ -102,6 +114,7 @@ class IDX final : public Dataset {
 
     void get_batch(std::span<const int64_t> indices, const SampleContext&,
                    Batch& batch) const override {
+        use_files();
         const auto count = int64_t(indices.size());
         Tensor& input = ensure(batch, "input", {count, 1, height(), width()}, at::kFloat,
                                /*channels_last=*/true);
@@ -117,6 +130,11 @@ class IDX final : public Dataset {
     }
 
   private:
+    void use_files() const {
+        images_.use();
+        labels_.use();
+    }
+
     int64_t height() const { return images_.shape()[1]; }
     int64_t width() const { return images_.shape()[2]; }
 

@@ -1,8 +1,6 @@
 #include "idx_file.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -117,51 +115,24 @@ class GzipReader {
 
 }  // namespace
 
-class IdxFile::Mapping {
-  public:
-    explicit Mapping(const std::string& path) {
-        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        struct stat info {};
-        if (file < 0 || fstat(file, &info) != 0) {
-            const int error = errno;
-            if (file >= 0) close(file);
-            throw Error(concat("cannot open ", path, ": ", std::strerror(error)));
-        }
-        size = size_t(info.st_size);
-        void* address = size > 0 ? mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
-        const int error = size > 0 ? errno : 0;
-        close(file);
-        if (address == MAP_FAILED) {
-            if (size == 0) return;  // the header check tells that it is too short
-            throw Error(concat("cannot map ", path, ": ", std::strerror(error)));
-        }
-        // Shuffled samples: reading ahead would only fill the memory.
-        madvise(address, size, MADV_RANDOM);
-        data = static_cast<const uint8_t*>(address);
-    }
-    ~Mapping() {
-        if (data) munmap(const_cast<uint8_t*>(data), size);
-    }
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-
-    const uint8_t* data = nullptr;
-    size_t size = 0;
-};
-
 IdxFile::IdxFile(const std::string& path, int dimensions, int64_t limit) : path_(path) {
-    const auto plain = std::make_shared<Mapping>(path);
-    const bool gzip = plain->size >= 2 && plain->data[0] == 0x1f && plain->data[1] == 0x8b;
-    if (gzip) {
-        read_gzip({plain->data, plain->size}, dimensions, limit);
+    // Shuffled samples: reading ahead would only fill the memory.
+    auto plain = std::make_shared<const MappedFile>(path, MappedFile::Order::random);
+    const std::string_view text = plain->text();
+    const std::span bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+    if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
+        read_gzip(bytes, dimensions, limit);
     } else {
-        mapping_ = plain;
-        read_plain(dimensions, limit);
+        read_plain(bytes, dimensions, limit);
+        mapping_ = std::move(plain);
     }
 }
 
-void IdxFile::read_plain(int dimensions, int64_t limit) {
-    const std::span bytes(mapping_->data, mapping_->size);
+void IdxFile::use() const {
+    if (mapping_) mapping_->use();
+}
+
+void IdxFile::read_plain(std::span<const uint8_t> bytes, int dimensions, int64_t limit) {
     parse_header(bytes.first(std::min(bytes.size(), header_size(dimensions))), dimensions, limit);
     const int64_t expected = shape_[0] * item_size_;
     const auto got = int64_t(bytes.size() - header_size(dimensions));
@@ -169,7 +140,7 @@ void IdxFile::read_plain(int dimensions, int64_t limit) {
     if (got > expected)
         throw Error(concat(path_, ": got ", got, " bytes of data, expected ", expected,
                            ". Fetch the file again"));
-    data_ = mapping_->data + header_size(dimensions);
+    data_ = bytes.data() + header_size(dimensions);
 }
 
 void IdxFile::read_gzip(std::span<const uint8_t> packed, int dimensions, int64_t limit) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "ailab/watched_file.hpp"
+
 namespace ailab {
 
 /// The bytes of an IDX file of unsigned bytes (LeCun's format of MNIST), plain or gzip. A plain
@@ -26,11 +28,11 @@ class IdxFile {
     const std::vector<int64_t>& shape() const { return shape_; }
     int64_t item_size() const { return item_size_; }
     const uint8_t* item(int64_t index) const { return data_ + index * item_size_; }
+    /// To be called where a sample reads items: the file is watched while it is mapped.
+    void use() const;
 
   private:
-    class Mapping;
-
-    void read_plain(int dimensions, int64_t limit);
+    void read_plain(std::span<const uint8_t> bytes, int dimensions, int64_t limit);
     void read_gzip(std::span<const uint8_t> packed, int dimensions, int64_t limit);
     void parse_header(std::span<const uint8_t> bytes, int dimensions, int64_t limit);
 
@@ -39,7 +41,7 @@ class IdxFile {
     int64_t item_size_ = 1;
     int64_t available_ = 0;
     const uint8_t* data_ = nullptr;
-    std::shared_ptr<const Mapping> mapping_;
+    std::shared_ptr<const MappedFile> mapping_;
     std::shared_ptr<const uint8_t> inflated_;
 };
 

@@ -1,11 +1,13 @@
 // Datasets that choose among another's samples.
 #include "selected.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
 
 #include "ailab/ailab.hpp"
+#include "own_order.hpp"
 
 namespace ailab {
 
@@ -35,6 +37,31 @@ std::vector<int64_t> SelectedDataset::labels() const {
     std::vector<int64_t> labels;
     for (const int64_t number : numbers_) labels.push_back(all.at(size_t(number)));
     return labels;
+}
+
+std::vector<int64_t> SelectedDataset::shuffled(uint64_t seed, int64_t epoch) const {
+    if (!own_order(*dataset_, seed, epoch)) return Dataset::shuffled(seed, epoch);
+    const int64_t rounds =
+        repeats_.empty() ? 1 : 1 + *std::max_element(repeats_.begin(), repeats_.end());
+    std::vector<int64_t> order;
+    order.reserve(numbers_.size());
+    std::vector<int64_t> places(static_cast<size_t>(dataset_->size()));
+    for (int64_t round = 0; round < rounds; ++round) {
+        std::fill(places.begin(), places.end(), -1);
+        for (size_t i = 0; i < numbers_.size(); ++i)
+            if (repeats_.empty() || repeats_[i] == round) places[size_t(numbers_[i])] = int64_t(i);
+        for (const int64_t number : dataset_->shuffled(seed, epoch | round << 40))
+            if (places[size_t(number)] >= 0) order.push_back(places[size_t(number)]);
+    }
+    return order;
+}
+
+DataDigest SelectedDataset::digest() const {
+    DataDigest digest = dataset_->digest();
+    Digest chosen;
+    for (const int64_t number : numbers_) chosen.add(number);
+    digest["chosen samples"] = concat(numbers_.size(), ", ", chosen.str());
+    return digest;
 }
 
 namespace {

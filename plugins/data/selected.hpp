@@ -28,6 +28,10 @@ class SelectedDataset : public Dataset, public WrittenLabels {
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }
     std::optional<ImageInput> image_input() const override { return dataset_->image_input(); }
     std::vector<int64_t> labels() const override;
+    /// As the other dataset wants to be read; numbers that come several times come in as many
+    /// rounds.
+    std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override;
+    DataDigest digest() const override;
 
   protected:
     explicit SelectedDataset(std::shared_ptr<const Dataset> dataset)

@@ -7,15 +7,24 @@
 
 namespace ailab {
 
-/// A regular file of a tar archive.
-struct TarMember {
-    std::string name;
-    uint64_t begin = 0;  // of its bytes in the archive
+/// A stretch of a sparse file; between these it is zeros.
+struct TarPiece {
+    uint64_t offset = 0;  // in the file
+    uint64_t begin = 0;   // of its bytes in the archive
     uint64_t size = 0;
 };
 
-/// The regular files of a tar archive (ustar, GNU and pax names) whose bytes are `archive`; `path`
-/// is for messages. Throws Error when it is cut short or no tar.
+/// A regular file of a tar archive.
+struct TarMember {
+    std::string name;
+    uint64_t begin = 0;            // of its bytes in the archive
+    uint64_t size = 0;             // of the file
+    std::vector<TarPiece> pieces;  // of a sparse file, at least one; of others none
+};
+
+/// The regular files of a tar archive (ustar, GNU and pax names, sparse files of GNU tar) whose
+/// bytes are `archive`; `path` is for messages. Throws Error when it is cut short, compressed, or
+/// no tar.
 std::vector<TarMember> read_tar_index(std::string_view archive, const std::string& path);
 
 }  // namespace ailab

@@ -1,11 +1,9 @@
 // Samples in tar archives, as WebDataset names them: the files 0017.jpg and 0017.cls are one
 // sample.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstring>
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <map>
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
@@ -30,7 +28,7 @@ struct TarShardsOptions {
         v.required("shards", shards,
                    "tar files; * and ? stand for any, {0000..0099} and {a,b} for each");
         v.option("image_keys", image_keys,
-                 "what a sample's image may end in, the first one counts");
+                 "what a sample's image may end in, in any case; the first one counts");
         v.option("label_key", label_key, "what the file of its label ends in: a number or a name");
         v.option("classes", classes, "names of the classes in the order of their numbers");
         v.option("num_classes", num_classes, "checked against the labels", at_least(1));
@@ -41,43 +39,66 @@ struct TarShardsOptions {
     }
 };
 
+std::string in_lower_case(std::string_view text) {
+    std::string lower(text);
+    for (char& c : lower) c = char(std::tolower(uint8_t(c)));
+    return lower;
+}
+
 /// A shard, mapped: ranks of a host share its memory.
 class Shard {
   public:
-    explicit Shard(const std::string& path) : path_(path) {
-        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        struct stat status {};
-        const bool good = file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-        const int code = errno;
-        if (good && status.st_size > 0)
-            data_ = mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_SHARED, file, 0);
-        if (file >= 0) close(file);
-        if (!good || data_ == MAP_FAILED)
-            throw ConfigError(concat("shard ", path, " cannot be read: ",
-                                     file < 0 ? std::strerror(code) : "it is no regular file"));
-        size_ = size_t(status.st_size);
-    }
-    ~Shard() {
-        if (data_) munmap(data_, size_);
-    }
-    Shard(const Shard&) = delete;
-    Shard& operator=(const Shard&) = delete;
+    explicit Shard(const std::string& path) : file_(path) {}
 
-    const std::string& path() const { return path_; }
-    std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
+    const std::string& path() const { return file_.path(); }
+    uint64_t size() const { return file_.text().size(); }
+
+    std::vector<TarMember> index() {
+        std::vector<TarMember> members = read_tar_index(file_.text(), path());
+        for (TarMember& member : members)
+            if (!member.pieces.empty())
+                sparse_.insert_or_assign(member.begin, std::move(member.pieces));
+        file_.check();
+        return members;
+    }
+    /// Bytes of a member, copied.
+    std::string read(uint64_t begin, uint64_t size) const {
+        const auto sparse = sparse_.find(begin);
+        if (sparse == sparse_.end()) return std::string(file_.text().substr(begin, size));
+        std::string bytes(size, '\0');
+        for (const TarPiece& piece : sparse->second)
+            file_.text().copy(bytes.data() + piece.offset, piece.size, piece.begin);
+        return bytes;
+    }
 
   private:
-    const std::string path_;
-    void* data_ = nullptr;
-    size_t size_ = 0;
+    const MappedFile file_;
+    std::map<uint64_t, std::vector<TarPiece>> sparse_;  // of few members, by their begin
 };
 
-/// The name up to the first dot of its last part, and what follows it.
-std::pair<std::string_view, std::string_view> split_name(std::string_view name) {
+/// Key and ending of a file of a sample: what stands before and behind the first dot of the name's
+/// last part.
+struct MemberName {
+    std::string_view key;
+    std::string ending;  // in lower case
+};
+
+/// Nothing for files that are of no sample: hidden ones, those without an ending (README), and what
+/// macOS (`__MACOSX/…`) and webdataset (`__meta__/…`) put beside.
+std::optional<MemberName> split_name(std::string_view name) {
     const size_t folder = name.rfind('/');
-    const size_t dot = name.find('.', folder == std::string_view::npos ? 0 : folder + 1);
-    if (dot == std::string_view::npos) return {name, ""};
-    return {name.substr(0, dot), name.substr(dot + 1)};
+    const size_t last = folder == std::string_view::npos ? 0 : folder + 1;
+    const size_t dot = name.find('.', last);
+    if (dot == std::string_view::npos || dot == last) return std::nullopt;
+    for (size_t begin = 0; begin < last;) {
+        const size_t end = name.find('/', begin);
+        const std::string_view part = name.substr(begin, end - begin);
+        const bool is_meta =
+            begin == 0 && part.size() >= 4 && part.starts_with("__") && part.ends_with("__");
+        if (part == "__MACOSX" || is_meta) return std::nullopt;
+        begin = end + 1;
+    }
+    return MemberName{name.substr(0, dot), in_lower_case(name.substr(dot + 1))};
 }
 
 class TarShards final : public Dataset, public WrittenLabels {
@@ -85,10 +106,15 @@ class TarShards final : public Dataset, public WrittenLabels {
     using Options = TarShardsOptions;
 
     explicit TarShards(const Options& options)
-        : options_(options), names_(options.classes), reader_(options.image) {
+        : options_(options),
+          image_keys_(options.image_keys),
+          label_key_(in_lower_case(options.label_key)),
+          names_(options.classes),
+          reader_(options.image) {
         for (const std::string& pattern : options.shards)
             for (const std::string& path : expand_pattern(pattern))
                 shards_.push_back(std::make_unique<Shard>(path));
+        for (std::string& key : image_keys_) key = in_lower_case(key);
         index_samples();
         read_labels();
     }
@@ -137,6 +163,18 @@ class TarShards final : public Dataset, public WrittenLabels {
             .sample();
     }
 
+    DataDigest digest() const override {
+        DataDigest digest = digest_without_names();
+        Digest names, shards;
+        for (const Indexed& sample : samples_) names.add(sample.name);
+        for (const auto& shard : shards_)
+            shards.add(std::filesystem::path(shard->path()).filename().string())
+                .add(int64_t(shard->size()));
+        digest["sample names"] = names.str();
+        digest["sizes of shards"] = concat(shards_.size(), " shards, ", shards.str());
+        return digest;
+    }
+
   private:
     struct Indexed {
         uint32_t shard = 0;
@@ -154,10 +192,9 @@ class TarShards final : public Dataset, public WrittenLabels {
 
     EncodedImage image_of_sample(int64_t index, const Indexed& sample) const {
         const StageTimer timer(LoadStage::read);
-        const std::string_view bytes =
-            shards_[sample.shard]->bytes().substr(sample.begin, sample.size);
         // Copied, so that waiting for the disk counts as reading.
-        auto copy = std::make_shared<std::string>(bytes);
+        auto copy =
+            std::make_shared<std::string>(shards_[sample.shard]->read(sample.begin, sample.size));
         return {{reinterpret_cast<const uint8_t*>(copy->data()), copy->size()},
                 copy,
                 sample_name(index)};
@@ -169,46 +206,96 @@ class TarShards final : public Dataset, public WrittenLabels {
             index_shard(uint32_t(i));
         }
         begins_.push_back(int64_t(samples_.size()));
+        if (left_out_ == 0) return;
+        if (samples_.empty())
+            throw Error(concat(shards_[0]->path(), " holds no sample: no file in it ends in ",
+                               join(image_keys_), " or ", label_key_, " (", left_out_example_,
+                               " does not). image_keys and label_key say what they end in"));
+        log_info(shards_[0]->path(), shards_.size() > 1 ? " and the other shards: " : ": ",
+                 left_out_, left_out_ == 1 ? " file that is" : " files that are",
+                 " of no sample left out (", left_out_example_, ")");
     }
 
-    /// Files of one sample stand one after another.
+    /// A sample that is being put together.
+    struct Gathered {
+        Indexed sample;
+        std::string key;
+        std::vector<std::string> endings;
+        std::string example;  // one of its files
+        size_t image_rank = 0;
+        bool labelled = false;
+    };
+
+    /// Files of one sample stand one after another, as webdataset wants them.
     void index_shard(uint32_t number) {
-        const Shard& shard = *shards_[number];
-        const std::vector<TarMember> members = read_tar_index(shard.bytes(), shard.path());
-        for (size_t i = 0; i < members.size();) {
-            const std::string key(split_name(members[i].name).first);
-            Indexed sample;
-            sample.shard = number;
-            size_t best = options_.image_keys.size();
-            bool labelled = false;
-            for (; i < members.size() && split_name(members[i].name).first == key; ++i) {
-                const std::string_view ending = split_name(members[i].name).second;
-                const auto place =
-                    std::find(options_.image_keys.begin(), options_.image_keys.end(), ending);
-                const auto rank = size_t(place - options_.image_keys.begin());
-                if (rank < best) {
-                    best = rank;
-                    sample.begin = members[i].begin;
-                    sample.size = members[i].size;
-                    sample.name = members[i].name;
-                } else if (ending == options_.label_key) {
-                    labelled = true;
-                    sample.label_begin = members[i].begin;
-                    sample.label_size = members[i].size;
-                }
+        Shard& shard = *shards_[number];
+        Gathered gathered;
+        for (TarMember& member : shard.index()) {
+            const auto name = split_name(member.name);
+            if (!name) {
+                leave_out(member.name, 1);
+                continue;
             }
-            if (best == options_.image_keys.size() || !labelled)
-                throw Error(concat(shard.path(), ": sample ", key, " has no ",
-                                   labelled ? "image (" + join(options_.image_keys) + ")"
-                                            : "label (" + options_.label_key + ")",
-                                   ". The files of a sample must follow one another"));
-            samples_.push_back(std::move(sample));
+            if (gathered.endings.empty() || gathered.key != name->key) {
+                finish(shard, gathered);
+                gathered = {};
+                gathered.sample.shard = number;
+                gathered.key = name->key;
+                gathered.example = member.name;
+                gathered.image_rank = image_keys_.size();
+            }
+            add(shard, *name, member, gathered);
         }
+        finish(shard, gathered);
+    }
+
+    void add(const Shard& shard, const MemberName& name, TarMember& member, Gathered& gathered) {
+        std::vector<std::string>& endings = gathered.endings;
+        if (std::find(endings.begin(), endings.end(), name.ending) != endings.end())
+            throw Error(concat(shard.path(), ": sample ", gathered.key,
+                               " comes twice in a row: it "
+                               "has a second file ",
+                               member.name,
+                               ". Give each sample a key of its own, or write the archive anew "
+                               "without the second one"));
+        endings.push_back(name.ending);
+        const auto place = std::find(image_keys_.begin(), image_keys_.end(), name.ending);
+        const auto rank = size_t(place - image_keys_.begin());
+        Indexed& sample = gathered.sample;
+        if (rank < gathered.image_rank) {
+            gathered.image_rank = rank;
+            sample.begin = member.begin;
+            sample.size = member.size;
+            sample.name = std::move(member.name);
+        } else if (name.ending == label_key_) {
+            gathered.labelled = true;
+            sample.label_begin = member.begin;
+            sample.label_size = member.size;
+        }
+    }
+
+    /// Files of which none is an image or a label (README.md, __meta__.json) are left out.
+    void finish(const Shard& shard, Gathered& gathered) {
+        const bool has_image = gathered.image_rank < image_keys_.size();
+        if (gathered.endings.empty()) return;
+        if (!has_image && !gathered.labelled)
+            return leave_out(gathered.example, int64_t(gathered.endings.size()));
+        if (!has_image || !gathered.labelled)
+            throw Error(concat(shard.path(), ": sample ", gathered.key, " has no ",
+                               gathered.labelled ? "image (" + join(image_keys_) + ")"
+                                                 : "label (" + label_key_ + ")",
+                               ". The files of a sample must follow one another"));
+        samples_.push_back(std::move(gathered.sample));
+    }
+
+    void leave_out(const std::string& name, int64_t files) {
+        if (left_out_ == 0) left_out_example_ = name;
+        left_out_ += files;
     }
 
     Record label_record(const Indexed& sample) const {
         const Shard& shard = *shards_[sample.shard];
-        const std::string text(shard.bytes().substr(sample.label_begin, sample.label_size));
+        const std::string text = shard.read(sample.label_begin, sample.label_size);
         const std::string place = concat(shard.path(), "/", sample.name);
         Node values = Node::map({}, {std::make_shared<const std::string>(place), 0, 0});
         values.set(options_.label_key, Node::string(text));
@@ -233,9 +320,13 @@ class TarShards final : public Dataset, public WrittenLabels {
     }
 
     const Options options_;
-    std::vector<std::unique_ptr<const Shard>> shards_;
+    std::vector<std::string> image_keys_;  // in lower case
+    const std::string label_key_;
+    std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<Indexed> samples_;
     std::vector<int64_t> begins_;  // the first sample of each shard, and the end
+    int64_t left_out_ = 0;         // files
+    std::string left_out_example_;
     LabelNames names_;
     std::vector<int64_t> labels_;
     const ImageReader reader_;

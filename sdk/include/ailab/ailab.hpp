@@ -9,6 +9,7 @@
 #include "ailab/comm.hpp"
 #include "ailab/dataset.hpp"
 #include "ailab/device.hpp"
+#include "ailab/digest.hpp"
 #include "ailab/error.hpp"
 #include "ailab/full_precision.hpp"
 #include "ailab/hook.hpp"
@@ -31,3 +32,4 @@
 #include "ailab/sampler.hpp"
 #include "ailab/state.hpp"
 #include "ailab/transform.hpp"
+#include "ailab/watched_file.hpp"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ailab/batch.hpp"
+#include "ailab/digest.hpp"
 #include "ailab/loading.hpp"
 #include "ailab/module_spec.hpp"
 #include "ailab/random.hpp"
@@ -39,7 +40,8 @@ struct ImageInput {
 
 /// A data set: samples by number. Constructed once a rank, with its options; everything that can be
 /// checked without reading samples is checked there. All const functions are called from several
-/// threads at once.
+/// threads at once. Files that it keeps open, mapped or knows places in are MappedFiles or
+/// WatchedFiles (watched_file.hpp).
 class AILAB_API Dataset {
   public:
     virtual ~Dataset();
@@ -83,6 +85,16 @@ class AILAB_API Dataset {
     /// All numbers 0 … size()-1 in the order of a shuffled epoch. Override it where a random order
     /// is slow to read, as from tar files.
     virtual std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const;
+
+    /// What must be alike on all ranks, which compare it before the first step: the number of
+    /// samples, the classes, labels() and the sample_name()s, these without the folder that all of
+    /// them are in. Override it to add to that (the sizes of files), where names are slow to make,
+    /// or where they differ between ranks on purpose.
+    virtual DataDigest digest() const;
+
+  protected:
+    /// The same without the names of the samples.
+    DataDigest digest_without_names() const;
 };
 
 /// The transforms of `dataset`: those that its configuration names, else its default ones.

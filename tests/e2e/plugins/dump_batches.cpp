@@ -32,6 +32,30 @@ class DumpBatches final : public ailab::Hook {
     const std::string folder_;
 };
 
+/// A line a sample of training: the first number of its `input`, and its label.
+class DumpLabels final : public ailab::Hook {
+  public:
+    struct Options {
+        std::string file;
+        void visit(ailab::OptionVisitor& v) { v.required("file", file, "where the lines go"); }
+    };
+    explicit DumpLabels(const Options& options) : file_(options.file) {}
+
+    void before_train_iter(ailab::Run& run) override {
+        const ailab::Batch& batch = run.batch();
+        const char* const key = batch.has("label") ? "label" : "target";
+        const ailab::Tensor numbers = batch.tensor("input").flatten(1).select(1, 0);
+        for (int64_t i = 0; i < batch.size; ++i)
+            file_ << numbers[i].item<double>() << ' ' << batch.tensor(key)[i].item<int64_t>()
+                  << '\n';
+        file_.flush();
+    }
+
+  private:
+    std::ofstream file_;
+};
+
 }  // namespace
 
+AILAB_REGISTER_HOOK(DumpLabels, "Writes what labels go with which inputs")
 AILAB_REGISTER_HOOK(DumpBatches, "Writes each sample of each batch")

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ailab/datasets/record.hpp"
+#include "ailab/digest.hpp"
 #include "ailab/options.hpp"
 
 namespace ailab {
@@ -26,6 +27,9 @@ class AILAB_API Storage {
     virtual Record part(int64_t index, const std::vector<std::string>& keys) const;
     /// Its place, without reading it.
     virtual std::string place(int64_t index) const = 0;
+    /// What must be alike on all ranks: of a table its size and checksum, of folders the names of
+    /// the files in them. By default the number of records.
+    virtual DataDigest digest() const;
 };
 
 /// A text file (UTF-8) with one entry a line, which ends in LF, CR LF or CR; empty lines are left
@@ -34,6 +38,7 @@ class AILAB_API LineFile : public Storage {
   public:
     int64_t size() const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
 
   protected:
     explicit LineFile(const std::string& path);
@@ -117,8 +122,10 @@ class AILAB_API CsvTable : public LineFile {
     std::unordered_map<std::string, size_t> numbers_;  // of the columns
 };
 
-/// A folder a class: `root/cat/….jpg`, searched to any depth. Records: path, class, label; classes
-/// are numbered in the order of their names' bytes, as torchvision does.
+/// A folder a class: `root/cat/….jpg`, searched to any depth. Records: path, class, label. Classes
+/// and files are in torchvision's order: folders by their paths' bytes, in each the files by their
+/// names'. Hidden folders (`.ipynb_checkpoints`), `__MACOSX` and its files `._…` are left out, with
+/// a line in the log.
 class AILAB_API ClassFolders : public Storage {
   public:
     struct AILAB_API Options {
@@ -133,6 +140,7 @@ class AILAB_API ClassFolders : public Storage {
     int64_t size() const override { return int64_t(files_.size()); }
     Record record(int64_t index) const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
     const std::vector<std::string>& classes() const { return classes_; }
     int64_t label(int64_t index) const { return files_.at(size_t(index)).label; }
 
@@ -163,6 +171,7 @@ class AILAB_API CocoJson : public Storage {
     int64_t size() const override;
     Record record(int64_t index) const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
     /// In the file's order.
     const std::vector<Category>& categories() const;
 
@@ -185,6 +194,7 @@ class AILAB_API VocXml : public Storage {
     int64_t size() const override { return int64_t(names_.size()); }
     Record record(int64_t index) const override;
     std::string place(int64_t index) const override;
+    DataDigest digest() const override;
 
   private:
     const std::string root_;

@@ -110,6 +110,11 @@ class StoredDataset : public Dataset {
     Sample get(int64_t index, const SampleContext& context) const final {
         return make(storage_.record(index), context).sample();
     }
+    DataDigest digest() const override {
+        DataDigest digest = digest_without_names();
+        digest.merge(storage_.digest());
+        return digest;
+    }
 
   protected:
     explicit StoredDataset(const Options& options) : storage_(options) {}
