@@ -11,8 +11,10 @@
 #include "augmented_model.hpp"
 #include "checkpoint_choice.hpp"
 #include "data/memory_format.hpp"
+#include "error_context.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
+#include "parameters.hpp"
 #include "phase_data.hpp"
 
 namespace ailab {
@@ -45,6 +47,33 @@ void broadcast_weights(torch::nn::Module& module, Job& job) {
     for (const Tensor& buffer : module.buffers()) send(buffer);
 }
 
+/// The model's and the loss's parameters, trained or not.
+std::vector<NamedParameter> all_parameters(const Modules& modules) {
+    std::vector<std::pair<std::string, Tensor>> named;
+    for (const auto& item : modules.model->named_parameters())
+        named.emplace_back(item.key(), item.value());
+    if (modules.loss)
+        for (const auto& item : modules.loss->named_parameters())
+            named.emplace_back("loss." + item.key(), item.value());
+    return by_identity(named);
+}
+
+/// What cannot be trained or saved, as the modules were made: to another dtype or device each
+/// tensor goes on its own.
+void check_tensors(const Modules& modules, const RunConfig& config) {
+    Problems problems;
+    check_shared_memory(all_parameters(modules), config.model.config.place, problems);
+    try {
+        check_safetensors(weights_of(*modules.model));
+    } catch (const Error& error) {
+        problems.add(config.model.config.place,
+                     concat("model \"", config.model.type(), "\" cannot be saved: ", error.what(),
+                            ", and so no checkpoint can. Keep it as a member that is not "
+                            "registered, or in another form"));
+    }
+    problems.check();
+}
+
 /// `pretrained` on rank 0, whose weights all get; then what load_from finds.
 void load_first_weights(const BuildInput& input, Modules& modules) {
     const RunConfig& config = input.config;
@@ -68,8 +97,23 @@ void load_first_weights(const BuildInput& input, Modules& modules) {
     if (config.load_from) tell(load_weights(*modules.model, *config.load_from));
 }
 
+/// torch's own drops imaginary parts: complex tensors are kept from it.
+void make_double(torch::nn::Module& module) {
+    std::vector<std::pair<Tensor, Tensor>> complex;
+    const auto keep = [&](const std::vector<Tensor>& tensors) {
+        for (const Tensor& tensor : tensors)
+            if (tensor.is_complex())
+                complex.emplace_back(tensor, tensor.detach().to(at::kComplexDouble));
+    };
+    keep(module.parameters());
+    keep(module.buffers());
+    for (auto& [tensor, value] : complex) tensor.set_data(at::empty({0}, at::kDouble));
+    module.to(at::kDouble);
+    for (auto& [tensor, value] : complex) tensor.set_data(value);
+}
+
 void place_module(torch::nn::Module& module, const BuildInput& input) {
-    if (input.config.runtime.dtype == "float64") module.to(at::kDouble);
+    if (input.config.runtime.dtype == "float64") make_double(module);
     if (!input.torch_device.is_cpu()) module.to(input.torch_device);
 }
 
@@ -128,6 +172,43 @@ void check_optimizer(const Optimizer& optimizer, const Place& place, const Modul
     if (modules.model->owns_step()) refuse("a model that owns its step");
 }
 
+/// Those that an optimizer trains, with all their names.
+std::vector<NamedParameter> parameters_to_train(const std::string& optimizer,
+                                                const std::vector<NamedParameter>& all,
+                                                const Model& model) {
+    std::vector<NamedParameter> parameters = all;
+    if (!optimizer.empty()) {
+        parameters = by_identity(model.optimizer_parameters(optimizer));
+        for (NamedParameter& parameter : parameters)
+            for (const NamedParameter& known : all)
+                if (known.tensor.is_same(parameter.tensor)) {
+                    parameter.aliases = names_of(known);
+                    std::erase(parameter.aliases, parameter.name);
+                }
+    }
+    std::erase_if(parameters, [](const NamedParameter& parameter) {
+        return !parameter.tensor.requires_grad();
+    });
+    return parameters;
+}
+
+/// What cannot train complex numbers says so before the first step.
+void check_complex(const std::vector<NamedParameter>& parameters, Optimizer& optimizer,
+                   const Place& place, const RunConfig& config, Problems& problems) {
+    const auto complex = std::find_if(parameters.begin(), parameters.end(),
+                                      [](const auto& one) { return one.tensor.is_complex(); });
+    if (complex == parameters.end()) return;
+    if (config.clip_grad.max_value)
+        problems.add(place_of(config.source, "clip_grad.max_value"),
+                     concat("clip_grad.max_value limits real numbers, and parameter \"",
+                            complex->name, "\" is complex; use max_norm"));
+    try {
+        optimizer.load_state(optimizer.save_state());  // which looks at all parameters
+    } catch (const std::exception& error) {
+        problems.add(place, short_message(error));
+    }
+}
+
 void make_optimizers(const BuildInput& input, Modules& modules, Problems& problems) {
     const RunConfig& config = input.config;
     const std::vector<std::string> wanted = modules.model->optimizer_names();
@@ -148,21 +229,9 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
                               join(wanted), "; write optimizer: {", wanted[0], ": {type: …}, …}"));
         return;
     }
+    const std::vector<NamedParameter> all = all_parameters(modules);
     for (const auto& [name, spec] : config.optimizers) {
-        std::vector<NamedParameter> parameters;
-        auto add = [&](const std::string& key, const Tensor& tensor) {
-            if (tensor.requires_grad()) parameters.push_back({key, tensor});
-        };
-        if (name.empty()) {
-            for (const auto& item : modules.model->named_parameters())
-                add(item.key(), item.value());
-            if (modules.loss)
-                for (const auto& item : modules.loss->named_parameters())
-                    add("loss." + item.key(), item.value());
-        } else {
-            for (const auto& [key, tensor] : modules.model->optimizer_parameters(name))
-                add(key, tensor);
-        }
+        std::vector<NamedParameter> parameters = parameters_to_train(name, all, *modules.model);
         if (parameters.empty()) {
             problems.add(spec.config.place,
                          concat("model \"", config.model.type(), "\" has no parameter to train"));
@@ -175,6 +244,8 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
         modules.optimizers[name] = optimizer;
         modules.updates[name] = std::make_unique<ParameterUpdate>(
             optimizer, std::move(parameters), std::move(groups), input.job, modules.step);
+        check_complex(modules.updates[name]->parameters(), *optimizer, spec.config.place, config,
+                      problems);
     }
 }
 
@@ -254,11 +325,10 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     for (const auto& hook : modules.hooks) hook->plan_step(modules.step);
     input.device.seed(config.seed);
     modules.model = config.model.create();
+    if (config.loss) modules.loss = config.loss.create();
+    if (!config.test && config.data.train) check_tensors(modules, config);
     place_module(*modules.model, input);
-    if (config.loss) {
-        modules.loss = config.loss.create();
-        place_module(*modules.loss, input);
-    }
+    if (modules.loss) place_module(*modules.loss, input);
     const bool convolutional = is_convolutional(*modules.model);
     const bool channels_last = config.runtime.channels_last && convolutional;
     if (channels_last) make_channels_last(*modules.model);

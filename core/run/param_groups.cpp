@@ -7,6 +7,7 @@
 #include <set>
 
 #include "ailab/error.hpp"
+#include "parameters.hpp"
 
 namespace ailab {
 namespace {
@@ -41,14 +42,27 @@ class Rules {
                 patterns.push_back(rule.pattern);
         return patterns;
     }
-    /// The rule of the longest pattern that matches a name, or nullptr.
-    const ParamRule* find(const std::string& name) const {
-        const Rule* longest = nullptr;
-        for (const Rule& rule : rules_)
-            if ((!longest || rule.pattern.size() > longest->pattern.size()) &&
-                std::regex_search(name, rule.regex))
-                longest = &rule;
-        return longest ? longest->rule : nullptr;
+    /// The rule of a parameter, which any of its names may have, or nullptr.
+    const ParamRule* find(const NamedParameter& parameter) const {
+        for (const std::string& name : names_of(parameter))
+            if (const Rule* rule = longest(name)) return rule->rule;
+        return nullptr;
+    }
+    /// What is wrong where two names of one parameter have rules that say different things, or "".
+    std::string contradiction(const NamedParameter& parameter) const {
+        const Rule* first = nullptr;
+        std::string first_name;
+        for (const std::string& name : names_of(parameter)) {
+            const Rule* rule = longest(name);
+            if (!rule) continue;
+            if (first && !same(*first->rule, *rule->rule))
+                return concat("\"", first_name, "\" and \"", name, "\" are one parameter, and \"",
+                              first->pattern, "\" says something else of it than \"", rule->pattern,
+                              "\"; give both the same settings, or leave one of them out");
+            if (!first) first_name = name;
+            if (!first) first = rule;
+        }
+        return "";
     }
 
   private:
@@ -57,6 +71,18 @@ class Rules {
         std::regex regex;
         const ParamRule* rule;
     };
+    /// That of the longest pattern that matches a name, or nullptr.
+    const Rule* longest(const std::string& name) const {
+        const Rule* longest = nullptr;
+        for (const Rule& rule : rules_)
+            if ((!longest || rule.pattern.size() > longest->pattern.size()) &&
+                std::regex_search(name, rule.regex))
+                longest = &rule;
+        return longest;
+    }
+    static bool same(const ParamRule& a, const ParamRule& b) {
+        return a.lr_mult == b.lr_mult && a.decay_mult == b.decay_mult && a.freeze == b.freeze;
+    }
     std::vector<Rule> rules_;
 };
 
@@ -73,9 +99,12 @@ void freeze_parameters(nn::Module& model, const RunConfig& config, Problems& pro
                                    near.empty() ? "; they are " + join(names)
                                                 : "; did you mean \"" + near + "\"?"));
     }
-    for (auto& item : model.named_parameters())
-        if (const ParamRule* rule = rules.find(item.key()); rule && rule->freeze)
-            item.value().set_requires_grad(false);
+    for (const NamedParameter& parameter : parameters_of(model)) {
+        if (const std::string why = rules.contradiction(parameter); !why.empty())
+            problems.add(place, concat(key, ": ", why));
+        if (const ParamRule* rule = rules.find(parameter); rule && rule->freeze)
+            parameter.tensor.set_requires_grad(false);
+    }
 }
 
 std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameters,
@@ -91,15 +120,20 @@ std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameter
     std::vector<ParamGroup> groups;
     std::vector<std::pair<double, double>> multipliers;  // of each group
     for (const NamedParameter& parameter : parameters) {
-        const std::string& name = parameter.name;
+        const std::vector<std::string> names = names_of(parameter);
+        const auto any_name = [&](const auto& is) {
+            return std::any_of(names.begin(), names.end(), is);
+        };
         double lr = 1, decay = 1;
-        if (of_norms.count(name)) {
+        if (any_name([&](const std::string& name) { return of_norms.count(name) != 0; })) {
             decay = config.norm_decay_mult;
-        } else if (name == "bias" || name.ends_with(".bias")) {
+        } else if (any_name([](const std::string& name) {
+                       return name == "bias" || name.ends_with(".bias");
+                   })) {
             decay = config.bias_decay_mult;
             lr = config.bias_lr_mult;
         }
-        if (const ParamRule* rule = rules.find(name)) {
+        if (const ParamRule* rule = rules.find(parameter)) {
             lr = rule->lr_mult;
             decay = rule->decay_mult;
         }
@@ -113,7 +147,7 @@ std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameter
             group.momentum = group.initial_momentum = optimizer.default_momentum();
             groups.push_back(std::move(group));
         }
-        groups[index].names.push_back(name);
+        groups[index].names.push_back(parameter.name);
         groups[index].params.push_back(parameter.tensor);
     }
     return groups;

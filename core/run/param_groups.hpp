@@ -10,8 +10,9 @@
 
 namespace ailab {
 
-/// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained. Adds a problem for
-/// each pattern that matches no parameter.
+/// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained, under whichever of
+/// their names. Adds a problem for each pattern that matches no parameter, and for each parameter
+/// whose names have patterns that contradict each other.
 void freeze_parameters(torch::nn::Module& model, const RunConfig& config, Problems& problems);
 
 /// The optimizer's groups: parameters of the same learning rate and weight decay together, in the

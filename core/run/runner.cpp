@@ -36,6 +36,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
     if (modules.step.sync_batch_norm && job.world_size() > 1)
         sync_batch_norm_ = std::make_unique<SyncBatchNorm>(job, torch_device.type());
+    for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->parameters());
     plan_length();
 }
 

@@ -9,6 +9,7 @@
 #include "dist/store_comm.hpp"
 #include "error_context.hpp"
 #include "load_weights.hpp"
+#include "parameters.hpp"
 #include "runner.hpp"
 #include "state_access.hpp"
 
@@ -159,6 +160,19 @@ void Runner::save_weights(const std::string& path) {
     writer_.write_weights(path, weights, make_store_comm(job_, concat("weights-", checkpoints_++)));
 }
 
+/// What no checkpoint can hold is said before there is anything to lose. (Of the model's own
+/// tensors build_modules() says it.)
+void Runner::check_savable() {
+    if (config_.test || modules_.data.count(Phase::train) == 0) return;
+    try {
+        check_states(gather_state());
+    } catch (const Error& error) {
+        throw Error(concat("the run cannot be saved: ", error.what(),
+                           ", and so no checkpoint can. Keep it in another form, or out of the "
+                           "state"));
+    }
+}
+
 // ---- taking over
 
 void Runner::restore(const Resume& resume) {
@@ -216,9 +230,12 @@ void Runner::restore_modules(const Resume& resume) {
     }
     for (auto& [name, optimizer] : modules_.optimizers) {
         const std::vector<ParamGroup> configured = optimizer->groups();
-        if (const State* state = state_of(optimizer_key(name)))
-            optimizer->load_state(*state);
-        else
+        if (const State* state = state_of(optimizer_key(name))) {
+            std::vector<std::string> told;
+            optimizer->load_state(
+                with_owners(*state, modules_.updates.at(name)->parameters(), told));
+            for (const std::string& line : told) log_info("resume: ", line);
+        } else
             throw Error(concat("it has no state of the ", optimizer_key(name)));
         set_learning_rates(*optimizer, configured, resume.plan);
     }
