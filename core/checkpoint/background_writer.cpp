@@ -19,12 +19,21 @@ State copy_of(const State& state) {
     return copy;
 }
 
+/// A tensor of several names is copied once.
+NamedTensors copy_of(const NamedTensors& tensors) {
+    Metadata aliases;
+    NamedTensors copy = drop_aliases(tensors, aliases);
+    for (auto& [name, tensor] : copy)
+        tensor = tensor.detach().to(at::kCPU, /*non_blocking=*/false, true);
+    restore_aliases(copy, aliases);
+    return copy;
+}
+
 /// The training goes on and changes every tensor: the writer gets its own.
 Checkpoint copy_of(const Checkpoint& checkpoint) {
     const at::NoGradGuard no_grad;
     Checkpoint copy = checkpoint;
-    for (auto& [name, tensor] : copy.model)
-        tensor = tensor.detach().to(at::kCPU, /*non_blocking=*/false, true);
+    copy.model = copy_of(checkpoint.model);
     for (auto& [name, state] : copy.modules) state = copy_of(state);
     copy.run = copy_of(checkpoint.run);
     copy.rank = copy_of(checkpoint.rank);
@@ -54,9 +63,7 @@ void BackgroundWriter::write_weights(const std::string& path, const NamedTensors
                                      std::unique_ptr<Comm> comm) {
     const at::NoGradGuard no_grad;
     NamedTensors copy;
-    if (comm->rank() == 0)
-        for (const auto& [name, tensor] : weights)
-            copy.emplace_back(name, tensor.detach().to(at::kCPU, /*non_blocking=*/false, true));
+    if (comm->rank() == 0) copy = copy_of(weights);
     start([path, copy = std::move(copy), comm = std::shared_ptr<Comm>(std::move(comm))] {
         // All ranks learn of a failure.
         std::string error;

@@ -37,6 +37,10 @@ struct Checkpoint {
 void write_checkpoint(const std::string& path, const std::string& pointer,
                       const Checkpoint& checkpoint, Comm& comm);
 
+/// Throws Error that names what write_checkpoint() could not write of the states of modules and
+/// run.
+void check_states(const Checkpoint& checkpoint);
+
 /// Throws Error that says what is wrong (missing manifest, size, checksum) unless it is complete.
 /// Reads every byte.
 void validate_checkpoint(const std::string& path);

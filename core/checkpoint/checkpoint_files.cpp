@@ -26,6 +26,12 @@ void check_visible(const std::string& folder, const std::vector<RankReport>& rep
 
 }  // namespace
 
+void check_states(const Checkpoint& checkpoint) {
+    Metadata aliases;
+    check_safetensors(
+        drop_aliases(pack_states(checkpoint.modules, checkpoint.run).tensors, aliases));
+}
+
 DurableFile& CheckpointFiles::add(const std::string& path) {
     return *files_.emplace_back(std::make_unique<DurableFile>(path));
 }
@@ -41,7 +47,9 @@ void CheckpointFiles::write_tensors(const std::string& name, const NamedTensors&
 }
 
 void CheckpointFiles::write_shared(const Checkpoint& checkpoint) {
-    write_tensors(checkpoint_file::model, checkpoint.model, {{"format", "pt"}});
+    Metadata metadata = {{"format", "pt"}};
+    note_aliases(checkpoint.model, metadata);
+    write_safetensors(add(folder_ + "/" + checkpoint_file::model), checkpoint.model, metadata);
     const StateFiles states = pack_states(checkpoint.modules, checkpoint.run);
     write_tensors(checkpoint_file::state_tensors, states.tensors, {});
     write_text(folder_ + "/" + checkpoint_file::state_values, states.values);

@@ -59,11 +59,15 @@ class AliasFinder {
     std::map<const void*, NamedTensors> by_address_;
 };
 
-void check_writable(const std::string& name, const at::Tensor& tensor, const std::string& path) {
-    const std::string where = concat("cannot write ", path, ": tensor \"", name, "\" ");
+/// Complex tensors are written as real numbers, with a last dimension of 2, and this mark and the
+/// name in the metadata: the format's older readers know no complex dtype.
+constexpr std::string_view complex_mark = "ailab.complex/";
+
+void check_writable(const std::string& name, const at::Tensor& tensor) {
+    const std::string where = concat("tensor \"", name, "\" ");
     if (!tensor.defined()) throw Error(where + "is undefined");
     if (tensor.layout() != at::kStrided) throw Error(where + "is not dense");
-    if (dtype_name(tensor.scalar_type()).empty())
+    if (dtype_name(c10::toRealValueType(tensor.scalar_type())).empty())
         throw Error(concat(where, "is ", c10::toString(tensor.scalar_type()),
                            ", which safetensors files cannot hold"));
 }
@@ -77,7 +81,61 @@ at::Tensor read_tensor(const InputFile& file, const TensorEntry& entry, uint64_t
     return type == at::kBool ? tensor.ne(0) : tensor;
 }
 
+/// What a file is to hold: its first bytes, and the tensors in the order of the data.
+struct FilePlan {
+    std::string start;
+    NamedTensors ordered;
+};
+
+FilePlan plan_file(const NamedTensors& tensors, const Metadata& metadata) {
+    FilePlan plan;
+    SafetensorsHeader header;
+    header.metadata = metadata;
+    for (const auto& [name, tensor] : tensors) {
+        check_writable(name, tensor);
+        const bool complex = tensor.is_complex();
+        plan.ordered.emplace_back(
+            name, complex ? at::view_as_real(tensor.detach().resolve_conj()) : tensor.detach());
+        if (complex)
+            header.metadata[std::string(complex_mark) + name] = c10::toString(tensor.scalar_type());
+    }
+    std::sort(plan.ordered.begin(), plan.ordered.end(), [](const auto& a, const auto& b) {
+        return std::tuple(b.second.element_size(), a.first) <
+               std::tuple(a.second.element_size(), b.first);
+    });
+    uint64_t offset = 0;
+    for (const auto& [name, tensor] : plan.ordered) {
+        if (!header.entries.empty() && header.entries.back().name == name)
+            throw Error(concat("two tensors are named \"", name, "\""));
+        const uint64_t end = offset + uint64_t(tensor.numel() * tensor.element_size());
+        header.entries.push_back(
+            {name, dtype_name(tensor.scalar_type()), tensor.sizes().vec(), offset, end});
+        offset = end;
+    }
+    plan.start = encode_header(header);
+    return plan;
+}
+
+/// Takes the marks out of the metadata, and gives the tensors they name their form.
+void restore_complex(NamedTensors& tensors, Metadata& metadata, const std::string& path) {
+    for (auto& [name, tensor] : tensors) {
+        const auto mark = metadata.find(std::string(complex_mark) + name);
+        if (mark == metadata.end()) continue;
+        const bool pairs = tensor.dim() > 0 && tensor.size(-1) == 2;
+        if (!pairs || (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kDouble &&
+                       tensor.scalar_type() != at::kHalf))
+            throw Error(concat(path, ": tensor \"", name,
+                               "\" is marked as complex, and is no list of pairs of numbers"));
+        tensor = at::view_as_complex(tensor);
+        metadata.erase(mark);
+    }
+}
+
 }  // namespace
+
+void check_safetensors(const NamedTensors& tensors) {
+    plan_file(tensors, {});
+}
 
 FileDigest write_safetensors(const std::string& path, const NamedTensors& tensors,
                              const Metadata& metadata) {
@@ -87,39 +145,14 @@ FileDigest write_safetensors(const std::string& path, const NamedTensors& tensor
 }
 
 void write_safetensors(DurableFile& file, const NamedTensors& tensors, const Metadata& metadata) {
-    const std::string& path = file.path();
-    NamedTensors ordered;
-    AliasFinder seen;
-    for (const auto& [name, tensor] : tensors) {
-        check_writable(name, tensor, path);
-        if (const std::string* other = seen.find_or_add(name, tensor))
-            throw Error(concat("cannot write ", path, ": \"", *other, "\" and \"", name,
-                               "\" are one tensor; write it under one name"));
-        ordered.emplace_back(name, tensor.detach());
-    }
-    std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
-        return std::tuple(b.second.element_size(), a.first) <
-               std::tuple(a.second.element_size(), b.first);
-    });
-    SafetensorsHeader header;
-    header.metadata = metadata;
-    uint64_t offset = 0;
-    for (const auto& [name, tensor] : ordered) {
-        if (!header.entries.empty() && header.entries.back().name == name)
-            throw Error(concat("cannot write ", path, ": two tensors are named \"", name, "\""));
-        const uint64_t end = offset + uint64_t(tensor.numel() * tensor.element_size());
-        header.entries.push_back(
-            {name, dtype_name(tensor.scalar_type()), tensor.sizes().vec(), offset, end});
-        offset = end;
-    }
-    std::string start;
+    FilePlan plan;
     try {
-        start = encode_header(header);
+        plan = plan_file(tensors, metadata);
     } catch (const std::exception& error) {
-        throw Error(concat("cannot write ", path, ": ", error.what()));
+        throw Error(concat("cannot write ", file.path(), ": ", error.what()));
     }
-    file.write(start);
-    for (const auto& [name, tensor] : ordered) {
+    file.write(plan.start);
+    for (const auto& [name, tensor] : plan.ordered) {
         const at::Tensor plain = tensor.cpu().resolve_neg().contiguous();
         file.write(plain.const_data_ptr(), size_t(plain.numel() * plain.element_size()));
     }
@@ -146,6 +179,7 @@ NamedTensors read_safetensors(const std::string& path, Metadata* metadata) {
     NamedTensors tensors;
     for (const TensorEntry& entry : header.entries)
         tensors.emplace_back(entry.name, read_tensor(file, entry, data_begin));
+    restore_complex(tensors, header.metadata, path);
     if (metadata) *metadata = std::move(header.metadata);
     return tensors;
 }
@@ -161,6 +195,10 @@ NamedTensors drop_aliases(const NamedTensors& tensors, Metadata& metadata) {
             kept.emplace_back(name, tensor);
     }
     return kept;
+}
+
+void note_aliases(const NamedTensors& tensors, Metadata& metadata) {
+    drop_aliases(tensors, metadata);
 }
 
 void restore_aliases(NamedTensors& tensors, const Metadata& metadata) {

@@ -136,9 +136,8 @@ WeightsFile read_weights_file(const std::string& path) {
         return read_weights(file);
     }
     WeightsFile weights;
-    Metadata metadata;
-    weights.tensors = read_safetensors(path, &metadata);
-    restore_aliases(weights.tensors, metadata);
+    weights.tensors = read_safetensors(path, &weights.metadata);
+    restore_aliases(weights.tensors, weights.metadata);
     drop_prefix(weights);
     return weights;
 }

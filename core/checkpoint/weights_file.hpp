@@ -20,6 +20,8 @@ struct WeightsFile {
     std::string key;
     /// What lay among the tensors and is none: `"x" is an object of mmcv.Config, not a tensor`.
     std::vector<std::string> left_out;
+    /// Of a .safetensors file.
+    Metadata metadata;
 };
 
 /// A .safetensors file or one of torch.save(), which one is seen from its bytes. A checkpoint's

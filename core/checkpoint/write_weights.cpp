@@ -12,8 +12,8 @@ void write_weights(const std::string& path, const NamedTensors& weights) {
     const std::string fresh = concat(path, ".tmp-", getpid());
     unlink(fresh.c_str());  // of a killed process of the same number
     Metadata metadata = {{"format", "pt"}};
-    const NamedTensors kept = drop_aliases(weights, metadata);
-    write_safetensors(fresh, kept, metadata);
+    note_aliases(weights, metadata);
+    write_safetensors(fresh, weights, metadata);
     rename_file(fresh, path);
     sync_folder(parent_folder(path));
 }

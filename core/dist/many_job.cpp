@@ -146,7 +146,8 @@ void ManyJob::all_reduce_min(at::Tensor& tensor) {
 
 void ManyJob::broadcast(at::Tensor& tensor, int root) {
     on_device(tensor, [&](at::Tensor& moved) {
-        std::vector<at::Tensor> tensors{moved};
+        // Not every backend knows complex numbers, and both of their parts travel alike.
+        std::vector<at::Tensor> tensors{moved.is_complex() ? at::view_as_real(moved) : moved};
         c10d::BroadcastOptions options;
         options.rootRank = root;
         options.timeout = timeout_;

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
-#include <unordered_set>
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
@@ -88,10 +87,8 @@ void GradientHook::operator()(const torch::autograd::Variable& parameter) {
 BucketReducer::BucketReducer(std::vector<NamedParameter> parameters,
                              c10::intrusive_ptr<c10d::Backend> backend, double bucket_mb)
     : backend_(std::move(backend)) {
-    std::unordered_set<const c10::TensorImpl*> seen;  // a tied parameter is listed twice
     for (NamedParameter& parameter : parameters)
-        if (parameter.tensor.requires_grad() &&
-            seen.insert(parameter.tensor.unsafeGetTensorImpl()).second)
+        if (parameter.tensor.requires_grad())
             slots_.push_back({.name = std::move(parameter.name), .parameter = parameter.tensor});
     // A backend that reduces in place does it on the calling thread: nothing would overlap.
     const bool in_place = dynamic_cast<SharedBuckets*>(backend_.get()) != nullptr;

@@ -8,9 +8,12 @@
 
 namespace ailab {
 
+/// A parameter of a module tree: one tensor, under however many names (see run/parameters.hpp).
 struct NamedParameter {
     std::string name;
     at::Tensor tensor;
+    /// The other names of the same tensor.
+    std::vector<std::string> aliases = {};
 };
 
 /// Distributed gradients (DDP): gradients are views into flat buckets of a fixed order (reverse
@@ -18,8 +21,8 @@ struct NamedParameter {
 /// from run to run. Main thread.
 class Reducer {
   public:
-    /// `parameters` in registration order; those that require no gradient are left out.
-    /// Sets post-accumulate-grad hooks on them.
+    /// `parameters` in registration order, each tensor once; those that require no gradient are
+    /// left out. Sets post-accumulate-grad hooks on them.
     static std::unique_ptr<Reducer> create(std::vector<NamedParameter> parameters,
                                            c10::intrusive_ptr<c10d::Backend> backend,
                                            double bucket_mb);

@@ -26,8 +26,9 @@ Metadata describe(const ServedSpec& spec) {
 
 void write_safetensors_file(ServedModel& model, const at::Tensor&, const std::string& path) {
     Metadata metadata = describe(model.spec());
-    const NamedTensors kept = drop_aliases(weights_of(model.model()), metadata);
-    write_safetensors(path, kept, metadata);
+    const NamedTensors weights = weights_of(model.model());
+    note_aliases(weights, metadata);
+    write_safetensors(path, weights, metadata);
 }
 
 /// torch.save() of a state_dict, as torch.load(weights_only=True) takes it: PyTorch's zip file with

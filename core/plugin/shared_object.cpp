@@ -12,6 +12,8 @@
 #include <exception>
 
 #include "ailab/error.hpp"
+#include "ailab/log.hpp"
+#include "plugin/denormals.hpp"
 
 namespace ailab::plugin {
 namespace {
@@ -89,6 +91,7 @@ const Descriptor& load_shared_object(const std::string& path) {
     const auto mode = static_cast<type>(RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     boost::dll::shared_library library;
     boost::dll::fs::error_code error;
+    const DenormalGuard denormals;
     {
         const TerminateGuard guard(path);
         try {
@@ -97,6 +100,10 @@ const Descriptor& load_shared_object(const std::string& path) {
             throw ConfigError(constructor_threw(path, concat("\"", e.what(), "\"")));
         }
     }
+    if (denormals.restore())
+        log_warning(path, " (or a library that it needs) was linked with -ffast-math, which makes ",
+                    "all numbers below 1.2e-38 zero in the whole process: that is undone. Give the "
+                    "option to the compiler alone, not when linking");
     if (error) {
         const char* text = dlerror();
         const std::string message = text ? text : error.message();

@@ -95,7 +95,9 @@ void Runner::train_iteration() {
     call(after_train_iter_);
     return_batch(data);
     backward_.drop_terms();
+    gradient_watch_.count(progress_.stepped);
     if (progress_.stepped) {
+        tell_if_never_reached();
         serve_roll_back();
         serve_requests();
     }

@@ -12,6 +12,7 @@
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "last_checkpoint.hpp"
+#include "parameters.hpp"
 #include "rename_weights.hpp"
 
 namespace ailab {
@@ -59,6 +60,26 @@ TensorMap tensors_of(torch::nn::Module& model) {
     for (const auto& item : model.named_parameters()) tensors.emplace(item.key(), item.value());
     for (const auto& item : model.named_buffers()) tensors.emplace(item.key(), item.value());
     return tensors;
+}
+
+/// The model's parameters and buffers, each tensor once, by their names.
+std::vector<NamedParameter> by_name(const TensorMap& tensors) {
+    return by_identity({tensors.begin(), tensors.end()});
+}
+
+/// What is wrong where a file has different values for the names of one tensor of the model, or "".
+std::string different_values(const NamedParameter& one,
+                             const std::vector<std::pair<std::string, at::Tensor>>& values) {
+    for (size_t i = 1; i < values.size(); ++i) {
+        const auto as_in_model = [&](const at::Tensor& value) {
+            return value.to(one.tensor.scalar_type());
+        };
+        if (!at::allclose(as_in_model(values[0].second), as_in_model(values[i].second), /*rtol=*/0,
+                          /*atol=*/0, /*equal_nan=*/true))
+            return concat("\"", values[0].first, "\" and \"", values[i].first,
+                          "\" are one tensor of the model, and have different values in the file");
+    }
+    return "";
 }
 
 int64_t count_fitting(const TensorMap& named, const TensorMap& wanted) {
@@ -216,14 +237,12 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     std::string new_head;
 
     std::vector<std::pair<at::Tensor, at::Tensor>> copies;
-    for (const auto& [name, tensor] : wanted) {
+    const auto consider = [&](const std::string& name, const at::Tensor& tensor,
+                              NamedTensors& values) {
         const auto weight = found.find(name);
-        if (weight == found.end()) {
-            if (!may_be_absent(name))
-                loaded.unmatched.push_back(concat("\"", name, "\" is not in the file"));
-        } else if (!head.empty() && name.starts_with(head) &&
-                   weight->second.sizes() != tensor.sizes() &&
-                   differs_in_classes(weight->second, tensor)) {
+        if (weight == found.end()) return;
+        if (!head.empty() && name.starts_with(head) && weight->second.sizes() != tensor.sizes() &&
+            differs_in_classes(weight->second, tensor)) {
             new_head = concat("; \"", head.substr(0, head.size() - 1), "\" starts anew: it has ",
                               weight->second.size(0), " classes in the file and ", tensor.size(0),
                               " in the model");
@@ -234,8 +253,22 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
         } else if (weight->second.is_complex() && !tensor.is_complex()) {
             loaded.unmatched.push_back(concat("\"", name, "\" is complex in the file"));
         } else {
-            copies.emplace_back(tensor.detach(), weight->second);
+            values.emplace_back(*weight);
         }
+    };
+    const std::vector<NamedParameter> targets = by_name(wanted);
+    for (const NamedParameter& target : targets) {
+        NamedTensors values;  // under whichever of its names
+        bool in_file = false;
+        for (const std::string& name : names_of(target)) {
+            in_file = in_file || found.count(name);
+            consider(name, target.tensor, values);
+        }
+        if (!in_file && !may_be_absent(target.name))
+            loaded.unmatched.push_back(concat("\"", target.name, "\" is not in the file"));
+        if (const std::string why = different_values(target, values); !why.empty())
+            throw Error(concat(path, ": ", printable(why)));
+        if (!values.empty()) copies.emplace_back(target.tensor.detach(), values[0].second);
     }
     for (const auto& [name, tensor] : found)
         if (!wanted.count(name))
@@ -258,7 +291,7 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
     loaded.summary =
         concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
-               copies.size(), " of the model's ", wanted.size(), " tensors", new_head,
+               copies.size(), " of the model's ", targets.size(), " tensors", new_head,
                describe_beside(named));
     return loaded;
 }
@@ -305,14 +338,25 @@ void copy_weights(torch::nn::Module& model, const NamedTensors& weights,
     const TensorMap loaded(weights.begin(), weights.end());
     const TensorMap wanted = tensors_of(model);
     std::vector<std::string> problems;
-    for (const auto& [name, tensor] : wanted) {
-        const auto found = loaded.find(name);
-        if (found == loaded.end())
-            problems.push_back(concat("\"", name, "\" is not in the file"));
-        else if (found->second.sizes() != tensor.sizes())
-            problems.push_back(concat("\"", name, "\" is ", c10::str(found->second.sizes()),
-                                      " in the file and ", c10::str(tensor.sizes()),
-                                      " in the model"));
+    std::vector<std::pair<at::Tensor, at::Tensor>> copies;
+    for (const NamedParameter& target : by_name(wanted)) {
+        NamedTensors values;
+        bool in_file = false;
+        for (const std::string& name : names_of(target)) {
+            const auto found = loaded.find(name);
+            if (found == loaded.end()) continue;
+            in_file = true;
+            if (found->second.sizes() == target.tensor.sizes())
+                values.emplace_back(*found);
+            else
+                problems.push_back(concat("\"", name, "\" is ", c10::str(found->second.sizes()),
+                                          " in the file and ", c10::str(target.tensor.sizes()),
+                                          " in the model"));
+        }
+        if (!in_file) problems.push_back(concat("\"", target.name, "\" is not in the file"));
+        if (std::string why = different_values(target, values); !why.empty())
+            problems.push_back(std::move(why));
+        if (!values.empty()) copies.emplace_back(target.tensor.detach(), values[0].second);
     }
     for (const auto& [name, tensor] : loaded)
         if (!wanted.count(name)) problems.push_back(concat("the model has no \"", name, "\""));
@@ -320,7 +364,7 @@ void copy_weights(torch::nn::Module& model, const NamedTensors& weights,
         throw Error(concat(source, " does not fit the model: ", join(problems, "; ")));
 
     const at::NoGradGuard no_grad;
-    for (const auto& [name, tensor] : wanted) tensor.detach().copy_(loaded.at(name));
+    for (auto& [tensor, value] : copies) tensor.copy_(value);
 }
 
 }  // namespace ailab

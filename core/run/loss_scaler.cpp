@@ -14,8 +14,11 @@ LossScaler::LossScaler(const AutocastPlan& plan, c10::Device device) : plan_(pla
 void LossScaler::unscale(std::vector<Tensor>& gradients) {
     const at::NoGradGuard no_grad;
     if (gradients.empty()) return;
+    std::vector<Tensor> numbers = gradients;
+    for (Tensor& gradient : numbers)
+        if (gradient.is_complex()) gradient = at::view_as_real(gradient);
     at::_amp_foreach_non_finite_check_and_unscale_(
-        gradients, found_inf_, scale_.to(at::kDouble).reciprocal().to(at::kFloat));
+        numbers, found_inf_, scale_.to(at::kDouble).reciprocal().to(at::kFloat));
 }
 
 void LossScaler::update() {

@@ -13,8 +13,10 @@
 #include "class_agreement.hpp"
 #include "compare_data.hpp"
 #include "data/memory_format.hpp"
+#include "error_context.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
+#include "parameters.hpp"
 #include "phase_data.hpp"
 
 namespace ailab {
@@ -47,6 +49,23 @@ void broadcast_weights(torch::nn::Module& module, Job& job) {
     for (const Tensor& buffer : module.buffers()) send(buffer);
 }
 
+/// What cannot be trained or saved, as the modules were made: to another dtype or device each
+/// tensor goes on its own.
+void check_tensors(const Modules& modules, const RunConfig& config) {
+    Problems problems;
+    check_shared_memory(all_parameters({*modules.model, modules.loss.get()}),
+                        config.model.config.place, problems);
+    try {
+        check_safetensors(weights_of(*modules.model));
+    } catch (const Error& error) {
+        problems.add(config.model.config.place,
+                     concat("model \"", config.model.type(), "\" cannot be saved: ", error.what(),
+                            ", and so no checkpoint can. Keep it as a member that is not "
+                            "registered, or in another form"));
+    }
+    problems.check();
+}
+
 /// `pretrained` on rank 0, whose weights all get; then what load_from finds.
 void load_first_weights(const BuildInput& input, Modules& modules) {
     const RunConfig& config = input.config;
@@ -70,8 +89,23 @@ void load_first_weights(const BuildInput& input, Modules& modules) {
     if (config.load_from) tell(load_weights(*modules.model, *config.load_from));
 }
 
+/// torch's own drops imaginary parts: complex tensors are kept from it.
+void make_double(torch::nn::Module& module) {
+    std::vector<std::pair<Tensor, Tensor>> complex;
+    const auto keep = [&](const std::vector<Tensor>& tensors) {
+        for (const Tensor& tensor : tensors)
+            if (tensor.is_complex())
+                complex.emplace_back(tensor, tensor.detach().to(at::kComplexDouble));
+    };
+    keep(module.parameters());
+    keep(module.buffers());
+    for (auto& [tensor, value] : complex) tensor.set_data(at::empty({0}, at::kDouble));
+    module.to(at::kDouble);
+    for (auto& [tensor, value] : complex) tensor.set_data(value);
+}
+
 void place_module(torch::nn::Module& module, const BuildInput& input) {
-    if (input.config.runtime.dtype == "float64") module.to(at::kDouble);
+    if (input.config.runtime.dtype == "float64") make_double(module);
     if (!input.torch_device.is_cpu()) module.to(input.torch_device);
 }
 
@@ -110,6 +144,43 @@ void check_optimizer(const Optimizer& optimizer, const Place& place, const Modul
     if (modules.model->owns_step()) refuse("a model that owns its step");
 }
 
+/// Those that an optimizer trains, with all their names.
+std::vector<NamedParameter> parameters_to_train(const std::string& optimizer,
+                                                const std::vector<NamedParameter>& all,
+                                                const Model& model) {
+    std::vector<NamedParameter> parameters = all;
+    if (!optimizer.empty()) {
+        parameters = by_identity(model.optimizer_parameters(optimizer));
+        for (NamedParameter& parameter : parameters)
+            for (const NamedParameter& known : all)
+                if (known.tensor.is_same(parameter.tensor)) {
+                    parameter.aliases = names_of(known);
+                    std::erase(parameter.aliases, parameter.name);
+                }
+    }
+    std::erase_if(parameters, [](const NamedParameter& parameter) {
+        return !parameter.tensor.requires_grad();
+    });
+    return parameters;
+}
+
+/// What cannot train complex numbers says so before the first step.
+void check_complex(const std::vector<NamedParameter>& parameters, Optimizer& optimizer,
+                   const Place& place, const RunConfig& config, Problems& problems) {
+    const auto complex = std::find_if(parameters.begin(), parameters.end(),
+                                      [](const auto& one) { return one.tensor.is_complex(); });
+    if (complex == parameters.end()) return;
+    if (config.clip_grad.max_value)
+        problems.add(place_of(config.source, "clip_grad.max_value"),
+                     concat("clip_grad.max_value limits real numbers, and parameter \"",
+                            complex->name, "\" is complex; use max_norm"));
+    try {
+        optimizer.load_state(optimizer.save_state());  // which looks at all parameters
+    } catch (const std::exception& error) {
+        problems.add(place, short_message(error));
+    }
+}
+
 void make_optimizers(const BuildInput& input, Modules& modules, Problems& problems) {
     const RunConfig& config = input.config;
     const std::vector<std::string> wanted = modules.model->optimizer_names();
@@ -130,21 +201,10 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
                               join(wanted), "; write optimizer: {", wanted[0], ": {type: …}, …}"));
         return;
     }
+    const Trained trained{*modules.model, modules.loss.get()};
+    const std::vector<NamedParameter> all = all_parameters(trained);
     for (const auto& [name, spec] : config.optimizers) {
-        std::vector<NamedParameter> parameters;
-        auto add = [&](const std::string& key, const Tensor& tensor) {
-            if (tensor.requires_grad()) parameters.push_back({key, tensor});
-        };
-        if (name.empty()) {
-            for (const auto& item : modules.model->named_parameters())
-                add(item.key(), item.value());
-            if (modules.loss)
-                for (const auto& item : modules.loss->named_parameters())
-                    add(loss_prefix + item.key(), item.value());
-        } else {
-            for (const auto& [key, tensor] : modules.model->optimizer_parameters(name))
-                add(key, tensor);
-        }
+        std::vector<NamedParameter> parameters = parameters_to_train(name, all, *modules.model);
         if (parameters.empty()) {
             problems.add(spec.config.place,
                          concat("model \"", config.model.type(), "\" has no parameter to train"));
@@ -152,11 +212,13 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
         }
         std::shared_ptr<Optimizer> optimizer = spec.create();
         check_optimizer(*optimizer, spec.config.place, modules, config, problems);
-        std::vector<ParamGroup> groups = make_groups(
-            parameters, {*modules.model, modules.loss.get()}, *optimizer, config.paramwise_cfg);
+        std::vector<ParamGroup> groups =
+            make_groups(parameters, trained, *optimizer, config.paramwise_cfg);
         modules.optimizers[name] = optimizer;
         modules.updates[name] = std::make_unique<ParameterUpdate>(
             optimizer, std::move(parameters), std::move(groups), input.job, modules.step);
+        check_complex(modules.updates[name]->parameters(), *optimizer, spec.config.place, config,
+                      problems);
     }
 }
 
@@ -236,11 +298,10 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     for (const auto& hook : modules.hooks) hook->plan_step(modules.step);
     input.device.seed(config.seed);
     modules.model = config.model.create();
+    if (config.loss) modules.loss = config.loss.create();
+    if (!config.test && config.data.train) check_tensors(modules, config);
     place_module(*modules.model, input);
-    if (config.loss) {
-        modules.loss = config.loss.create();
-        place_module(*modules.loss, input);
-    }
+    if (modules.loss) place_module(*modules.loss, input);
     const bool convolutional = is_convolutional(*modules.model);
     const bool channels_last = config.runtime.channels_last && convolutional;
     if (channels_last) make_channels_last(*modules.model);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "ailab/error.hpp"
+#include "parameters.hpp"
 
 namespace ailab {
 namespace {
@@ -42,14 +43,27 @@ class Rules {
                 patterns.push_back(rule.pattern);
         return patterns;
     }
-    /// The rule of the longest pattern that matches a name, or nullptr.
-    const ParamRule* find(const std::string& name) const {
-        const Rule* longest = nullptr;
-        for (const Rule& rule : rules_)
-            if ((!longest || rule.pattern.size() > longest->pattern.size()) &&
-                std::regex_search(name, rule.regex))
-                longest = &rule;
-        return longest ? longest->rule : nullptr;
+    /// The rule of a parameter, which any of its names may have, or nullptr.
+    const ParamRule* find(const NamedParameter& parameter) const {
+        for (const std::string& name : names_of(parameter))
+            if (const Rule* rule = longest(name)) return rule->rule;
+        return nullptr;
+    }
+    /// What is wrong where two names of one parameter have rules that say different things, or "".
+    std::string contradiction(const NamedParameter& parameter) const {
+        const Rule* first = nullptr;
+        std::string first_name;
+        for (const std::string& name : names_of(parameter)) {
+            const Rule* rule = longest(name);
+            if (!rule) continue;
+            if (first && !same(*first->rule, *rule->rule))
+                return concat("\"", first_name, "\" and \"", name, "\" are one parameter, and \"",
+                              first->pattern, "\" says something else of it than \"", rule->pattern,
+                              "\"; give both the same settings, or leave one of them out");
+            if (!first) first_name = name;
+            if (!first) first = rule;
+        }
+        return "";
     }
 
   private:
@@ -58,6 +72,18 @@ class Rules {
         std::regex regex;
         const ParamRule* rule;
     };
+    /// That of the longest pattern that matches a name, or nullptr.
+    const Rule* longest(const std::string& name) const {
+        const Rule* longest = nullptr;
+        for (const Rule& rule : rules_)
+            if ((!longest || rule.pattern.size() > longest->pattern.size()) &&
+                std::regex_search(name, rule.regex))
+                longest = &rule;
+        return longest;
+    }
+    static bool same(const ParamRule& a, const ParamRule& b) {
+        return a.lr_mult == b.lr_mult && a.decay_mult == b.decay_mult && a.freeze == b.freeze;
+    }
     std::vector<Rule> rules_;
 };
 
@@ -124,8 +150,7 @@ struct Multiples {
 
 Multiples multiples_of(const NamedParameter& parameter, const Kinds& kinds, const Rules& rules,
                        const ParamwiseConfig& config) {
-    if (const ParamRule* rule = rules.find(parameter.name))
-        return {rule->lr_mult, rule->decay_mult};
+    if (const ParamRule* rule = rules.find(parameter)) return {rule->lr_mult, rule->decay_mult};
     const auto found = kinds.find(parameter.tensor.unsafeGetTensorImpl());
     const ParamKind kind = found == kinds.end() ? ParamKind::weight : found->second;
     if (kind == ParamKind::norm) return {.decay = config.norm_decay_mult};
@@ -178,20 +203,25 @@ std::vector<std::string> in_brief(const std::vector<std::string>& chosen,
 
 }  // namespace
 
+std::vector<NamedParameter> all_parameters(const Trained& trained) {
+    std::vector<std::pair<std::string, at::Tensor>> named;
+    const auto add = [&](const std::string& prefix, const nn::Module& module) {
+        for (const auto& item : module.named_parameters())
+            named.emplace_back(prefix + item.key(), item.value());
+    };
+    add("", trained.model);
+    if (trained.loss) add(loss_prefix, *trained.loss);
+    return by_identity(named);
+}
+
 void freeze_parameters(const Trained& trained, const RunConfig& config, Problems& problems) {
     const std::string key = "paramwise_cfg.custom_keys";
     const Place place = place_of(config.source, key);
     const Rules rules(config.paramwise_cfg);
-    std::vector<NamedParameter> parameters;
+    const std::vector<NamedParameter> parameters = all_parameters(trained);
     std::vector<std::string> names;
-    const auto add = [&](const std::string& prefix, const nn::Module& module) {
-        for (const auto& item : module.named_parameters()) {
-            names.push_back(prefix + item.key());
-            parameters.push_back({names.back(), item.value()});
-        }
-    };
-    add("", trained.model);
-    if (trained.loss) add(loss_prefix, *trained.loss);
+    for (const NamedParameter& parameter : parameters)
+        for (std::string& name : names_of(parameter)) names.push_back(std::move(name));
     for (const std::string& pattern : rules.unmatched(names)) {
         const std::string near = nearest_name(pattern, names);
         problems.add(place, concat(key, ": \"", pattern, "\" matches no parameter of the model",
@@ -199,9 +229,12 @@ void freeze_parameters(const Trained& trained, const RunConfig& config, Problems
                                    near.empty() ? "; they are " + join(names)
                                                 : "; did you mean \"" + near + "\"?"));
     }
-    for (const NamedParameter& parameter : parameters)
-        if (const ParamRule* rule = rules.find(parameter.name); rule && rule->freeze)
+    for (const NamedParameter& parameter : parameters) {
+        if (const std::string why = rules.contradiction(parameter); !why.empty())
+            problems.add(place, concat(key, ": ", why));
+        if (const ParamRule* rule = rules.find(parameter); rule && rule->freeze)
             parameter.tensor.set_requires_grad(false);
+    }
 }
 
 std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameters,

@@ -18,8 +18,12 @@ struct Trained {
 /// What the names of a loss's parameters begin with, beside the model's.
 inline constexpr const char* loss_prefix = "loss.";
 
-/// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained. Adds a problem for
-/// each pattern that matches no parameter.
+/// The parameters of both, trained or not, by identity.
+std::vector<NamedParameter> all_parameters(const Trained& trained);
+
+/// Freezes the parameters that `paramwise_cfg.custom_keys` says are not trained, under whichever of
+/// their names. Adds a problem for each pattern that matches no parameter, and for each parameter
+/// whose names have patterns that contradict each other.
 void freeze_parameters(const Trained& trained, const RunConfig& config, Problems& problems);
 
 /// The optimizer's groups: parameters of the same settings together, in the order of their first

@@ -47,6 +47,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       sample_report_(job, run_dir_) {
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
+    for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->parameters());
     plan_length();
 }
 

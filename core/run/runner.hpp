@@ -8,6 +8,7 @@
 #include "checkpoint/background_writer.hpp"
 #include "dist/signals.hpp"
 #include "forward_pass.hpp"
+#include "gradient_watch.hpp"
 #include "host/clock.hpp"
 #include "lineage.hpp"
 #include "loading_advice.hpp"
@@ -133,6 +134,8 @@ class Runner final : public Run {
     void closure_step(ParameterUpdate& update);
     void compute_gradients(ParameterUpdate& update, bool last);
     void check_unused(const ParameterUpdate& update);
+    void tell_if_never_reached();
+    void tell_never_reached(const std::string& when);
     void finish_step(ParameterUpdate& update, const std::function<void()>& step);
     void clip(ParameterUpdate& update);
     void record_of_step(const std::string& name, const Tensor& value);
@@ -142,6 +145,7 @@ class Runner final : public Run {
     // state.cpp
     Checkpoint gather_state();
     State rank_state() const;
+    void check_savable();
     void restore_modules(const Resume& resume);
     void restore_original(const Resume& resume);
     void restore_optimizer(ParameterUpdate& update, const State& state, const Resume& resume);
@@ -212,6 +216,7 @@ class Runner final : public Run {
     Tensor grad_norm_;
     std::string skip_reason_;
     std::string roll_back_reason_;
+    GradientWatch gradient_watch_;
     dist::SignalRequests requests_;  // that all ranks know of
 
     Clock::time_point last_timing_;

@@ -10,6 +10,7 @@
 #include "dist/store_comm.hpp"
 #include "error_context.hpp"
 #include "load_weights.hpp"
+#include "parameters.hpp"
 #include "plugin/plugin_host.hpp"
 #include "resume_groups.hpp"
 #include "runner.hpp"
@@ -222,6 +223,19 @@ void Runner::save_weights(const std::string& path) {
     writer_.write_weights(path, weights, make_store_comm(job_, concat("weights-", checkpoints_++)));
 }
 
+/// What no checkpoint can hold is said before there is anything to lose. (Of the model's own
+/// tensors build_modules() says it.)
+void Runner::check_savable() {
+    if (config_.test || modules_.data.count(Phase::train) == 0) return;
+    try {
+        check_states(gather_state());
+    } catch (const Error& error) {
+        throw Error(concat("the run cannot be saved: ", error.what(),
+                           ", and so no checkpoint can. Keep it in another form, or out of the "
+                           "state"));
+    }
+}
+
 // ---- taking over
 
 void Runner::restore(const Resume& resume) {
@@ -302,8 +316,11 @@ void Runner::restore_modules(const Resume& resume) {
     }
 }
 
-void Runner::restore_optimizer(ParameterUpdate& update, const State& state, const Resume& resume) {
+void Runner::restore_optimizer(ParameterUpdate& update, const State& saved, const Resume& resume) {
     Optimizer& optimizer = update.optimizer();
+    std::vector<std::string> told;
+    const State state = with_owners(saved, update.parameters(), told);
+    for (const std::string& line : told) log_info("resume: ", line);
     ResumedGroups resumed = resume_groups(state.values.find(groups_key),
                                           {.path = resume.path,
                                            .optimizer = optimizer,

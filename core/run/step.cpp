@@ -105,6 +105,7 @@ void Runner::compute_gradients(ParameterUpdate& update, bool last) {
 
 /// The part of a step that follows the reduction; `step` is the optimizer's.
 void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& step) {
+    gradient_watch_.note();
     std::vector<Tensor> gradients;
     if (scaler_) {
         gradients = gradients_of(update.parameters());
@@ -160,6 +161,30 @@ double Runner::grad_norm() {
 void Runner::skip_step(const std::string& reason) {
     if (!stepping_) throw Error("skip_step() may be called in before_step only");
     skip_reason_ = reason;
+}
+
+/// After a step: at the end of what the watch waits for, one warning names the parameters that
+/// nothing has trained.
+void Runner::tell_if_never_reached() {
+    if (gradient_watch_.done()) return;
+    constexpr int64_t patience = 1000;
+    const int64_t epoch = modules_.data.at(Phase::train).loader->plan().iterations();
+    if (gradient_watch_.iterations() >= epoch)
+        tell_never_reached("the first epoch");
+    else if (gradient_watch_.steps() >= patience)
+        tell_never_reached(concat("the first ", patience, " steps"));
+}
+
+void Runner::tell_never_reached(const std::string& when) {
+    const std::vector<std::string> names = gradient_watch_.finish();
+    if (names.empty() || job_.rank() != 0) return;
+    log_warning("no gradient reached ", names.size() == 1 ? "the parameter " : "the parameters ",
+                join(names), " in ", when, job_.world_size() > 1 ? ", on any rank" : "",
+                ": nothing trains ", names.size() == 1 ? "it" : "them",
+                ". The loss does not depend on ", names.size() == 1 ? "it" : "them",
+                "; where weights were meant to be tied, note that an assignment "
+                "(head->weight = embedding->weight) leaves the registered head.weight behind: "
+                "register_parameter() the one tensor under both names");
 }
 
 void Runner::check_unused(const ParameterUpdate& update) {

@@ -75,6 +75,7 @@ void Runner::run() {
     beat();
     call_before_run();
     if (!resumed_from_.empty()) call_after_load(resumed_from_);
+    check_savable();
     say_if_trained();
     rehearse();
     dist::set_graceful_stop(true);
@@ -101,6 +102,9 @@ void Runner::run() {
     writer_.wait();
     // What ends a run that was told to stop is no second wish to stop it.
     dist::set_graceful_stop(stop_signal_ != 0);
+    if (stop_reason_.empty() && resumed_from_.empty() && gradient_watch_.steps() > 0 &&
+        !config_.dry_run)
+        tell_never_reached("the whole run");
     if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
     call(&Hook::after_run, "after_run");
     writer_.wait();

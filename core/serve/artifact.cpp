@@ -180,7 +180,8 @@ void write_artifact(const std::string& path, const ServedSpec& spec, const Named
                          {version_key, AILAB_VERSION},
                          {spec_key, to_json(to_node(spec))},
                          {checksum_key, no_checksum}};
-    NamedTensors tensors = drop_aliases(weights, metadata);
+    NamedTensors tensors = weights;
+    note_aliases(weights, metadata);
     if (with_plugins)
         for (const LoadedPlugin& plugin : PluginHost::instance().loaded())
             if (!plugin.builtin)

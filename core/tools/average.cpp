@@ -28,6 +28,11 @@ std::map<std::string, at::Tensor> weights_of(const std::string& given) {
     return weights;
 }
 
+/// What sums of a tensor are taken in.
+at::ScalarType wide(const at::Tensor& tensor) {
+    return tensor.is_complex() ? at::kComplexDouble : at::kDouble;
+}
+
 void check_same(const std::map<std::string, at::Tensor>& first,
                 const std::map<std::string, at::Tensor>& other, const std::string& path) {
     for (const auto& [name, tensor] : first) {
@@ -58,11 +63,12 @@ std::string average_checkpoints(const ToolRequest& request) {
     const auto first = weights_of(request.paths[0]);
     std::map<std::string, at::Tensor> sums;
     for (const auto& [name, tensor] : first)
-        if (tensor.is_floating_point()) sums[name] = tensor.to(at::kDouble).clone();
+        if (tensor.is_floating_point() || tensor.is_complex())
+            sums[name] = tensor.to(wide(tensor)).clone();
     for (size_t i = 1; i < request.paths.size(); ++i) {
         const auto other = weights_of(request.paths[i]);
         check_same(first, other, request.paths[i]);
-        for (auto& [name, sum] : sums) sum += other.at(name).to(at::kDouble);
+        for (auto& [name, sum] : sums) sum += other.at(name).to(wide(sum));
     }
     NamedTensors mean;
     for (const auto& [name, tensor] : first) {

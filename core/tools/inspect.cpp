@@ -29,6 +29,7 @@ std::string megabytes(uint64_t bytes) {
 struct Inspection {
     std::vector<std::pair<std::string, std::string>> facts;
     NamedTensors weights;
+    Metadata aliases;  // names of tensors that another name has too
 
     void add(const std::string& name, const std::string& value) { facts.emplace_back(name, value); }
 };
@@ -38,7 +39,8 @@ std::string fact_text(const Node& value) {
 }
 
 void inspect_folder(const std::string& path, Inspection& result) {
-    result.weights = read_safetensors((fs::path(path) / checkpoint_file::model).string());
+    result.weights =
+        read_safetensors((fs::path(path) / checkpoint_file::model).string(), &result.aliases);
     Manifest manifest;
     try {
         manifest = read_manifest(path);
@@ -101,6 +103,7 @@ Inspection inspect(const std::string& given) {
     if (!file.prefix.empty()) result.add("prefix of all names", file.prefix);
     for (const std::string& other : file.left_out) result.add("beside tensors", other);
     result.weights = file.tensors;
+    result.aliases = file.metadata;
     return result;
 }
 
@@ -119,7 +122,7 @@ std::string inspect_checkpoint(const ToolRequest& request) {
         TextTable tensors({"tensor", "shape", "type"});
         Node list = Node::list();
         for (const auto& [name, tensor] : found.weights) {
-            parameters += tensor.numel();
+            if (!found.aliases.count(name)) parameters += tensor.numel();
             tensors.add({name, shape_text(tensor), c10::toString(tensor.scalar_type())});
             Node node = Node::map();
             node.set("name", Node::string(name));

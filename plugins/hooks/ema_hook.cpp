@@ -41,9 +41,18 @@ class EMAHook final : public Hook {
     void before_run(Run& run) override {
         model_ = &run.model();
         for (const auto& item : model_->named_parameters()) {
-            if (!item.value().is_floating_point() && !item.value().is_complex()) continue;
-            names_.push_back(item.key());
-            parameters_.push_back(item.value());
+            const Tensor& parameter = item.value();
+            if (!parameter.is_floating_point() && !parameter.is_complex()) continue;
+            // One tensor under several names (tied weights) has one average.
+            const auto known =
+                std::find_if(parameters_.begin(), parameters_.end(),
+                             [&](const Tensor& other) { return other.is_same(parameter); });
+            if (known == parameters_.end()) {
+                names_.push_back({item.key()});
+                parameters_.push_back(parameter);
+            } else {
+                names_[size_t(known - parameters_.begin())].push_back(item.key());
+            }
         }
         if (loaded_) adopt();
         log_info("moving average of the weights: on, decay ", o.decay, o.warmup ? ", warm-up" : "",
@@ -81,14 +90,15 @@ class EMAHook final : public Hook {
             weights[item.key()] = item.value().detach();
         for (const auto& item : model_->named_buffers())
             weights[item.key()] = item.value().detach();
-        for (size_t i = 0; i < names_.size(); ++i) weights[names_[i]] = averages_[i];
+        for (size_t i = 0; i < names_.size(); ++i)
+            for (const std::string& name : names_[i]) weights[name] = averages_[i];
         return weights;
     }
 
     State save_state() const override {
         State state;
         state.values.set("updates", Node(updates_));
-        for (size_t i = 0; i < averages_.size(); ++i) state.tensors[names_[i]] = averages_[i];
+        for (size_t i = 0; i < averages_.size(); ++i) state.tensors[names_[i][0]] = averages_[i];
         return state;
     }
     void load_state(const State& state) override {
@@ -128,9 +138,11 @@ class EMAHook final : public Hook {
         updates_ = saved_number(*loaded_, "EMAHook", "updates").as_int();
         std::vector<Tensor> averages;
         for (size_t i = 0; i < names_.size() && !loaded_->tensors.empty(); ++i) {
-            const auto found = loaded_->tensors.find(names_[i]);
+            auto found = loaded_->tensors.end();
+            for (size_t n = 0; n < names_[i].size() && found == loaded_->tensors.end(); ++n)
+                found = loaded_->tensors.find(names_[i][n]);
             if (found == loaded_->tensors.end() || found->second.sizes() != parameters_[i].sizes())
-                throw Error(concat("the saved averages of EMAHook have no ", names_[i],
+                throw Error(concat("the saved averages of EMAHook have no ", names_[i][0],
                                    " of this model's shape; they are of another model"));
             averages.push_back(
                 at::empty_like(parameters_[i], at::TensorOptions().requires_grad(false)));
@@ -148,8 +160,8 @@ class EMAHook final : public Hook {
     }
 
     const Options o;
-    Model* model_ = nullptr;  // the run's, which is there as long as its hooks
-    std::vector<std::string> names_;
+    Model* model_ = nullptr;                       // the run's, which is there as long as its hooks
+    std::vector<std::vector<std::string>> names_;  // all of each parameter
     std::vector<Tensor> parameters_;
     std::vector<Tensor> averages_;  // empty until the average begins
     std::vector<Tensor> own_;       // the parameters while the averages are in their place

@@ -76,6 +76,7 @@ class Adafactor final : public ForeachOptimizer {
 
   protected:
     size_t kind(const Tensor& param) const override { return param.dim() > 1 ? matrices : vectors; }
+    bool takes_complex() const override { return false; }
 
     /// The variance of a row or column is 1 wide in the dimension that it stands for.
     Tensor initial_state(size_t kind, size_t index, const Tensor& param,

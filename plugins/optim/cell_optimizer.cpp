@@ -3,19 +3,26 @@
 namespace ailab {
 namespace {
 
+/// A parameter, or a gradient, as the numbers that are updated.
+Tensor real_numbers(const Tensor& tensor) {
+    return tensor.is_complex() ? at::view_as_real(tensor) : tensor;
+}
+
 /// The kernels walk over memory: the gradient must lie as the parameter does.
 Tensor fitting_gradient(const Tensor& param, const std::string& name) {
     const Tensor& grad = param.grad();
-    if (!grad.defined() || (grad.strides() == param.strides() && grad.layout() == at::kStrided))
-        return grad;
+    if (!grad.defined()) return grad;
+    if (grad.strides() == param.strides() && grad.layout() == at::kStrided)
+        return grad.is_complex() ? real_numbers(grad.resolve_conj()) : grad;
     if (grad.layout() != at::kStrided)
         throw Error(
             concat("the gradient of ", name, " is sparse; this optimizer takes dense ones"));
-    return at::empty_like(param).copy_(grad);
+    return real_numbers(at::empty_like(param).copy_(grad));
 }
 
 void append(Cell& to, const Cell& from, size_t i) {
     to.names.push_back(from.names[i]);
+    to.sources.push_back(from.sources[i]);
     to.params.push_back(from.params[i]);
     if (from.grads[i].defined()) to.grads.push_back(from.grads[i]);
     to.states.resize(from.states.size());
@@ -34,10 +41,14 @@ std::vector<Cell> CellOptimizer::make_cells(size_t first_group) const {
             if (!param.is_non_overlapping_and_dense())
                 throw Error(concat("parameter ", group.names[i],
                                    " is a view with gaps; optimizers take dense ones"));
+            if (param.is_complex() && !takes_complex())
+                throw Error(concat("parameter ", group.names[i],
+                                   " is complex, which this optimizer does not train; PyTorch's "
+                                   "does not either. Take another one, such as AdamW"));
             const size_t its_kind = kind(param);
             auto takes = [&](const Cell& cell) {
-                return cell.kind == its_kind && cell.params[0].device() == param.device() &&
-                       cell.params[0].scalar_type() == param.scalar_type();
+                return cell.kind == its_kind && cell.sources[0].device() == param.device() &&
+                       cell.sources[0].scalar_type() == param.scalar_type();
             };
             size_t c = first;
             while (c < cells.size() && !takes(cells[c])) ++c;
@@ -46,7 +57,8 @@ std::vector<Cell> CellOptimizer::make_cells(size_t first_group) const {
                 cells[c].kind = its_kind;
             }
             cells[c].names.push_back(group.names[i]);
-            cells[c].params.push_back(param);
+            cells[c].sources.push_back(param);
+            cells[c].params.push_back(real_numbers(param));
         }
     }
     return cells;
@@ -70,7 +82,7 @@ void CellOptimizer::collect_gradients(size_t index) {
     size_t defined = 0;
     cell.grads.clear();
     for (size_t i = 0; i < cell.params.size(); ++i) {
-        cell.grads.push_back(fitting_gradient(cell.params[i], cell.names[i]));
+        cell.grads.push_back(fitting_gradient(cell.sources[i], cell.names[i]));
         defined += cell.grads.back().defined();
     }
     if (defined == 0)

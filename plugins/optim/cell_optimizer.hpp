@@ -13,6 +13,10 @@ struct Cell {
     /// Index in the kinds of the optimizer: which states there are, and how it updates them.
     size_t kind = 0;
     std::vector<std::string> names;
+    /// The parameters themselves, whose gradients are taken.
+    std::vector<Tensor> sources;
+    /// What is updated: the same, complex ones seen as real numbers (one more dimension, of 2), as
+    /// PyTorch does. So are gradients and states.
     std::vector<Tensor> params;
     /// Empty between steps, and in a step that gives these parameters no gradients.
     std::vector<Tensor> grads;
@@ -61,6 +65,8 @@ class CellOptimizer : public Optimizer {
         : defaults_(defaults), kinds_(std::move(kinds)) {}
 
     virtual size_t kind(const Tensor& /*param*/) const { return 0; }
+    /// Whether complex parameters are trained, both parts of each element as numbers of their own.
+    virtual bool takes_complex() const { return true; }
     /// The first value of the state `kinds[kind].tensors[index]`.
     virtual Tensor initial_state(size_t /*kind*/, size_t /*index*/, const Tensor& param,
                                  const ParamGroup&) const {

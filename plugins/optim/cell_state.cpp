@@ -97,6 +97,7 @@ void CellOptimizer::load_state(const State& state) {
             cell.group = whole.group;
             cell.kind = whole.kind;
             cell.names.push_back(name);
+            cell.sources.push_back(whole.sources[i]);
             cell.params.push_back(param);
             if (!step.defined()) continue;
             if (!cell.started()) {

@@ -39,6 +39,20 @@ struct LbfgsOptions {
 double largest(const Tensor& vector) {
     return vector.abs().max().item<double>();
 }
+/// A tensor's numbers: complex ones are two each, as in PyTorch.
+Tensor real_view(const Tensor& tensor) {
+    return tensor.is_complex() ? at::view_as_real(tensor) : tensor;
+}
+int64_t count_numbers(const Tensor& param) {
+    return param.is_complex() ? 2 * param.numel() : param.numel();
+}
+at::ScalarType number_type(const Tensor& param) {
+    return c10::toRealValueType(param.scalar_type());
+}
+at::TensorOptions number_options(const Tensor& param) {
+    return param.options().dtype(number_type(param)).requires_grad(false);
+}
+
 double product(const Tensor& a, const Tensor& b) {
     return a.dot(b).item<double>();
 }
@@ -100,7 +114,7 @@ void LBFGS::check_parameters() const {
         throw Error(concat("LBFGS takes one parameter group, got ", groups().size()));
     for (size_t i = 0; i < params().size(); ++i)
         if (params()[i].device() != params()[0].device() ||
-            params()[i].scalar_type() != params()[0].scalar_type())
+            number_type(params()[i]) != number_type(params()[0]))
             throw Error(concat("LBFGS takes parameters of one dtype and device: ",
                                groups()[0].names[i], " differs from ", groups()[0].names[0]));
 }
@@ -133,16 +147,17 @@ Tensor LBFGS::flat_gradient() const {
     std::vector<Tensor> parts;
     for (const Tensor& param : params())
         parts.push_back(param.grad().defined()
-                            ? param.grad().reshape(-1)
-                            : at::zeros(param.numel(), param.options().requires_grad(false)));
+                            ? real_view(param.grad().resolve_conj()).reshape(-1)
+                            : at::zeros(count_numbers(param), number_options(param)));
     return at::cat(parts);
 }
 
 void LBFGS::move(const Tensor& direction, double t) const {
     int64_t begin = 0;
     for (const Tensor& param : params()) {
-        param.add_(direction.narrow(0, begin, param.numel()).view(param.sizes()), t);
-        begin += param.numel();
+        Tensor numbers = real_view(param);
+        numbers.add_(direction.narrow(0, begin, numbers.numel()).view(numbers.sizes()), t);
+        begin += numbers.numel();
     }
 }
 
@@ -262,7 +277,7 @@ void LBFGS::load_state(const State& state) {
     check_parameters();
     check_order(state.values.find("params"));
     int64_t size = 0;
-    for (const Tensor& param : params()) size += param.numel();
+    for (const Tensor& param : params()) size += count_numbers(param);
     auto number = [&](const char* name) {
         const Node* value = state.values.find(name);
         if (!value || !value->is_int())
@@ -278,8 +293,7 @@ void LBFGS::load_state(const State& state) {
         if (value.sizes() != shape)
             throw Error(concat("the saved state does not fit: ", name, " has the shape ",
                                c10::str(value.sizes()), " instead of ", c10::str(shape)));
-        return value.to(like_params ? params()[0].options().requires_grad(false)
-                                    : at::TensorOptions(at::kDouble),
+        return value.to(like_params ? number_options(params()[0]) : at::TensorOptions(at::kDouble),
                         /*non_blocking=*/false, /*copy=*/true);
     };
 

@@ -86,6 +86,7 @@ class Muon final : public ForeachOptimizer {
 
   protected:
     size_t kind(const Tensor& param) const override { return param.dim() == 2 ? matrices : others; }
+    bool takes_complex() const override { return false; }
 
     void update(Cell& cell, const ParamGroup& group, double t) override {
         if (cell.kind == matrices)

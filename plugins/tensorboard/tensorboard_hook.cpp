@@ -20,10 +20,13 @@ namespace {
 
 using namespace tensorboard;
 
-/// A copy that the training will not change, for the writer's thread.
+/// A copy that the training will not change, for the writer's thread. Of complex numbers both
+/// parts.
 Tensor host_copy(const Tensor& tensor) {
-    return tensor.detach().to(at::TensorOptions(at::kCPU).dtype(at::kFloat),
-                              /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous);
+    const Tensor numbers =
+        tensor.is_complex() ? at::view_as_real(tensor.detach().resolve_conj()) : tensor.detach();
+    return numbers.to(at::TensorOptions(at::kCPU).dtype(at::kFloat),
+                      /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous);
 }
 
 /// How the configuration binds the model's inputs.

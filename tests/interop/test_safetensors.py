@@ -48,6 +48,7 @@ class OurCheckpoint(unittest.TestCase):
             "double": numbers.double() / 3,
             "bool": numbers.remainder(3) == 0,
             "empty": torch.empty(0, 4),
+            "tied": numbers.reshape(2, 3, 2, 2),  # under each of its names
         }
         self.assertEqual(set(model), set(expected))
         for name, tensor in expected.items():

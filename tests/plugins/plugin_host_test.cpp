@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <limits>
+#include <thread>
 
 #include "ailab/error.hpp"
 #include "ailab/module_spec.hpp"
@@ -165,6 +167,30 @@ TEST(PluginHost, AConstructorThatThrowsIsReportedWithPlaceNameAndOrigin) {
     EXPECT_EQ(error_of([&] { module.create(); }),
               "train.yaml:14:7: sampler \"Throwing\" of libfixture_throwing.so (throwing.cpp:20): "
               "the table t.csv has no column \"y\"");
+}
+
+/// Half of the smallest normal number, by this thread's processor.
+float half_of_the_smallest() {
+    const volatile float smallest = std::numeric_limits<float>::min();
+    return smallest / 2;
+}
+
+TEST(PluginHost, APluginLinkedWithFastMathDoesNotMakeDenormalsZero) {
+    ASSERT_GT(half_of_the_smallest(), 0);
+    testing::internal::CaptureStderr();
+    host().load(fixture("good"));
+    EXPECT_EQ(testing::internal::GetCapturedStderr().find("-ffast-math"), std::string::npos);
+    testing::internal::CaptureStderr();
+    host().load(fixture("fast_math"));
+    const std::string log = testing::internal::GetCapturedStderr();
+    EXPECT_NE(log.find(fixture("fast_math") + " (or a library that it needs) was linked with "
+                                              "-ffast-math"),
+              std::string::npos)
+        << log;
+    EXPECT_GT(half_of_the_smallest(), 0);
+    float of_another = 0;  // threads begin with what the one that starts them has
+    std::thread([&] { of_another = half_of_the_smallest(); }).join();
+    EXPECT_GT(of_another, 0);
 }
 
 TEST(PluginHost, ShutsDownNewestFirstAndOnce) {

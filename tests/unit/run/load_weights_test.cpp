@@ -369,5 +369,74 @@ TEST_F(LoadWeights, NamesOfBothKinds) {
         (std::vector<std::string>{"\"conv.b\" is not in the file", "the model has no \"stem.w\""}));
 }
 
+/// Parameters a and b are one tensor.
+struct TiedNet : torch::nn::Module {
+    TiedNet() {
+        const Tensor shared = register_parameter("a", torch::zeros({2}));
+        register_parameter("b", shared);
+        register_parameter("c", torch::zeros({2}));
+    }
+};
+
+TEST_F(LoadWeights, ATensorOfTwoNamesIsFilledUnderEitherAndMustBeOne) {
+    const Tensor ones = torch::ones({2}), twos = torch::full({2}, 2.0), c = torch::full({2}, 3.0);
+    struct Row {
+        NamedTensors file;
+        std::string outcome;  // of load_weights(), with what did not match, or the error
+        double value;         // of a and b afterwards
+    };
+    const std::vector<Row> table = {
+        {{{"a", ones}, {"b", ones}, {"c", c}}, "2 of the model's 2 tensors", 1},
+        {{{"a", ones}, {"c", c}}, "2 of the model's 2 tensors", 1},
+        {{{"b", ones}, {"c", c}}, "2 of the model's 2 tensors", 1},
+        {{{"a", ones}, {"b", ones.to(at::kDouble)}, {"c", c}}, "2 of the model's 2 tensors", 1},
+        {{{"c", c}}, "1 of the model's 2 tensors; \"a\" is not in the file", 0},
+        {{{"a", ones}, {"b", torch::ones({3})}, {"c", c}},
+         "2 of the model's 2 tensors; \"b\" is [3] in the file and [2] in the model",
+         1},
+        {{{"a", ones}, {"b", twos}, {"c", c}},
+         "load_from: DIR/w.safetensors: \"a\" and \"b\" are one tensor of the model, and have "
+         "different values in the file",
+         0},
+    };
+    for (const Row& row : table) {
+        TiedNet net;
+        std::string outcome;
+        try {
+            const LoadedWeights loaded = load_weights(net, write("w.safetensors", row.file));
+            outcome = loaded.summary.substr(loaded.summary.find(": ") + 2);
+            for (const std::string& text : loaded.unmatched) outcome += "; " + text;
+        } catch (const Error& error) {
+            outcome = shorten(error.what());
+        }
+        EXPECT_EQ(outcome, row.outcome);
+        EXPECT_EQ(net.named_parameters()["b"][0].item<double>(), row.value) << row.outcome;
+        fs::remove(path("w.safetensors"));
+    }
+}
+
+TEST_F(LoadWeights, ACheckpointMayHaveEitherNameOfATensor) {
+    const Tensor ones = torch::ones({2}), twos = torch::full({2}, 2.0);
+    const std::vector<std::pair<NamedTensors, std::string>> table = {
+        {{{"a", ones}, {"b", ones}, {"c", ones}}, ""},
+        {{{"b", ones}, {"c", ones}}, ""},
+        {{{"a", ones}, {"b", twos}, {"c", ones}},
+         "SOURCE does not fit the model: \"a\" and \"b\" are one tensor of the model, and have "
+         "different values in the file"},
+        {{{"c", ones}}, "SOURCE does not fit the model: \"a\" is not in the file"},
+    };
+    for (const auto& [weights, refusal] : table) {
+        TiedNet net;
+        std::string found;
+        try {
+            copy_weights(net, weights, "SOURCE");
+        } catch (const Error& error) {
+            found = error.what();
+        }
+        EXPECT_EQ(found, refusal);
+        EXPECT_EQ(net.named_parameters()["a"].eq(1).all().item<bool>(), refusal.empty());
+    }
+}
+
 }  // namespace
 }  // namespace ailab
