@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
         // What may be a secret is neither kept nor shown.
         ConfigCase{"data: {train: {token: '${env:AILAB_TEST_KEY}'}}",
                    "data: {train: {token: '${env:AILAB_TEST_KEY}'}}",
-                   "data.train.token was another value and is ${env:AILAB_TEST_KEY}!", ""},
+                   "data.train.token was \"another value\" and is ${env:AILAB_TEST_KEY}!", ""},
         ConfigCase{"data: {train: {token: '${env:AILAB_TEST_KEY}'}}",
                    "data: {train: {token: c0ffee}}", "",
                    "data.train.token was ${env:AILAB_TEST_KEY} and is c0ffee!"}));
