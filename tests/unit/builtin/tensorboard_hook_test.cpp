@@ -109,7 +109,7 @@ TEST_F(TensorboardHookTest, ARunBehindItsOldFilesHidesTheirLaterPoints) {
         second->before_run(run);
         second->on_exception(run, "killed");
     });
-    EXPECT_EQ(files(logs), 2);
+    EXPECT_EQ(files(logs), 3);  // two of events, and whose they are
     EXPECT_EQ(count(content(logs), start), 1);
     EXPECT_EQ(count(content(logs), "train/loss"), 2);  // step 10's is written again
 }

@@ -38,9 +38,6 @@ TEST(Points, GiveEachStepOnce) {
     }
     points.add(11, 0, 0, {{"a", 1}});
     EXPECT_TRUE(points.take());
-    points.add(12, 0, 0, {{"a", 1}});
-    points.drop();
-    EXPECT_FALSE(points.take());
 }
 
 TEST(Points, SummaryHasTheLastAndTheBest) {
