@@ -95,6 +95,7 @@ void Runner::train_iteration() {
     call(after_train_iter_);
     return_batch(data);
     backward_.drop_terms();
+    if (foreseen_) std::rethrow_exception(foreseen_);
     if (progress_.stepped) {
         serve_roll_back();
         serve_requests();
