@@ -96,6 +96,7 @@ void Runner::train_iteration() {
     return_batch(data);
     backward_.drop_terms();
     gradient_watch_.count(progress_.stepped);
+    if (foreseen_) std::rethrow_exception(foreseen_);
     if (progress_.stepped) {
         tell_if_never_reached();
         serve_roll_back();

@@ -100,7 +100,9 @@ void Runner::rehearse_evaluation(Phase phase) {
     try {
         forward_.run_model(batch, phase);
     } catch (const std::exception& error) {
-        throw Error(where(error.what()));
+        // What is wrong with the data of train too is better told by the first step.
+        foreseen_ = std::make_exception_ptr(Error(where(error.what())));
+        return untouched.put_back();
     }
     if (forward_.has_loss()) {
         try {

@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -220,9 +221,10 @@ class Runner final : public Run {
     dist::SignalRequests requests_;  // that all ranks know of
 
     Clock::time_point last_timing_;
-    Timing timing_;           // without the loader's stages
-    StageTimes stage_times_;  // of training
-    LoadingShare loading_;    // of the present training phase
+    Timing timing_;                // without the loader's stages
+    StageTimes stage_times_;       // of training
+    LoadingShare loading_;         // of the present training phase
+    std::exception_ptr foreseen_;  // what will end an evaluation, if the first iteration does not
     SampleReport sample_report_;
     double seconds_to_first_step_ = 0;
     double train_seconds_ = 0;

@@ -41,7 +41,7 @@ class BeforeTheFirstStep(Runs):
     def test_what_an_evaluation_would_refuse(self):
         table = [
             ("a metric", {"hooks": {"metrics": {"type": "MetricHook", "ssim": {
-                "type": "StructuralSimilarityIndexMeasure"}}}}, "{", "metric ssim (StructuralSimilarityIndexMeasure): "),
+                "type": "StructuralSimilarityIndexMeasure", "data_range": 1}}}}, "{", "metric ssim (StructuralSimilarityIndexMeasure): "),
             ("a loss", {"val_columns": 3}, "{", 'loss "MSELoss": '),
         ]
         for name, sections, at, text in table:
@@ -57,6 +57,20 @@ class BeforeTheFirstStep(Runs):
                     self.assertTrue(path.read_text().splitlines()[int(line) - 1][int(column) - 1:].startswith(at))
                     metrics = self.run_folder_of(path).path / "metrics.jsonl"
                     self.assertNotIn('"train"', metrics.read_text() if metrics.exists() else "")
+
+    def test_a_model_that_cannot_take_the_evaluated_samples(self):
+        """After the first iteration: what is wrong with the data of train too is told by that."""
+        path = self.config("val")
+        result = call(command(path, ["data.val.in=4", "data.val.out=1"], plugins=["rows"]))
+        self.assertEqual(result.status, 1, str(result))
+        said = [line for line in result.err.splitlines() if 'model "Normed": ' in line]
+        self.assertEqual(len(said), 1, str(result))
+        self.assertTrue(said[0].endswith(SAW), said[0])
+        self.assertLessEqual(len(self.run_folder_of(path).lines("train")), 1)
+        result = call(command(path, ["data.val.in=4", "data.val.out=1", "data.train.in=4", "data.train.out=1"],
+                              plugins=["rows"]))
+        self.assertIn('step 0: model "Normed": ', result.err)
+        self.assertNotIn(SAW, result.err)
 
     def test_a_hook_may_make_the_outputs_fit(self):
         sections = dict(columns=1, val_columns=1, loss={"type": "MeanOutput"})
@@ -122,7 +136,7 @@ class Predictions(Runs):
         lines, _ = self.predict("mean", 1)
         self.assertEqual(lines, [])
         self.assertEqual(self.said.count("no predictions: the model's output is [] for 4 samples, not one entry a "
-                                         "sample"), 1)
+                                         "sample"), 2, "once from each hook")
 
     def predict(self, form, ranks, weight=numpy.zeros((2, 3), numpy.float32), bias=numpy.zeros(2, numpy.float32)):
         """The lines of the JSON file, and the cells of the CSV file."""

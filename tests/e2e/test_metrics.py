@@ -34,12 +34,12 @@ class Metrics(TestCase):
             with self.subTest(ranks=ranks, backend=backend):
                 self.assertEqual(self.evaluate(backend, ranks, backend), alone)
 
-    def test_targets_that_are_no_classes_end_the_run_with_a_reason(self):
+    def test_targets_that_are_no_classes_are_refused_with_a_reason(self):
         config = mlp_config(self.folder, hooks={"metrics": {"type": "MetricHook", "f1": {
             "type": "F1Score", "mapping": {"output": "target"}, "num_classes": 7}}})
         for ranks in (1, 2):
             with self.subTest(ranks=ranks):
                 result = mpirun(ranks, command(config, plugins=["mlp"]))
-                self.assertEqual(result.status, 1, str(result))
-                self.assertRegex(result.err, r"metric f1 \(F1Score\): F1Score: \d+ targets")
+                self.assertEqual(result.status, 2, str(result))
+                self.assertRegex(result.err, r"config.yaml:\d+:\d+: metric f1 \(F1Score\): F1Score: \d+ targets")
                 self.assertIn("ignore_index", result.err)

@@ -113,7 +113,7 @@ class Regression(TestCase):
         for ranks in (1, 2):
             folder = self.folder / str(ranks)
             folder.mkdir()
-            config = dict(self.CONFIG, model={"type": "FaultyModel", "how": "throw", "rank": 0, "call": 16})
+            config = dict(self.CONFIG, model={"type": "FaultyModel", "how": "throw", "rank": 0, "call": 17})
             result = mpirun(ranks, command(mlp_config(folder, **config), plugins=["faults"]))
             self.assertNotEqual(result.status, 0)
             run = RunFolder(folder / "work")

@@ -111,8 +111,8 @@ concept Visitable = requires(Options& options, OptionVisitor& visitor) {
     options.visit(visitor);
 };
 
-/// Converts to options of any type. What T can be made from besides is its options, whether they
-/// are public or not.
+/// Converts to any options: a T that can be made from it takes some, whether they are public or
+/// not.
 template <class T>
 struct AnyOptions {
     template <class Options>
