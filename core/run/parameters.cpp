@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -80,13 +81,6 @@ std::vector<std::string> names_of(const NamedParameter& parameter) {
     std::vector<std::string> names = {parameter.name};
     names.insert(names.end(), parameter.aliases.begin(), parameter.aliases.end());
     return names;
-}
-
-std::map<std::string, std::string> owners_of(const std::vector<NamedParameter>& parameters) {
-    std::map<std::string, std::string> owners;
-    for (const NamedParameter& parameter : parameters)
-        for (const std::string& alias : parameter.aliases) owners.emplace(alias, parameter.name);
-    return owners;
 }
 
 void check_shared_memory(const std::vector<NamedParameter>& parameters, const Place& place,

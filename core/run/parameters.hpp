@@ -3,7 +3,6 @@
 // saved is a tensor, and not one of its names.
 #include <torch/nn/module.h>
 
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,9 +24,6 @@ std::vector<NamedParameter> parameters_of(const torch::nn::Module& module,
 
 /// The name, then the aliases.
 std::vector<std::string> names_of(const NamedParameter& parameter);
-
-/// The owner's name for each name that is not one.
-std::map<std::string, std::string> owners_of(const std::vector<NamedParameter>& parameters);
 
 /// Adds a problem for each parameter to train that lies in the memory of another one without being
 /// the same tensor: a step would change both, twice.
