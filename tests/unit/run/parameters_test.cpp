@@ -132,8 +132,8 @@ TEST(Parameters, HaveTheRuleOfWhicheverName) {
             EXPECT_NE(refusal.find(row.refusal), std::string::npos) << refusal;
         EXPECT_EQ(model->head.requires_grad(), row.lr != 0);
         if (row.lr == 0 || !row.refusal.empty()) continue;
-        const auto groups =
-            make_groups(parameters_of(*model), {*model, nullptr}, SomeOptimizer(), config.paramwise_cfg);
+        const auto groups = make_groups(parameters_of(*model), {*model, nullptr}, SomeOptimizer(),
+                                        config.paramwise_cfg);
         size_t members = 0;
         for (const ParamGroup& group : groups) {
             members += group.params.size();
