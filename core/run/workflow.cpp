@@ -81,10 +81,16 @@ void Runner::run() {
     dist::set_graceful_stop(true);
     const bool trains = modules_.data.count(Phase::train) != 0;
     bool goes_on = !resumed_from_.empty();  // with the entry where it stood
-    const auto in_round = [this] {
+    // What is left of a last round: its evaluations. An epoch of training that stands beyond an end
+    // that was set back is not gone on with.
+    const auto has_rest = [this] {
+        const bool in_training =
+            position_.iter > 0 &&
+            phase_of(config_.workflow[position_.entry].phase) == Phase::train;
+        if (in_training && !config_.total_iters) return false;
         return position_.entry > 0 || position_.repeat > 0 || position_.iter > 0;
     };
-    while (!finished() || (goes_on && in_round())) {
+    while (!finished() || (goes_on && has_rest())) {
         if (!goes_on) {
             position_.entry = 0;
             round_epoch_ = position_.epoch;

@@ -76,6 +76,8 @@ class LoggerHook final : public Hook {
         metrics_path_ = folder / metrics_name;
         log_path_ = folder / log_name;
         if (!run.resumed_from().empty()) {
+            replace_link_by_copy(metrics_path_);
+            replace_link_by_copy(log_path_);
             cut_back(metrics_path_, metrics_bytes_);
             cut_back(log_path_, log_bytes_);
         }

@@ -78,8 +78,10 @@ void link_logs(const Run& run, const std::optional<std::string>& log_dir, const 
     if (has_own(run, log_dir)) return;
     const fs::path name = fs::path(folder).filename();
     std::string reason;
+    const bool trains = run.dataset(Phase::train) != nullptr;
     for (const std::string& file : names) {
-        if (const auto error = link(name / file, fs::path(*log_dir) / file))
+        if (const auto error = trains ? link(name / file, fs::path(*log_dir) / file)
+                                      : std::error_code())
             reason = concat(file, ": ", error.message());
         // Not there, the run is still whole.
         (void)link(fs::absolute(folder) / file, fs::path(run.run_dir()) / file);
@@ -87,6 +89,18 @@ void link_logs(const Run& run, const std::optional<std::string>& log_dir, const 
     if (!reason.empty())
         log_warning("the log_dir ", *log_dir, " gets no links to this run's logs (", reason,
                     "); they are in ", folder);
+}
+
+void replace_link_by_copy(const std::string& path) {
+    std::error_code error;
+    if (!fs::is_symlink(fs::symlink_status(path, error))) return;
+    const std::string fresh = concat(path, ".tmp-", int64_t(getpid()));
+    if (fs::exists(path, error))
+        fs::copy_file(path, fresh, fs::copy_options::overwrite_existing, error);
+    else
+        std::ofstream(fresh).flush();  // what it named is gone
+    if (!error) fs::rename(fresh, path, error);
+    if (error) throw Error(concat("cannot copy what ", path, " links to: ", error.message()));
 }
 
 }  // namespace ailab

@@ -15,9 +15,14 @@ namespace ailab {
 std::string log_folder(const Run& run, const std::optional<std::string>& log_dir);
 
 /// Makes `<log_dir>/<name>` links to this run's files in `folder`, which log_folder() gave, in
-/// place of those to an earlier run's; the run's folder gets such links too, for those who look
+/// place of those to an earlier run's, if the run trains; the run's folder gets such links too, for those who look
 /// there. Nothing without a log_dir. Where a link cannot be made a warning names the folder.
 void link_logs(const Run& run, const std::optional<std::string>& log_dir, const std::string& folder,
                const std::vector<std::string>& names);
+
+/// Before a run goes on in a file that is a link (its log_dir was given then and is not now, or the
+/// work_dir is a copy): a copy of the file takes the link's place, so that nobody else's log is cut
+/// or written to. Throws Error.
+void replace_link_by_copy(const std::string& path);
 
 }  // namespace ailab

@@ -4,6 +4,7 @@ a line have one name."""
 import csv
 import json
 import os
+import shutil
 import struct
 
 from swanlab.proto.swanlab.record.v1.record_pb2 import Record as SwanRecord
@@ -179,6 +180,29 @@ class SharedLogDir(TestCase):
         self.assertEqual(again, first)
         self.assertEqual(self.steps(self.logs / f"{first.name}_1" / "train.csv"), list(range(64, 127)))
         self.assertEqual(self.steps(self.logs / first.name / "train.csv"), list(range(1, 64)))
+
+    def test_a_copied_run_that_goes_on_leaves_the_logs_of_the_original_alone(self):
+        _, first = self.start("total_epochs=2")
+        kept = {path: path.read_bytes() for path in (self.logs / first.name).iterdir() if path.is_file()}
+        shutil.copytree(self.folder / "work", self.folder / "copy", symlinks=True)
+        copy = self.folder / "copy" / first.name
+        _, again = self.start(f"resume_from={copy / 'checkpoints' / 'epoch_1'}", "total_epochs=2", "hooks.logger.log_dir=null",
+                              "hooks.csv.log_dir=null", work="copy")
+        self.assertEqual(again, copy)
+        for path, content in kept.items():
+            self.assertEqual(path.read_bytes(), content, path)
+        self.assertFalse((copy / "metrics.jsonl").is_symlink())
+        lines = [json.loads(line) for line in (copy / "metrics.jsonl").read_text().splitlines()]
+        self.assertEqual([line["step"] for line in lines if line["mode"] == "train"], list(range(1, 127)))
+
+    def test_what_trains_nothing_does_not_take_the_links(self):
+        _, first = self.start()
+        config = self.folder / "config.yaml"
+        words = command(config, plugins=["mlp"], work_dir=self.folder / "work")
+        result = call([words[0], "test", *words[1:], "latest"])
+        self.assertEqual(result.status, 0, str(result))
+        for name in ("train.log", "metrics.jsonl", "val.csv"):
+            self.assertEqual(os.readlink(self.logs / name), f"{first.name}/{name}")
 
     def test_tools_find_the_logs_of_a_run(self):
         _, run = self.start()

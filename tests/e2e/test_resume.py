@@ -392,6 +392,20 @@ class Refused(ResumeCase):
 
 
 class NothingToDo(ResumeCase):
+    def test_a_run_whose_end_was_set_back_before_where_it_stands(self):
+        config = self.config(self.folder / "back", total_iters=None, total_epochs=3,
+                             hooks={"checkpoint": {"type": "CheckpointHook", "by": "iter", "interval": 50}})
+        self.assertDone(mpirun(1, self.words(config), timeout=60))
+        newest = sorted((self.folder / "back").rglob("iter_*"), key=lambda p: int(p.name[5:]))[-1]
+        steps = int(newest.name[5:])
+        self.assertGreater(steps, 100)  # in the third epoch of 63
+        result = mpirun(1, self.words(config, f"resume_from={newest}", "total_epochs=2"), timeout=60)
+        self.assertDone(result)
+        self.assertIn("no training is left: the run has had all 2 epochs", result.err)
+        state = sorted(p.name for p in newest.parent.iterdir())
+        self.assertNotIn("epoch_3", state)
+        self.assertNotIn("Epoch(train) [3]", result.err)
+
     def test_a_run_that_is_complete(self):
         for name, length, key in (("iters", {"total_iters": 70}, "all 70 iterations; raise total_iters"),
                                   ("epochs", {"total_iters": None, "total_epochs": 1},
