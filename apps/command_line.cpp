@@ -12,6 +12,12 @@
 namespace ailab::app {
 namespace {
 
+/// A word that is too long to be a path is none.
+bool is_file(const std::string& word) {
+    std::error_code none;
+    return std::filesystem::exists(word, none);
+}
+
 const std::vector<std::pair<std::string, Action>> actions = {
     {"train", Action::train},         {"test", Action::test},       {"infer", Action::infer},
     {"export", Action::export_model}, {"browse", Action::browse},   {"runs", Action::runs},
@@ -41,7 +47,7 @@ const std::vector<std::string> progress_modes = {"auto", "bar", "plain", "off"};
 
 /// A first word that can only be meant as a command.
 bool looks_like_command(const std::string& word) {
-    return word.find_first_of("./=") == std::string::npos && !std::filesystem::exists(word);
+    return word.find_first_of("./=") == std::string::npos && !is_file(word);
 }
 
 std::vector<std::string> command_names() {
@@ -74,7 +80,7 @@ Action take_command(std::vector<std::string>& words) {
 /// key=value; a file may have such a name.
 bool is_override(const std::string& word) {
     const size_t sign = word.find('=');
-    return sign != std::string::npos && sign > 0 && !std::filesystem::exists(word);
+    return sign != std::string::npos && sign > 0 && !is_file(word);
 }
 
 /// Takes the overrides off the words.

@@ -53,6 +53,13 @@ bool share_elements(const Span& a, const Span& b) {
     return bytes_of(a, begin, end).logical_and_(bytes_of(b, begin, end)).any().item<bool>();
 }
 
+bool is_expanded(const at::Tensor& tensor) {
+    if (tensor.layout() != at::kStrided || tensor.numel() == 0) return false;
+    for (int64_t d = 0; d < tensor.dim(); ++d)
+        if (tensor.stride(d) == 0 && tensor.size(d) > 1) return true;
+    return false;
+}
+
 }  // namespace
 
 std::vector<NamedParameter> by_identity(
@@ -85,6 +92,11 @@ std::vector<std::string> names_of(const NamedParameter& parameter) {
 
 void check_shared_memory(const std::vector<NamedParameter>& parameters, const Place& place,
                          Problems& problems) {
+    for (const NamedParameter& parameter : parameters)
+        if (is_expanded(parameter.tensor))
+            problems.add(place, concat("the parameter \"", parameter.name,
+                                       "\" is expanded: several of its elements are one in memory. "
+                                       "Give it its own copy (clone())"));
     std::vector<Span> spans;
     for (const NamedParameter& parameter : parameters)
         if (const std::optional<Span> span = span_of(parameter)) spans.push_back(*span);

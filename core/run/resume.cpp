@@ -143,6 +143,13 @@ void check_config(Resume& resume, const RunConfig& config) {
     if (before.is_null()) return;
     Problems refused;
     resume.changes = compare_configs(before, config.resolved);
+    resume.batch_changed = false;
+    for_each_difference(before, config.resolved,
+                        [&](const std::string& key, const Node*, const Node*) {
+                            if (key == "data.train_dataloader.batch_size" ||
+                                key == "data.train_dataloader.global_batch_size")
+                                resume.batch_changed = true;
+                        });
     for (const ConfigChange& change : resume.changes) {
         const std::string excuse = change.refused ? harmless(change, config) : "";
         if (change.refused && excuse.empty())
@@ -181,7 +188,8 @@ void check_batch(Resume& resume, const RunConfig& config, Job& job) {
     const Place place = place_of(config.source, "data.train_dataloader");
     if (configured == resume.global_batch_size) return;
     const bool per_rank = !config.data.train_dataloader.global_batch_size;
-    if (resume.same_world() || !per_rank)
+    // The run may have been begun by other ranks than those that wrote the checkpoint.
+    if (!per_rank || (resume.same_world() && resume.batch_changed))
         throw ConfigError({{place, concat("a step takes ", configured,
                                           " samples over all ranks, and "
                                           "took ",
@@ -194,7 +202,8 @@ void check_batch(Resume& resume, const RunConfig& config, Job& job) {
                             " samples a step over all ranks, "
                             "which does not divide by the ",
                             job.world_size(), " ranks; start another number of ranks")}});
-    log_info("resume with ", job.world_size(), " ranks in place of ", resume.world_size,
+    log_info("resume with ", job.world_size(), " ranks",
+             resume.same_world() ? "" : concat(" in place of ", resume.world_size),
              ": a step takes ", resume.global_batch_size, " samples over all ranks as before, ",
              resume.global_batch_size / job.world_size(), " a rank");
 }

@@ -32,6 +32,8 @@ struct Resume {
     std::optional<OriginalCheckpoint> original;
     /// What the configuration has changed since.
     std::vector<ConfigChange> changes;
+    /// Whether that holds for the batch's size, or is not known.
+    bool batch_changed = true;
 };
 
 /// Finds, validates and reads the checkpoint that `plan` asks for. Nothing for a fresh run (also

@@ -97,7 +97,7 @@ class MetricHook final : public Hook {
     /// Names that only the run's modules tell.
     void before_run(Run& run) override {
         if (by_default_) take_ignore_index(run);
-        std::set<std::string> taken = {"grad_norm"};
+        std::set<std::string> taken = {"grad_norm", "overflow"};
         for (const auto& [name, optimizer] : run.optimizers()) taken.insert(name + "_lr");
         if (run.loss())
             for (const std::string& term : run.loss()->term_names()) taken.insert(term);

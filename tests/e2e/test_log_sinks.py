@@ -237,6 +237,11 @@ class MetricNames(TestCase):
                                              rf'"{name}" already; choose another name')
             self.assertFalse(list((self.folder / "work").glob("*/metrics.jsonl")), "before the run")
 
+    def test_so_is_one_that_only_float16_training_has(self):
+        result = self.start(["overflow", "grad_norm"], ["train", "val"])
+        self.assertEqual(result.status, 2, str(result))
+        self.assertRegex(result.err, r'metric (overflow|grad_norm) \(Accuracy\).* already; choose another name')
+
     def test_names_that_only_resemble_one_are_taken(self):
         self.assertDone(self.start(["steps", "my_loss", "times", "top1"]))
         self.assertGreaterEqual(set(self.run_folder().lines("val")[0]), {"steps", "my_loss", "times", "top1"})

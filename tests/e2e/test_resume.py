@@ -13,7 +13,7 @@ import unittest
 import numpy
 from safetensors.numpy import load_file
 
-from harness import RunFolder, TestCase, command, environment, mlp_config, mpirun
+from harness import FASHION_MNIST, RunFolder, TestCase, command, environment, mlp_config, mpirun
 
 ITERATIONS = 600  # with accumulation and the short steps at the ends of epochs: 305 optimizer steps
 FLAKY = ("time", "data_time", "memory", "samples_per_second", "time_to_first_step", "peak_memory")
@@ -263,6 +263,25 @@ class OtherWorld(ResumeCase):
                 for line, wanted in zip(run.lines("train"), straight.lines("train")):
                     self.assertEqual((line["step"], line["lr"]), (wanted["step"], wanted["lr"]))
                     self.assertAlmostEqual(line["loss"], wanted["loss"], delta=1e-9 * wanted["loss"])
+
+
+    def test_a_batch_of_the_ranks_stays_that_of_the_ranks_that_began(self):
+        sections = dict(total_iters=None, data=self.per_rank(16), hooks={"checkpoint": {"type": "CheckpointHook"}},
+                        accumulative_counts=1)
+        name = self.folder / "ranks"
+        for ranks, epochs in ((2, 1), (1, 2), (1, 3), (2, 4)):
+            config = self.config(name, **sections, total_epochs=epochs)
+            result = mpirun(ranks, self.words(config, *(["resume_from=auto"] if epochs > 1 else [])), timeout=60)
+            self.assertDone(result)
+        config = self.config(name, **{**sections, "data": self.per_rank(8)}, total_epochs=5)
+        result = mpirun(2, self.words(config, "resume_from=auto"), timeout=60)
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn("a step takes 16 samples over all ranks, and took 32", result.err)
+
+    def per_rank(self, size):
+        images = {"type": "IDX", "root": str(FASHION_MNIST)}
+        return {"train": {**images, "limit": 320}, "val": {**images, "train": False, "limit": 100},
+                "train_dataloader": {"batch_size": size}, "val_dataloader": {"batch_size": 50}}
 
 
 class Refused(ResumeCase):

@@ -49,6 +49,12 @@ class Refused(InFolder):
             with self.subTest(arguments=arguments):
                 self.assert_refused(run(*arguments, cwd=self.folder), "ailab-run: " + text)
 
+    def test_an_override_may_be_longer_than_a_file_s_name(self):
+        config = self.write("train.yaml", "")
+        result = run(config, "data.train.classes=[" + ", ".join(f"class{i}" for i in range(200)) + "]")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("there is nothing in this file", result.stderr)
+
     def test_only_the_first_rank_says_so(self):
         for variable in ("OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "RANK"):
             second = run("--nonsense", env={variable: "1"})

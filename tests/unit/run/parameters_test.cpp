@@ -82,6 +82,20 @@ TEST(Parameters, MayNotLieInTheMemoryOfOneAnother) {
     }
 }
 
+TEST(SharedMemory, AParameterThatIsExpandedIsRefusedByName) {
+    Problems problems;
+    check_shared_memory(
+        by_identity({{"a", trained({4})}, {"wide", trained({1, 4}).expand({4, 4})}}), Place{},
+        problems);
+    try {
+        problems.check();
+        FAIL() << "no problem";
+    } catch (const ConfigError& error) {
+        EXPECT_NE(std::string(error.what()).find("\"wide\" is expanded"), std::string::npos)
+            << error.what();
+    }
+}
+
 // ---- rules
 
 class SomeOptimizer final : public Optimizer {
