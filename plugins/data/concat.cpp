@@ -28,6 +28,12 @@ class Concat final : public Dataset, public WrittenLabels {
                 throw ConfigError(concat("the datasets have different fields: ",
                                          join(parts_[0]->fields()), " and ", join(part->fields())));
         for (const auto& part : parts_) add_class_names(part->class_names());
+        for (const auto& part : parts_)
+            if (!class_names_.empty() && part->class_names().empty() && !part->labels().empty())
+                throw ConfigError(concat("the classes of one of the datasets have names (0 is \"",
+                                         class_names_[0],
+                                         "\"), and those of another are numbers; give all the same "
+                                         "classes"));
     }
 
     int64_t size() const override { return ends_.back(); }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "ailab/utf8.hpp"
+
 namespace ailab {
 
 namespace {
@@ -123,6 +125,9 @@ LabelNames::Learned LabelNames::read(const Record& record, const Node& node,
                                      const std::string& key) const {
     const bool missing_number = node.is_float() && std::isnan(node.as_float());
     const std::string written = node.is_null() || missing_number ? "" : record.text(key);
+    if (valid_utf8(written) != written)
+        record.fail(concat("the label \"", valid_utf8(written),
+                           "\" is no text in UTF-8; save the file as UTF-8"));
     const std::string text = trimmed(written);
     const Number number = to_number(node, text);
     if (given_) {

@@ -85,12 +85,24 @@ class Refused(Labels):
              lambda: listed("b.csv", 0), f"{f}/a.csv:4: label 3 of data.train is outside of the model's classes 0 … 2"),
             ("a stray label", lambda: listed("a.csv", 0, "?", 1), lambda: listed("b.csv", 0),
              f'{f}/a.csv:3: the label "?" is no number'),
+            ("names and numbers in one", lambda: {"type": "Concat", "datasets": [listed("a.csv", "cat", "dog"),
+                                                                                   listed("c.csv", 1, 0)]},
+             lambda: listed("b.csv", "cat"), 'the classes of one of the datasets have names (0 is "cat"), and those of '
+                                             'another are numbers'),
             ("a missing label", lambda: listed("a.csv", 0, 1, ""), lambda: listed("b.csv", 0),
              f"{f}/a.csv:4: the label is missing"),
         ]
         for name, train, val, text in table:
             with self.subTest(name):
                 self.assertRefused(self.start(train(), val()), text)
+
+
+    def test_names_that_are_no_utf_8(self):
+        train = self.listed("latin.csv", "café", "thé")
+        path = self.folder / "latin.csv"
+        path.write_bytes(path.read_text().encode("latin-1"))
+        self.assertRefused(self.start(train, train), f"{path}:2: the label \"caf\ufffd\" is no text in UTF-8; save the "
+                                                     "file as UTF-8")
 
 
 class Accepted(Labels):
