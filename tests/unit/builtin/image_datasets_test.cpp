@@ -129,6 +129,19 @@ TEST_F(ImageDatasetsTest, ABrokenImageIsNamed) {
     }
 }
 
+TEST_F(ImageDatasetsTest, ACacheFileDoesNotSaveAnImageFromMaxPixels) {
+    png("cat/1.png");
+    const std::string cached =
+        R"("root": "FOLDER", "cache_gb": 0.001, "cache_file": "FOLDER/kept")";
+    const auto use = [&](const std::string& more) {
+        Sample sample = open("ImageFolder", cached + more)->get(0, {});
+        sample.decode();
+    };
+    use("");
+    use(R"(, "max_pixels": 4)");
+    EXPECT_THROW(use(R"(, "max_pixels": 3)"), BrokenSample);
+}
+
 // ---- CIFAR
 
 std::string cifar_record(const std::string& labels, int first) {
