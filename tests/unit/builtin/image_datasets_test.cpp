@@ -160,6 +160,9 @@ TEST_F(ImageDatasetsTest, CifarBinaryArchives) {
     ASSERT_EQ(train->size(), 10);
     EXPECT_EQ(train->labels(), (std::vector<int64_t>{1, 9, 2, 9, 3, 9, 4, 9, 5, 9}));
     EXPECT_EQ(train->class_names().at(9), "j");
+    folder_.write("cifar-10-batches-bin/batches.meta.txt",
+                  "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n\r\n");
+    EXPECT_EQ(open("CIFAR10", R"("root": "FOLDER")")->class_names(), train->class_names());
     Sample sample = train->get(2, {});
     const Tensor pixels = sample.tensor("input");
     ASSERT_EQ(pixels.sizes(), at::IntArrayRef({3, 32, 32}));
