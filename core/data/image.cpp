@@ -154,7 +154,9 @@ ImageReader::ImageReader(ImageMode mode)
 ImagePtr ImageReader::open(const std::string& path, const SampleContext& context) const {
     if (!state_->cache) return open(read_file(path), context);
     const ImageKey key = image_key(path, state_->options);
-    if (at::Tensor pixels = state_->cache->find(key); pixels.defined())
+    at::Tensor pixels = state_->cache->find(key);
+    // A run with another max_pixels may have kept it: decoding says that it is too large.
+    if (pixels.defined() && pixels.size(1) * pixels.size(2) <= state_->options.max_pixels)
         return image_of(std::move(pixels));
     return state_->keep(read_file(path), context.tolerant, key);
 }

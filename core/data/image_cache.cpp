@@ -42,9 +42,10 @@ ImageKey image_key(const std::string& path, const DecodeOptions& options) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0)
         throw BrokenSample(concat(path, " cannot be read: ", std::strerror(errno)));
-    const std::string known_by = concat(
-        std::filesystem::absolute(path).string(), '\n', status.st_size, ' ', status.st_mtim.tv_sec,
-        ' ', status.st_mtim.tv_nsec, ' ', int(options.mode), ' ', options.exif_orientation);
+    const std::string known_by =
+        concat(std::filesystem::absolute(path).string(), '\n', status.st_size, ' ',
+               status.st_mtim.tv_sec, ' ', status.st_mtim.tv_nsec, ' ', status.st_ctim.tv_sec, ' ',
+               status.st_ctim.tv_nsec, ' ', int(options.mode), ' ', options.exif_orientation);
     const uint64_t first = scatter(fnv1a(known_by, 0xcbf29ce484222325));
     return {first == 0 ? 1 : first, scatter(fnv1a(known_by, 0x9E3779B97F4A7C15))};
 }

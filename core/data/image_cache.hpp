@@ -12,8 +12,9 @@
 
 namespace ailab {
 
-/// What an image file is found by: a hash of its path, its size, when it was changed, and what its
-/// pixels are turned into. Throws BrokenSample when there is no such file.
+/// What an image file is found by: a hash of its path, its size, when it was changed (ctime too,
+/// which copies that keep the mtime cannot keep), and what its pixels are turned into. Throws
+/// BrokenSample when there is no such file.
 struct ImageKey {
     uint64_t first = 0;  // not 0
     uint64_t second = 0;

@@ -74,13 +74,30 @@ Transforms make_transforms(const Node& list, const std::string& name) {
     return create(configs);
 }
 
+namespace {
+
+/// What a dataset says against them is told at its place.
+Node default_transforms(const Dataset& dataset, const ModuleConfig& config) {
+    try {
+        return dataset.default_transforms();
+    } catch (const ConfigError& error) {
+        std::vector<Problem> problems = error.problems();
+        for (Problem& problem : problems)
+            if (problem.place.str().empty()) problem.place = config.place;
+        throw ConfigError(std::move(problems));
+    }
+}
+
+}  // namespace
+
 Transforms make_transforms(const Dataset& dataset, const ModuleConfig& config) {
-    return config.transforms ? create(*config.transforms)
-                             : make_transforms(dataset.default_transforms(), "a default transform");
+    return config.transforms
+               ? create(*config.transforms)
+               : make_transforms(default_transforms(dataset, config), "a default transform");
 }
 
 Node write_transforms(const Dataset& dataset, const ModuleConfig& config) {
-    if (!config.transforms) return dataset.default_transforms();
+    if (!config.transforms) return default_transforms(dataset, config);
     Node list = Node::list();
     for (const ModuleConfig& transform : *config.transforms)
         list.items().push_back(transform.write());
@@ -89,8 +106,9 @@ Node write_transforms(const Dataset& dataset, const ModuleConfig& config) {
 
 std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec) {
     std::shared_ptr<const Dataset> dataset = spec.create();
-    Transforms transforms = make_transforms(*dataset, spec.config);
-    if (transforms.empty()) return dataset;
+    // Its default ones are those of what is made of it: a list there replaces them.
+    if (!spec.config.transforms) return dataset;
+    Transforms transforms = create(*spec.config.transforms);
     for (const auto& transform : transforms)
         if (transform->by_batch())
             throw ConfigError({{spec.config.place,

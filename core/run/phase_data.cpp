@@ -89,6 +89,9 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     options.dataset = data.dataset;
     const std::optional<int64_t>& overfit = input.config.overfit_batches;
     options.sampler = make_sampler(config, overfit && config.phase != Phase::test);
+    if (config.loader.sampler && config.loader.shuffle)
+        notes.push_back(concat(name, ": shuffle does not count, the sampler ",
+                               config.loader.sampler.type(), " decides on the order"));
     set_transforms(options, config.dataset.config);
     options.plan = plan_batches(config, input.global_batch_size, input.job,
                                 options.sampler->size(*data.dataset));

@@ -55,6 +55,9 @@ void SampleReport::tell(Loader& loader, int64_t epoch) {
     if (comm_.world_size() > 1) comm_.all_reduce_sum(counts);
     const auto* sums = counts.const_data_ptr<int64_t>();
     const int64_t dealt = sums[0], left_out = sums[1], used = sums[2];
+    Total& total = totals_[options.name];
+    total.dealt += dealt;
+    total.left_out += left_out;
     if (left_out == 0 && used == 0) return;
     if (comm_.rank() == 0)
         log_info(options.name, ": ", left_out, " of ", dealt, " samples were left out",
@@ -72,6 +75,21 @@ void SampleReport::tell(Loader& loader, int64_t epoch) {
                            " samples cannot be used, and ", options.name,
                            "_dataloader.max_errors is ", options.max_errors,
                            "; they are listed in ", path_));
+}
+
+void SampleReport::expect_any(const Loader& loader) const {
+    const std::string& name = loader.options().name;
+    const auto found = totals_.find(name);
+    if (found == totals_.end()) return;
+    const Total& total = found->second;
+    if (total.dealt == 0 || total.left_out < total.dealt) return;
+    // A run that goes on in the middle of an epoch may meet broken ones alone until that ends.
+    const BatchPlan& plan = loader.plan();
+    const int64_t epoch = plan.samples_after(plan.iterations());
+    const int64_t since_the_start = loader.epoch() * epoch + plan.samples_after(loader.iteration());
+    if (total.dealt < std::min(epoch, since_the_start)) return;
+    throw Error(concat(name, ": none of ", total.dealt, " samples can be used; they are listed in ",
+                       path_));
 }
 
 /// What all ranks found, on rank 0.

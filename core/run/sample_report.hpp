@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -20,6 +21,10 @@ class SampleReport {
     /// they together left out more samples than the loader's max_errors.
     void tell(Loader& loader, int64_t epoch);
 
+    /// After tell(), where the phase was not broken off. Throws Error, on all ranks, when of an
+    /// epoch, or of all that this run has been dealt so far, no sample could be used.
+    void expect_any(const Loader& loader) const;
+
   private:
     void list(const Node::List& mine, const std::string& loader_name);
     bool is_new(const Node& fault);
@@ -28,6 +33,11 @@ class SampleReport {
 
     Comm& comm_;
     const std::string path_;
+    /// By the loader's name, of all ranks and phases since this process began.
+    struct Total {
+        int64_t dealt = 0, left_out = 0;
+    };
+    std::map<std::string, Total> totals_;
     /// What was listed: the loader's name and the sample's number.
     std::set<std::pair<std::string, int64_t>> listed_;
     bool has_read_ = false;

@@ -188,6 +188,7 @@ void Runner::train_epoch(const WorkflowStep& step) {
     sample_report_.tell(*modules_.data.at(Phase::train).loader, position_.epoch);
     tell_loading_advice(loading_, loader.options());
     if (stop_signal_ != 0) return;  // the epoch goes on when the run does
+    sample_report_.expect_any(loader);
     // From here on the epoch is complete, unless the run was stopped in it: a checkpoint that hooks
     // write now resumes behind it. A workflow by iterations counts its rounds as epochs, in run().
     if (progress_.iter >= iterations) {
@@ -224,6 +225,7 @@ void Runner::evaluate_epoch(Phase phase) {
         ++progress_.iter;
     }
     sample_report_.tell(loader, progress_.epoch);
+    sample_report_.expect_any(loader);
     if (iterations > 0) --progress_.iter;
     ++position_.repeat;
     double total = 0;

@@ -89,6 +89,26 @@ void check_workflow(const RunConfig& config, const Node& tree, Problems& problem
                      "\"optimizer: {type: …}\".");
 }
 
+/// The value that would be the default stands beside the sampler in each config.yaml that was saved
+/// while it was filled in there; the run says that it does not count.
+void check_shuffle(const RunConfig& config, const Node& tree, Problems& problems) {
+    const DataConfig& data = config.data;
+    const struct {
+        const char* path;
+        const DataloaderConfig& loader;
+        bool by_default;
+    } loaders[] = {{"data.train_dataloader.shuffle", data.train_dataloader, true},
+                   {"data.val_dataloader.shuffle", data.val_dataloader, false},
+                   {"data.test_dataloader.shuffle", data.test_dataloader, false}};
+    for (const auto& [path, loader, by_default] : loaders)
+        if (loader.sampler && loader.shuffle && *loader.shuffle != by_default)
+            problems.add(place_of(tree, path),
+                         concat(path, " and a sampler are both given, and the sampler ",
+                                loader.sampler.type(),
+                                " decides on the order. Remove shuffle; DefaultSampler and "
+                                "InfiniteSampler take it as their own option."));
+}
+
 void check_global_batch_size(const RunSchema& schema, const Node& tree, Problems& problems) {
     if (!schema.global_batch_size) return;
     for (const char* key : {"batch_size", "global_batch_size"}) {
@@ -141,6 +161,7 @@ void check_run(const RunSchema& schema, const Node& tree, Problems& problems) {
     check_length(tree, problems);
     check_workflow(config, tree, problems);
     check_global_batch_size(schema, tree, problems);
+    check_shuffle(config, tree, problems);
 }
 
 }  // namespace ailab

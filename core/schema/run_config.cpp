@@ -117,7 +117,9 @@ void fill_in_loaders(RunSchema& schema) {
     for (DataloaderConfig* loader :
          {&data.train_dataloader, &data.val_dataloader, &data.test_dataloader}) {
         if (!loader->batch_size && !loader->global_batch_size) loader->batch_size = 32;
-        if (!loader->shuffle) loader->shuffle = loader == &data.train_dataloader;
+        // A sampler decides itself.
+        if (!loader->shuffle && !loader->sampler)
+            loader->shuffle = loader == &data.train_dataloader;
     }
 }
 

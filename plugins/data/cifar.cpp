@@ -147,8 +147,10 @@ class Archive {
         if (binary_) {
             std::ifstream file(folder_ / variant_.binary_names);
             std::string line;
-            while (std::getline(file, line))
+            while (std::getline(file, line)) {
+                if (!line.empty() && line.back() == '\r') line.pop_back();
                 if (!line.empty()) names.push_back(line);
+            }
         } else if (fs::exists(folder_ / variant_.python_names)) {
             auto fields = read_pickled_fields((folder_ / variant_.python_names).string());
             if (auto* list =

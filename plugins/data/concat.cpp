@@ -63,6 +63,15 @@ class Concat final : public Dataset, public WrittenLabels {
     }
     std::vector<std::string> class_names() const override { return class_names_; }
     std::optional<ImageInput> image_input() const override { return parts_[0]->image_input(); }
+    Node default_transforms() const override {
+        Node list = parts_[0]->default_transforms();
+        for (const auto& part : parts_)
+            if (const Node other = part->default_transforms(); other.flow() != list.flow())
+                throw ConfigError(concat(
+                    "what the samples of the datasets go through by default differs: ", list.flow(),
+                    " and ", other.flow(), ". Give transforms, here or to each of the datasets"));
+        return list;
+    }
     std::vector<int64_t> labels() const override {
         std::vector<int64_t> all;
         for (const auto& part : parts_) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ailab/ailab.hpp"
+#include "ailab/datasets/written_labels.hpp"
 #include "idx_file.hpp"
 #include "options/placed.hpp"
 #include "pixel_scale.hpp"
@@ -57,7 +58,7 @@ struct IdxOptions {
     }
 };
 
-class IDX final : public Dataset {
+class IDX final : public Dataset, public WrittenLabels {
   public:
     using Options = IdxOptions;
 
@@ -77,6 +78,14 @@ class IDX final : public Dataset {
 
     int64_t size() const override { return images_.available(); }
     std::optional<int64_t> num_classes() const override { return num_classes_; }
+
+    std::vector<int64_t> labels() const override {
+        const uint8_t* first = labels_.item(0);
+        return {first, first + labels_.available()};
+    }
+    std::string label_place(int64_t index) const override {
+        return concat(labels_.path(), ", label ", index);
+    }
 
     /// Of what the files hold, plain or gzip.
     DataDigest digest() const override {

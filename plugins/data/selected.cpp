@@ -20,14 +20,17 @@ void SelectedDataset::select(std::vector<int64_t> numbers) {
         repeats[i] = times.at(size_t(numbers_[i]))++;
         any = any || repeats[i] > 0;
     }
-    if (any) repeats_ = std::move(repeats);
+    if (!any) return;
+    most_times_ = *std::max_element(times.begin(), times.end());
+    repeats_ = std::move(repeats);
 }
 
 Sample SelectedDataset::get(int64_t index, const SampleContext& context) const {
     const auto at = size_t(index);
     if (repeats_.empty()) return dataset_->get(numbers_.at(at), context);
     SampleContext inner = context;
-    inner.repeat += repeats_.at(at);
+    // Of all (context.repeat, repeats_) no two give one number.
+    inner.repeat = context.repeat * most_times_ + repeats_.at(at);
     return dataset_->get(numbers_.at(at), inner);
 }
 
@@ -41,12 +44,10 @@ std::vector<int64_t> SelectedDataset::labels() const {
 
 std::vector<int64_t> SelectedDataset::shuffled(uint64_t seed, int64_t epoch) const {
     if (!own_order(*dataset_, seed, epoch)) return Dataset::shuffled(seed, epoch);
-    const int64_t rounds =
-        repeats_.empty() ? 1 : 1 + *std::max_element(repeats_.begin(), repeats_.end());
     std::vector<int64_t> order;
     order.reserve(numbers_.size());
     std::vector<int64_t> places(static_cast<size_t>(dataset_->size()));
-    for (int64_t round = 0; round < rounds; ++round) {
+    for (int64_t round = 0; round < most_times_; ++round) {
         std::fill(places.begin(), places.end(), -1);
         for (size_t i = 0; i < numbers_.size(); ++i)
             if (repeats_.empty() || repeats_[i] == round) places[size_t(numbers_[i])] = int64_t(i);
@@ -76,7 +77,7 @@ class Subset final : public SelectedDataset {
   public:
     struct Options {
         ModuleSpec<Dataset> dataset;
-        std::vector<int64_t> indices;
+        std::optional<std::vector<int64_t>> indices;
         int64_t begin = 0;
         std::optional<int64_t> end;
 
@@ -87,7 +88,12 @@ class Subset final : public SelectedDataset {
             v.option("end", end, "in place of indices: one past the last; null: to the end",
                      at_least(1));
             v.rule([this]() -> std::string {
-                if (!indices.empty() && (begin != 0 || end))
+                const bool has_range = begin != 0 || end;
+                // Beside a range an empty list stands in each config.yaml that was saved while the
+                // list was not optional.
+                if (indices && indices->empty() && !has_range)
+                    return "indices is empty: there would be no samples; leave it out for all";
+                if (indices && !indices->empty() && has_range)
                     return "give either indices, or begin and end";
                 if (end && *end <= begin) return "end must be above begin";
                 return "";
@@ -97,7 +103,7 @@ class Subset final : public SelectedDataset {
 
     explicit Subset(const Options& options) : SelectedDataset(make_dataset(options.dataset)) {
         const int64_t all = dataset().size();
-        std::vector<int64_t> numbers = options.indices;
+        std::vector<int64_t> numbers = options.indices.value_or(std::vector<int64_t>());
         if (numbers.empty()) {
             const int64_t end = options.end.value_or(all);
             if (end > all || options.begin >= all)

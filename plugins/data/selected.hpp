@@ -27,6 +27,7 @@ class SelectedDataset : public Dataset, public WrittenLabels {
     std::optional<int64_t> num_classes() const override { return dataset_->num_classes(); }
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }
     std::optional<ImageInput> image_input() const override { return dataset_->image_input(); }
+    Node default_transforms() const override { return dataset_->default_transforms(); }
     std::vector<int64_t> labels() const override;
     /// As the other dataset wants to be read; numbers that come several times come in as many
     /// rounds.
@@ -43,6 +44,7 @@ class SelectedDataset : public Dataset, public WrittenLabels {
     const std::shared_ptr<const Dataset> dataset_;
     std::vector<int64_t> numbers_;
     std::vector<int32_t> repeats_;  // how often the number came before; empty: never
+    int64_t most_times_ = 1;        // that one of them comes
 };
 
 }  // namespace ailab

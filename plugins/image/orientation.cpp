@@ -29,6 +29,14 @@ class Tiff {
     const bool big_endian_;
 };
 
+/// The bytes of a number of a TIFF type; 0 unless an orientation may be of it. That should be
+/// SHORT; some phones write LONG, which only in big-endian data does not begin as a SHORT would.
+int size_of_integer(uint32_t type) {
+    constexpr uint32_t unsigned_short = 3, unsigned_long = 4, signed_short = 8, signed_long = 9;
+    if (type == unsigned_short || type == signed_short) return 2;
+    return type == unsigned_long || type == signed_long ? 4 : 0;
+}
+
 /// How the stored image becomes the upright one: flipped along its own axes, then transposed.
 struct Turn {
     bool flip_rows, flip_columns, transpose;
@@ -70,7 +78,7 @@ Orientation read_orientation(std::span<const uint8_t> exif) {
     for (uint32_t i = 0; i < entries; ++i) {
         const uint64_t entry = directory + 2 + uint64_t(i) * entry_size;
         if (tiff.number(entry, 2) != orientation_tag) continue;
-        const uint32_t value = tiff.number(entry + 8, 2);
+        const uint32_t value = tiff.number(entry + 8, size_of_integer(tiff.number(entry + 2, 2)));
         if (value >= 1 && value <= 8) return Orientation(value);
     }
     return Orientation::upright;

@@ -2,8 +2,40 @@
 
 #include <bit>
 #include <cstring>
+#include <string_view>
 
 namespace ailab {
+
+namespace {
+
+int value_of_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/// Of "\nexif\n      26\n4578…\n": a name, the number of bytes, and lines of digits. Empty where it
+/// is anything else.
+std::vector<uint8_t> bytes_of_profile(std::string_view text) {
+    constexpr int lines_before = 3;
+    for (int line = 0; line < lines_before; ++line) {
+        const size_t end = text.find('\n');
+        if (end == std::string_view::npos) return {};
+        text.remove_prefix(end + 1);
+    }
+    std::vector<uint8_t> bytes;
+    int first = -1;  // digit of a byte, if it was read
+    for (const char c : text) {
+        if (c == '\n' || c == '\r' || c == ' ') continue;
+        const int digit = value_of_digit(c);
+        if (digit < 0) return {};
+        if (first >= 0) bytes.push_back(uint8_t(first << 4 | digit));
+        first = first >= 0 ? -1 : digit;
+    }
+    return bytes;
+}
+
+}  // namespace
 
 PngFile::~PngFile() {
     png_destroy_read_struct(&png_, &info_, nullptr);
@@ -45,11 +77,16 @@ PngFile::Header PngFile::header() const {
             png_get_rowbytes(png_, info_)};
 }
 
-std::span<const uint8_t> PngFile::exif() const {
+std::vector<uint8_t> PngFile::exif() const {
     png_uint_32 size = 0;
     png_bytep data = nullptr;
-    if (png_get_eXIf_1(png_, info_, &size, &data) == 0) return {};
-    return {data, size};
+    if (png_get_eXIf_1(png_, info_, &size, &data) != 0) return {data, data + size};
+    png_textp texts = nullptr;
+    const int count = png_get_text(png_, info_, &texts, nullptr);
+    for (int i = 0; i < count; ++i)
+        if (texts[i].key == std::string_view("Raw profile type exif") && texts[i].text)
+            return bytes_of_profile(texts[i].text);
+    return {};
 }
 
 void PngFile::set_transforms(ImageMode mode) {

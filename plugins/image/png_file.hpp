@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "ailab/image.hpp"
 #include "c_errors.hpp"
@@ -30,8 +31,9 @@ class PngFile {
         size_t bytes_a_row;  // uncompressed, in the file
     };
     Header header() const;
-    /// The EXIF data, if they stand before the pixels, else empty.
-    std::span<const uint8_t> exif() const;
+    /// The EXIF data, if they stand before the pixels, else empty: of the chunk eXIf, or as
+    /// ImageMagick and ExifTool wrote them before there was one, as a text of hexadecimal digits.
+    std::vector<uint8_t> exif() const;
 
     /// Decides what rows are: RGB or grey of 8 bits, where the file has colour and where not, or
     /// with ImageMode::unchanged the file's channels, palette indices, and 16 bits if it has them.

@@ -13,12 +13,12 @@ IN_EACH_STEP = [n for n in range(96) if n % 32 in (1, 4, 5, 6, 7, 17, 18, 19)]
 
 class BrokenSamples(TestCase):
     def start(self, name, ranks, broken, train=None, plugins=("mlp", "broken"), loader=None,
-              val_loader=None, **sections):
+              val_loader=None, val=None, **sections):
         folder = self.folder / name
         folder.mkdir()
         samples = {"type": "BrokenNumbers", "broken": broken, **(train or {})}
         phases = {
-            "train": samples, "val": samples,
+            "train": samples, "val": {**samples, **(val or {})},
             "train_dataloader": {"global_batch_size": 16, "shuffle": False, "max_errors": 96, **(loader or {})},
             "val_dataloader": {"batch_size": 5, "on_error": "skip", "max_errors": 96, **(val_loader or {})}}
         if "workflow" in sections:
@@ -130,6 +130,19 @@ class BrokenSamples(TestCase):
         self.assertEqual(result.status, 1, str(result))
         self.assertIn("max_errors is 10.", result.err)
         self.train("enough", 1, list(range(10)), loader={"max_errors": None}, val_loader={"max_errors": None})
+
+    def test_nothing_that_can_be_used_ends_the_run(self):
+        hooks = {"checkpoint": {"type": "CheckpointHook", "interval": 1}}
+        for name, length in (("epochs", {}), ("iterations", {"total_epochs": None, "total_iters": 2})):
+            for ranks in (1, 2):
+                result, run = self.start(f"{name}_{ranks}", ranks, list(range(96)), hooks=hooks,
+                                         workflow=[["train", 1]], **length)
+                self.assertEqual(result.status, 1, str(result))
+                self.assertIn("data.train: none of", result.err)
+                self.assertEqual(list((run.path / "checkpoints").glob("*")), [])
+        result, _ = self.start("val", 1, [], val={"broken": list(range(96))}, total_epochs=1)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("data.val: none of 96 samples can be used", result.err)
 
     def test_an_evaluation_fails_on_them_unless_told_otherwise(self):
         result, _ = self.start("fails", 2, [50], val_loader={"on_error": None})

@@ -38,6 +38,13 @@ class Labels(TestCase):
             (folder / "a.png").write_bytes(png(10 * i))
         return {"type": "ImageFolder", "root": str(self.folder / name), "transforms": PIXELS}
 
+    def idx(self, name, *labels):
+        """Images of 12 pixels and their labels in IDX files."""
+        images, numbers = self.folder / f"{name}-images", self.folder / f"{name}-labels"
+        images.write_bytes(struct.pack(">IIII", 0x803, len(labels), 2, 6) + bytes(12 * len(labels)))
+        numbers.write_bytes(struct.pack(">II", 0x801, len(labels)) + bytes(labels))
+        return {"type": "IDX", "images": str(images), "labels": str(numbers)}
+
     def start(self, train, val, classes=3, overrides=(), words=None, **data):
         sets = {"train": train, "val": val, **data}
         config = mlp_config(
@@ -77,6 +84,10 @@ class Refused(Labels):
              f"{f}/b.csv:3: label 2 (2 samples) of data.val is none of the classes 0 … 1 of data.train"),
             ("more than the model has", lambda: listed("a.csv", 0, 1, 3, 2), lambda: listed("b.csv", 0),
              f"{f}/a.csv:4: label 3 of data.train is outside of the model's classes 0 … 2 (model.num_classes is 3)"),
+            ("IDX: letters from 1 on", lambda: self.idx("t", 1, 2, 3), lambda: self.idx("v", 1),
+             f"{f}/t-labels, label 2: label 3 of data.train is outside of the model's classes 0 … 2"),
+            ("IDX: more than train has", lambda: self.idx("t", 0, 1), lambda: self.idx("v", 1, 2),
+             f"{f}/v-labels, label 1: label 2 of data.val is none of the classes 0 … 1 of data.train"),
             ("beyond 32 bits", lambda: listed("a.csv", 3, 4294967299), lambda: listed("b.csv", 0),
              f"{f}/a.csv:3: label 4294967299 of data.train is outside of the model's classes 0 … 2"),
             ("more folders than outputs", lambda: folders("four", *"abcd"), lambda: folders("four", *"abcd"),

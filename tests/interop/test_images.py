@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin
 
 TOOL = sys.argv.pop(1)
 PHOTOGRAPHS = sorted(pathlib.Path("/usr/share/backgrounds").glob("*.jpg"))
@@ -156,6 +156,32 @@ class TestImages(unittest.TestCase):
                 data = encoded(self.photographs[0], kind, exif=exif.tobytes(), **options)
                 theirs = ImageOps.exif_transpose(opened(data)).convert("RGB")
                 self.same(self.decoder.decode(data), rows(theirs), f"{kind} {orientation}")
+
+    def test_orientation_of_any_type_of_number(self):
+        sizes = {1: 1, 3: 2, 4: 4, 8: 2, 9: 4}  # BYTE, SHORT, LONG, SSHORT, SLONG
+        for order, begin in (("little", b"II"), ("big", b"MM")):
+            for number_type, size in sizes.items():
+                def number(value, size):
+                    return value.to_bytes(size, order)
+                exif = (begin + number(42, 2) + number(8, 4) + number(1, 2) + number(0x0112, 2) +
+                        number(number_type, 2) + number(1, 4) + number(6, size).ljust(4, b"\0") + number(0, 4))
+                for kind in ("JPEG", "PNG"):
+                    data = encoded(self.photographs[0], kind, exif=exif)
+                    theirs = ImageOps.exif_transpose(opened(data)).convert("RGB")
+                    self.same(self.decoder.decode(data), rows(theirs), f"{kind} {order} {number_type}")
+
+    def test_orientation_in_a_raw_profile(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        digits = exif.tobytes().hex()
+        lines = "\n".join(digits[i:i + 72] for i in range(0, len(digits), 72))
+        for zipped in (False, True):
+            info = PngImagePlugin.PngInfo()
+            info.add_text("Raw profile type exif", f"\nexif\n{len(digits) // 2:8}\n{lines}\n", zip=zipped)
+            data = encoded(self.photographs[0], "PNG", pnginfo=info)
+            theirs = ImageOps.exif_transpose(opened(data)).convert("RGB")
+            self.assertNotEqual(theirs.size, opened(data).size)
+            self.same(self.decoder.decode(data), rows(theirs), f"zipped {zipped}")
 
     def test_cut_jpeg_as_with_load_truncated_images(self):
         for progressive in (False, True):

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "ailab/datasets/written_labels.hpp"
 #include "make_module.hpp"
 
 namespace ailab {
@@ -228,6 +229,20 @@ TEST_F(IdxTest, ChecksItsOptions) {
               }).find("images and labels go together"),
               std::string::npos);
     EXPECT_THROW(make<Dataset>(R"({"type": "IDX", "root": "a", "std": 0})"), ConfigError);
+}
+
+TEST_F(IdxTest, KnowsItsLabelsAndWhereTheyStand) {
+    put("i", images(4, 2, 2));
+    put("l", labels("\3\0\3\xff"s));
+    const std::string json = R"({"type": "IDX", "images": ")" + (folder_ / "i").string() +
+                             R"(", "labels": ")" + (folder_ / "l").string() + "\"";
+    const auto data = make<Dataset>(json + "}");
+    EXPECT_EQ(data->labels(), (std::vector<int64_t>{3, 0, 3, 255}));
+    EXPECT_EQ(label_place(*data, 1), (folder_ / "l").string() + ", label 1");
+    EXPECT_EQ(make<Dataset>(json + R"(, "limit": 2})")->labels(), (std::vector<int64_t>{3, 0}));
+    const auto balanced = make<Dataset>(
+        R"({"type": "ClassBalanced", "oversample_thr": 1, "dataset": )" + json + "}}");
+    EXPECT_EQ(balanced->labels(), (std::vector<int64_t>{3, 3, 0, 0, 3, 3, 255, 255}));
 }
 
 TEST(Samplers, DealEverySampleOnce) {

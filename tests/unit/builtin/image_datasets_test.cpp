@@ -129,6 +129,19 @@ TEST_F(ImageDatasetsTest, ABrokenImageIsNamed) {
     }
 }
 
+TEST_F(ImageDatasetsTest, ACacheFileDoesNotSaveAnImageFromMaxPixels) {
+    png("cat/1.png");
+    const std::string cached =
+        R"("root": "FOLDER", "cache_gb": 0.001, "cache_file": "FOLDER/kept")";
+    const auto use = [&](const std::string& more) {
+        Sample sample = open("ImageFolder", cached + more)->get(0, {});
+        sample.decode();
+    };
+    use("");
+    use(R"(, "max_pixels": 4)");
+    EXPECT_THROW(use(R"(, "max_pixels": 3)"), BrokenSample);
+}
+
 // ---- CIFAR
 
 std::string cifar_record(const std::string& labels, int first) {
@@ -147,6 +160,9 @@ TEST_F(ImageDatasetsTest, CifarBinaryArchives) {
     ASSERT_EQ(train->size(), 10);
     EXPECT_EQ(train->labels(), (std::vector<int64_t>{1, 9, 2, 9, 3, 9, 4, 9, 5, 9}));
     EXPECT_EQ(train->class_names().at(9), "j");
+    folder_.write("cifar-10-batches-bin/batches.meta.txt",
+                  "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n\r\n");
+    EXPECT_EQ(open("CIFAR10", R"("root": "FOLDER")")->class_names(), train->class_names());
     Sample sample = train->get(2, {});
     const Tensor pixels = sample.tensor("input");
     ASSERT_EQ(pixels.sizes(), at::IntArrayRef({3, 32, 32}));

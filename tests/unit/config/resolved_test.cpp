@@ -15,7 +15,8 @@ model: {type: ExtraModel, note: "007", extra: {a: [1, {b: .inf}], c: "yes"}, map
 data:
   train: {type: ListData, root: "/d a", limit: 10, transforms: [{type: Flip}]}
   val: {type: ListData, root: /v}
-  train_dataloader: {sampler: {type: DefaultSampler}, shuffle: false}
+  train_dataloader: {shuffle: false}
+  val_dataloader: {sampler: {type: DefaultSampler}}
 global_batch_size: 64
 loss: {type: CrossEntropyLoss, weight: [1, 2.5], reduction: sum}
 optimizer: {gen: {type: AdamW, lr: 3e-4}, dis: {type: AdamW}}
@@ -47,6 +48,7 @@ TEST(Resolved, GivesTheSameRun) {
     EXPECT_EQ(again.data.train_dataloader.global_batch_size, 64);
     EXPECT_EQ(again.data.train_dataloader.batch_size, std::nullopt);
     EXPECT_EQ(again.data.train_dataloader.shuffle, false);
+    EXPECT_EQ(again.data.val_dataloader.shuffle, std::nullopt);
     EXPECT_EQ(again.data.train.config.transforms->size(), 1u);
     EXPECT_EQ(again.workflow[0].iters, 500);
     EXPECT_EQ(again.optimizers[1].first, "dis");

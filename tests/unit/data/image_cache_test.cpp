@@ -210,6 +210,12 @@ TEST_F(ImageCacheTest, KeysFollowPathSizeTimeAndOptions) {
     EXPECT_EQ(key_of({}), first);
     EXPECT_NE(key_of({.mode = ImageMode::gray}), first);
     EXPECT_NE(key_of({.exif_orientation = false}), first);
+    // Another file of the same size that keeps its mtime, as cp -p and rsync -t do.
+    const auto changed = fs::last_write_time(image);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // file systems count in ticks
+    std::ofstream(image) << "4321";
+    fs::last_write_time(image, changed);
+    EXPECT_NE(key_of({}), first);
     std::ofstream(image) << "12345";
     EXPECT_NE(key_of({}), first);
     EXPECT_THROW(image_key(folder / "b.png", {}), BrokenSample);

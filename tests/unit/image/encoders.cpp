@@ -132,7 +132,8 @@ at::Tensor png_numbers(const PngKind& kind, int64_t height, int64_t width) {
     return numbers;
 }
 
-std::string encode_png_kind(const at::Tensor& rows, const PngKind& kind, const std::string& exif) {
+std::string encode_png_kind(const at::Tensor& rows, const PngKind& kind, const std::string& exif,
+                            const std::string& profile) {
     std::string file;
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
     png_infop info = png_create_info_struct(png);
@@ -158,6 +159,13 @@ std::string encode_png_kind(const at::Tensor& rows, const PngKind& kind, const s
     if (!exif.empty())
         png_set_eXIf_1(png, info, png_uint_32(exif.size()),
                        reinterpret_cast<png_bytep>(exif_bytes.data()));
+    std::string key = "Raw profile type exif", value = profile;
+    png_text text{};
+    text.compression = PNG_TEXT_COMPRESSION_zTXt;
+    text.key = key.data();
+    text.text = value.data();
+    text.text_length = value.size();
+    if (!profile.empty()) png_set_text(png, info, &text, 1);
     png_write_info(png, info);
     png_set_packing(png);
     const size_t numbers = size_t(rows.stride(0));
@@ -246,16 +254,18 @@ std::string some_bmp(const BmpKind& kind, int height, int width) {
     return encode_bmp(kind, height, width, data);
 }
 
-std::string exif_of(int orientation, bool big_endian) {
+std::string exif_of(int orientation, bool big_endian, TiffType type) {
     std::string tiff = big_endian ? "MM" : "II";
     append_number(tiff, 42, 2, big_endian);
     append_number(tiff, 8, 4, big_endian);       // where the directory is
     append_number(tiff, 1, 2, big_endian);       // its entries
     append_number(tiff, 0x0112, 2, big_endian);  // orientation
-    append_number(tiff, 3, 2, big_endian);       // of 16 bits
+    append_number(tiff, uint32_t(type), 2, big_endian);
     append_number(tiff, 1, 4, big_endian);
-    append_number(tiff, uint32_t(orientation), 2, big_endian);
-    append_number(tiff, 0, 2, big_endian);
+    const bool is_long = type == TiffType::unsigned_long || type == TiffType::signed_long;
+    const int size = type == TiffType::byte ? 1 : is_long ? 4 : 2;
+    append_number(tiff, uint32_t(orientation), size, big_endian);
+    append_number(tiff, 0, 4 - size, big_endian);
     append_number(tiff, 0, 4, big_endian);  // no directory follows
     return tiff;
 }

@@ -33,8 +33,9 @@ struct PngKind {
 };
 std::vector<PngKind> png_kinds();
 /// `rows`: one number a channel, of `bits` bits. A palette has the colours i -> (i, 255 - i, 7 i).
+/// `profile`: a compressed text "Raw profile type exif".
 std::string encode_png_kind(const at::Tensor& rows, const PngKind& kind,
-                            const std::string& exif = "");
+                            const std::string& exif = "", const std::string& profile = "");
 /// Numbers for encode_png_kind.
 at::Tensor png_numbers(const PngKind& kind, int64_t height, int64_t width);
 
@@ -53,7 +54,16 @@ std::vector<BmpKind> bmp_kinds();
 std::string encode_bmp(const BmpKind& kind, int height, int width, const std::string& data);
 std::string some_bmp(const BmpKind& kind, int height, int width);
 
+/// The types of a number in a TIFF structure.
+enum class TiffType {
+    byte = 1,
+    unsigned_short = 3,
+    unsigned_long = 4,
+    signed_short = 8,
+    signed_long = 9
+};
+
 /// EXIF data that hold an orientation alone.
-std::string exif_of(int orientation, bool big_endian);
+std::string exif_of(int orientation, bool big_endian, TiffType type = TiffType::unsigned_short);
 
 }  // namespace ailab::test

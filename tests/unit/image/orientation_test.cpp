@@ -87,6 +87,49 @@ TEST(Orientation, IsLeftAloneWhenAsked) {
     EXPECT_EQ(text_of(image->pixels()), table[0].upright);
 }
 
+TEST(Orientation, IsOfAnyTypeOfIntegerButBytes) {
+    const auto upright = [](int orientation, bool big_endian, TiffType type) {
+        const std::string file =
+            encode_png_kind(stored(), gray, exif_of(orientation, big_endian, type));
+        return text_of(open(file, ImageMode::gray)->pixels());
+    };
+    for (const auto& row : table)
+        for (const bool big_endian : {false, true}) {
+            for (const TiffType type : {TiffType::unsigned_short, TiffType::unsigned_long,
+                                        TiffType::signed_short, TiffType::signed_long})
+                EXPECT_EQ(upright(row.orientation, big_endian, type), row.upright) << int(type);
+            EXPECT_EQ(upright(row.orientation, big_endian, TiffType::byte), table[0].upright);
+        }
+}
+
+/// As ImageMagick writes it.
+std::string profile_of(const std::string& bytes) {
+    std::string text = concat("\nexif\n      ", bytes.size());
+    constexpr size_t bytes_a_line = 36;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+        constexpr const char* digits = "0123456789abcdef";
+        if (i % bytes_a_line == 0) text += '\n';
+        text += digits[uint8_t(bytes[i]) >> 4];
+        text += digits[uint8_t(bytes[i]) & 15];
+    }
+    return text + "\n";
+}
+
+TEST(Orientation, OfPngWithARawProfile) {
+    const auto upright = [](const std::string& profile, const std::string& exif = "") {
+        return text_of(
+            open(encode_png_kind(stored(), gray, exif, profile), ImageMode::gray)->pixels());
+    };
+    const std::string head("Exif\0\0", 6);
+    for (const auto& row : table)
+        for (const std::string& begin : {std::string(), head})
+            EXPECT_EQ(upright(profile_of(begin + exif_of(row.orientation, true))), row.upright);
+    EXPECT_EQ(upright(profile_of(exif_of(6, true)), exif_of(3, true)), table[2].upright)
+        << "the chunk eXIf goes first";
+    for (const char* nonsense : {"x", "\nexif\n", "\nexif\n 26\n4d4", "\nexif\n 26\nnot digits\n"})
+        EXPECT_EQ(upright(nonsense), table[0].upright) << nonsense;
+}
+
 TEST(Orientation, OfNonsenseIsUpright) {
     const std::string good = exif_of(6, true);
     const auto read = [](const std::string& exif) {

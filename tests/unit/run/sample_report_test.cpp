@@ -159,6 +159,39 @@ TEST_F(SampleReportTest, TooManyOverAllRanksEndTheRunOnAllRanks) {
     EXPECT_EQ(listed().size(), 3u);
 }
 
+TEST_F(SampleReportTest, APhaseOfWhichNothingCanBeUsedIsAnErrorOnAllRanks) {
+    const auto data = std::make_shared<FakeSamples>(16);
+    for (int64_t i = 0; i < 16; ++i) data->broken.insert(i);
+    const struct {
+        const char* what;
+        int64_t start, iterations;  // of 4
+        int good;                   // sample that can be used, or -1
+        bool is_error;
+    } rows[] = {{"a whole epoch", 0, 4, -1, true},
+                {"all of a run of two iterations", 0, 2, -1, true},
+                {"the rest of an epoch that a run goes on with", 2, 2, -1, false},
+                {"a whole epoch over the end of one", 2, 6, -1, true},
+                {"one is good", 0, 4, 9, false}};
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.what);
+        const auto some = std::make_shared<FakeSamples>(*data);
+        some->broken.erase(row.good);
+        const auto errors = run_ranks(2, [&](ThreadComm& comm) {
+            SampleReport report(comm, folder);
+            Loader loader(loader_options(some, 4, comm.rank(), 2));
+            loader.seek(0, row.start);
+            for (int64_t i = 0; i < row.iterations; ++i) loader.next();
+            report.tell(loader, 0);
+            report.expect_any(loader);
+        });
+        for (const std::string& error : errors)
+            EXPECT_EQ(error, row.is_error ? concat("data.train: none of ", row.iterations * 4,
+                                                   " samples can be used; they are listed in ",
+                                                   (folder / "broken_samples.jsonl").string())
+                                          : "");
+    }
+}
+
 TEST_F(SampleReportTest, AListThatCannotBeWrittenIsAWarning) {
     const auto data = std::make_shared<FakeSamples>(8);
     data->broken = {1};
