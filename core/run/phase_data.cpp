@@ -41,12 +41,14 @@ BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job
     plan.rank = job.rank();
     plan.evaluation = config.phase != Phase::train;
     plan.drop_last = config.loader.drop_last;
-    if (!plan.evaluation)
+    if (!plan.evaluation) {
         plan.batch_size = train_batch;
-    else if (config.loader.global_batch_size)
-        plan.batch_size = std::max<int64_t>(1, *config.loader.global_batch_size / plan.world_size);
-    else
+    } else if (config.loader.global_batch_size) {
+        plan.shared_size = *config.loader.global_batch_size;
+        plan.batch_size = std::max<int64_t>(1, plan.shared_size / plan.world_size);
+    } else {
         plan.batch_size = config.loader.batch_size.value_or(default_batch_size);
+    }
     return plan;
 }
 
