@@ -28,7 +28,8 @@ def model(x):
 
 
 class Losses(TestCase):
-    def start(self, name, rows, ranks=1, loss=None, classes=False, loader=None, train_batch=6, interval=1, **sections):
+    def start(self, name, rows, ranks=1, loss=None, classes=False, loader=None, train_batch=6, interval=1,
+              dtype="float64", hooks=None, **sections):
         folder = self.folder / name
         folder.mkdir()
         file = folder / "rows.txt"
@@ -36,15 +37,16 @@ class Losses(TestCase):
         data = {"type": "Rows", "file": str(file), "classes": classes}
         evaluated = {"num_workers": 0, **(loader or {})}
         config = {"seed": 1, "work_dir": str(folder / "work"), "model": {"type": "Normed"}, "loss": loss,
-                  "optimizer": {"type": "SGD", "lr": 0.0}, "total_epochs": 1, "runtime": {"threads": 1, "dtype": "float64"},
+                  "optimizer": {"type": "SGD", "lr": 0.0}, "total_epochs": 1, "runtime": {"threads": 1, "dtype": dtype},
                   "data": {"train": data, "val": data, "test": data,
                            "train_dataloader": {"global_batch_size": train_batch, "shuffle": False},
                            "val_dataloader": evaluated, "test_dataloader": evaluated},
                   "workflow": [["val", 1], ["test", 1]],
-                  "hooks": {"logger": {"type": "LoggerHook", "interval": interval}}, **sections}
+                  "hooks": {"logger": {"type": "LoggerHook", "interval": interval}, **(hooks or {})}, **sections}
         path = folder / "config.yaml"
         path.write_text(json.dumps(config))
-        self.assertDone(mpirun(ranks, command(path, plugins=["rows"])))
+        self.result = mpirun(ranks, command(path, plugins=["rows"]))
+        self.assertDone(self.result)
         return RunFolder(folder / "work")
 
     def test_a_sum_over_the_batch_does_not_depend_on_the_ranks_that_share_it(self):
@@ -80,3 +82,26 @@ class Losses(TestCase):
                     run = self.start(f"ignored{ranks}{accumulation}", rows, ranks, loss, classes=True, train_batch=4,
                                      interval=2, workflow=[["train", 1]], accumulative_counts=accumulation, **eval_norms)
                     self.assertAlmostEqual(run.lines("train")[-1]["loss"], wanted, places=9)
+
+    def test_metrics_get_targets_of_float64_unrounded_and_what_float32_loses_is_told(self):
+        metric = {"metrics": {"type": "MetricHook", "mae": {"type": "MeanAbsoluteError"}}}
+        far = torch.tensor([0, 0, 0, 1.75e9, -1.75e9])  # as Unix times are
+        for name, rows, told in (("near", numbers(14), []), ("far", numbers(14) + far, ["target"]),
+                                 ("input", numbers(14) + torch.tensor([1.75e9, 0, 0, 0, 0]), ["input"])):
+            for ranks in (1, 2):
+                with self.subTest(name=name, ranks=ranks):
+                    run = self.start(f"{name}{ranks}", rows, ranks, {"type": "L1Loss"}, dtype="float32", hooks=metric,
+                                     loader={"batch_size": 4})
+                    line = run.lines("val")[-1]
+                    warned = [text for text in self.result.err.splitlines() + self.result.out.splitlines()
+                              if "is float64 and becomes float32" in text]
+                    self.assertEqual([text.split('"')[1] for text in warned if "data.val" in text], told, str(self.result))
+                    if name == "input":
+                        continue
+                    output, target = model(rows[:, :3]), rows[:, 3:]
+                    # The model's own rounding is that of numbers around 1.
+                    self.assertAlmostEqual(line["mae"], (output - target).abs().mean().item(), delta=1e-5)
+                    rounded = (output.float() - target.float()).abs().double().mean().item()
+                    self.assertAlmostEqual(line["loss"] / rounded, 1, delta=1e-6)
+                    if name == "far":
+                        self.assertGreater(abs(rounded - line["mae"]), 1)
