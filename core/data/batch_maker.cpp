@@ -2,9 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "ailab/log.hpp"
 #include "host/file_watch.hpp"
 #include "memory_format.hpp"
 
@@ -116,6 +118,8 @@ void BatchMaker::fill(const Deal& deal, MadeBatch& made) {
     }
     // Of a training batch it is not known here what other ranks left out.
     batch.global_size = options_.plan.evaluation ? batch.size : deal.slice.global_size;
+    if (deal.batch_number == 0 && deal.context.epoch == 0 && options_.plan.rank == 0)
+        warn_of_rounding(batch);
     finish_fields(batch);
     if (options_.batch_transform && batch.size > 0) transform_batch(deal, batch);
 }
@@ -206,12 +210,44 @@ bool BatchMaker::make_one(const Deal& deal, int64_t position, Batch& batch) cons
     return true;
 }
 
+bool BatchMaker::keeps_double(const std::string& field) const {
+    const auto& rounded = options_.model_fields;
+    return rounded && std::find(rounded->begin(), rounded->end(), field) == rounded->end();
+}
+
+/// Of float64 in whose place the model and the loss get float32: what the samples differ by may lie
+/// below its digits, as that of times or coordinates does.
+void BatchMaker::warn_of_rounding(const Batch& batch) const {
+    if (options_.dtype != at::kFloat) return;
+    for (const auto& [name, field] : batch.fields) {
+        const auto* tensor = std::get_if<Tensor>(&field);
+        if (!tensor || !tensor->defined() || tensor->scalar_type() != at::kDouble ||
+            tensor->dim() == 0 || tensor->numel() == 0)
+            continue;
+        // Each number of a sample by itself: they may be of different size.
+        const Tensor error = (*tensor - tensor->to(at::kFloat)).abs_().amax(0);
+        const Tensor spread = tensor->std(0, /*unbiased=*/false);
+        constexpr double much = 0.01, own_rounding = 1e-13;
+        const Tensor differs = spread.gt(tensor->abs().amax(0).mul_(own_rounding));
+        const Tensor lost = error.gt(spread * much).logical_and_(differs);
+        if (!lost.any().item<bool>()) continue;
+        log_warning(
+            options_.name, ": the field \"", name, "\" is float64 and becomes float32 for the ",
+            keeps_double(name) ? "loss" : "model and the loss", ": it is rounded by up to ",
+            error.masked_select(lost).max().item<double>(), " where the samples differ by about ",
+            spread.masked_select(lost).min().item<double>(),
+            ". Set runtime.dtype: float64, or let the data set subtract the mean");
+    }
+}
+
 /// What the step would otherwise have to do on the main thread.
 void BatchMaker::finish_fields(Batch& batch) const {
     for (auto& [name, field] : batch.fields) {
         auto* tensor = std::get_if<Tensor>(&field);
         if (!tensor || !tensor->defined() || !tensor->is_floating_point()) continue;
-        if (tensor->scalar_type() != options_.dtype) *tensor = tensor->to(options_.dtype);
+        const at::ScalarType type = tensor->scalar_type();
+        if (type != options_.dtype && !(type == at::kDouble && keeps_double(name)))
+            *tensor = tensor->to(options_.dtype);
         if (options_.channels_last && tensor->dim() == 4) *tensor = to_channels_last(*tensor);
     }
 }

@@ -45,6 +45,8 @@ class BatchMaker {
     bool make_one(const Deal& deal, int64_t position, Batch& batch) const;
     Batch sample_before(const Deal& deal, const Batch& batch) const;
     void transform_batch(const Deal& deal, Batch& batch) const;
+    bool keeps_double(const std::string& field) const;
+    void warn_of_rounding(const Batch& batch) const;
     void finish_fields(Batch& batch) const;
     void pin(MadeBatch& made) const;
 

@@ -16,6 +16,9 @@ struct BatchPlan {
     int rank = 0;
     bool evaluation = false;
     bool drop_last = false;
+    /// Evaluation: the size of a batch of all ranks together, where the configuration gives that,
+    /// or 0: then each batch is a whole one.
+    int64_t shared_size = 0;
 
     struct Slice {
         int64_t begin = 0, end = 0;  // positions in the epoch's order
@@ -46,6 +49,13 @@ struct BatchPlan {
         if (evaluation) return {begin, end, end - begin, begin};
         const int64_t m = end - begin;
         return {begin + m * rank / world_size, begin + m * (rank + 1) / world_size, m, begin};
+    }
+    /// Samples of the batch that the configuration speaks of, of which `slice` is a part or the
+    /// whole: what a loss that sums over a batch sums over, for any world size.
+    int64_t summed_size(const Slice& slice) const {
+        if (!evaluation || shared_size == 0) return slice.global_size;
+        const int64_t begin = slice.begin / shared_size * shared_size;
+        return begin + shared_size < samples ? shared_size : samples - begin;
     }
     /// Samples that all ranks together have taken after `iterations` iterations of an epoch.
     int64_t samples_after(int64_t iterations) const {

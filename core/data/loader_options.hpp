@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,12 @@ struct LoaderOptions {
     int prefetch = 2;       // batches made ready ahead; small whole batches: more, see loader.cpp
     bool channels_last = false;
     at::ScalarType dtype = at::kFloat;  // of floating-point fields
-    bool skip_broken = false;           // BrokenSample leaves the sample out
-    int64_t max_errors = 0;             // so many of an epoch, then the run ends
-    std::string name;                   // "data.train": for messages
-    Device* pins = nullptr;             // batches go to it from pinned memory; none: they stay
+    /// The fields that a model takes, where that is known: others keep float64, for metrics.
+    std::optional<std::vector<std::string>> model_fields;
+    bool skip_broken = false;  // BrokenSample leaves the sample out
+    int64_t max_errors = 0;    // so many of an epoch, then the run ends
+    std::string name;          // "data.train": for messages
+    Device* pins = nullptr;    // batches go to it from pinned memory; none: they stay
 
     /// The dataset makes whole batches: quick, so that one thread does it. No sample is left out.
     bool whole_batches() const { return dataset->has_batches() && transforms.empty(); }

@@ -78,10 +78,12 @@ std::vector<double> BackwardPass::iteration_factors() {
         sum_weights(weights);
     }
     std::vector<double> factors;
+    counts_.clear();
     for (size_t i = 0; i < terms_.size(); ++i) {
         const LossTerm& term = terms_[i];
         const double weight = term.weight ? weights[i] : double(window_.samples);
         const double size = term.is_mean ? double(batch_size_) : 1.0;
+        counts_.push_back(weight != 0);
         factors.push_back(weight == 0 ? 0 : term.scale * size / weight);
     }
     return factors;
@@ -122,8 +124,11 @@ std::vector<double> BackwardPass::step_factors() {
     for (size_t i = 0; i < weights_.size(); ++i) weights[i] = weights_[i].item<double>();
     sum_weights(weights);
     std::vector<double> factors;
-    for (size_t i = 0; i < weights.size(); ++i)
+    counts_.clear();
+    for (size_t i = 0; i < weights.size(); ++i) {
+        counts_.push_back(weights[i] != 0);
         factors.push_back(weights[i] == 0 ? 0 : scales_[i] / weights[i]);
+    }
     return factors;
 }
 
@@ -140,13 +145,14 @@ void BackwardPass::record(Run& run) const {
     const double to_mean = double(window_.samples) / samples;
     Tensor total;
     for (size_t i = 0; i < count; ++i) {
+        if (!counts_[i]) continue;
         const Tensor sum = apart ? sums_[i] : terms_[i].sum.detach();
         const Tensor share = sum * (factors_[i] * to_mean);
         if (count > 1)
             run.record(terms_.empty() ? forward_.term_name(i) : terms_[i].name, share, samples);
         total = total.defined() ? total + share : share;
     }
-    run.record("loss", total, samples);
+    if (total.defined()) run.record("loss", total, samples);
 }
 
 double BackwardPass::share() const {

@@ -68,6 +68,8 @@ class BackwardPass {
     int64_t batch_size_ = 0;  // on this rank
     std::vector<LossTerm> terms_;
     std::vector<double> factors_;  // of each term; empty until they are known
+    /// Of each term whether anything counts, on whatever rank: without, there is no loss to record.
+    std::vector<bool> counts_;
 };
 
 }  // namespace ailab

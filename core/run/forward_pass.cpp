@@ -26,6 +26,7 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
       model_inputs_(model.inputs()),
       outputs_(model.outputs()),
       output_keys_(output_keys(model, model_binding_)),
+      in_double_(config.runtime.dtype == "float64"),
       autocast_(autocast),
       device_(device) {
     if (!loss_) return;
@@ -69,9 +70,29 @@ void ForwardPass::run_model(Batch& batch, Phase phase) const {
     }
 }
 
+/// Fields of the data set may have kept float64, for metrics; outputs are as the model gives them.
+Batch ForwardPass::bound_to_loss(const Batch& batch) const {
+    Batch inputs = bind_inputs(batch, loss_inputs_, loss_binding_, loss_label_);
+    if (in_double_) return inputs;
+    const auto is_output = [&](const Tensor& tensor) {
+        return std::any_of(output_keys_.begin(), output_keys_.end(), [&](const std::string& key) {
+            const auto field = batch.fields.find(key);
+            const auto* output =
+                field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+            return output && output->is_same(tensor);
+        });
+    };
+    for (auto& [name, field] : inputs.fields)
+        if (auto* tensor = std::get_if<Tensor>(&field); tensor && tensor->defined() &&
+                                                        tensor->scalar_type() == at::kDouble &&
+                                                        !is_output(*tensor))
+            *tensor = tensor->to(at::kFloat);
+    return inputs;
+}
+
 std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch, int64_t samples) const {
     try {
-        Batch inputs = bind_inputs(batch, loss_inputs_, loss_binding_, loss_label_);
+        Batch inputs = bound_to_loss(batch);
         inputs.global_size = samples;
         std::vector<LossTerm> terms = loss_->terms(inputs);
         check_terms(terms, term_names_, own_weights_, loss_label_);

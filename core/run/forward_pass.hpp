@@ -39,6 +39,8 @@ class ForwardPass {
     const std::string& loss_label() const { return loss_label_; }
 
   private:
+    Batch bound_to_loss(const Batch& batch) const;
+
     Model& model_;
     Loss* const loss_;
     const Binding& model_binding_;
@@ -51,6 +53,7 @@ class ForwardPass {
     std::vector<std::string> loss_inputs_;
     std::vector<std::string> term_names_;
     bool own_weights_ = false;
+    const bool in_double_;
     const std::optional<AutocastPlan> autocast_;
     const c10::DeviceType device_;
 };

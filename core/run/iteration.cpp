@@ -116,7 +116,11 @@ void Runner::evaluate_iteration(Meters& sums) {
     if (batch_.size > 0) {
         forward_.run_model(batch_, progress_.phase);
         if (forward_.has_loss()) {
-            for (const LossTerm& term : forward_.loss_terms(batch_, batch_.size)) {
+            const BatchPlan& plan = data.loader->plan();
+            const BatchPlan::Slice dealt = plan.slice(progress_.iter);
+            // Without what this rank has left out.
+            const int64_t summed = plan.summed_size(dealt) - (dealt.size() - batch_.size);
+            for (const LossTerm& term : forward_.loss_terms(batch_, summed)) {
                 const TermValue value = value_of(term, batch_.size);
                 if (value.weight != 0)
                     sums.add(term.name, term.scale * value.sum / value.weight, value.weight);

@@ -109,6 +109,17 @@ void place_module(torch::nn::Module& module, const BuildInput& input) {
     if (!input.torch_device.is_cpu()) module.to(input.torch_device);
 }
 
+/// The fields that the model may take; nothing where it takes what it likes from the batch.
+std::optional<std::vector<std::string>> fields_of_model(const Model& model,
+                                                        const RunConfig& config) {
+    if (model.owns_step()) return {};
+    std::vector<std::string> fields = model.inputs();
+    if (std::find(fields.begin(), fields.end(), "target") != fields.end())
+        fields.push_back("label");  // which may stand for it
+    for (const auto& [input, field] : config.model.binding().mapping) fields.push_back(field);
+    return fields;
+}
+
 void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunPlan& plan,
                           const RunConfig& config, Problems& problems) {
     std::vector<std::string> fields = modules.data.at(phase.phase).dataset->fields();
@@ -338,7 +349,8 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     RunPlan plan;
     const std::vector<PhaseConfig> phases = phases_of(config);
     for (const PhaseConfig& phase : phases) {
-        modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes);
+        modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes,
+                                                    fields_of_model(*modules.model, config));
         check_dataset_fields(phase, modules, plan, config, problems);
     }
     compare_data(input.job, phases, modules.data);

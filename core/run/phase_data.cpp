@@ -41,12 +41,14 @@ BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job
     plan.rank = job.rank();
     plan.evaluation = config.phase != Phase::train;
     plan.drop_last = config.loader.drop_last;
-    if (!plan.evaluation)
+    if (!plan.evaluation) {
         plan.batch_size = train_batch;
-    else if (config.loader.global_batch_size)
-        plan.batch_size = std::max<int64_t>(1, *config.loader.global_batch_size / plan.world_size);
-    else
+    } else if (config.loader.global_batch_size) {
+        plan.shared_size = *config.loader.global_batch_size;
+        plan.batch_size = std::max<int64_t>(1, plan.shared_size / plan.world_size);
+    } else {
         plan.batch_size = config.loader.batch_size.value_or(default_batch_size);
+    }
     return plan;
 }
 
@@ -79,7 +81,8 @@ void set_error_policy(LoaderOptions& options, const PhaseConfig& config) {
 }  // namespace
 
 PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bool channels_last,
-                          std::vector<std::string>& notes) {
+                          std::vector<std::string>& notes,
+                          std::optional<std::vector<std::string>> model_fields) {
     PhaseData data;
     data.dataset = config.dataset.create();
     const std::string name = concat("data.", phase_name(config.phase));
@@ -117,6 +120,7 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
         int(std::max<int64_t>(1, config.loader.prefetch_factor)) * (whole ? 1 : options.workers);
     options.channels_last = channels_last;
     options.dtype = input.config.runtime.dtype == "float64" ? at::kDouble : at::kFloat;
+    options.model_fields = std::move(model_fields);
     options.name = name;
     if (config.loader.pin_memory && input.device.pins_memory()) options.pins = &input.device;
     data.loader = std::make_unique<Loader>(std::move(options));

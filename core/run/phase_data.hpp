@@ -1,5 +1,6 @@
 #pragma once
 // From the configuration's `data` to the loader of each phase.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,9 @@ struct PhaseConfig {
 std::vector<PhaseConfig> phases_of(const RunConfig& config);
 
 /// Makes the dataset and its loader. `channels_last`: of batches of images. Lines for the log go to
-/// `notes`. Throws ConfigError.
+/// `notes`. `model_fields`: see LoaderOptions. Throws ConfigError.
 PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bool channels_last,
-                          std::vector<std::string>& notes);
+                          std::vector<std::string>& notes,
+                          std::optional<std::vector<std::string>> model_fields = {});
 
 }  // namespace ailab

@@ -219,11 +219,18 @@ class LrSchedulerHook final : public Hook {
         return optimizer.scheduled_lr();
     }
 
-    double rate(const ParamGroup& group, const Moment& now) const {
+    /// The configured rate that the schedule is asked for: without the group's multiplier, which
+    /// holds for all rates of the schedule, those that it names itself (max_lr, eta_min) too.
+    static double configured_rate(const ParamGroup& group) {
         const double own = group.followed_lr.value_or(group.initial_lr);
+        return group.lr_mult == 0 ? own : own / group.lr_mult;
+    }
+    double rate(const ParamGroup& group, const Moment& now) const {
+        const double configured = configured_rate(group);
         const double scheduled =
-            warm_up_.factor(now.step, warm_up_steps_) * scheduler_->lr(own, now.time);
-        return group.followed_lr ? group.initial_lr * (scheduled / own) : scheduled;
+            warm_up_.factor(now.step, warm_up_steps_) * scheduler_->lr(configured, now.time);
+        return group.followed_lr ? group.initial_lr * (scheduled / configured)
+                                 : group.lr_mult * scheduled;
     }
 
     /// A schedule that is not the checkpoint's (a longer cosine) gives another rate for the step
@@ -250,10 +257,10 @@ class LrSchedulerHook final : public Hook {
         const int64_t total = length(run.progress());
         for (const auto& [name, optimizer] : run.optimizers())
             for (const ParamGroup& group : optimizer->groups()) {
-                const double own = group.followed_lr.value_or(group.initial_lr);
-                if (own == 0) continue;
+                const double configured = configured_rate(group);
+                if (configured == 0 || group.lr_mult == 0) continue;
                 int64_t t = total;
-                while (t > begin && scheduler_->lr(own, t - 1) == 0) --t;
+                while (t > begin && scheduler_->lr(configured, t - 1) == 0) --t;
                 if (t < total) return concat(by_epoch_ ? "epoch " : "step ", t + 1, " of ", total);
                 break;
             }

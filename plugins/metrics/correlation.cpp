@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "class_counts.hpp"
+#include "moments.hpp"
 
 namespace ailab {
 namespace {
@@ -42,32 +43,24 @@ class Correlation : public CountingMetric {
     const std::string who_;
 };
 
-/// Number, means, and sums of squares and products around them, of one output. The means are those
-/// of what lies above the first value, so that they keep their digits where it is far from 0.
+/// Those of x and y, and the sum of products around their means, of one output.
 struct Moments {
-    double n = 0, first_x = 0, x = 0, first_y = 0, y = 0, xx = 0, yy = 0, xy = 0;
+    Spread x, y;
+    double products = 0;
 
-    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-    /// variances", 1979.
     void add(const Moments& other) {
-        if (n == 0) {
+        if (x.n == 0) {
             *this = other;
             return;
         }
-        const double sum = n + other.n, weight = n * other.n / sum;
-        const double dx = (other.first_x - first_x) + (other.x - x);
-        const double dy = (other.first_y - first_y) + (other.y - y);
-        x += dx * other.n / sum;
-        y += dy * other.n / sum;
-        xx += other.xx + dx * dx * weight;
-        yy += other.yy + dy * dy * weight;
-        xy += other.xy + dx * dy * weight;
-        n = sum;
+        products += other.products + x.distance(other.x) * y.distance(other.y) * x.weight(other.x);
+        x.add(other.x);
+        y.add(other.y);
     }
     /// NaN where x or y is constant.
     double correlation() const {
-        if (xx == 0 || yy == 0) return unknown;
-        return std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
+        if (x.squares == 0 || y.squares == 0) return unknown;
+        return std::clamp(products / (std::sqrt(x.squares) * std::sqrt(y.squares)), -1.0, 1.0);
     }
 };
 
@@ -90,36 +83,18 @@ class PearsonCorrCoef final : public Correlation {
     }
 
     std::vector<double> of_rows(const Tensor& rows) const override {
-        // In an order of their own, since the ranks' is none. By the bits: NaN has no order.
-        const Tensor bits = rows.view(at::kLong);
-        const int64_t width = rows.size(1) * rows.size(2);
-        std::vector<int64_t> order(size_t(rows.size(0)));
-        std::iota(order.begin(), order.end(), 0);
-        const auto* first = bits.const_data_ptr<int64_t>();
-        std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-            return std::lexicographical_compare(first + a * width, first + (a + 1) * width,
-                                                first + b * width, first + (b + 1) * width);
-        });
+        const std::vector<int64_t> order = fixed_order(rows);
         const auto value = rows.accessor<double, 3>();
         std::vector<double> results;
         for (int64_t d = 0; d < rows.size(1); ++d) {
             Moments all;
             for (const int64_t i : order) {
                 const auto m = value[i][d];
-                all.add({m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]});
+                all.add({{m[0], m[1], m[2], m[5]}, {m[0], m[3], m[4], m[6]}, m[7]});
             }
             results.push_back(all.correlation());
         }
         return results;
-    }
-
-  private:
-    /// Of [N, D] the means [D] above the first value, and what is left, [D, N]: nothing at all of a
-    /// constant.
-    static std::pair<Tensor, Tensor> centred(const Tensor& values) {
-        const Tensor rest = (values - values.narrow(0, 0, 1)).t().contiguous();
-        const Tensor mean = stable_sum(rest) / double(values.size(0));
-        return {mean, rest - mean.unsqueeze(1)};
     }
 };
 

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "counting.hpp"
+#include "moments.hpp"
 
 namespace ailab {
 namespace {
@@ -89,7 +90,8 @@ class RootMeanSquaredError final : public SquaredError {
 
 /// 1 - the residuals' sum of squares over the targets' (Draper and Smith, Applied Regression
 /// Analysis), as scikit-learn where the targets are all the same: 1 if the outputs are right,
-/// else 0. Of [N] or [N, D].
+/// else 0. Of [N] or [N, D]. A row a batch holds the moments, so the memory does not grow with the
+/// samples.
 class R2Score final : public CountingMetric {
   public:
     struct Options {
@@ -106,7 +108,7 @@ class R2Score final : public CountingMetric {
         }
     };
 
-    explicit R2Score(const Options& options) : o_(options) { add_state("samples", {}, at::kLong); }
+    explicit R2Score(const Options& options) : o_(options) {}
 
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
@@ -116,20 +118,22 @@ class R2Score final : public CountingMetric {
                                describe(output, target)));
         const int64_t n = output.size(0);
         const Tensor actual = by_output(target, n);
-        add("sum", stable_sum(actual));
-        add("squares", stable_sum(actual.square()));
-        add("residuals", stable_sum((actual - by_output(output, n)).square()));
-        count("samples", n);
+        const auto [mean, rest] = centred(actual);
+        const Tensor residuals =
+            stable_sum((actual - by_output(output, n)).square().t().contiguous());
+        const Tensor kept = at::stack(
+            {at::full_like(mean, double(n)), actual[0], mean, stable_sum(rest.square()), residuals},
+            1);
+        if (!rows().contains("rows")) add_rows("rows", kept.sizes(), at::kDouble);
+        append("rows", kept.unsqueeze(0));
     }
 
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
-        const auto n = states.at("samples").item<int64_t>();
+        const auto rows = states.find("rows");
+        if (rows == states.end()) return {{"", unknown}};
+        const auto [n, spread, residuals] = of_rows(rows->second.contiguous());
         if (n < 2) return {{"", unknown}};
-        const Tensor residuals = states.at("residuals");
-        const Tensor sum = states.at("sum");
-        // Rounding can leave less than nothing.
-        const Tensor spread = (states.at("squares") - sum.square() / n).clamp_min(0);
         const Tensor scores =
             at::where(spread.gt(0), 1 - residuals / spread, residuals.eq(0).to(at::kDouble));
         std::map<std::string, double> results;
@@ -145,9 +149,34 @@ class R2Score final : public CountingMetric {
     }
 
   private:
-    /// float64 [D, N].
+    struct Sums {
+        int64_t samples = 0;
+        Tensor spread, residuals;  // of each output
+    };
+    /// Of [rows, D, 5].
+    static Sums of_rows(const Tensor& rows) {
+        const int64_t outputs = rows.size(1);
+        Sums sums{0, at::zeros({outputs}, at::kDouble), at::zeros({outputs}, at::kDouble)};
+        const std::vector<int64_t> order = fixed_order(rows);
+        const auto value = rows.accessor<double, 3>();
+        for (int64_t d = 0; d < outputs; ++d) {
+            Spread all;
+            double residuals = 0;
+            for (const int64_t i : order) {
+                const auto m = value[i][d];
+                all.add({m[0], m[1], m[2], m[3]});
+                residuals += m[4];
+            }
+            sums.samples = int64_t(all.n);
+            sums.spread.mutable_data_ptr<double>()[d] = all.squares;
+            sums.residuals.mutable_data_ptr<double>()[d] = residuals;
+        }
+        return sums;
+    }
+
+    /// float64 [N, D].
     static Tensor by_output(const Tensor& values, int64_t n) {
-        return values.to(at::kDouble).reshape({n, -1}).t().contiguous();
+        return values.to(at::kDouble).reshape({n, -1});
     }
     double adjust(double score, int64_t n) const {
         if (o_.adjusted == 0 || o_.adjusted >= n - 1) return score;

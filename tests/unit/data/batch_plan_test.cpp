@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace ailab {
@@ -65,6 +66,24 @@ TEST(BatchPlan, EvaluationDealsWholeBatchesInTurnAndEachSampleOnce) {
                     for (int64_t i = slice.begin; i < slice.end; ++i) ++seen[size_t(i)];
                 }
             EXPECT_EQ(seen, std::vector<int>(size_t(samples), 1)) << samples << " over " << world;
+        }
+    }
+}
+
+TEST(BatchPlan, ALossThatSumsIsToldTheConfiguredBatchForEveryWorldSize) {
+    for (const int64_t samples : {1, 11, 12, 30}) {
+        for (const int world : {1, 2, 3, 4}) {
+            BatchPlan p = plan(samples, 12 / world, world, true);
+            p.shared_size = 12;
+            BatchPlan whole = plan(samples, 12, world, true);
+            for (p.rank = whole.rank = 0; p.rank < world; whole.rank = ++p.rank) {
+                for (int64_t k = 0; k < p.iterations(); ++k)
+                    if (const auto slice = p.slice(k); slice.size() > 0)
+                        EXPECT_EQ(p.summed_size(slice),
+                                  std::min<int64_t>(12, samples - slice.begin / 12 * 12));
+                for (int64_t k = 0; k < whole.iterations(); ++k)
+                    EXPECT_EQ(whole.summed_size(whole.slice(k)), whole.slice(k).size());
+            }
         }
     }
 }
