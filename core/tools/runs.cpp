@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "ailab/better.hpp"
 #include "ailab/error.hpp"
 #include "ailab/run_record.hpp"
 #include "config/formats.hpp"
@@ -40,8 +41,17 @@ bool is_loss(const std::string& name) {
     return name.find("loss") != std::string::npos;
 }
 
+/// Whether less of a result is better: a metric's type says more than the name that the user gave
+/// it (`m: {type: MeanAbsoluteError}`).
+bool less_is_better(const std::string& name, const FlatConfig& config) {
+    const std::string key = "." + name + ".type";
+    for (const auto& [path, value] : config)
+        if (path.starts_with("hooks.") && path.ends_with(key)) return less_is_better_by_name(value);
+    return less_is_better_by_name(name);
+}
+
 /// "top1 93.4 (epoch 12)": the best of an evaluation's first metric, or of its loss.
-std::string best_of(const RunRecord& record) {
+std::string best_of(const RunRecord& record, const FlatConfig& config) {
     for (const char* mode : {"val", "test", "train"}) {
         std::vector<std::string> names = record.names(mode);
         std::erase_if(names, [](const std::string& name) {
@@ -51,13 +61,14 @@ std::string best_of(const RunRecord& record) {
         if (names.empty()) continue;
         const auto metric = std::find_if_not(names.begin(), names.end(), is_loss);
         const std::string name = metric == names.end() ? names[0] : *metric;
+        const bool less = less_is_better(name, config);
         double best = std::numeric_limits<double>::quiet_NaN();
         double epoch = 0;
         for (const Node& line : record.lines) {
             const Node* value = line.find(name);
             if (line.find("mode")->as_string() != mode || !value || !value->is_number()) continue;
             const double now = value->as_float();
-            if (std::isnan(best) || (is_loss(name) ? now < best : now > best)) {
+            if (std::isnan(best) || (less ? now < best : now > best)) {
                 best = now;
                 const Node* at = line.find("epoch");
                 epoch = at && at->is_number() ? at->as_float() : 0;
@@ -108,7 +119,7 @@ std::string list_runs(const ToolRequest& request) {
             differences.set(path, Node::string(value->second));
         }
         const std::string name = fs::path(records[i].folder).filename().string();
-        const std::string epoch = last_epoch(records[i]), best = best_of(records[i]);
+        const std::string epoch = last_epoch(records[i]), best = best_of(records[i], configs[i]);
         table.add({name, records[i].state, epoch, best, duration_text(records[i].duration),
                    join(own, " ")});
         Node run = Node::map();
@@ -144,7 +155,7 @@ std::string compare_runs(const ToolRequest& request) {
     std::vector<std::vector<std::string>> rows;
     for (size_t i = 0; i < records.size(); ++i)
         rows.push_back({labels[i], records[i].folder, records[i].state, last_epoch(records[i]),
-                        best_of(records[i]), duration_text(records[i].duration)});
+                        best_of(records[i], configs[i]), duration_text(records[i].duration)});
     page.table({"run", "folder", "state", "epoch", "best", "duration"}, rows);
     for (const char* mode : {"train", "val", "test"}) {
         std::vector<std::string> names;

@@ -40,6 +40,27 @@ class Tools(TestCase):
         self.assertIn("exists; give another -o", self.tool("compare", first, second, status=2))
         self.assertIn("is no run's folder", self.tool("compare", first, self.work, "-o", "x.html", status=1))
 
+    def test_the_best_is_the_least_of_errors(self):
+        """confopt#5: the best is not the maximum of any metric."""
+        path = self.train(0.001)
+        lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        values = (3.0, 1.0, 2.0)
+        for name, kind, best in (("mae", None, "1 (epoch 2)"), ("ppl", None, "1 (epoch 2)"),
+                                 ("cls_loss", None, "1 (epoch 2)"), ("auroc", None, "3 (epoch 1)"),
+                                 ("m", "MeanAbsoluteError", "1 (epoch 2)"), ("m", "R2Score", "3 (epoch 1)")):
+            with self.subTest(name=name, kind=kind):
+                config = json.loads(self.config.read_text())
+                config["hooks"]["metrics"] = {"type": "MetricHook", **({name: {"type": kind}} if kind else {})}
+                (path / "config.yaml").write_text(json.dumps(config))
+                written = [line for line in lines if line["mode"] == "train"]
+                written += [{"mode": "val", "epoch": epoch, "iter": 63 * epoch, "step": 63 * epoch, name: value}
+                            for epoch, value in enumerate(values, 1)]
+                (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in written))
+                listed, = json.loads(self.tool("runs", path, "--json"))
+                self.assertEqual(listed["best"], f"val {name} {best}")
+                self.tool("compare", path, path, "-o", f"{name}_{kind}.html")
+                self.assertIn(f"val {name} {best}", (self.folder / f"{name}_{kind}.html").read_text())
+
     def test_a_run_that_was_broken_off_is_called_so(self):
         path = self.train(0.001)
         log = path / "metrics.jsonl"
