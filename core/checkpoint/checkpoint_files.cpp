@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
+#include "class_names.hpp"
 #include "manifest.hpp"
 #include "state_files.hpp"
 
@@ -48,6 +49,7 @@ void CheckpointFiles::write_tensors(const std::string& name, const NamedTensors&
 
 void CheckpointFiles::write_shared(const Checkpoint& checkpoint) {
     Metadata metadata = {{"format", "pt"}};
+    put_classes(metadata, classes_in(checkpoint.manifest));
     note_aliases(checkpoint.model, metadata);
     write_safetensors(add(folder_ + "/" + checkpoint_file::model), checkpoint.model, metadata);
     const StateFiles states = pack_states(checkpoint.modules, checkpoint.run);

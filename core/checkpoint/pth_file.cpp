@@ -88,6 +88,13 @@ void PthFile::open_zip() {
     graph_ = read_pickle(bytes);
 }
 
+std::string PthFile::text(const std::string& record) const {
+    const auto found = records_.find(folder_ + record);
+    if (found == records_.end()) return "";
+    check_record(found->second, file_, record);
+    return first_bytes(file_, found->second.begin, found->second.size);
+}
+
 /// Pickles of a magic number, a version, the system, the values and the keys of the storages; then
 /// each storage: the number of its elements in 8 bytes, and they.
 void PthFile::open_legacy() {

@@ -24,6 +24,9 @@ class PthFile {
     const std::string& path() const { return file_.path(); }
     const PickleValue& root() const { return *graph_.root; }
 
+    /// The bytes of a record beside the pickle, or "".
+    std::string text(const std::string& record) const;
+
     /// A tensor or parameter of a kind that tensor() can make.
     static bool is_tensor(const PickleValue& value);
     /// On the CPU, with the file's strides; tensors that share memory in the file share it here.

@@ -4,14 +4,17 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
+#include "class_names.hpp"
 
 namespace ailab {
 
-void write_weights(const std::string& path, const NamedTensors& weights) {
+void write_weights(const std::string& path, const NamedTensors& weights,
+                   const std::vector<std::string>& classes) {
     std::filesystem::create_directories(parent_folder(path));
     const std::string fresh = concat(path, ".tmp-", getpid());
     unlink(fresh.c_str());  // of a killed process of the same number
     Metadata metadata = {{"format", "pt"}};
+    put_classes(metadata, classes);
     note_aliases(weights, metadata);
     write_safetensors(fresh, weights, metadata);
     rename_file(fresh, path);

@@ -1,13 +1,11 @@
 #include "class_agreement.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 #include <map>
 #include <set>
 
 #include "ailab/datasets/written_labels.hpp"
-#include "checkpoint/manifest.hpp"
 
 namespace ailab {
 namespace {
@@ -225,29 +223,27 @@ void agree_on_classes(const RunConfig& config, const std::vector<std::string>& t
             },
             problems);
     }
+    if (!known && outputs.classes)
+        for (const auto& [phase, data] : modules.data)
+            if (const std::string doubt = unknown_numbering(concat("data.", phase_name(phase)),
+                                                            data.dataset->class_names(), config);
+                !doubt.empty())
+                modules.notes.push_back(doubt);
     if (known && known->count && outputs.classes && *outputs.classes > *known->count)
         modules.notes.push_back(concat("the model has ", *outputs.classes, " outputs (",
                                        outputs.key, "), and ", known->name, " ", *known->count,
                                        *known->count == 1 ? " class" : " classes"));
 }
 
-std::vector<std::string> trained_classes(const std::string& path) {
-    return std::filesystem::is_directory(path) ? classes_in(read_manifest(path).facts)
-                                               : std::vector<std::string>();
-}
-
-std::vector<std::string> classes_in(const Node& facts) {
-    std::vector<std::string> names;
-    if (const Node* list = facts.find("classes"); list && list->is_list())
-        for (const Node& name : list->items())
-            if (name.is_string()) names.push_back(name.as_string());
-    return names;
-}
-
-void put_classes(Node& facts, const std::vector<std::string>& names) {
-    Node list = Node::list();
-    for (const std::string& name : names) list.items().push_back(Node::string(name));
-    facts.set("classes", std::move(list));
+std::string unknown_numbering(const std::string& data, const std::vector<std::string>& names,
+                              const RunConfig& config) {
+    const Outputs outputs(config);
+    if (names.empty() || !outputs.classes || int64_t(names.size()) >= *outputs.classes) return "";
+    return concat("the weights do not say how their classes are numbered, and ", data, " names ",
+                  names.size(), " of ", *outputs.classes, " (", outputs.key, "): it takes \"",
+                  names.front(),
+                  "\" for class 0. Give the folder of the checkpoint, or list all "
+                  "classes in the data");
 }
 
 void check_resumed_classes(const std::vector<std::string>& saved,

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/class_names.hpp"
 #include "modules.hpp"
 
 namespace ailab {
@@ -14,14 +15,10 @@ namespace ailab {
 void agree_on_classes(const RunConfig& config, const std::vector<std::string>& trained,
                       Modules& modules, Problems& problems);
 
-/// The names of the classes that the weights at `path` were trained with, by their numbers: what
-/// the manifest of a checkpoint's folder says. Empty where it says nothing, and for other files.
-std::vector<std::string> trained_classes(const std::string& path);
-
-/// The same among the facts of a manifest.
-std::vector<std::string> classes_in(const Node& facts);
-/// Puts them there.
-void put_classes(Node& facts, const std::vector<std::string>& names);
+/// What to tell where nothing says how a model's classes are numbered and `data` ("data.val"),
+/// whose classes are `names`, have fewer than its outputs; or "".
+std::string unknown_numbering(const std::string& data, const std::vector<std::string>& names,
+                              const RunConfig& config);
 
 /// Throws Error unless a run that goes on has the classes of its checkpoint.
 void check_resumed_classes(const std::vector<std::string>& saved,

@@ -54,6 +54,26 @@ std::vector<ServedPlugin> loaded_plugins() {
 
 // ---- as a Node
 
+constexpr std::pair<const char*, at::ScalarType> input_types[] = {
+    {"float32", at::kFloat}, {"float64", at::kDouble}, {"uint8", at::kByte}, {"int8", at::kChar},
+    {"int16", at::kShort},   {"int32", at::kInt},      {"int64", at::kLong}, {"bool", at::kBool}};
+
+std::string name_of(at::ScalarType type) {
+    for (const auto& [name, known] : input_types)
+        if (known == type) return name;
+    throw Error(concat("a model cannot be served whose inputs are ", c10::toString(type)));
+}
+
+at::ScalarType type_named(const std::string& wanted, const std::string& source) {
+    std::vector<std::string> names;
+    for (const auto& [name, type] : input_types) {
+        if (name == wanted) return type;
+        names.emplace_back(name);
+    }
+    throw Error(concat(source, ": \"input_dtype\" is \"", wanted, "\", and must be one of \"",
+                       join(names, "\", \""), "\""));
+}
+
 Node image_node(ImageInput image) {
     Node node = Node::map();
     node.set("field", Node::string(image.field));
@@ -107,13 +127,23 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
     spec.channels_last = config.runtime.channels_last;
     if (const StepPlan plan = plan_of(config); plan.autocast) spec.autocast = plan.autocast->dtype;
     spec.classes = trained_classes(checkpoint);
-    if (spec.classes.empty()) spec.classes = data.dataset().class_names();
+    if (spec.classes.empty()) {
+        spec.classes = data.dataset().class_names();
+        const std::string name = config.data.val ? "data.val" : "data.test";
+        if (const std::string doubt = unknown_numbering(name, spec.classes, config); !doubt.empty())
+            log_warning(doubt);
+    }
     spec.image = data.image_input();
     if (data.dataset().size() > 0) {
         const Sample sample = data.sample(0);
         spec.classifies = is_class_number(sample);
         spec.input = input_field(sample, model, config.model.binding());
-        if (sample.has(spec.input)) spec.input_shape = sample.tensor(spec.input).sizes().vec();
+        if (sample.has(spec.input)) {
+            const Tensor& input = sample.tensor(spec.input);
+            spec.input_shape = input.sizes().vec();
+            if (!input.is_floating_point() && !input.is_complex())
+                spec.input_integers = input.scalar_type();
+        }
     }
     spec.plugins = loaded_plugins();
     spec.config = config.resolved;
@@ -122,6 +152,10 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
 
 at::ScalarType scalar_type(const ServedSpec& spec) {
     return spec.dtype == "float64" ? at::kDouble : at::kFloat;
+}
+
+at::ScalarType input_type(const ServedSpec& spec) {
+    return spec.input_integers.value_or(scalar_type(spec));
 }
 
 Node to_node(const ServedSpec& spec) {
@@ -135,6 +169,7 @@ Node to_node(const ServedSpec& spec) {
     node.set("classes", OptionType<std::vector<std::string>>::write(spec.classes));
     node.set("classifies", Node(Node::Value(spec.classifies)));
     node.set("input", Node::string(spec.input));
+    node.set("input_dtype", Node::string(name_of(input_type(spec))));
     node.set("input_shape", OptionType<std::vector<int64_t>>::write(spec.input_shape));
     node.set("image", spec.image ? image_node(*spec.image) : Node());
     Node plugins = Node::list();
@@ -157,6 +192,11 @@ ServedSpec spec_from(const Node& node, const std::string& source) {
             spec.classes.push_back(name.as_string());
         spec.classifies = member(node, "classifies", source).as_bool();
         spec.input = member(node, "input", source).as_string();
+        // Absent in files from before it was noted, which were fed floats.
+        if (const Node* dtype = node.find("input_dtype"))
+            if (const auto type = type_named(dtype->as_string(), source);
+                c10::isIntegralType(type, /*includeBool=*/true))
+                spec.input_integers = type;
         for (const Node& size : member(node, "input_shape", source).items()) {
             spec.input_shape.push_back(size.as_int());
             if (size.as_int() < 0)

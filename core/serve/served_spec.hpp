@@ -29,7 +29,9 @@ struct ServedSpec {
     bool classifies = false;                 // the output is scores of classes
     std::vector<int64_t> input_shape;        // of one sample, without the batch; empty: unknown
     std::string input = "input";             // the field of a sample that input_shape is of
-    std::optional<ImageInput> image;         // how image files are read; its transforms are all
+    /// What the data feed: integers as they are (bytes of pixels, tokens), floats as `dtype`.
+    std::optional<at::ScalarType> input_integers;
+    std::optional<ImageInput> image;  // how image files are read; its transforms are all
     std::vector<ServedPlugin> plugins;
     Node config = Node::map();  // of the training, for who wants to know
 };
@@ -39,7 +41,10 @@ struct ServedSpec {
 ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data,
                    const std::string& checkpoint);
 
+/// Of weights and floats.
 at::ScalarType scalar_type(const ServedSpec& spec);
+/// Of what the model is fed.
+at::ScalarType input_type(const ServedSpec& spec);
 
 Node to_node(const ServedSpec& spec);
 /// The reverse. Throws Error that begins with `source`.

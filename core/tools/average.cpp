@@ -4,6 +4,7 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/class_names.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "run/find_checkpoint.hpp"
@@ -26,6 +27,20 @@ std::map<std::string, at::Tensor> weights_of(const std::string& given) {
     // An artifact's plugins are no weights.
     std::erase_if(weights, [](const auto& entry) { return is_plugin_record(entry.first); });
     return weights;
+}
+
+/// The classes of all: those that say theirs must agree.
+std::vector<std::string> classes_of(const std::vector<std::string>& paths) {
+    std::vector<std::string> classes;
+    for (const std::string& path : paths) {
+        const std::vector<std::string> names = trained_classes(resolve_checkpoint(path));
+        if (!classes.empty() && !names.empty() && names != classes)
+            throw Error(concat(path, " was trained with the classes ", join(names),
+                               ", and those before it with ", join(classes),
+                               "; only checkpoints of the same classes can be averaged"));
+        if (classes.empty()) classes = names;
+    }
+    return classes;
 }
 
 /// What sums of a tensor are taken in.
@@ -60,6 +75,7 @@ std::string average_checkpoints(const ToolRequest& request) {
         throw ConfigError(concat("average writes a .safetensors file; name it so: -o ",
                                  fs::path(request.output).stem().string(), ".safetensors"));
     check_output(request.output, request.force);
+    const std::vector<std::string> classes = classes_of(request.paths);
     const auto first = weights_of(request.paths[0]);
     std::map<std::string, at::Tensor> sums;
     for (const auto& [name, tensor] : first)
@@ -79,7 +95,7 @@ std::string average_checkpoints(const ToolRequest& request) {
                       ? tensor
                       : (sum->second / double(request.paths.size())).to(tensor.scalar_type()));
     }
-    write_weights(request.output, mean);
+    write_weights(request.output, mean, classes);
     return concat(request.output, ": the mean of ", request.paths.size(), " checkpoints, ",
                   mean.size(), " tensors\n");
 }

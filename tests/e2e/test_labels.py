@@ -166,6 +166,53 @@ class Later(Labels):
         self.assertEqual(result.status, 2, str(result))
         self.assertIn('class 0 is "eel" in data.test, and "cat" in the training data; the training data has no "gnu"', result.err)
 
+    def test_every_file_of_the_weights_numbers_as_training_did(self):
+        train = self.listed("a.csv", "cat", "dog", "eel")
+        self.assertDone(self.start(train, train, test=self.listed("c.csv", "eel", "dog")))
+        config, output = str(self.folder / "config.yaml"), self.folder / "tested"
+        epoch = self.run_folder().path / "checkpoints" / "epoch_1"
+        moved = self.folder / "moved.safetensors"
+        moved.write_bytes((epoch / "model.safetensors").read_bytes())
+        exported = [self.folder / f"exported.{kind}" for kind in ("pth", "safetensors")]
+        for file in exported:
+            self.assertDone(call([str(AILAB), "export", config, "latest", "--to", file.suffix[1:], "-o", str(file)]))
+        mean = self.folder / "mean.safetensors"
+        self.assertDone(call([str(AILAB), "average", str(epoch), str(epoch), "-o", str(mean)]))
+        loss = set()
+        for file in (epoch, epoch / "model.safetensors", moved, mean, *exported):
+            with self.subTest(file=file.name):
+                result = call([str(AILAB), "test", config, str(file), "-o", str(output / file.name)])
+                self.assertDone(result)
+                path, = (output / file.name).rglob("predictions_test.jsonl")
+                found = [json.loads(line) for line in path.read_text().splitlines()]
+                self.assertEqual([(p["class"], p["label"]) for p in found], [("eel", 2), ("dog", 1)])
+                loss.add(json.dumps(found))
+                part = ["data.val.annotation_file=" + str(self.folder / "c.csv")]
+                result = call([str(AILAB), "infer", config, str(file), str(self.folder / "0.png"), *part])
+                self.assertDone(result)
+                top = json.loads(result.out)["top"]
+                self.assertEqual({t["index"]: t["class"] for t in top}, {0: "cat", 1: "dog", 2: "eel"})
+        self.assertEqual(len(loss), 1, loss)
+
+    def test_weights_that_do_not_say_their_classes_are_told(self):
+        train = self.listed("a.csv", "cat", "dog", "eel")
+        self.assertDone(self.start(train, train, test=self.listed("c.csv", "eel", "dog")))
+        data = (self.run_folder().path / "checkpoints" / "epoch_1" / "model.safetensors").read_bytes()
+        length = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + length])
+        del header["__metadata__"]
+        bare = json.dumps(header).encode()
+        file = self.folder / "bare.safetensors"
+        file.write_bytes(struct.pack("<Q", len(bare)) + bare + data[8 + length:])
+        config = str(self.folder / "config.yaml")
+        result = call([str(AILAB), "test", config, str(file), "-o", str(self.folder / "tested")])
+        self.assertDone(result)
+        self.assertIn('data.test names 2 of 3 (model.num_classes): it takes "dog" for class 0', result.err)
+        self.listed("a.csv", "eel", "dog")
+        result = call([str(AILAB), "infer", config, str(file), str(self.folder / "0.png")])
+        self.assertDone(result)
+        self.assertIn('data.val names 2 of 3 (model.num_classes): it takes "dog" for class 0', result.err)
+
     def test_infer_names_classes_as_training_did(self):
         train = self.listed("a.csv", "cat", "dog", "eel")
         self.assertDone(self.start(train, self.listed("b.csv", "eel", "dog")))
