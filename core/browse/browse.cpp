@@ -120,7 +120,7 @@ class Browser {
 
     void show(int64_t id, const SampleContext& context, const Tensor& after,
               const std::string& label) {
-        Sample sample = dataset().get(id, context);
+        Sample sample = dataset().get(id, context.inside());
         sample.decode();
         const Tensor before = image_in(sample.fields);
         if (!is_image(before) || !is_image(after))

@@ -35,7 +35,7 @@ BatchBuilder::BatchBuilder(const LoaderOptions& options, Batch& batch, int64_t p
 }
 
 void BatchBuilder::add(int64_t id, const SampleContext& context) {
-    Sample sample = options_.dataset->get(id, context);
+    Sample sample = options_.dataset->get(id, context.inside());
     Philox random = context.random(id);
     const StageTimer timer(LoadStage::transform);
     const auto& transforms = options_.transforms;

@@ -128,7 +128,7 @@ void BatchMaker::fill_whole(const Deal& deal, const std::vector<int64_t>& ids, B
     batch.ids = ids;
     batch.size = int64_t(ids.size());
     try {
-        options_.dataset->get_batch(ids, deal.context, batch);
+        options_.dataset->get_batch(ids, deal.context.inside(), batch);
     } catch (...) {
         rethrow_for(options_, sample_numbers(ids));
     }

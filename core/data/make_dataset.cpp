@@ -17,7 +17,7 @@ class TransformedDataset final : public Dataset, public WrittenLabels {
 
     int64_t size() const override { return dataset_->size(); }
     Sample get(int64_t index, const SampleContext& context) const override {
-        Sample sample = dataset_->get(index, context);
+        Sample sample = dataset_->get(index, context.inside());
         Philox random = context.random(index);
         const StageTimer timer(LoadStage::transform);
         for (const auto& transform : transforms_) transform->apply(sample, random);

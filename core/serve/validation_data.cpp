@@ -40,7 +40,7 @@ std::optional<ImageInput> ValidationData::image_input() const {
 
 Sample ValidationData::sample(int64_t index) const {
     const SampleContext context;
-    Sample sample = dataset_->get(index, context);
+    Sample sample = dataset_->get(index, context.inside());
     Philox random = context.random(index);
     for (const auto& transform : transforms_) transform->apply(sample, random);
     sample.decode();

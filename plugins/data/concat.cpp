@@ -39,7 +39,7 @@ class Concat final : public Dataset, public WrittenLabels {
     int64_t size() const override { return ends_.back(); }
     Sample get(int64_t index, const SampleContext& context) const override {
         const Place at = place_of(index);
-        return at.part.get(at.index, context);
+        return at.part.get(at.index, context.inside(at.number));
     }
     std::vector<std::string> fields() const override { return parts_[0]->fields(); }
     Batch collate(const std::vector<Sample>& samples) const override {
@@ -125,12 +125,13 @@ class Concat final : public Dataset, public WrittenLabels {
 
     struct Place {
         const Dataset& part;
+        uint64_t number;  // of the part
         int64_t index;
     };
     Place place_of(int64_t index) const {
         const auto end = std::upper_bound(ends_.begin(), ends_.end(), index);
         const auto part = size_t(end - ends_.begin());
-        return {*parts_.at(part), index - (part == 0 ? 0 : ends_[part - 1])};
+        return {*parts_.at(part), part, index - (part == 0 ? 0 : ends_[part - 1])};
     }
 
     std::vector<std::shared_ptr<const Dataset>> parts_;

@@ -27,8 +27,8 @@ void SelectedDataset::select(std::vector<int64_t> numbers) {
 
 Sample SelectedDataset::get(int64_t index, const SampleContext& context) const {
     const auto at = size_t(index);
-    if (repeats_.empty()) return dataset_->get(numbers_.at(at), context);
-    SampleContext inner = context;
+    SampleContext inner = context.inside();
+    if (repeats_.empty()) return dataset_->get(numbers_.at(at), inner);
     // Of all (context.repeat, repeats_) no two give one number.
     inner.repeat = context.repeat * most_times_ + repeats_.at(at);
     return dataset_->get(numbers_.at(at), inner);

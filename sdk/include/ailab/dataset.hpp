@@ -22,10 +22,24 @@ struct SampleContext {
     int64_t repeat = 0;
     /// `on_error: skip`: what is damaged is used as far as it goes, after report_damage().
     bool tolerant = false;
+    /// Of the data sets that others are made of, each draws from a stream of its own; 0 is that of
+    /// the transforms of the configuration's data set.
+    uint64_t stream = 0;
     /// Augmentation draws from this: the same (seed, epoch, index, repeat) gives the same numbers
-    /// for any worker count, world size and after a resume.
+    /// for any worker count, world size and after a resume. What a data set draws is independent of
+    /// what the transforms listed for it do.
     Philox random(int64_t index) const {
-        return Philox(seed, uint64_t(epoch) | uint64_t(repeat) << 40, uint64_t(index));
+        return Philox(seed ^ stream, uint64_t(epoch) | uint64_t(repeat) << 40, uint64_t(index));
+    }
+    /// What a data set asks those with that it is made of, `number` being which of them.
+    SampleContext inside(uint64_t number = 0) const {
+        SampleContext inner = *this;
+        // SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+        uint64_t x = stream + (number + 1) * 0x9E3779B97F4A7C15;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+        inner.stream = x ^ (x >> 31);
+        return inner;
     }
 };
 
@@ -104,7 +118,9 @@ AILAB_API std::vector<std::shared_ptr<const Transform>> make_transforms(const Da
 /// The same as a configuration has them.
 AILAB_API Node write_transforms(const Dataset& dataset, const ModuleConfig& config);
 
-/// The dataset of an option, with its transforms applied in get(). For datasets made of others.
+/// The dataset of an option, with the transforms that its configuration lists applied in get(). For
+/// datasets made of others: these ask it with context.inside(), and have its default_transforms()
+/// as their own, so that those are applied once, or replaced by a list.
 AILAB_API std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec);
 
 /// The tensor of field `name` if it has this shape and dtype and nobody else holds it; else a new

@@ -2,6 +2,8 @@
 // them.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "make_module.hpp"
 
 namespace ailab {
@@ -44,7 +46,7 @@ class MadeOfOthers : public testing::Test {
     static Tensor input(const std::string& json, int64_t index, const SampleContext& context = {}) {
         const ModuleSpec<Dataset> data = spec<Dataset>(json);
         const auto dataset = data.create();
-        Sample sample = dataset->get(index, context);
+        Sample sample = dataset->get(index, context.inside());
         Philox random = context.random(index);
         for (const auto& transform : make_transforms(*dataset, data.config))
             transform->apply(sample, random);
@@ -111,6 +113,46 @@ TEST_F(MadeOfOthers, EachTimeThatASampleComesItIsAugmentedAnew) {
         for (size_t b = 0; b < a; ++b)
             EXPECT_LT(alike(at(times[a]), at(times[b])), by_chance) << a << " " << b;
     EXPECT_EQ(alike(at(times[0]), at(times[0])), 1);
+}
+
+TEST_F(MadeOfOthers, TransformsOfSeveralLevelsDrawIndependently) {
+    const auto flip = [](const std::string& direction) {
+        return R"(, "transforms": [{"type": "Random)" + direction + R"(Flip"}])";
+    };
+    const std::string inner = images(flip("Horizontal")), none = images(R"(, "transforms": [])");
+    for (const std::string& json :
+         {over("Subset", inner, flip("Vertical")), joined(inner, none, flip("Vertical")),
+          over("Repeat", over("Subset", inner, flip("Vertical"))),
+          over("Subset", over("Repeat", over("Subset", inner)), flip("Vertical"))}) {
+        SCOPED_TRACE(json);
+        std::map<int64_t, int64_t> outcomes;  // by the pixel that comes first
+        constexpr int64_t epochs = 20;
+        SampleContext context;
+        context.seed = 5;
+        for (context.epoch = 0; context.epoch < epochs; ++context.epoch)
+            for (int64_t i = 0; i < files; ++i) {
+                const int64_t first = input(json, i, context)[0][0][0].item<int64_t>();
+                ++outcomes[(first - i + 256) % 256];
+            }
+        for (const int64_t corner : {0, 15, 240, 255})
+            EXPECT_NEAR(outcomes[corner], epochs * files / 4, 31) << "four deviations";
+    }
+}
+
+TEST_F(MadeOfOthers, ThePartsOfAJoinedOneAreAugmentedIndependently) {
+    const std::string inner = images(crop);
+    for (const std::string& json : {joined(inner, inner), joined(joined(inner, inner), inner),
+                                    joined(inner, joined(inner, inner))}) {
+        const int64_t parts = make<Dataset>(json)->size() / files;
+        const auto part = [&](int64_t number) {
+            return [&json, number](int64_t i, const SampleContext& context) {
+                return input(json, number * files + i, context);
+            };
+        };
+        for (int64_t a = 0; a < parts; ++a)
+            for (int64_t b = 0; b < a; ++b)
+                EXPECT_LT(alike(part(a), part(b)), by_chance) << json << a << b;
+    }
 }
 
 TEST_F(MadeOfOthers, DefaultTransformsAreAppliedOnceAndNotWhereThereIsAList) {

@@ -81,6 +81,34 @@ TEST(BatchMaker, GivesTheSameBatchWhetherTransformsWriteIntoItOrNot) {
         }
 }
 
+/// Keeps what it drew.
+class Draw : public Transform {
+  public:
+    void apply(Sample& sample, Philox& random) const override {
+        sample.set("drawn", at::scalar_tensor(random.uniform(), at::kDouble));
+    }
+};
+
+TEST(BatchMaker, WhatADatasetDrawsIsIndependentOfItsTransforms) {
+    constexpr int64_t count = 200;
+    LoaderOptions options = loader_options(std::make_shared<FakeSamples>(count), count);
+    options.dtype = at::kDouble;  // no number is rounded
+    options.transforms = {std::make_shared<Draw>()};
+    const MadeBatch made = BatchMaker(options).make(0, Batch());
+    ASSERT_FALSE(made.error);
+    int64_t outcomes[2][2] = {};
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t id = made.batch.ids[size_t(i)];
+        const double own = 2 * (made.batch.tensor("input")[i].max().item<double>() - double(id));
+        const double drawn = made.batch.tensor("drawn")[i].item<double>();
+        EXPECT_EQ(drawn, Philox(options.context.seed, 0, uint64_t(id)).uniform())
+            << "transforms draw what they always drew";
+        ++outcomes[own > 0.5][drawn > 0.5];
+    }
+    for (const auto& row : outcomes)
+        for (const int64_t one : row) EXPECT_NEAR(one, count / 4, 25) << "four deviations";
+}
+
 TEST(BatchMaker, WritesIntoTheMemoryOfAnEarlierBatch) {
     BatchMaker maker(with_noise(8, true));
     Batch batch = maker.make(0, Batch()).batch;
