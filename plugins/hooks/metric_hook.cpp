@@ -23,6 +23,11 @@ ModuleSpec<Metric> accuracy(int64_t topk, std::optional<int64_t> ignore_index) {
     return spec;
 }
 
+bool is_mapped(const Node& module) {
+    const Node* mapping = module.find("mapping");
+    return mapping && mapping->is_map() && !mapping->members().empty();
+}
+
 /// What the configured loss, or the parts of one that compare the usual target, ignore: nothing if
 /// they do not agree.
 std::optional<int64_t> ignored_by(const Node& loss) {
@@ -31,11 +36,50 @@ std::optional<int64_t> ignored_by(const Node& loss) {
     if (!parts || !parts->is_map()) return {};
     std::set<int64_t> all;
     for (const Member& part : parts->members()) {
-        const Node* mapping = part.value.find("mapping");
-        if (mapping && mapping->is_map() && !mapping->members().empty()) continue;
+        if (is_mapped(part.value)) continue;
         if (const auto one = ignored_by(part.value)) all.insert(*one);
     }
     return all.size() == 1 ? std::optional(*all.begin()) : std::nullopt;
+}
+
+using Mapping = std::map<std::string, std::string>;
+
+/// Whether a loss of those fields takes targets of the output's shape as labels, each yes or no,
+/// and not as the classes' probabilities; of a loss with parts, whether all of these fields do.
+/// Nothing if it is of other fields.
+std::optional<bool> compares_labels(const Node& loss, const Mapping& fields) {
+    const auto text = [](const Node* node) {
+        return node && node->is_string() ? node->as_string() : std::string();
+    };
+    if (const Node* parts = loss.find("losses"); parts && parts->is_map()) {
+        std::optional<bool> all;
+        for (const Member& part : parts->members())
+            if (const auto one = compares_labels(part.value, fields))
+                all = all.value_or(true) && *one;
+        return all;
+    }
+    Mapping own;
+    if (is_mapped(loss))
+        for (const Member& bound : loss.find("mapping")->members())
+            own[bound.key] = text(&bound.value);
+    if (own != fields) return {};
+    const std::string type = text(loss.find("type"));
+    return type == "BCEWithLogitsLoss" || type == "BCELoss" || type == "MultiLabelSoftMarginLoss" ||
+           text(loss.find("activation")) == "sigmoid";
+}
+
+/// The metric with `task: labels` where its task is to be found out.
+ModuleSpec<Metric> of_labels(const ModuleSpec<Metric>& metric) {
+    Node node = metric.config.write();
+    const Node* task = node.find("task");
+    if (!task || !task->is_string() || task->as_string() != "auto") return metric;
+    node.set("task", Node::string("labels"));
+    Problems problems;
+    ModuleSpec<Metric> told;
+    told.config = read_module("metric", node, "a metric of labels", problems);
+    if (!problems.list().empty()) return metric;  // its tasks are other ones
+    told.config.place = metric.config.place;
+    return told;
 }
 
 class MetricHook final : public Hook {
@@ -96,7 +140,7 @@ class MetricHook final : public Hook {
 
     /// Names that only the run's modules tell.
     void before_run(Run& run) override {
-        if (by_default_) take_ignore_index(run);
+        by_default_ ? take_ignore_index(run) : take_task(run);
         std::set<std::string> taken = {"grad_norm", "overflow"};
         for (const auto& [name, optimizer] : run.optimizers()) taken.insert(name + "_lr");
         if (run.loss())
@@ -217,6 +261,20 @@ class MetricHook final : public Hook {
         const Node* loss = run.config().find("loss");
         if (const auto ignored = loss ? ignored_by(*loss) : std::nullopt)
             set_metrics(default_metrics(ignored));
+    }
+
+    /// Targets of the output's shape are what the loss takes them for.
+    void take_task(Run& run) {
+        const Node* loss = run.config().find("loss");
+        if (!loss) return;
+        std::map<std::string, ModuleSpec<Metric>> told;
+        for (const Named& metric : metrics_) {
+            const Mapping& fields = metric.spec.binding().mapping;
+            told[metric.name] = compares_labels(*loss, fields).value_or(false)
+                                    ? of_labels(metric.spec)
+                                    : metric.spec;
+        }
+        set_metrics(told);
     }
 
     static std::map<std::string, ModuleSpec<Metric>> default_metrics(

@@ -118,7 +118,7 @@ class Accuracy final : public ClassMetric {
             throw Error(concat("Accuracy: topk is ", o_.topk,
                                ", which needs scores of several classes, not class numbers or "
                                "labels"));
-        if (input.labels) return input.output.gt(o_.threshold).eq(input.target);
+        if (input.labels) return input.predicted.eq(input.target);
         const int64_t k = several ? known_k(input.classes) : 1;
         // Ties and NaN must not count as right: the highest scores are picked, not compared.
         return k == 1 ? predicted_classes(input).eq(input.target) : is_among_highest(input, k);

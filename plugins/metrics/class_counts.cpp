@@ -75,7 +75,7 @@ ClassCountMetric::ClassCountMetric(std::string who, const ClassOptions& options)
 void ClassCountMetric::add_batch(const ClassInput& input) {
     // The state's name tells a rank without samples which form the others have seen.
     add(input.prefix + (input.labels ? "labels" : "classes"),
-        count_classes(input, o_.threshold, /*each_sample=*/false).squeeze(1));
+        count_classes(input, /*each_sample=*/false).squeeze(1));
     add(input.prefix + "samples", input.target.ge(0).sum());
 }
 

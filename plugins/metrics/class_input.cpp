@@ -1,10 +1,16 @@
 #include "class_input.hpp"
 
+#include <cmath>
+
 namespace ailab {
 namespace {
 
 constexpr const char* as_classes = "as_classes_";
 constexpr const char* as_labels = "as_labels_";
+// Of labels: outputs compared as they are, and as logits; and how many are no probabilities.
+constexpr const char* as_outputs = "as_outputs_";
+constexpr const char* as_logits = "as_logits_";
+constexpr const char* out_of_range = "out_of_range";
 
 bool is_integer(const Tensor& tensor) {
     return at::isIntegralType(tensor.scalar_type(), /*includeBool=*/false);
@@ -23,13 +29,17 @@ class Reader {
         drop_channel();
         const bool squeezed = o_.task != "multiclass" && has_class_axis() && output_.size(1) == 1;
         if (squeezed) output_ = output_.squeeze(1);
-        if (o_.task == "auto" && may_be_probabilities() && uses_.several_labels) {
+        const bool binary = squeezed || output_.dim() == 1;
+        if (o_.task == "labels" && same_shape() && !is_integer(output_) &&
+            (binary || uses_.several_labels))
+            return {labels(binary)};
+        if (finds_task() && may_be_probabilities() && uses_.several_labels) {
             std::vector<ClassInput> both = {classes(), labels(/*binary=*/false)};
             both[0].prefix = as_classes;
             both[1].prefix = as_labels;
             return both;
         }
-        const std::string task = o_.task == "auto" ? guess(squeezed) : o_.task;
+        const std::string task = finds_task() ? guess(squeezed) : o_.task;
         if (task == "multiclass") return {classes()};
         return {labels(task == "binary")};
     }
@@ -49,6 +59,8 @@ class Reader {
                           output_.sizes().slice(0, size_t(target_.dim())) == target_.sizes();
         return last ? ". If the classes come last, set classes_last: true" : "";
     }
+
+    bool finds_task() const { return o_.task == "auto" || o_.task == "labels"; }
 
     void move_classes() {
         const bool same_dims = target_.dim() == output_.dim();
@@ -175,10 +187,10 @@ Tensor predicted_classes(const ClassInput& input) {
     return input.has_scores() ? input.output.argmax(1) : input.output;
 }
 
-Tensor count_classes(const ClassInput& input, double threshold, bool each_sample) {
+Tensor count_classes(const ClassInput& input, bool each_sample) {
     const Tensor counts = input.target.ge(0);
     if (input.labels) {
-        const Tensor predicted = input.output.gt(threshold).logical_and_(counts);
+        const Tensor predicted = input.predicted.logical_and(counts);
         const Tensor actual = input.target.eq(1);
         const Tensor all =
             at::stack({predicted.logical_and(actual), predicted, actual}).sum(-1);  // [3, N, L]
@@ -201,16 +213,61 @@ ClassMetric::ClassMetric(std::string who, ClassUses uses) : who_(std::move(who))
 }
 
 void ClassMetric::take(const TaskOptions& options, const Tensor& output, const Tensor& target) {
+    take(options, nullptr, output, target);
+}
+
+void ClassMetric::take(const ClassOptions& options, const Tensor& output, const Tensor& target) {
+    take(options, &options, output, target);
+}
+
+void ClassMetric::take(const TaskOptions& options, const ClassOptions* cut, const Tensor& output,
+                       const Tensor& target) {
     const at::NoGradGuard no_grad;
     for (const ClassInput& input : Reader(who_, options, uses_, output, target).read()) {
-        add_batch(input);
         add(input.prefix + "invalid", input.invalid);
+        if (cut && input.labels)
+            add_labels(*cut, input);
+        else
+            add_batch(input);
     }
     // Elsewhere looking would wait for the device: the end of the evaluation tells.
-    if (target.is_cpu()) (void)fitting(states());
+    if (target.is_cpu()) (void)form(states());
+}
+
+void ClassMetric::add_labels(const ClassOptions& options, ClassInput input) {
+    const Tensor& output = input.output;
+    // The logit of the threshold, in place of all outputs' sigmoid: exact.
+    const auto above_logit = [&] {
+        return output.to(at::kDouble).gt(std::log(options.threshold / (1 - options.threshold)));
+    };
+    const bool known = options.logits != Logits::automatic || !output.is_floating_point();
+    if (known) {
+        input.predicted =
+            options.logits == Logits::yes ? above_logit() : output.gt(options.threshold);
+        return add_batch(input);
+    }
+    // Of several labels every output tells, as with torchmetrics; else those that count.
+    Tensor beyond = output.ge(0).logical_and_(output.le(1)).logical_not_();
+    if (input.classes == 1) beyond.logical_and_(input.target.ge(0));
+    const std::string prefix = input.prefix;
+    add(prefix + out_of_range, beyond.sum());
+    input.prefix = prefix + as_outputs;
+    input.predicted = output.gt(options.threshold);
+    add_batch(input);
+    input.prefix = prefix + as_logits;
+    input.predicted = above_logit();
+    add_batch(input);
 }
 
 std::string ClassMetric::fitting(const std::map<std::string, Tensor>& states) const {
+    const std::string prefix = form(states);
+    const auto beyond = states.find(prefix + out_of_range);
+    if (beyond == states.end()) return prefix;
+    return prefix + (beyond->second.item<int64_t>() == 0 ? as_outputs : as_logits);
+}
+
+/// The prefix of classes or labels. Throws Error if there were targets that do not fit.
+std::string ClassMetric::form(const std::map<std::string, Tensor>& states) const {
     const auto invalid = [&](const std::string& prefix) {
         const auto state = states.find(prefix + "invalid");
         return state == states.end() ? 0 : state->second.item<int64_t>();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "counting.hpp"
+#include "logits.hpp"
 
 namespace ailab {
 
@@ -19,10 +20,11 @@ struct TaskOptions {
         v.option("task", task,
                  "what the targets are: one class of several (class numbers, or probabilities of "
                  "all classes, of which the highest counts), yes or no, or yes or no for each of "
-                 "several labels; auto: as the shapes say, where real targets of the output's "
-                 "shape are probabilities if those of each sample sum to 1, and labels if all are "
-                 "0 or 1",
-                 one_of({"auto", "multiclass", "binary", "multilabel"}));
+                 "several labels; labels: the last two, where the output's shape is the target's; "
+                 "auto: labels if the loss is one of labels (BCEWithLogitsLoss, …), else as the "
+                 "shapes say, where real targets of the output's shape are probabilities if those "
+                 "of each sample sum to 1, and labels if all are 0 or 1",
+                 one_of({"auto", "labels", "multiclass", "binary", "multilabel"}));
         v.option("num_classes", num_classes,
                  "classes, or labels if multilabel; by default size 1 of the output", at_least(1));
         v.option("ignore_index", ignore_index, "targets of this number are left out");
@@ -31,13 +33,36 @@ struct TaskOptions {
     }
 };
 
-struct ClassOptions : TaskOptions {
-    double threshold = 0.5;
+/// Of metrics of probabilities.
+struct LogitsOptions : TaskOptions {
+    Logits logits = Logits::automatic;
 
     void visit(OptionVisitor& v) {
         TaskOptions::visit(v);
+        v.option("logits", logits,
+                 "whether the outputs are logits, of which the softmax (labels: the sigmoid) is "
+                 "taken; auto: if any output of the evaluation lies outside of 0 to 1");
+    }
+};
+
+/// Of metrics of what is predicted: the class of the highest score, labels above a threshold.
+struct ClassOptions : LogitsOptions {
+    double threshold = 0.5;
+
+    void visit(OptionVisitor& v) {
+        LogitsOptions::visit(v);
         v.option("threshold", threshold,
-                 "binary and multilabel: an output above it means yes (0 for logits)");
+                 "binary and multilabel: a probability above it means yes; with logits: false an "
+                 "output above it, whatever it is");
+        v.rule([this] {
+            const bool probability = threshold > 0 && threshold < 1;
+            return logits == Logits::no || probability
+                       ? std::string()
+                       : concat(
+                             "threshold is a probability, above 0 and below 1, of logits too "
+                             "(0.5 is the logit 0); got ",
+                             threshold, ". To compare outputs as they are, set logits: false");
+        });
     }
 };
 
@@ -57,7 +82,7 @@ struct ClassUses {
 /// target, [N, 1, …], is dropped.
 struct ClassInput {
     bool labels = false;
-    /// What stands before the names of the states: "" unless the batch can be read in both forms.
+    /// What stands before the names of the states: "" unless the batch can be read in several ways.
     std::string prefix;
     /// C or L.
     int64_t classes = 0;
@@ -65,6 +90,8 @@ struct ClassInput {
     Tensor output;
     /// int64, [N, M] or [N, L, M]; -1 is left out.
     Tensor target;
+    /// Of labels, where there is a threshold: which are said to be yes, bool [N, L, M].
+    Tensor predicted;
     /// How many targets are neither a class nor left out: an int64 scalar on their device.
     Tensor invalid;
 
@@ -76,11 +103,12 @@ Tensor predicted_classes(const ClassInput& input);
 
 /// For each sample (or for all together: S = 1) and class: how often it was predicted and right,
 /// predicted, and actual. int64 [3, S, C].
-Tensor count_classes(const ClassInput& input, double threshold, bool each_sample);
+Tensor count_classes(const ClassInput& input, bool each_sample);
 
 /// A metric of classes or labels. Real targets of the output's shape can be probabilities of the
 /// classes (one-hot, or mixed by Mixup) or labels; which, only the targets of the whole evaluation
-/// tell. So such batches are counted in both forms, and compute() takes the one that fits.
+/// tell. Whether labels above a threshold are probabilities or logits, only all outputs tell. So
+/// such batches are counted in each way, and compute() takes the one that fits.
 class ClassMetric : public CountingMetric {
   protected:
     explicit ClassMetric(std::string who, ClassUses uses = {});
@@ -88,6 +116,8 @@ class ClassMetric : public CountingMetric {
     /// Hands the batch to add_batch(). Throws Error with the shapes when they do not fit the task;
     /// on the CPU also for targets that are none of the classes.
     void take(const TaskOptions& options, const Tensor& output, const Tensor& target);
+    /// The same with labels predicted by the threshold.
+    void take(const ClassOptions& options, const Tensor& output, const Tensor& target);
     /// Adds to states whose names begin with input.prefix.
     virtual void add_batch(const ClassInput& input) = 0;
 
@@ -98,6 +128,11 @@ class ClassMetric : public CountingMetric {
     const std::string& who() const { return who_; }
 
   private:
+    void take(const TaskOptions& options, const ClassOptions* cut, const Tensor& output,
+              const Tensor& target);
+    void add_labels(const ClassOptions& options, ClassInput input);
+    std::string form(const std::map<std::string, Tensor>& states) const;
+
     const std::string who_;
     const ClassUses uses_;
 };

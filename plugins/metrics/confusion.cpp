@@ -20,15 +20,15 @@ class PairCounts : public ClassMetric {
         if (c > max_classes)
             throw Error(concat(who(), ": takes up to ", max_classes, " classes; got ", c));
         const Tensor predicted =
-            input.labels ? input.output.gt(o_.threshold).to(at::kLong) : predicted_classes(input);
+            input.labels ? input.predicted.to(at::kLong) : predicted_classes(input);
         const Tensor pair = (input.target * c + predicted).masked_fill(input.target.lt(0), c * c);
-        add("pairs", count_numbers(pair, c * c + 1).narrow(0, 0, c * c).reshape({c, c}));
+        add(input.prefix + "pairs",
+            count_numbers(pair, c * c + 1).narrow(0, 0, c * c).reshape({c, c}));
     }
 
     /// float64 [C, C]; undefined when there were no samples. Checks the targets.
     Tensor counted(const std::map<std::string, Tensor>& states) const {
-        (void)fitting(states);
-        const auto pairs = states.find("pairs");
+        const auto pairs = states.find(fitting(states) + "pairs");
         if (pairs == states.end() || pairs->second.sum().item<int64_t>() == 0) return {};
         return pairs->second.to(at::kDouble);
     }

@@ -1,8 +1,8 @@
 #pragma once
-// Metrics of probabilities, given logits.
+// Whether outputs are logits, as an option.
 #include <string>
 
-#include "class_input.hpp"
+#include "ailab/ailab.hpp"
 
 namespace ailab {
 
@@ -22,17 +22,6 @@ struct OptionType<Logits> {
     }
     static Node write(const Logits& field) {
         return field == Logits::automatic ? Node::string("auto") : Node(field == Logits::yes);
-    }
-};
-
-struct LogitsOptions : TaskOptions {
-    Logits logits = Logits::automatic;
-
-    void visit(OptionVisitor& v) {
-        TaskOptions::visit(v);
-        v.option("logits", logits,
-                 "whether the outputs are logits, of which the softmax (labels: the sigmoid) is "
-                 "taken; auto: if any output of the evaluation lies outside of 0 to 1");
     }
 };
 

@@ -116,7 +116,7 @@ class DiceScore final : public ClassMetric {
         if (!o_.include_background && input.classes < 2)
             throw Error(concat(who(), ": include_background: false leaves no class"));
         const bool each_sample = o_.aggregation_level == "samplewise";
-        Tensor counts = count_classes(input, o_.threshold, each_sample);  // [3, S, C]
+        Tensor counts = count_classes(input, each_sample);  // [3, S, C]
         if (!o_.include_background) counts = counts.slice(2, 1);
         if (each_sample) {
             const Tensor values = averages(counts.to(at::kDouble));

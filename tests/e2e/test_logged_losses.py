@@ -5,7 +5,13 @@ import torch
 
 from harness import RunFolder, TestCase, command, mpirun
 
-torch.set_default_dtype(torch.float64)
+
+def setUpModule():
+    torch.set_default_dtype(torch.float64)
+
+
+def tearDownModule():
+    torch.set_default_dtype(torch.float32)
 
 
 def numbers(samples, first_target=None):

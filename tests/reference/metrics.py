@@ -119,6 +119,22 @@ data("binary probabilities", more_random.uniform(0, 1, 60).round(1), more_random
 data("related numbers", more_random.normal(2, 1, 23).round(1), more_random.normal(2, 1, 23).round(1))
 data("far numbers", more_random.normal(1e7, 1, 23).round(1), more_random.normal(-3e8, 1, 23).round(1))
 data("constant numbers", np.full(23, 0.5), more_random.normal(2, 1, 23).round(1))
+# Far from 0: a difference of squares would lose the spread.
+for mean in (1e5, 1e7, 1.75e9, 1e10):
+    far_random = np.random.default_rng(int(mean))
+    far = (mean + far_random.normal(0, 1, (64, 2))).round(3)
+    data(f"numbers around {mean:g}", (far + far_random.normal(0, 0.3, far.shape)).round(3), far)
+# Logits as a model begins with them, most within 0 and 1 of their label; a batch may hold none beyond.
+logit_random = np.random.default_rng(9)
+for name, shape in (("binary", (60,)), ("label", (60, 4)), ("label map", (6, 3, 4, 5))):
+    small = logit_random.normal(0.4, 0.5, shape)
+    data(f"small {name} logits", small.astype(np.float32), (small + logit_random.normal(0, 0.5, shape) > 0.4).astype(np.int64))
+    data(f"{name} probabilities of logits", (1 / (1 + np.exp(-small))).astype(np.float32), DATA[f"small {name} logits"][1])
+# The only output beyond 1 is left out: it tells of several labels, not of one.
+for name, shape in (("binary", (24,)), ("label", (24, 3))):
+    inside, answers = logit_random.uniform(0, 1, shape).astype(np.float32), logit_random.integers(0, 2, shape)
+    inside.reshape(-1)[0], answers.reshape(-1)[0] = 5, -1
+    data(f"{name} outputs, one beyond ignored", inside, answers)
 data("tokens second", random.normal(0, 2, (6, 9, 5)).round(3), random.integers(0, 9, (6, 5)))
 data("tokens in a grid, last", random.normal(0, 2, (3, 2, 5, 9)).round(3), random.integers(0, 9, (3, 2, 5)))
 
@@ -383,6 +399,66 @@ for given in ("numbers", "several numbers", "related numbers", "far numbers"):
         case(given, {"type": name}, by_class(value) if outputs > 1 else value)
 case("constant numbers", {"type": "PearsonCorrCoef"}, run(tm.PearsonCorrCoef(), "constant numbers"))
 case("constant numbers", {"type": "SpearmanCorrCoef"}, run(tm.SpearmanCorrCoef(), "constant numbers"))
+
+for mean in (1e5, 1e7, 1.75e9, 1e10):
+    given = f"numbers around {mean:g}"
+    output, target = DATA[given]
+    for multioutput in ("uniform_average", "variance_weighted", "raw_values"):
+        other = sk.r2_score(target, output, multioutput=multioutput)
+        case(given, {"type": "R2Score", "multioutput": multioutput},
+             by_class(other) if multioutput == "raw_values" else other)
+
+# ---- labels above a threshold, of logits and of probabilities: what one batch of torchmetrics decides
+OF_LABELS = ("Accuracy", "F1Score", "Precision", "Recall", "JaccardIndex")
+
+
+def of_labels(given, name, config, ignore=None, **options):
+    output = DATA[given][0]
+    task = "binary" if output.ndim == 1 else "multilabel"
+    metric = getattr(tm, name)(task=task, num_labels=None if output.ndim == 1 else output.shape[1], ignore_index=ignore,
+                               **({"average": "micro"} if task == "multilabel" else {}), **options)
+    more = {} if ignore is None else {"ignore_index": ignore}
+    if name != "Accuracy":
+        more["average"] = "micro"
+    case(given, {"type": name} | more | config, (100 if name == "Accuracy" else 1) * run(metric, given))
+
+
+for name in OF_LABELS:
+    for shape in ("binary", "label", "label map"):
+        for given in (f"small {shape} logits", f"{shape} probabilities of logits"):
+            of_labels(given, name, {})
+            of_labels(given, name, {"threshold": 0.3}, threshold=0.3)
+        of_labels(f"small {shape} logits", name, {"logits": True})
+        of_labels(f"{shape} probabilities of logits", name, {"logits": False})
+    of_labels("binary logits", name, {})
+    of_labels("label logits", name, {})
+    of_labels("label outputs, one beyond ignored", name, {}, ignore=-1)
+for average in ("macro", "weighted", "none"):
+    for name in ("F1Score", "Precision", "Recall", "JaccardIndex"):
+        for given in ("small label logits", "label probabilities of logits"):
+            value = run(getattr(tm, name)(task="multilabel", num_labels=4, average=average), given)
+            case(given, {"type": name, "average": average}, by_class(value) if average == "none" else value)
+for given in ("small binary logits", "binary probabilities of logits", "binary logits", "binary outputs, one beyond ignored"):
+    ignore = -1 if given.endswith("ignored") else None
+    more = {} if ignore is None else {"ignore_index": ignore}
+    case(given, {"type": "CohenKappa"} | more, run(tm.CohenKappa(task="binary", ignore_index=ignore), given))
+    matrix = run(tm.ConfusionMatrix(task="binary", ignore_index=ignore), given)
+    case(given, {"type": "ConfusionMatrix", "task": "binary"} | more,
+         {f"{i}_{j}": matrix[i, j] for i in range(2) for j in range(2)})
+for given, predicted in (("small binary logits", lambda o: o > 0), ("binary probabilities of logits", lambda o: o > 0.5)):
+    output, target = DATA[given]
+    case(given, {"type": "DiceScore", "aggregation_level": "global"}, sk.f1_score(target, predicted(output)))
+    case(given, {"type": "MeanIoU"}, sk.jaccard_score(target, predicted(output)))
+# Targets of which each sample happens to have one label.
+output, target = (torch.tensor(t) for t in DATA["one-hot classes"])
+for name in ("F1Score", "Recall"):
+    metric = getattr(tm, name)(task="multilabel", num_labels=CLASSES, average="macro")
+    metric.update(output, target.long())
+    case("one-hot classes", {"type": name, "average": "macro", "task": "multilabel"}, metric.compute())
+# As they are: any threshold.
+output, target = DATA["small binary logits"]
+case("small binary logits", {"type": "F1Score", "logits": False, "threshold": 0}, sk.f1_score(target, output > 0))
+case("small binary logits", {"type": "F1Score", "logits": False}, sk.f1_score(target, output > 0.5))
 
 # ---- images
 for options in ({"data_range": 1.0}, {"data_range": 255.0, "base": 2.0}, {"data_range": 1.0, "dim": [1, 2, 3]},
