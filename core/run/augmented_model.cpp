@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace ailab {
 namespace {
@@ -24,10 +25,16 @@ const Tensor& image_input(const Batch& inputs, const std::string& name) {
     return images;
 }
 
+/// The logarithm of the mean over dimension 0 of what these are the logarithms of.
+Tensor log_mean(const Tensor& logarithms) {
+    return logarithms.logsumexp(0) - std::log(double(logarithms.size(0)));
+}
+
 }  // namespace
 
-AugmentedModel::AugmentedModel(std::shared_ptr<Model> model, const std::vector<std::string>& views)
-    : model_(std::move(model)) {
+AugmentedModel::AugmentedModel(std::shared_ptr<Model> model, const std::vector<std::string>& views,
+                               OutputKind kind)
+    : model_(std::move(model)), kind_(kind) {
     register_module("model", model_);
     bool flip = false, crops = false;
     for (const std::string& view : views) {
@@ -50,21 +57,30 @@ AugmentedModel::AugmentedModel(std::shared_ptr<Model> model, const std::vector<s
     }
 }
 
+Tensor AugmentedModel::mean(const Tensor& outputs) const {
+    // Where a mirrored image has a mirrored output (masks, maps), no mean of these is meant.
+    const bool classes = kind_ == OutputKind::class_scores;
+    if (outputs.dim() > 3 || (classes && (outputs.dim() != 3 || outputs.size(2) < 2)))
+        throw Error(concat("--tta takes the mean of ",
+                           classes ? "class probabilities, [N, classes]" : "outputs [N, numbers]",
+                           ", and the model gives ", c10::str(outputs.sizes().slice(1))));
+    if (classes) return log_mean(outputs.log_softmax(2));
+    if (kind_ == OutputKind::label_scores)
+        return log_mean(at::log_sigmoid(outputs)) - log_mean(at::log_sigmoid(-outputs));
+    return outputs.mean(0);
+}
+
 Batch AugmentedModel::forward_batch(const Batch& inputs) {
     const std::string input = model_->inputs().at(0), output = model_->outputs().at(0);
     const Tensor& images = image_input(inputs, input);
-    Tensor sum;
+    std::vector<Tensor> outputs;
     for (const View& view : views_) {
         Batch seen = inputs;
         seen.set(input, view(images));
-        const Tensor scores = model_->forward_batch(seen).tensor(output);
-        if (scores.dim() != 2 || scores.size(1) < 2)
-            throw Error(concat("--tta takes the mean of class probabilities, and the model gives ",
-                               c10::str(scores.sizes()), " in place of [N, classes]"));
-        const Tensor shares = scores.to(at::kFloat).softmax(1);
-        sum = sum.defined() ? sum + shares : shares;
+        const Tensor seen_as = model_->forward_batch(seen).tensor(output);
+        outputs.push_back(seen_as.scalar_type() == at::kDouble ? seen_as : seen_as.to(at::kFloat));
     }
-    return Batch{{output, (sum / double(views_.size())).log()}};
+    return Batch{{output, mean(at::stack(outputs))}};
 }
 
 }  // namespace ailab

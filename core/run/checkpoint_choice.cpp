@@ -1,7 +1,5 @@
 #include "checkpoint_choice.hpp"
 
-#include <ATen/ATen.h>
-
 #include <filesystem>
 
 #include "ailab/error.hpp"
@@ -51,28 +49,6 @@ std::string best(const std::string& work_dir) {
                        "; give CheckpointHook save_best when you train, or another checkpoint"));
 }
 
-/// The averages that a hook had put in the parameters' place when the checkpoint was taken.
-size_t load_averages(torch::nn::Module& model, const std::string& folder, const Node& facts) {
-    const Node* hook = facts.find("exported_by");
-    if (!hook) return 0;
-    const std::string prefix = hook->as_string() + "/";
-    const auto parameters = model.named_parameters();
-    const at::NoGradGuard no_grad;
-    size_t count = 0;
-    for (const auto& [name, tensor] :
-         read_safetensors((fs::path(folder) / checkpoint_file::state_tensors).string())) {
-        if (!name.starts_with(prefix)) continue;
-        if (const Tensor* parameter = parameters.find(name.substr(prefix.size()))) {
-            parameter->detach().copy_(tensor);
-            ++count;
-        }
-    }
-    if (count == 0)
-        throw Error(concat(folder, " says that its averages are those of ", hook->as_string(),
-                           ", and has none of them for this model"));
-    return count;
-}
-
 }  // namespace
 
 std::string choose_checkpoint(const std::string& given, const std::string& work_dir) {
@@ -104,8 +80,6 @@ std::string load_trained_weights(torch::nn::Module& model, const std::string& pa
                            ". Give the configuration that it was trained with"));
     if (!folder) return loaded.summary;
     const Manifest manifest = read_manifest(path);
-    if (const size_t averaged = load_averages(model, path, manifest.facts); averaged > 0)
-        loaded.summary += concat(", ", averaged, " of them averages");
     if (const std::string note = manifest.age_note(); !note.empty())
         loaded.summary += concat("; ", note);
     return loaded.summary;

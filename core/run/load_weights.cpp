@@ -8,6 +8,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/model.hpp"
+#include "checkpoint/averages.hpp"
 #include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
@@ -39,12 +40,16 @@ std::vector<std::string> checkpoints_in(const std::string& folder) {
     return found;
 }
 
-/// The file that holds the weights of a path.
-std::string weights_path(const std::string& given) {
-    const std::string path = follow_last_checkpoint(
+/// What the user's path leads to.
+std::string named_place(const std::string& given) {
+    return follow_last_checkpoint(
         given,
         "a checkpoint's folder (…/checkpoints/epoch_1), a last_checkpoint, a .safetensors or a "
         ".pth file");
+}
+
+/// The file that holds the weights of a path.
+std::string weights_path(const std::string& path) {
     if (!fs::is_directory(path)) return path;
     const std::string file = path + "/" + checkpoint_file::model;
     std::error_code unreadable;  // who opens it says why
@@ -223,12 +228,22 @@ std::string describe_beside(const NamedWeights& named) {
     return concat("; these are below \"", named.prefix, "\", beside ", first_few(named.beside));
 }
 
+/// A checkpoint's averages stand for its trained weights. Returns words for the summary.
+std::string take_averages(const std::string& folder, WeightsFile& file) {
+    const std::optional<Averages> averages = read_averages(folder);
+    if (!averages) return "";
+    return concat("; ", put_averages(*averages, file), " of the file's are averages of ",
+                  averages->hook, " (to take the raw weights name the folder's ",
+                  checkpoint_file::model, ")");
+}
+
 /// Copies what fits, after `prefix` and `mapping`. A head for other classes keeps its value if
 /// `classes_may_differ`.
 LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classes_may_differ) {
-    const std::string path = weights_path(from.file);
+    const std::string place = named_place(from.file), path = weights_path(place);
     WeightsFile file = read_weights_file(path);
     LoadedWeights loaded;
+    const std::string averaged = path == place ? "" : take_averages(place, file);
     loaded.unmatched = rename_weights(file, from, path);
     const TensorMap wanted = tensors_of(model);
     const NamedWeights named = named_as_in_model(file, model, wanted);
@@ -292,7 +307,7 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     loaded.summary =
         concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
                copies.size(), " of the model's ", targets.size(), " tensors", new_head,
-               describe_beside(named));
+               describe_beside(named), averaged);
     return loaded;
 }
 

@@ -23,11 +23,12 @@ struct LoadedWeights {
 };
 
 /// Copies weights into the model's parameters and buffers where the names and shapes are the same.
-/// `path` is a checkpoint folder, a `last_checkpoint` (see last_checkpoint.hpp), a .safetensors
-/// file or one of torch.save. Of `module.` and the like, which wrappers put before the names, as
-/// much is dropped as fits the model best; what then stands beside these names (AveragedModel's
-/// `n_averaged`, a loss's or metric's state) is no part of the model, and `summary` names it.
-/// Throws Error when nothing at all fits; the model is then unchanged.
+/// `path` is a checkpoint folder (whose averages are taken, where a hook had kept some), a
+/// `last_checkpoint` (see last_checkpoint.hpp), a .safetensors file or one of torch.save. Of
+/// `module.` and the like, which wrappers put before the names, as much is dropped as fits the
+/// model best; what then stands beside these names (AveragedModel's `n_averaged`, a loss's or
+/// metric's state) is no part of the model, and `summary` names it. Throws Error when nothing at
+/// all fits; the model is then unchanged.
 AILAB_API LoadedWeights load_weights(torch::nn::Module& model, const std::string& path);
 
 /// The same for `pretrained`. The model's last layer keeps its value if its number of classes is

@@ -16,6 +16,7 @@
 #include "error_context.hpp"
 #include "forward_pass.hpp"
 #include "load_weights.hpp"
+#include "output_kind.hpp"
 #include "parameters.hpp"
 #include "phase_data.hpp"
 
@@ -233,6 +234,22 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
     }
 }
 
+/// `ailab-run test --tta`.
+void look_at_views(Modules& modules, const RunConfig& config) {
+    std::optional<OutputKind> kind = output_kind(modules.loss.get(), config, *modules.model);
+    const bool has_classes = std::ranges::any_of(modules.data, [](const auto& phase) {
+        return phase.second.dataset->num_classes().has_value();
+    });
+    if (!kind && has_classes) kind = OutputKind::class_scores;
+    if (!kind)
+        throw ConfigError(
+            {{config.loss ? config.loss.config.place : config.source.place,
+              "--tta takes the mean of what the model predicts, and nothing says whether its "
+              "outputs are scores of classes, of labels, or numbers: neither the loss nor classes "
+              "of the data. Leave --tta out"}});
+    modules.model = std::make_shared<AugmentedModel>(modules.model, config.test->views, *kind);
+}
+
 /// The names that monitors may follow.
 void plan_results(const Modules& modules, RunPlan& plan) {
     for (const Phase phase : plan.phases) {
@@ -324,8 +341,6 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     if (!input.resumes) load_first_weights(input, modules);
     broadcast_weights(*modules.model, input.job);
     if (modules.loss) broadcast_weights(*modules.loss, input.job);
-    if (config.test && !config.test->views.empty())
-        modules.model = std::make_shared<AugmentedModel>(modules.model, config.test->views);
 
     Problems problems;
     const std::vector<std::string> outputs = modules.model->outputs();
@@ -357,6 +372,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     agree_on_classes(
         config, config.test ? trained_classes(config.test->checkpoint) : std::vector<std::string>(),
         modules, problems);
+    if (config.test && !config.test->views.empty()) look_at_views(modules, config);
     if (!config.test) {
         if (!modules.loss && !modules.model->owns_step())
             problems.add(config.source.place, "there is no loss; add loss: {type: …}");

@@ -12,6 +12,7 @@
 #include "ailab/metric.hpp"
 #include "ailab/model.hpp"
 #include "ailab/optimizer.hpp"
+#include "ailab/output_kind.hpp"
 #include "ailab/run.hpp"
 #include "ailab/sampler.hpp"
 #include "ailab/transform.hpp"
@@ -21,6 +22,7 @@ namespace ailab {
 Stateful::~Stateful() = default;
 Model::~Model() = default;
 Loss::~Loss() = default;
+KnowsOutputKind::~KnowsOutputKind() = default;
 Metric::~Metric() = default;
 Optimizer::~Optimizer() = default;
 LrScheduler::~LrScheduler() = default;

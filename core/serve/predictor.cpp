@@ -20,6 +20,20 @@ namespace {
 /// So many samples are run before the graph is frozen, which takes about as long as they do.
 constexpr int64_t samples_before_freezing = 32;
 
+/// The probabilities of the classes or labels, float64 [K], by a sample's output; not defined where
+/// it tells none.
+at::Tensor probabilities(const at::Tensor& output, const ServedSpec& spec) {
+    if (!spec.output || *spec.output == OutputKind::values || output.dim() > 1) return {};
+    const at::Tensor numbers = output.to(at::kDouble).reshape({-1});
+    if (*spec.output == OutputKind::class_scores)
+        // The softmax of one number is 1, whatever it is.
+        return numbers.size(0) < 2 ? at::Tensor() : numbers.softmax(0);
+    const at::Tensor yes = *spec.output == OutputKind::label_scores ? numbers.sigmoid() : numbers;
+    // One yes or no decides between two classes, unless it is a label with a name of its own.
+    const bool two_classes = yes.size(0) == 1 && spec.classes.size() != 1;
+    return two_classes ? at::cat({1 - yes, yes}) : yes;
+}
+
 }  // namespace
 
 class Predictor::Impl {
@@ -40,8 +54,8 @@ class Predictor::Impl {
     }
 
     std::vector<ClassScore> top_classes(const at::Tensor& output) const {
-        if (!spec().classifies || output.dim() != 1) return {};
-        const at::Tensor shares = output.to(at::kDouble).softmax(0);
+        const at::Tensor shares = probabilities(output, spec());
+        if (!shares.defined()) return {};
         const auto [values, indices] =
             shares.topk(std::min<int64_t>(options_.topk, shares.size(0)));
         std::vector<ClassScore> top;
@@ -98,7 +112,7 @@ class Predictor::Impl {
         const at::NoGradGuard no_grad;
         if (const auto graph = frozen_for(batch)) {
             if (workers) at::set_num_threads(1);
-            return graph->forward(batch);
+            return graph->forward(batch.is_floating_point() ? batch.to(at::kFloat) : batch);
         }
         const std::lock_guard lock(mutex_);
         if (workers) at::set_num_threads(*workers);
@@ -165,7 +179,8 @@ Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
 
 bool Predictor::classifies() const {
-    return impl_->spec().classifies;
+    const std::optional<OutputKind>& output = impl_->spec().output;
+    return output && *output != OutputKind::values;
 }
 const std::vector<std::string>& Predictor::class_names() const {
     return impl_->spec().classes;

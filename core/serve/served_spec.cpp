@@ -11,6 +11,7 @@
 #include "plugin/plugin_host.hpp"
 #include "run/class_agreement.hpp"
 #include "run/modules.hpp"
+#include "run/output_kind.hpp"
 
 namespace ailab {
 namespace {
@@ -106,6 +107,34 @@ const std::string& one_of_these(const Node& node, const char* key,
                        join(known, "\", \""), "\""));
 }
 
+struct NamedKind {
+    OutputKind kind;
+    const char* name;
+};
+constexpr NamedKind kinds[] = {{OutputKind::class_scores, "class_scores"},
+                               {OutputKind::label_scores, "label_scores"},
+                               {OutputKind::label_probabilities, "label_probabilities"},
+                               {OutputKind::values, "values"}};
+
+std::string name_of(OutputKind kind) {
+    return std::find_if(std::begin(kinds), std::end(kinds),
+                        [&](const NamedKind& known) { return known.kind == kind; })
+        ->name;
+}
+
+std::optional<OutputKind> output_from(const Node& node, const std::string& source) {
+    if (!node.find("output")) {  // of earlier artifacts, which knew scores of classes only
+        if (!member(node, "classifies", source).as_bool()) return {};
+        return OutputKind::class_scores;
+    }
+    std::vector<std::string> names = {""};
+    for (const NamedKind& known : kinds) names.emplace_back(known.name);
+    const std::string& name = one_of_these(node, "output", names, source);
+    for (const NamedKind& known : kinds)
+        if (name == known.name) return known.kind;
+    return {};
+}
+
 ImageInput image_from(const Node& node, const std::string& source) {
     ImageInput image;
     image.field = member(node, "field", source).as_string();
@@ -134,9 +163,12 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
             log_warning(doubt);
     }
     spec.image = data.image_input();
+    const std::shared_ptr<Loss> loss = config.loss ? config.loss.create() : nullptr;
+    spec.output = output_kind(loss.get(), config, model);
     if (data.dataset().size() > 0) {
         const Sample sample = data.sample(0);
-        spec.classifies = is_class_number(sample);
+        // Where the loss does not tell: who is trained on class numbers gives scores of classes.
+        if (!spec.output && is_class_number(sample)) spec.output = OutputKind::class_scores;
         spec.input = input_field(sample, model, config.model.binding());
         if (sample.has(spec.input)) {
             const Tensor& input = sample.tensor(spec.input);
@@ -167,7 +199,7 @@ Node to_node(const ServedSpec& spec) {
                                       : *spec.autocast == at::kBFloat16 ? "bfloat16"
                                                                         : "float16"));
     node.set("classes", OptionType<std::vector<std::string>>::write(spec.classes));
-    node.set("classifies", Node(Node::Value(spec.classifies)));
+    node.set("output", Node::string(spec.output ? name_of(*spec.output) : ""));
     node.set("input", Node::string(spec.input));
     node.set("input_dtype", Node::string(name_of(input_type(spec))));
     node.set("input_shape", OptionType<std::vector<int64_t>>::write(spec.input_shape));
@@ -190,7 +222,7 @@ ServedSpec spec_from(const Node& node, const std::string& source) {
         if (!autocast.empty()) spec.autocast = autocast == "float16" ? at::kHalf : at::kBFloat16;
         for (const Node& name : member(node, "classes", source).items())
             spec.classes.push_back(name.as_string());
-        spec.classifies = member(node, "classifies", source).as_bool();
+        spec.output = output_from(node, source);
         spec.input = member(node, "input", source).as_string();
         // Absent in files from before it was noted, which were fed floats.
         if (const Node* dtype = node.find("input_dtype"))

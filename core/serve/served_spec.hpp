@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ailab/model.hpp"
+#include "ailab/output_kind.hpp"
 #include "validation_data.hpp"
 
 namespace ailab {
@@ -26,7 +27,7 @@ struct ServedSpec {
     bool channels_last = true;
     std::optional<at::ScalarType> autocast;  // what it was validated with
     std::vector<std::string> classes;        // their names, if known
-    bool classifies = false;                 // the output is scores of classes
+    std::optional<OutputKind> output;        // what the model's first output stands for, if known
     std::vector<int64_t> input_shape;        // of one sample, without the batch; empty: unknown
     std::string input = "input";             // the field of a sample that input_shape is of
     /// What the data feed: integers as they are (bytes of pixels, tokens), floats as `dtype`.

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
+#include "checkpoint/averages.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/class_names.hpp"
 #include "checkpoint/state_files.hpp"
@@ -17,15 +18,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::map<std::string, at::Tensor> weights_of(const std::string& given) {
+struct Weights {
+    std::map<std::string, at::Tensor> tensors;
+    bool folder = false;
+    std::string averaged_by;  // the hook whose averages they are, or ""
+};
+
+/// Those that stand for the trained model: of a checkpoint's folder its averages, if it has some.
+Weights weights_of(const std::string& given) {
     const std::string path = resolve_checkpoint(given);
-    if (fs::is_directory(path)) validate_checkpoint(path);
-    const std::string file =
-        fs::is_directory(path) ? (fs::path(path) / checkpoint_file::model).string() : path;
-    const WeightsFile read = read_weights_file(file);
-    std::map<std::string, at::Tensor> weights(read.tensors.begin(), read.tensors.end());
+    Weights weights;
+    weights.folder = fs::is_directory(path);
+    if (weights.folder) validate_checkpoint(path);
+    WeightsFile read = read_weights_file(
+        weights.folder ? (fs::path(path) / checkpoint_file::model).string() : path);
+    if (const auto averages = weights.folder ? read_averages(path) : std::nullopt) {
+        put_averages(*averages, read);
+        weights.averaged_by = averages->hook;
+    }
+    weights.tensors = {read.tensors.begin(), read.tensors.end()};
     // An artifact's plugins are no weights.
-    std::erase_if(weights, [](const auto& entry) { return is_plugin_record(entry.first); });
+    std::erase_if(weights.tensors, [](const auto& entry) { return is_plugin_record(entry.first); });
     return weights;
 }
 
@@ -41,6 +54,17 @@ std::vector<std::string> classes_of(const std::vector<std::string>& paths) {
         if (classes.empty()) classes = names;
     }
     return classes;
+}
+
+/// Averages and raw weights of one run are apart; their mean is neither.
+void check_alike(const Weights& a, const std::string& a_path, const Weights& b,
+                 const std::string& b_path) {
+    if (!a.folder || !b.folder || a.averaged_by.empty() == b.averaged_by.empty()) return;
+    const bool first = !a.averaged_by.empty();
+    throw Error(concat(first ? a_path : b_path, " has averages, of ",
+                       first ? a.averaged_by : b.averaged_by, ", and ", first ? b_path : a_path,
+                       " has none; to take the raw weights name each folder's ",
+                       checkpoint_file::model));
 }
 
 /// What sums of a tensor are taken in.
@@ -76,15 +100,17 @@ std::string average_checkpoints(const ToolRequest& request) {
                                  fs::path(request.output).stem().string(), ".safetensors"));
     check_output(request.output, request.force);
     const std::vector<std::string> classes = classes_of(request.paths);
-    const auto first = weights_of(request.paths[0]);
+    const Weights begin = weights_of(request.paths[0]);
+    const auto& first = begin.tensors;
     std::map<std::string, at::Tensor> sums;
     for (const auto& [name, tensor] : first)
         if (tensor.is_floating_point() || tensor.is_complex())
             sums[name] = tensor.to(wide(tensor)).clone();
     for (size_t i = 1; i < request.paths.size(); ++i) {
-        const auto other = weights_of(request.paths[i]);
-        check_same(first, other, request.paths[i]);
-        for (auto& [name, sum] : sums) sum += other.at(name).to(wide(sum));
+        const Weights other = weights_of(request.paths[i]);
+        check_alike(begin, request.paths[0], other, request.paths[i]);
+        check_same(first, other.tensors, request.paths[i]);
+        for (auto& [name, sum] : sums) sum += other.tensors.at(name).to(wide(sum));
     }
     NamedTensors mean;
     for (const auto& [name, tensor] : first) {
@@ -96,8 +122,9 @@ std::string average_checkpoints(const ToolRequest& request) {
                       : (sum->second / double(request.paths.size())).to(tensor.scalar_type()));
     }
     write_weights(request.output, mean, classes);
-    return concat(request.output, ": the mean of ", request.paths.size(), " checkpoints, ",
-                  mean.size(), " tensors\n");
+    return concat(request.output, ": the mean of ", request.paths.size(), " checkpoints",
+                  begin.averaged_by.empty() ? "" : ", of the averages of " + begin.averaged_by,
+                  ", ", mean.size(), " tensors\n");
 }
 
 }  // namespace ailab

@@ -18,7 +18,8 @@ class BCELoss final : public PairLoss {
   public:
     using Options = WeightedOptions;
     explicit BCELoss(const Options& o)
-        : PairLoss("BCELoss", o.reduction), weight_("BCELoss", "weight", o.weight) {}
+        : PairLoss("BCELoss", o.reduction, OutputKind::label_probabilities),
+          weight_("BCELoss", "weight", o.weight) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
@@ -56,7 +57,7 @@ class BCEWithLogitsLoss final : public PairLoss {
         }
     };
     explicit BCEWithLogitsLoss(const Options& o)
-        : PairLoss("BCEWithLogitsLoss", o.reduction),
+        : PairLoss("BCEWithLogitsLoss", o.reduction, OutputKind::label_scores),
           weight_("BCEWithLogitsLoss", "weight", o.weight),
           pos_weight_("BCEWithLogitsLoss", "pos_weight", o.pos_weight) {}
 
@@ -77,7 +78,7 @@ class MultiLabelSoftMarginLoss final : public PairLoss {
   public:
     using Options = WeightedOptions;
     explicit MultiLabelSoftMarginLoss(const Options& o)
-        : PairLoss("MultiLabelSoftMarginLoss", o.reduction),
+        : PairLoss("MultiLabelSoftMarginLoss", o.reduction, OutputKind::label_scores),
           weight_("MultiLabelSoftMarginLoss", "weight", o.weight) {}
 
   protected:

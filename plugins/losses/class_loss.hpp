@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "ailab/output_kind.hpp"
 #include "class_weights.hpp"
 
 namespace ailab {
@@ -67,8 +68,9 @@ struct ClassOptions {
     }
 };
 
-class ClassLoss : public Loss {
+class ClassLoss : public Loss, public KnowsOutputKind {
   public:
+    std::optional<OutputKind> output_kind() const override { return OutputKind::class_scores; }
     bool has_own_weights() const override {
         return is_mean_ && (weighs_targets_ || targets_.ignores());
     }

@@ -7,7 +7,7 @@ namespace {
 
 /// The mean over the samples of 1 - 2 |p g| / (|p| + |g|), averaged over the classes. It is taken
 /// sample by sample, so that a batch may be split.
-class DiceLoss final : public ReducedLoss {
+class DiceLoss final : public ReducedLoss, public KnowsOutputKind {
   public:
     struct Options {
         std::string activation = "softmax";
@@ -32,6 +32,10 @@ class DiceLoss final : public ReducedLoss {
           is_sigmoid_(o.activation == "sigmoid"),
           smooth_(o.smooth),
           targets_("DiceLoss", o.ignore_index) {}
+
+    std::optional<OutputKind> output_kind() const override {
+        return is_sigmoid_ ? OutputKind::label_scores : OutputKind::class_scores;
+    }
 
     /// output: scores [N, classes, …]; target: [N, …] class numbers, or with activation: sigmoid
     /// [N, classes, …].

@@ -7,7 +7,7 @@ namespace {
 class MSELoss final : public PairLoss {
   public:
     using Options = ReductionOption;
-    explicit MSELoss(const Options& o) : PairLoss("MSELoss", o.reduction) {}
+    explicit MSELoss(const Options& o) : PairLoss("MSELoss", o.reduction, OutputKind::values) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
@@ -18,7 +18,7 @@ class MSELoss final : public PairLoss {
 class L1Loss final : public PairLoss {
   public:
     using Options = ReductionOption;
-    explicit L1Loss(const Options& o) : PairLoss("L1Loss", o.reduction) {}
+    explicit L1Loss(const Options& o) : PairLoss("L1Loss", o.reduction, OutputKind::values) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
@@ -38,7 +38,7 @@ class SmoothL1Loss final : public PairLoss {
         }
     };
     explicit SmoothL1Loss(const Options& o)
-        : PairLoss("SmoothL1Loss", o.reduction), beta_(o.beta) {}
+        : PairLoss("SmoothL1Loss", o.reduction, OutputKind::values), beta_(o.beta) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {
@@ -59,7 +59,8 @@ class HuberLoss final : public PairLoss {
             ReductionOption::visit(v);
         }
     };
-    explicit HuberLoss(const Options& o) : PairLoss("HuberLoss", o.reduction), delta_(o.delta) {}
+    explicit HuberLoss(const Options& o)
+        : PairLoss("HuberLoss", o.reduction, OutputKind::values), delta_(o.delta) {}
 
   protected:
     Tensor compare(const Tensor& output, const Tensor& target) override {

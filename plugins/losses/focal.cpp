@@ -93,6 +93,10 @@ class FocalLoss final : public ClassLoss {
                        o.alpha && o.alpha->values.size() != 1 ? ClassWeights::List(o.alpha->values)
                                                               : std::nullopt) {}
 
+    std::optional<OutputKind> output_kind() const override {
+        return is_sigmoid_ ? OutputKind::label_scores : OutputKind::class_scores;
+    }
+
   protected:
     Tensor compare(const Tensor& output, const Tensor& target, const Tensor&,
                    int64_t reduction) override {

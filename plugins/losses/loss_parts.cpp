@@ -88,6 +88,19 @@ LossOfParts::LossOfParts(const LossSpecs& specs) {
     }
 }
 
+std::optional<OutputKind> LossOfParts::output_kind() const {
+    std::optional<OutputKind> agreed;
+    for (const LossPart& part : parts_) {
+        const std::vector<std::string>& fields = part.fields();
+        if (std::find(fields.begin(), fields.end(), "output") == fields.end()) continue;
+        const auto* knows = dynamic_cast<const KnowsOutputKind*>(&part.loss());
+        const std::optional<OutputKind> kind = knows ? knows->output_kind() : std::nullopt;
+        if (!kind || (agreed && *agreed != *kind)) return {};
+        agreed = kind;
+    }
+    return agreed;
+}
+
 std::vector<std::string> LossOfParts::inputs() const {
     std::vector<std::string> fields;
     for (const LossPart& part : parts_)

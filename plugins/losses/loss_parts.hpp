@@ -1,6 +1,7 @@
 #pragma once
 // Losses that are made of several named ones.
 #include "ailab/ailab.hpp"
+#include "ailab/output_kind.hpp"
 
 namespace ailab {
 
@@ -44,8 +45,10 @@ class LossPart {
 };
 
 /// What follows from the parts alone: their fields, terms and states.
-class LossOfParts : public Loss {
+class LossOfParts : public Loss, public KnowsOutputKind {
   public:
+    /// What all of those that take the field `output` for their output agree on.
+    std::optional<OutputKind> output_kind() const override;
     std::vector<std::string> inputs() const override;
     std::vector<std::string> term_names() const override;
     bool has_own_weights() const override;

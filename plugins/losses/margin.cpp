@@ -76,7 +76,7 @@ void check_classes(const char* loss, const Tensor& output, const Tensor& target)
 }
 
 /// Crammer and Singer 2001.
-class MultiMarginLoss final : public ReducedLoss {
+class MultiMarginLoss final : public ReducedLoss, public KnowsOutputKind {
   public:
     struct Options : MarginOptions {
         int64_t p = 1;
@@ -94,6 +94,8 @@ class MultiMarginLoss final : public ReducedLoss {
           margin_(options.margin),
           weight_("MultiMarginLoss", "weight", options.weight),
           targets_("MultiMarginLoss") {}
+
+    std::optional<OutputKind> output_kind() const override { return OutputKind::class_scores; }
 
     Tensor forward(const Tensor& output, const Tensor& target) override {
         check_classes(loss(), output, target);

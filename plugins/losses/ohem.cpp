@@ -10,7 +10,7 @@ namespace {
 /// `min_kept`. Which are hard is decided on each rank among its own pixels, of which `min_kept` are
 /// kept there; the mean is over what all ranks have kept. So, unlike other losses, its value
 /// depends on how a batch is split.
-class OHEMCrossEntropyLoss final : public Loss {
+class OHEMCrossEntropyLoss final : public Loss, public KnowsOutputKind {
   public:
     struct Options {
         double thresh = 0.7;
@@ -26,6 +26,7 @@ class OHEMCrossEntropyLoss final : public Loss {
     explicit OHEMCrossEntropyLoss(const Options& options)
         : o(options), targets_("OHEMCrossEntropyLoss", options.ignore_index) {}
 
+    std::optional<OutputKind> output_kind() const override { return OutputKind::class_scores; }
     bool has_own_weights() const override { return true; }
 
     /// output: [N, classes, …], target: [N, …] int64; 0 if all pixels are ignored.

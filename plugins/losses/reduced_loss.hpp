@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "ailab/ailab.hpp"
+#include "ailab/output_kind.hpp"
 
 namespace ailab {
 
@@ -63,14 +64,16 @@ class ReducedLoss : public Loss {
 };
 
 /// A loss that compares output and target, of one shape, number by number.
-class PairLoss : public ReducedLoss {
+class PairLoss : public ReducedLoss, public KnowsOutputKind {
   public:
+    std::optional<OutputKind> output_kind() const override { return kind_; }
     Tensor forward(const Tensor& output, const Tensor& target) override {
         return compare(output, fitting(loss(), output, target));
     }
 
   protected:
-    using ReducedLoss::ReducedLoss;
+    PairLoss(const char* loss, const std::string& reduction, std::optional<OutputKind> kind = {})
+        : ReducedLoss(loss, reduction), kind_(kind) {}
 
     /// `target` has the output's shape and dtype.
     virtual Tensor compare(const Tensor& output, const Tensor& target) = 0;
@@ -78,6 +81,9 @@ class PairLoss : public ReducedLoss {
     Tensor reduced(const Batch& inputs) final {
         return forward(inputs.tensor("output"), inputs.tensor("target"));
     }
+
+  private:
+    const std::optional<OutputKind> kind_;
 };
 
 }  // namespace ailab

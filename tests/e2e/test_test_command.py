@@ -75,7 +75,7 @@ class TestCommand(TestCase):
         self.train(hooks={"ema": {"type": "EMAHook", "decay": 0.99}})
         result = call(self.words())
         self.assertDone(result)
-        self.assertIn("of them averages", result.err)
+        self.assertIn("of the file's are averages of hook.ema", result.err)
         self.assertAlmostEqual(self.results()[1]["loss"], self.trained.lines("val")[-1]["loss"], places=5)
 
     def test_nothing_is_trained_or_saved(self):

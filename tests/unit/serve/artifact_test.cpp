@@ -23,7 +23,7 @@ ServedSpec example_spec() {
     spec.channels_last = false;
     spec.autocast = at::kBFloat16;
     spec.classes = {"cat", "dög \"quoted\""};
-    spec.classifies = true;
+    spec.output = OutputKind::label_scores;
     spec.input_shape = {3, 8, 8};
     spec.image = ImageInput{.field = "image", .reader = {.color = "gray"}};
     spec.image->transforms.items().push_back(Node::string("x"));
