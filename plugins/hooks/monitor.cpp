@@ -1,9 +1,9 @@
 #include "monitor.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <regex>
 
 #include "ailab/number_text.hpp"
 
@@ -21,24 +21,34 @@ std::string as_words(const std::string& name) {
     return words;
 }
 
-/// Losses, errors and distances; all else (accuracies, scores) is better the greater it is.
-bool is_better_when_less(const std::string& name) {
-    constexpr std::array parts = {"loss",       "error",   "distance", "divergence",
-                                  "perplexity", "entropy", "deviance"};
-    constexpr std::array words = {"_mae_", "_mse_", "_rmse_", "_mape_", "_smape_",
-                                  "_nll_", "_wer_", "_cer_",  "_ter_",  "_fid_",
-                                  "_kid_", "_ppl_", "_ece_",  "_err_"};
+/// What a name tells: losses, errors and distances are better when less, accuracies and scores when
+/// greater.
+std::optional<bool> greater_is_better(const std::string& name) {
+    static const std::regex less(
+        "loss|error|distance|divergence|perplexity|entropy|deviance|"
+        "_(mae|mse|rmse|nrmse|msle|rmsle|mape|smape|mase|mdae|nll|bpc|bpb|crps|brier|wer|cer|ter|"
+        "eer|fpr|fnr|frr|fid|kid|lpips|ppl|ece|err|hd|assd)[0-9]*_");
+    static const std::regex greater(
+        "accura|precision|recall|score|similarity|likelihood|reward|sensitivity|specificity|"
+        "correlation|jaccard|kappa|corrcoef|iou|dice|signalnoise|"
+        "_(acc|topk?|m?ap|m?ar|f[0-9]|f_?beta|auc|auroc|auprc|dsc|r2|psnr|snr|sdr|ssim|mcc|corr|"
+        "pearson|spearman|bleu|rouge|meteor|cider|chrf|pq|pck|ndcg|mrr|hits?|tpr|tnr)[0-9]*_");
     const std::string text = as_words(name);
-    const auto occurs = [&text](const char* part) { return text.find(part) != std::string::npos; };
-    return std::any_of(parts.begin(), parts.end(), occurs) ||
-           std::any_of(words.begin(), words.end(), occurs);
+    if (std::regex_search(text, less)) return false;
+    if (std::regex_search(text, greater)) return true;
+    return {};
 }
 
 std::string missing(const std::string& name, Phase phase, const std::vector<std::string>& known) {
     const std::string nearest = nearest_name(name, known);
-    return concat("the phase ", phase_name(phase), " has no result \"", name, '"',
-                  nearest.empty() ? "." : "; did you mean \"" + nearest + "\"?",
-                  known.empty() ? "" : " It has: " + join(known) + ".");
+    return concat(
+        "the phase ", phase_name(phase), " has no result \"", name, '"',
+        nearest.empty() ? "." : "; did you mean \"" + nearest + "\"?",
+        known.empty() ? "" : " It has: " + join(known) + ".",
+        phase == Phase::train && name == "loss"
+            ? " The loss of the training is logged, and is no result: follow that of val, "
+              "or a metric with phases: [train]."
+            : "");
 }
 
 }  // namespace
@@ -47,23 +57,35 @@ Monitor::Monitor(const ResultName& result, Phase phase, const std::optional<std:
     : name_(result.value),
       place_(result.place),
       phase_(phase),
-      greater_(rule ? *rule == "greater" : !is_better_when_less(result.value)),
+      greater_(rule ? std::optional(*rule == "greater") : ailab::greater_is_better(result.value)),
       by_name_(!rule) {}
 
 std::string Monitor::describe() const {
-    return concat(phase_name(phase_), ' ', name_, greater_ ? ", greater" : ", less",
+    return concat(phase_name(phase_), ' ', name_, better_when_greater() ? ", greater" : ", less",
                   by_name_ ? " is better by its name (rule sets it)" : " is better");
+}
+
+Node Monitor::save() const {
+    Node node = Node::map();
+    node.set("result", Node::string(name_));
+    node.set("phase", Node::string(phase_name(phase_)));
+    node.set("rule", Node::string(better_when_greater() ? "greater" : "less"));
+    return node;
+}
+
+bool Monitor::same_as(const Node& saved) const {
+    return saved.flow() == save().flow();
 }
 
 bool Monitor::better(double a, double b, double min_delta) const {
     if (std::isnan(a)) return false;
     if (std::isnan(b)) return true;
-    return greater_ ? a > b + min_delta : a < b - min_delta;
+    return better_when_greater() ? a > b + min_delta : a < b - min_delta;
 }
 
 double Monitor::worst() const {
     constexpr double infinity = std::numeric_limits<double>::infinity();
-    return greater_ ? -infinity : infinity;
+    return better_when_greater() ? -infinity : infinity;
 }
 
 double Monitor::value(const Run& run) const {
@@ -75,7 +97,8 @@ double Monitor::value(const Run& run) const {
     throw Error(missing(name_, phase_, known));
 }
 
-void Monitor::check(const RunPlan& plan, Problems& problems) const {
+void Monitor::check(const RunPlan& plan, Problems& problems) {
+    is_there_ = false;
     if (std::find(plan.phases.begin(), plan.phases.end(), phase_) == plan.phases.end()) {
         problems.add(place_, concat("\"", name_, "\" is watched in the phase ", phase_name(phase_),
                                     ", which the workflow does not have. Add it, or name another "
@@ -84,10 +107,25 @@ void Monitor::check(const RunPlan& plan, Problems& problems) const {
     }
     const auto found = plan.results.find(phase_);
     // A model that owns its step publishes what it likes.
-    if (found == plan.results.end() || found->second.empty()) return;
-    const std::vector<std::string>& known = found->second;
-    if (std::find(known.begin(), known.end(), name_) == known.end())
-        problems.add(place_, missing(name_, phase_, known));
+    may_be_published_ = found != plan.results.end() && found->second.empty();
+    if (found != plan.results.end() && !may_be_published_) {
+        const std::vector<std::string>& known = found->second;
+        if (std::find(known.begin(), known.end(), name_) == known.end())
+            return problems.add(place_, missing(name_, phase_, known));
+    }
+    is_there_ = true;
+}
+
+void Monitor::require_rule(Problems& problems) const {
+    if (is_there_ && !greater_)
+        problems.add(place_, concat("the name of \"", name_,
+                                    "\" does not tell whether a greater or a lesser value is "
+                                    "better; say rule: greater or rule: less"));
+}
+
+void Monitor::check_training(Run& run) const {
+    if (may_be_published_ && phase_ == Phase::train && !run.model().owns_step())
+        throw ConfigError({{place_, missing(name_, phase_, {})}});
 }
 
 Phase phase_of(const std::string& name) {
