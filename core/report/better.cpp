@@ -1,7 +1,6 @@
 #include "ailab/better.hpp"
 
-#include <algorithm>
-#include <array>
+#include <regex>
 
 #include "ailab/number_text.hpp"
 
@@ -21,16 +20,20 @@ std::string as_words(const std::string& name) {
 
 }  // namespace
 
-bool less_is_better_by_name(const std::string& name) {
-    constexpr std::array parts = {"loss",       "error",   "distance", "divergence",
-                                  "perplexity", "entropy", "deviance"};
-    constexpr std::array words = {"_mae_", "_mse_", "_rmse_", "_mape_", "_smape_",
-                                  "_nll_", "_wer_", "_cer_",  "_ter_",  "_fid_",
-                                  "_kid_", "_ppl_", "_ece_",  "_err_"};
+std::optional<bool> greater_is_better_by_name(const std::string& name) {
+    static const std::regex less(
+        "loss|error|distance|divergence|perplexity|entropy|deviance|"
+        "_(mae|mse|rmse|nrmse|msle|rmsle|mape|smape|mase|mdae|nll|bpc|bpb|crps|brier|wer|cer|ter|"
+        "eer|fpr|fnr|frr|fid|kid|lpips|ppl|ece|err|hd|assd)[0-9]*_");
+    static const std::regex greater(
+        "accura|precision|recall|score|similarity|likelihood|reward|sensitivity|specificity|"
+        "correlation|jaccard|kappa|corrcoef|iou|dice|signalnoise|"
+        "_(acc|topk?|m?ap|m?ar|f[0-9]|f_?beta|auc|auroc|auprc|dsc|r2|psnr|snr|sdr|ssim|mcc|corr|"
+        "pearson|spearman|bleu|rouge|meteor|cider|chrf|pq|pck|ndcg|mrr|hits?|tpr|tnr)[0-9]*_");
     const std::string text = as_words(name);
-    const auto occurs = [&text](const char* part) { return text.find(part) != std::string::npos; };
-    return std::any_of(parts.begin(), parts.end(), occurs) ||
-           std::any_of(words.begin(), words.end(), occurs);
+    if (std::regex_search(text, less)) return false;
+    if (std::regex_search(text, greater)) return true;
+    return {};
 }
 
 }  // namespace ailab

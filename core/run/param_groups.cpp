@@ -150,12 +150,15 @@ struct Multiples {
 
 Multiples multiples_of(const NamedParameter& parameter, const Kinds& kinds, const Rules& rules,
                        const ParamwiseConfig& config) {
-    if (const ParamRule* rule = rules.find(parameter)) return {rule->lr_mult, rule->decay_mult};
     const auto found = kinds.find(parameter.tensor.unsafeGetTensorImpl());
     const ParamKind kind = found == kinds.end() ? ParamKind::weight : found->second;
-    if (kind == ParamKind::norm) return {.decay = config.norm_decay_mult};
-    if (kind == ParamKind::bias) return {config.bias_lr_mult, config.bias_decay_mult};
-    return {};
+    Multiples multiples;
+    if (kind == ParamKind::norm) multiples = {.decay = config.norm_decay_mult};
+    if (kind == ParamKind::bias) multiples = {config.bias_lr_mult, config.bias_decay_mult};
+    if (const ParamRule* rule = rules.find(parameter))
+        multiples = {rule->lr_mult.value_or(multiples.lr),
+                     rule->decay_mult.value_or(multiples.decay)};
+    return multiples;
 }
 
 bool same(const GroupDefaults& a, const GroupDefaults& b) {
@@ -264,12 +267,17 @@ std::vector<ParamGroup> make_groups(const std::vector<NamedParameter>& parameter
 std::vector<std::vector<std::string>> earlier_groups(const std::vector<NamedParameter>& parameters,
                                                      const Trained& trained,
                                                      const ParamwiseConfig& config) {
-    const Rules rules(config);
+    ParamwiseConfig as_then = config;  // a rule said all of its parameters
+    for (auto& [pattern, rule] : as_then.custom_keys) {
+        rule.lr_mult = rule.lr_mult.value_or(1);
+        rule.decay_mult = rule.decay_mult.value_or(1);
+    }
+    const Rules rules(as_then);
     const Kinds kinds = kinds_of(trained, Recognised::before_names);
     std::vector<Multiples> known;
     std::vector<std::vector<std::string>> names;
     for (const NamedParameter& parameter : parameters) {
-        const Multiples multiples = multiples_of(parameter, kinds, rules, config);
+        const Multiples multiples = multiples_of(parameter, kinds, rules, as_then);
         const auto found = std::find(known.begin(), known.end(), multiples);
         const auto index = size_t(found - known.begin());
         if (found == known.end()) {

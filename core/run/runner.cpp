@@ -94,7 +94,16 @@ Runner::IterationPoint Runner::iteration_point(HookPoint point, const char* name
 void Runner::call_before_run() {
     for (size_t i = 0; i < modules_.hooks.size(); ++i) {
         opening_hook_ = modules_.hook_names[i];
-        call(i, &Hook::before_run, "before_run");
+        try {
+            call(i, &Hook::before_run, "before_run");
+        } catch (const ConfigError& error) {
+            // What is wrong with the hook as such is at its own place.
+            std::vector<Problem> problems = error.problems();
+            for (Problem& problem : problems)
+                if (problem.place.str().empty())
+                    problem.place = place_of(config_.source, "hooks." + opening_hook_);
+            throw ConfigError(std::move(problems));
+        }
     }
     opening_hook_.clear();
     saved_windows_.clear();

@@ -63,7 +63,9 @@ bool Runner::finished() const {
 /// A run that goes on though it has come to its end.
 void Runner::say_if_trained() const {
     if (resumed_from_.empty() || !finished()) return;
-    if (config_.total_iters)
+    if (!stop_reason_.empty())
+        log_info("no training is left: the run has ended early (", stop_reason_, ")");
+    else if (config_.total_iters)
         log_info("no training is left: the run has had all ", *config_.total_iters,
                  " iterations; raise total_iters to train on");
     else

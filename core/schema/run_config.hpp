@@ -63,8 +63,10 @@ struct ClipConfig {
 
 /// What the parameters that a pattern names have of their own.
 struct ParamRule {
-    double lr_mult = 1;
-    double decay_mult = 1;
+    // Those not given are as for the rule's parameter without the rule: of norms and biases what
+    // ParamwiseConfig says, else 1.
+    std::optional<double> lr_mult;
+    std::optional<double> decay_mult;
     bool freeze = false;
 };
 

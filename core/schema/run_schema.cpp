@@ -80,8 +80,11 @@ void visit_section(OptionVisitor& v, ClipConfig& clip) {
 }
 
 void visit_section(OptionVisitor& v, ParamRule& rule) {
-    v.option("lr_mult", rule.lr_mult, "times the learning rate", at_least(0));
-    v.option("decay_mult", rule.decay_mult, "times the weight decay", at_least(0));
+    v.option("lr_mult", rule.lr_mult,
+             "times the learning rate; by default 1, and of biases bias_lr_mult", at_least(0));
+    v.option("decay_mult", rule.decay_mult,
+             "times the weight decay; by default 1, and of norms and biases what is said of these",
+             at_least(0));
     v.option("freeze", rule.freeze, "the parameters are not trained");
 }
 

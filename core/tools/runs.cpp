@@ -42,12 +42,13 @@ bool is_loss(const std::string& name) {
 }
 
 /// Whether less of a result is better: a metric's type says more than the name that the user gave
-/// it (`m: {type: MeanAbsoluteError}`).
+/// it (`m: {type: MeanAbsoluteError}`). Of names that tell nothing greater is taken.
 bool less_is_better(const std::string& name, const FlatConfig& config) {
     const std::string key = "." + name + ".type";
     for (const auto& [path, value] : config)
-        if (path.starts_with("hooks.") && path.ends_with(key)) return less_is_better_by_name(value);
-    return less_is_better_by_name(name);
+        if (path.starts_with("hooks.") && path.ends_with(key))
+            return !greater_is_better_by_name(value).value_or(true);
+    return !greater_is_better_by_name(name).value_or(true);
 }
 
 /// "top1 93.4 (epoch 12)": the best of an evaluation's first metric, or of its loss.

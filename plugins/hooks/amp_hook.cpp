@@ -1,4 +1,5 @@
 #include "ailab/ailab.hpp"
+#include "only_one.hpp"
 
 namespace ailab {
 namespace {
@@ -48,6 +49,7 @@ class AMPHook final : public Hook {
     }
 
     void before_run(Run& run) override {
+        refuse_second(run, "AMPHook", "mixed precision");
         if (run.torch_device().is_cpu() && o.dtype == "bfloat16" && !cpu_has_bfloat16() &&
             run.is_main())
             log_warning(

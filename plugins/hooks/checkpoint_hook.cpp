@@ -19,6 +19,18 @@ std::optional<int64_t> number_after(const std::string& name, const std::string& 
     return number;
 }
 
+/// "best_top1_"; a result may have any name, a folder not.
+std::string best_prefix(std::string result) {
+    std::replace(result.begin(), result.end(), '/', '_');
+    return "best_" + result + "_";
+}
+
+/// Whether a checkpoint is the best by the result of this prefix, and not by another whose name
+/// begins alike: best_loss_epoch_3, not best_loss_cls_epoch_3.
+bool is_best_of(const std::string& prefix, const std::string& name) {
+    return number_after(name, prefix + "epoch_") || number_after(name, prefix + "iter_");
+}
+
 class CheckpointHook final : public Hook {
   public:
     struct Options {
@@ -44,8 +56,8 @@ class CheckpointHook final : public Hook {
             v.option("save_best", save_best,
                      "the result of val by which the best one is kept, such as top1");
             v.option("rule", rule,
-                     "whether that is better when greater or less; by its name if not "
-                     "given",
+                     "whether that is better when greater or less; by what its name "
+                     "tells if not given",
                      monitor_rules());
             v.option(
                 "save_weights", save_weights,
@@ -62,7 +74,9 @@ class CheckpointHook final : public Hook {
     bool for_training_only() const override { return true; }
 
     void check(const RunPlan& plan, Problems& problems) override {
-        if (best_) best_->check(plan, problems);
+        if (!best_) return;
+        best_->check(plan, problems);
+        best_->require_rule(problems);
     }
     std::vector<std::string> output_paths() const override {
         return {o.save_dir.value_or("checkpoints")};
@@ -113,9 +127,9 @@ class CheckpointHook final : public Hook {
         if (best_value_ && !best_->better(value, *best_value_)) return;
         best_value_ = value;
         const Progress& progress = run.progress();
-        best_name_ = concat("best_", best_->name(),
-                            by_epoch_ ? concat("_epoch_", progress.epoch + 1)
-                                      : concat("_iter_", progress.train_iter));
+        best_name_ =
+            concat(best_prefix(best_->name()), by_epoch_ ? concat("epoch_", progress.epoch + 1)
+                                                         : concat("iter_", progress.train_iter));
         log_info("the best ", best_->name(), " so far: ", value);
         write(run, best_name_);
     }
@@ -140,6 +154,7 @@ class CheckpointHook final : public Hook {
         State state;
         state.values.set("best", best_value_ ? Node(*best_value_) : Node());
         state.values.set("best_name", Node::string(best_name_));
+        state.values.set("best_of", best_ ? best_->save() : best_of_);
         Node names = Node::list();
         for (const std::string& name : saved_) names.items().push_back(Node::string(name));
         state.values.set("saved", std::move(names));
@@ -154,11 +169,29 @@ class CheckpointHook final : public Hook {
         if (knows_saved_)
             for (const Node& item : names->items()) saved_.push_back(item.as_string());
         if (!value || !name || !value->is_number() || !name->is_string()) return;  // none yet
+        if (const Node* of = state.values.find("best_of")) best_of_ = *of;
+        if (best_ && !is_of_monitor(name->as_string())) {
+            log_info("the best checkpoint begins anew with ", best_->describe(),
+                     ": the one so far, ", name->as_string(),
+                     ", is by another result or rule, and "
+                     "is kept");
+            best_value_.reset();
+            best_name_.clear();
+            return;
+        }
         best_value_ = value->as_float();
         best_name_ = name->as_string();
     }
 
   private:
+    /// Whether the checkpoint's best one was chosen as this run chooses.
+    bool is_of_monitor(std::string best_name) const {
+        if (best_of_.is_map()) return best_->same_as(best_of_);
+        // A checkpoint that does not say; its folder may have been one in another.
+        std::replace(best_name.begin(), best_name.end(), '/', '_');
+        return is_best_of(best_prefix(best_->name()), best_name);
+    }
+
     static bool is_last(Run& run) {
         const Progress& progress = run.progress();
         return !run.stop_reason().empty() ||
@@ -247,8 +280,9 @@ class CheckpointHook final : public Hook {
         // The best one before goes when the present one is complete.
         if (!best_ || best_name_.empty() || best_name_ == writing_ || !is_complete(best_name_))
             return;
-        for (const std::string& name : complete("best_" + best_->name() + "_"))
-            if (name != best_name_) remove(name);
+        const std::string prefix = best_prefix(best_->name());
+        for (const std::string& name : complete(prefix))
+            if (name != best_name_ && is_best_of(prefix, name)) remove(name);
     }
 
     void remove(const std::string& name) {
@@ -269,6 +303,7 @@ class CheckpointHook final : public Hook {
     std::optional<Monitor> best_;
     std::optional<double> best_value_;
     std::string best_name_;
+    Node best_of_;  // by which result, as the checkpoint that the run goes on from says
     std::string folder_;
     std::vector<std::string> saved_;  // names of this branch's checkpoints, oldest first
     bool knows_saved_ = true;

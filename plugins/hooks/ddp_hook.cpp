@@ -1,4 +1,5 @@
 #include "ailab/ailab.hpp"
+#include "only_one.hpp"
 
 namespace ailab {
 namespace {
@@ -31,6 +32,10 @@ class DDPHook final : public Hook {
         plan.find_unused_parameters = o.find_unused_parameters;
         plan.sync_batch_norm = o.sync_batch_norm;
         plan.broadcast_buffers = o.broadcast_buffers;
+    }
+
+    void before_run(Run& run) override {
+        refuse_second(run, "DDPHook", "what distributed training does");
     }
 
   private:

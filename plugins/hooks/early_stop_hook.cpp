@@ -16,8 +16,8 @@ class EarlyStopHook final : public Hook {
         void visit(OptionVisitor& v) {
             v.required("monitor", monitor, "the result to follow, such as loss or a metric's name");
             v.option("rule", rule,
-                     "which value is better; by default less for losses and errors by their "
-                     "names, else greater",
+                     "which value is better; by default what the result's name tells: less of a "
+                     "loss or an error, greater of an accuracy or a score",
                      monitor_rules());
             v.option("patience", patience, "evaluations without improvement that end the run",
                      at_least(1));
@@ -35,11 +35,17 @@ class EarlyStopHook final : public Hook {
     int default_priority() const override { return priority::low; }
     bool for_training_only() const override { return true; }
 
-    void check(const RunPlan& plan, Problems& problems) override { monitor_.check(plan, problems); }
+    void check(const RunPlan& plan, Problems& problems) override {
+        monitor_.check(plan, problems);
+        monitor_.require_rule(problems);
+    }
 
-    void before_run(Run&) override {
+    void before_run(Run& run) override {
+        monitor_.check_training(run);
         log_info("EarlyStopHook: the run ends after ", o.patience,
                  " evaluations without improvement of ", monitor_.describe());
+        // One that goes on from where it was ended; with more patience it does go on.
+        if (waited_ >= o.patience) run.stop(reason());
     }
     void after_train_epoch(Run& run) override { observe(run, Phase::train); }
     void after_val_epoch(Run& run) override { observe(run, Phase::val); }
@@ -49,9 +55,16 @@ class EarlyStopHook final : public Hook {
         State state;
         state.values.set("best", Node(best_));
         state.values.set("waited", Node(waited_));
+        state.values.set("monitor", monitor_.save());
         return state;
     }
     void load_state(const State& state) override {
+        const Node* monitor = state.values.find("monitor");
+        if (monitor && !monitor_.same_as(*monitor)) {
+            log_info("EarlyStopHook begins anew with ", monitor_.describe(),
+                     ": the checkpoint's best is that of ", monitor->flow());
+            return;
+        }
         best_ = saved_number(state, "EarlyStopHook", "best").as_float();
         waited_ = saved_number(state, "EarlyStopHook", "waited").as_int();
     }
@@ -66,13 +79,15 @@ class EarlyStopHook final : public Hook {
             waited_ = 0;
             return;
         }
-        if (++waited_ < o.patience) return;
-        run.stop(concat(monitor_.name(), " has not become better than ", best_, " in ", waited_,
-                        waited_ == 1 ? " evaluation" : " evaluations"));
+        if (++waited_ >= o.patience) run.stop(reason());
+    }
+    std::string reason() const {
+        return concat(monitor_.name(), " has not become better than ", best_, " in ", waited_,
+                      waited_ == 1 ? " evaluation" : " evaluations");
     }
 
     const Options o;
-    const Monitor monitor_;
+    Monitor monitor_;
     double best_;
     int64_t waited_ = 0;  // evaluations since the best one
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ailab/ailab.hpp"
+#include "only_one.hpp"
 #include "saved_number.hpp"
 
 namespace ailab {
@@ -39,6 +40,7 @@ class EMAHook final : public Hook {
     bool changes_evaluations() const override { return false; }
 
     void before_run(Run& run) override {
+        refuse_second(run, "EMAHook", "the weights that are evaluated");
         model_ = &run.model();
         for (const auto& item : model_->named_parameters()) {
             const Tensor& parameter = item.value();

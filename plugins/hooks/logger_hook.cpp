@@ -7,6 +7,7 @@
 #include "ailab/ailab.hpp"
 #include "interval_means.hpp"
 #include "json_line.hpp"
+#include "leaves_out.hpp"
 #include "line_file.hpp"
 #include "log_items.hpp"
 #include "log_line.hpp"
@@ -68,6 +69,9 @@ class LoggerHook final : public Hook {
     void before_run(Run& run) override {
         check_groups(items_, run);
         window_ = run.open_window(Phase::train);
+        for (const auto& hook : run.hooks())
+            if (const auto* guard = dynamic_cast<const LeavesStepsOut*>(hook.get()))
+                guards_.push_back(guard);
         if (!saved_.members().empty()) go_on();
         logged_step_ = run.progress().step;
         if (!run.is_main()) return;
@@ -115,6 +119,7 @@ class LoggerHook final : public Hook {
         ++unlogged_;
         ++span_.iterations;
         span_.samples += double(run.batch().global_size);
+        span_skipped_ = span_skipped_ || (run.progress().stepped && has_left_out());
         const Progress& progress = run.progress();
         // The epoch's last line is written when its metrics are there.
         if ((progress.iter + 1) % o.interval == 0 && progress.iter + 1 < progress.iters)
@@ -140,6 +145,12 @@ class LoggerHook final : public Hook {
     }
 
   private:
+    /// Whether a hook has left out the last step, and said so.
+    bool has_left_out() const {
+        return std::any_of(guards_.begin(), guards_.end(),
+                           [](const LeavesStepsOut* guard) { return guard->has_left_out(); });
+    }
+
     void go_on() {
         const auto value = [&](const char* name) -> const Node& {
             if (const Node* found = saved_.find(name)) return *found;
@@ -171,6 +182,11 @@ class LoggerHook final : public Hook {
     void end_span() {
         if (span_.iterations == 0) return;
         span_.values = window_->reduce();
+        // A loss that is not finite and trains nothing is none of the training's; whoever left its
+        // step out has said so.
+        if (std::exchange(span_skipped_, false))
+            std::erase_if(span_.values,
+                          [](const auto& value) { return !std::isfinite(value.second); });
         means_.add(std::exchange(span_, {}));
     }
 
@@ -304,7 +320,9 @@ class LoggerHook final : public Hook {
     const Options o;
     std::vector<LogItem> items_;
     std::shared_ptr<MeterWindow> window_;
-    Span span_;  // what the window holds
+    Span span_;                                  // what the window holds
+    bool span_skipped_ = false;                  // a step in it was left out
+    std::vector<const LeavesStepsOut*> guards_;  // the run's, which are there as long as this one
     IntervalMeans means_;
     std::string metrics_path_, log_path_;
     Node saved_ = Node::map();                     // in the checkpoint

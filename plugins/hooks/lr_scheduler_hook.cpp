@@ -5,6 +5,7 @@
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "only_one.hpp"
 #include "warm_up.hpp"
 
 namespace ailab {
@@ -37,8 +38,9 @@ class LrSchedulerHook final : public Hook {
           warm_up_(options.warm_up),
           by_epoch_(options.by == "epoch") {
         if (result_.place.str().empty()) result_.place = schedule_place_;
-        if (scheduler_->needs_metric())
-            scheduler_->set_greater_is_better(monitor_.greater_is_better());
+        if (const auto greater = monitor_.greater_is_better();
+            greater && scheduler_->needs_metric())
+            scheduler_->set_greater_is_better(*greater);
     }
 
     int default_priority() const override { return priority::high; }
@@ -61,10 +63,17 @@ class LrSchedulerHook final : public Hook {
     }
 
     void before_run(Run& run) override {
+        refuse_second(run, "LrSchedulerHook", "the learning rate",
+                      "keep one, with warmup, or with SequentialLR or ChainedScheduler of several "
+                      "schedules");
+        if (scheduler_->needs_metric()) monitor_.check_training(run);
         const Progress& progress = run.progress();
         warm_up_steps_ = warm_up_.steps(progress);
         try {
             scheduler_->set_length({length(progress)});
+            // Where its mode says, that counts; the best so far is forgotten in any case.
+            if (std::exchange(begins_anew_, false))
+                scheduler_->set_greater_is_better(monitor_.greater_is_better().value_or(true));
             check_rates(run);
             check_momentum(run);
         } catch (const Error& error) {
@@ -100,23 +109,32 @@ class LrSchedulerHook final : public Hook {
     State save_state() const override {
         State state = scheduler_->save_state();
         if (!applied_.rates.empty()) state.values.set(applied_key, applied_.save());
+        if (scheduler_->needs_metric()) state.values.set(followed_key, monitor_.save());
         return state;
     }
     void load_state(const State& state) override {
         to_observe_ = false;
         State own = state;
-        std::erase_if(own.values.members(),
-                      [](const Member& member) { return member.key == applied_key; });
+        std::erase_if(own.values.members(), [](const Member& member) {
+            return member.key == applied_key || member.key == followed_key;
+        });
         if (const Node* applied = state.values.find(applied_key)) loaded_ = Applied::load(*applied);
         // A run may go on with another schedule.
-        if (scheduler_->needs_metric() && own.values.members().empty())
+        if (scheduler_->needs_metric() && own.values.members().empty()) {
             log_info("the checkpoint has no state of ", schedule_name_, ", which begins anew");
-        else
-            scheduler_->load_state(own);
+            return;
+        }
+        scheduler_->load_state(own);
+        const Node* followed = state.values.find(followed_key);
+        if (!scheduler_->needs_metric() || !followed || monitor_.same_as(*followed)) return;
+        log_info(schedule_name_, " looks for the best anew, in ", phase_name(monitor_.phase()), ' ',
+                 monitor_.name(), ": the checkpoint's is that of ", followed->flow());
+        begins_anew_ = true;
     }
 
   private:
     static constexpr const char* applied_key = "applied";
+    static constexpr const char* followed_key = "followed";
 
     /// A time as warm-ups and as schedules count it.
     struct Moment {
@@ -310,6 +328,7 @@ class LrSchedulerHook final : public Hook {
     Monitor monitor_{result_, Phase::val};
     int64_t warm_up_steps_ = 0;
     bool in_training_ = false;
+    bool begins_anew_ = false;       // looks for the best of another result than before
     Applied applied_;                // empty before the first step
     std::optional<Applied> loaded_;  // of the checkpoint that the run goes on from
     bool to_observe_ = false;  // the phase has ended, and the schedule does not know its result

@@ -18,9 +18,15 @@ class Monitor {
 
     const std::string& name() const { return name_; }
     Phase phase() const { return phase_; }
-    bool greater_is_better() const { return greater_; }
+    /// Nothing where neither a rule nor the name tells: then a greater one counts as better here.
+    std::optional<bool> greater_is_better() const { return greater_; }
     /// "val top1, greater is better"; says so if the rule was taken from the name.
     std::string describe() const;
+
+    /// What is followed, for a state with a best value: {result, phase, rule}.
+    Node save() const;
+    /// Whether a state that has saved this is one of the same result, by the same rule.
+    bool same_as(const Node& saved) const;
 
     /// Whether `a` is better than `b` by more than `min_delta`. NaN is better than nothing, and any
     /// number is better than NaN.
@@ -32,14 +38,23 @@ class Monitor {
     double value(const Run& run) const;
 
     /// For Hook::check(): adds a problem if the phase does not occur or will have no such result.
-    void check(const RunPlan& plan, Problems& problems) const;
+    void check(const RunPlan& plan, Problems& problems);
+    /// After check(): adds a problem if nothing tells which value is better.
+    void require_rule(Problems& problems) const;
+    /// For Hook::before_run(): throws ConfigError if it is the training's loss, which is no result
+    /// of a model whose step is the core's.
+    void check_training(Run& run) const;
 
   private:
+    bool better_when_greater() const { return greater_.value_or(true); }
+
     std::string name_;
     Place place_;
     Phase phase_;
-    bool greater_;
+    std::optional<bool> greater_;
     bool by_name_;
+    bool is_there_ = true;
+    bool may_be_published_ = false;  // by a model that owns its step, and nobody else
 };
 
 /// The phase of the name "train", "val" or "test".

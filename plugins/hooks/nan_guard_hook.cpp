@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ailab/ailab.hpp"
+#include "leaves_out.hpp"
 #include "saved_number.hpp"
 
 namespace ailab {
@@ -59,7 +60,7 @@ std::string describe(Run& run) {
 
 /// Looks at gradients alone, and only for nan and infinity: a loss that grows, or that goes to a
 /// constant, is finite and no business of this hook.
-class NanGuardHook final : public Hook {
+class NanGuardHook final : public Hook, public LeavesStepsOut {
   public:
     struct Options {
         std::string action = "stop";
@@ -81,7 +82,8 @@ class NanGuardHook final : public Hook {
 
     // The norm is the same on all ranks, so all act alike.
     void before_step(Run& run) override {
-        if (std::isfinite(run.grad_norm())) {
+        has_left_out_ = !std::isfinite(run.grad_norm());
+        if (!has_left_out_) {
             skips_ = 0;
             return;
         }
@@ -91,6 +93,8 @@ class NanGuardHook final : public Hook {
                         " Lower the learning rate, clip the gradients, or look at the data");
         if (o.action == "skip" || !roll_back(run, message)) skip(run, message);
     }
+
+    bool has_left_out() const override { return has_left_out_; }
 
     State save_state() const override {
         State state;
@@ -135,7 +139,8 @@ class NanGuardHook final : public Hook {
     }
 
     const Options o;
-    int64_t skips_ = 0;  // in a row
+    int64_t skips_ = 0;          // in a row
+    bool has_left_out_ = false;  // the last step
     int64_t rollbacks_ = 0;
 };
 

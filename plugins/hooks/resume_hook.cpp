@@ -1,4 +1,5 @@
 #include "ailab/ailab.hpp"
+#include "only_one.hpp"
 
 namespace ailab {
 namespace {
@@ -45,6 +46,10 @@ class ResumeHook final : public Hook {
         } else if (o.resume_lr.as_string() == "initial") {
             plan.learning_rate = Rate::initial;
         }
+    }
+
+    void before_run(Run& run) override {
+        refuse_second(run, "ResumeHook", "what the run goes on from");
     }
 
   private:

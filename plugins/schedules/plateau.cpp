@@ -22,8 +22,9 @@ class ReduceLROnPlateau final : public LrScheduler {
 
         void visit(OptionVisitor& v) {
             v.option("mode", mode,
-                     "whether less or more is better; by default that follows from the result's "
-                     "name: less of a loss or an error, more of all else",
+                     "whether less or more is better; by default what the result's name tells: "
+                     "less of a "
+                     "loss or an error, more of an accuracy or a score",
                      one_of({"min", "max"}));
             v.option("factor", factor, "factor of each reduction",
                      {.min = 0, .max = 1, .exclusive_max = true});
@@ -43,10 +44,17 @@ class ReduceLROnPlateau final : public LrScheduler {
         : o(options), less_(o.mode.value_or("min") == "min"), best_(worst()) {}
 
     bool needs_metric() const override { return true; }
+    /// From here on the best is looked for anew; the rate stays where it is.
     void set_greater_is_better(bool greater) override {
-        if (o.mode) return;
-        less_ = !greater;
-        best_ = worst();
+        is_told_ = true;
+        if (!o.mode) less_ = !greater;
+        begin_anew();
+    }
+    void set_length(const ScheduleLength&) override {
+        if (!o.mode && !is_told_)
+            throw Error(
+                "the name of the result that ReduceLROnPlateau follows does not tell whether less "
+                "or more of it is better; say mode: min or mode: max");
     }
 
     // NaN is better than nothing, so it counts as no improvement.
@@ -83,6 +91,7 @@ class ReduceLROnPlateau final : public LrScheduler {
         state.values.set("bad", Node(bad_));
         state.values.set("cooldown", Node(cooldown_));
         state.values.set("reductions", Node(reductions_));
+        state.values.set("mode", Node::string(mode()));
         return state;
     }
     void load_state(const State& state) override {
@@ -91,9 +100,16 @@ class ReduceLROnPlateau final : public LrScheduler {
         bad_ = number(state, "bad").as_int();
         cooldown_ = number(state, "cooldown").as_int();
         reductions_ = number(state, "reductions").as_int();
+        const Node* mode_then = state.values.find("mode");
+        if (mode_then && mode_then->is_string() && mode_then->as_string() != mode()) begin_anew();
     }
 
   private:
+    void begin_anew() {
+        best_ = worst();
+        bad_ = 0;
+    }
+    const char* mode() const { return less_ ? "min" : "max"; }
     double worst() const {
         constexpr double infinity = std::numeric_limits<double>::infinity();
         return less_ ? infinity : -infinity;
@@ -113,7 +129,8 @@ class ReduceLROnPlateau final : public LrScheduler {
     }
 
     const Options o;
-    bool less_;  // is better
+    bool less_;             // is better
+    bool is_told_ = false;  // what is better, by whoever knows the result
     double best_;
     int64_t bad_ = 0;       // evaluations since the best one
     int64_t cooldown_ = 0;  // evaluations that do not count yet

@@ -196,6 +196,33 @@ TEST_F(LoggerHookTest, WarnsAgainOfALaterDivergence) {
                                                   "- ailab - WARNING - loss is nan by step 7"}));
 }
 
+// NanGuardHook has said so: the training goes on, and a divergence is told when it comes.
+TEST_F(LoggerHookTest, DoesNotTakeAStepThatWasLeftOutForADivergence) {
+    struct GuardedRun final : FakeRun {
+        using FakeRun::FakeRun;
+        const std::vector<std::shared_ptr<Hook>>& hooks() const override { return guards; }
+        std::vector<std::shared_ptr<Hook>> guards = {
+            make<Hook>(R"({"type": "NanGuardHook", "action": "skip"})")};
+    };
+    const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 1, "smoothing": 3})");
+    run_ranks(1, [&](ThreadComm& comm) {
+        GuardedRun run(comm, folder_);
+        run.now.stepped = true;
+        loss_of = [&run](int64_t step) {
+            run.norm = step == 2 ? std::nan("") : 1;
+            run.guards[0]->before_step(run);
+            return step == 2 || step >= 7 ? std::nan("") : 1.0;
+        };
+        run_through(*hook, run);
+    });
+    std::vector<std::string> warnings;
+    for (const std::string& line : log_lines())
+        if (line.find("diverged") != std::string::npos) warnings.push_back(line.substr(0, 41));
+    EXPECT_EQ(warnings, (std::vector<std::string>{"- ailab - WARNING - loss is nan by step 7"}));
+    EXPECT_FALSE(metrics().at(1)["loss"].is_null());
+    EXPECT_EQ(metrics().at(2)["loss"], 1.0);
+}
+
 // Float16 steps that overflow are left out until the loss's scale is small enough.
 TEST_F(LoggerHookTest, WarnsOfFloat16StepsThatAreLeftOutAtAnyScale) {
     struct Case {

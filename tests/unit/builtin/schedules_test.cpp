@@ -31,6 +31,7 @@ TEST(Schedules, GivePyTorchsNumbers) {
     ASSERT_GT(file["cases"].size(), 0U);
     for (const json& c : file["cases"]) {
         const auto schedule = make<LrScheduler>(c["schedule"].dump());
+        schedule->set_greater_is_better(false);  // PyTorch's mode if none is given
         schedule->set_length({length});
         const auto base_lr = c["base_lr"].get<double>();
         for (int64_t step = 0; step < length; ++step) {

@@ -139,6 +139,36 @@ TEST(ParamGroups, KnowNormsAndBiases) {
     }
 }
 
+// MMEngine's: a rule replaces what it names, and no more.
+TEST(ParamGroups, KeepOfNormsAndBiasesWhatARuleDoesNotSay) {
+    const auto net = std::make_shared<Layers>();
+    struct Case {
+        ParamRule rule;
+        std::string parameter;
+        double lr_mult, decay_mult;
+    };
+    const std::vector<Case> table = {
+        {{.lr_mult = 0.1}, "linear.weight", 0.1, 1},
+        {{.lr_mult = 0.1}, "linear.bias", 0.1, 0},
+        {{.lr_mult = 0.1}, "norm.weight", 0.1, 0.5},
+        {{.lr_mult = 1}, "linear.bias", 1, 0},
+        {{.decay_mult = 0.25}, "linear.weight", 1, 0.25},
+        {{.decay_mult = 0.25}, "linear.bias", 2, 0.25},
+        {{.decay_mult = 1}, "norm.weight", 1, 1},
+        {{.lr_mult = 0.1, .decay_mult = 1}, "linear.bias", 0.1, 1},
+        {{}, "linear.bias", 2, 0},
+    };
+    for (const Case& c : table) {
+        const ParamwiseConfig config = {.norm_decay_mult = 0.5,
+                                        .bias_decay_mult = 0,
+                                        .bias_lr_mult = 2,
+                                        .custom_keys = {{"linear|norm", c.rule}}};
+        const ParamGroup group = settings({*net, nullptr}, config).at(c.parameter);
+        EXPECT_EQ(group.lr_mult, c.lr_mult) << c.parameter;
+        EXPECT_EQ(group.decay_mult, c.decay_mult) << c.parameter;
+    }
+}
+
 TEST(ParamGroups, OfAnOptimizerWithTwoKindsHaveTheirOwnSettings) {
     struct Case {
         double lr, decay;  // of matrices

@@ -53,8 +53,8 @@ struct Side {
         Node keys = Node::map();
         for (const auto& [pattern, rule] : paramwise.custom_keys) {
             Node node = Node::map();
-            node.set("lr_mult", Node(rule.lr_mult));
-            node.set("decay_mult", Node(rule.decay_mult));
+            node.set("lr_mult", Node(rule.lr_mult.value_or(1)));
+            node.set("decay_mult", Node(rule.decay_mult.value_or(1)));
             if (rule.freeze) node.set("freeze", Node(true));
             keys.set(pattern, std::move(node));
         }
