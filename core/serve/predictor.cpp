@@ -98,7 +98,8 @@ class Predictor::Impl {
         const at::NoGradGuard no_grad;
         if (const auto graph = frozen_for(batch)) {
             if (workers) at::set_num_threads(1);
-            return graph->forward(batch);
+            // As the model itself would take it.
+            return graph->forward(batch.is_floating_point() ? batch.to(at::kFloat) : batch);
         }
         const std::lock_guard lock(mutex_);
         if (workers) at::set_num_threads(*workers);
