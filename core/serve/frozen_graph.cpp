@@ -4,13 +4,16 @@
 
 #include "ailab/trace.hpp"
 #include "largest_difference.hpp"
+#include "trace/value_reads.hpp"
 
 namespace ailab {
 
 FrozenGraph::FrozenGraph(ServedModel& model, const at::Tensor& example) {
     const at::NoGradGuard no_grad;
+    const ValueReads reads;
     const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
     if (traced.inputs.size() != 1) throw Error("the model has several inputs");
+    if (const std::string why = reads.warning(); !why.empty()) throw Error(why);
     module_ = torch::jit::freeze(traced.module);
     module_ = torch::jit::optimize_for_inference(module_);
     check(model, example);
