@@ -223,6 +223,13 @@ std::string describe_beside(const NamedWeights& named) {
     return concat("; these are below \"", named.prefix, "\", beside ", first_few(named.beside));
 }
 
+/// Which of a checkpoint's weights were taken.
+std::string describe_key(const WeightsFile& file) {
+    if (file.key.empty()) return "";
+    return concat(" (", file.key, file.other_keys.empty() ? "" : ", not " + join(file.other_keys),
+                  ")");
+}
+
 /// Copies what fits, after `prefix` and `mapping`. A head for other classes keeps its value if
 /// `classes_may_differ`.
 LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classes_may_differ) {
@@ -290,9 +297,8 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     const at::NoGradGuard no_grad;
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
     loaded.summary =
-        concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
-               copies.size(), " of the model's ", targets.size(), " tensors", new_head,
-               describe_beside(named));
+        concat("weights loaded from ", path, describe_key(file), ": ", copies.size(),
+               " of the model's ", targets.size(), " tensors", new_head, describe_beside(named));
     return loaded;
 }
 
