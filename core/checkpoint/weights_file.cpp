@@ -14,11 +14,22 @@
 namespace ailab {
 namespace {
 
-/// Where checkpoints keep a state dict, in the order in which they are tried.
-constexpr const char* weights_keys[] = {
-    "model_state", "model_state_dict", "state_dict", "model",     "module",         "net",
-    "network",     "weights",          "params",     "model_ema", "ema_state_dict", "params_ema",
-    "ema"};
+/// Where checkpoints keep a state dict, in the order in which they are tried. timm's keep averages
+/// beside it, and timm's own loader takes these.
+constexpr const char* weights_keys[] = {"model_state",
+                                        "model_state_dict",
+                                        "state_dict_ema",
+                                        "state_dict",
+                                        "model",
+                                        "module",
+                                        "net",
+                                        "network",
+                                        "weights",
+                                        "params",
+                                        "model_ema",
+                                        "ema_state_dict",
+                                        "params_ema",
+                                        "ema"};
 
 /// What DistributedDataParallel, the original ailab and torch.compile put before every name.
 constexpr std::string_view wrappers[] = {"module.", "model.", "_orig_mod."};
@@ -94,9 +105,12 @@ WeightsFile read_weights(PthFile& file) {
     for (const char* key : weights_keys) {
         const PickleRef value = find(file.root(), key);
         if (!value || !holds_tensors(*value)) continue;
+        if (state) {
+            weights.other_keys.emplace_back(key);
+            continue;
+        }
         state = value;
         weights.key = key;
-        break;
     }
     if (!state && holds_tensors(file.root())) state = &file.root();
     if (!state) refuse_root(file);

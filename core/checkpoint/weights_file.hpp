@@ -18,6 +18,8 @@ struct WeightsFile {
     std::string prefix;
     /// The key of a checkpoint that held them: "model_state", or "".
     std::string key;
+    /// Keys of that checkpoint that hold weights too: "model_ema". They are not taken.
+    std::vector<std::string> other_keys;
     /// What lay among the tensors and is none: `"x" is an object of mmcv.Config, not a tensor`.
     std::vector<std::string> left_out;
     /// Of a .safetensors file.

@@ -5,10 +5,10 @@
 #include <fstream>
 #include <unordered_map>
 
-#include "ailab/trace.hpp"
 #include "checkpoint/durable_file.hpp"
 #include "config/formats.hpp"
 #include "export_format.hpp"
+#include "export_trace.hpp"
 #include "onnx_call.hpp"
 #include "onnx_reader.hpp"
 #include "run/load_weights.hpp"
@@ -118,7 +118,7 @@ class Translator {
 };
 
 void write_onnx(ServedModel& model, const at::Tensor& example, const std::string& path) {
-    const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
+    const TracedModel traced = trace_for_export(model, example);
     const std::string bytes = Translator(traced, model.model())
                                   .translate({{"ailab.spec", to_json(to_node(model.spec()))}});
     DurableFile file(path);

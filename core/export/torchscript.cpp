@@ -1,15 +1,15 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include "ailab/trace.hpp"
 #include "config/formats.hpp"
 #include "export_format.hpp"
+#include "export_trace.hpp"
 
 namespace ailab {
 namespace {
 
 void write_torchscript(ServedModel& model, const at::Tensor& example, const std::string& path) {
-    const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
+    const TracedModel traced = trace_for_export(model, example);
     const torch::jit::ExtraFilesMap extra = {{"ailab.json", to_json(to_node(model.spec()))}};
     traced.module.save(path, extra);
 }

@@ -237,6 +237,13 @@ std::string take_averages(const std::string& folder, WeightsFile& file) {
                   checkpoint_file::model, ")");
 }
 
+/// Which of a checkpoint's weights were taken.
+std::string describe_key(const WeightsFile& file) {
+    if (file.key.empty()) return "";
+    return concat(" (", file.key, file.other_keys.empty() ? "" : ", not " + join(file.other_keys),
+                  ")");
+}
+
 /// Copies what fits, after `prefix` and `mapping`. A head for other classes keeps its value if
 /// `classes_may_differ`.
 LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classes_may_differ) {
@@ -305,9 +312,9 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
     const at::NoGradGuard no_grad;
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
     loaded.summary =
-        concat("weights loaded from ", path, file.key.empty() ? "" : " (" + file.key + ")", ": ",
-               copies.size(), " of the model's ", targets.size(), " tensors", new_head,
-               describe_beside(named), averaged);
+        concat("weights loaded from ", path, describe_key(file), ": ", copies.size(),
+               " of the model's ", targets.size(), " tensors", new_head, describe_beside(named),
+               averaged);
     return loaded;
 }
 

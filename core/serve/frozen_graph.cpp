@@ -1,60 +1,19 @@
 #include "frozen_graph.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/record_function.h>
-
-#include <algorithm>
-#include <array>
-#include <string_view>
 
 #include "ailab/trace.hpp"
 #include "largest_difference.hpp"
+#include "trace/value_reads.hpp"
 
 namespace ailab {
-namespace {
-
-thread_local bool value_was_read = false;
-
-/// Notes, while it lives, whether this thread takes a number out of a tensor. What a model decides
-/// by one is no part of its graph, which would decide as for the example forever.
-class ValueWatch {
-  public:
-    ValueWatch()
-        : handle_(at::addThreadLocalCallback(
-              at::RecordFunctionCallback(note).scopes({at::RecordScope::FUNCTION}))) {
-        value_was_read = false;
-    }
-    ~ValueWatch() { at::removeCallback(handle_); }
-    ValueWatch(const ValueWatch&) = delete;
-    ValueWatch& operator=(const ValueWatch&) = delete;
-
-    bool has_seen_one() const { return value_was_read; }
-
-  private:
-    static std::unique_ptr<at::ObserverContext> note(const at::RecordFunction& function) {
-        constexpr std::array<std::string_view, 4> readers = {
-            "aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::equal"};
-        if (std::ranges::find(readers, std::string_view(function.name())) != readers.end())
-            value_was_read = true;
-        return nullptr;
-    }
-
-    const at::CallbackHandle handle_;
-};
-
-TracedModel trace(ServedModel& model, const at::Tensor& example) {
-    const ValueWatch watch;
-    TracedModel traced = trace_model(model.model(), model.model_inputs(example));
-    if (watch.has_seen_one()) throw Error("the model decides by its tensors' values");
-    return traced;
-}
-
-}  // namespace
 
 FrozenGraph::FrozenGraph(ServedModel& model, const at::Tensor& example) {
     const at::NoGradGuard no_grad;
-    const TracedModel traced = trace(model, example);
+    const ValueReads reads;
+    const TracedModel traced = trace_model(model.model(), model.model_inputs(example));
     if (traced.inputs.size() != 1) throw Error("the model has several inputs");
+    if (const std::string why = reads.warning(); !why.empty()) throw Error(why);
     module_ = torch::jit::freeze(traced.module);
     module_ = torch::jit::optimize_for_inference(module_);
     check(model, example);

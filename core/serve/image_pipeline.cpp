@@ -12,7 +12,7 @@ ImagePipeline::ImagePipeline(const ServedSpec& spec)
       reader_(spec.image->reader),
       transforms_(make_transforms(spec.image->transforms, "transforms")),
       shape_(spec.input_shape),
-      dtype_(scalar_type(spec)),
+      dtype_(input_type(spec)),
       channels_last_(spec.channels_last) {
     if (shape_.empty())
         throw Error("the shape of the model's input is not known, so no image file can be read");

@@ -112,6 +112,7 @@ class Predictor::Impl {
         const at::NoGradGuard no_grad;
         if (const auto graph = frozen_for(batch)) {
             if (workers) at::set_num_threads(1);
+            // As the model itself would take it.
             return graph->forward(batch.is_floating_point() ? batch.to(at::kFloat) : batch);
         }
         const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@ import json
 import shutil
 
 import safetensors.torch
+import timm
 import torch
 import torchvision
 
@@ -49,6 +50,15 @@ class Pretrained(TestCase):
             if not name.startswith("fc."):
                 self.assertTrue(torch.equal(tensor, self.state[name]), name)
         self.assertEqual(weights["fc.weight"].shape, (10, 512))
+
+    def test_averages_are_taken_as_timm_takes_them(self):
+        raw = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in self.state.items()}
+        torch.save({"state_dict": raw, "state_dict_ema": self.state}, self.file)
+        taken = timm.models.load_state_dict(str(self.file))
+        self.assertTrue(torch.equal(taken["conv1.weight"], self.state["conv1.weight"]))
+        self.assertDone(call(command(self.config())))
+        self.assertIn(f"weights loaded from {self.file} (state_dict_ema, not state_dict): 120 of", self.log())
+        self.assertFineTuned(self.trained())
 
     def test_fine_tunes_another_number_of_classes(self):
         losses = {}

@@ -308,6 +308,9 @@ class Weights(PthTest):
                                   "best_acc1": torch.tensor(70.5)}, "state_dict", ""),
             "with an average": ({"model_ema": prefixed("module."), "model": self.state}, "model",
                                 ""),
+            # timm.models.load_state_dict() takes these averages.
+            "timm's training": ({"state_dict": prefixed("module."), "state_dict_ema": self.state},
+                                "state_dict_ema", ""),
             "average alone": ({"model_ema": prefixed("module.")}, "model_ema", "module."),
             "with a config": ({"state_dict": self.state, "config": Unknown(a=Unknown())},
                               "state_dict", ""),

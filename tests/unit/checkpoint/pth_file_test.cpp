@@ -215,8 +215,8 @@ TEST_F(PthFileTest, BoundsWhatSharedValuesMultiply) {
 TEST_F(PthFileTest, RefusesContainersThatAreNoState) {
     const std::string good = tensor(storage_, 0, {4}, {1});
     const std::string keys =
-        "model_state, model_state_dict, state_dict, model, module, net, network, weights, params, "
-        "model_ema, ema_state_dict, params_ema, ema";
+        "model_state, model_state_dict, state_dict_ema, state_dict, model, module, net, network, "
+        "weights, params, model_ema, ema_state_dict, params_ema, ema";
     const std::string start = "cannot read weights from FILE: ";
     const std::vector<std::pair<std::string, std::string>> table = {
         {number(3), start + "it holds the number 3, no state dict"},
