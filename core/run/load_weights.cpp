@@ -311,10 +311,9 @@ LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classe
 
     const at::NoGradGuard no_grad;
     for (auto& [tensor, weight] : copies) tensor.copy_(weight);
-    loaded.summary =
-        concat("weights loaded from ", path, describe_key(file), ": ", copies.size(),
-               " of the model's ", targets.size(), " tensors", new_head, describe_beside(named),
-               averaged);
+    loaded.summary = concat("weights loaded from ", path, describe_key(file), ": ", copies.size(),
+                            " of the model's ", targets.size(), " tensors", new_head,
+                            describe_beside(named), averaged);
     return loaded;
 }
 

@@ -87,8 +87,7 @@ void Runner::run() {
     // that was set back is not gone on with.
     const auto has_rest = [this] {
         const bool in_training =
-            position_.iter > 0 &&
-            phase_of(config_.workflow[position_.entry].phase) == Phase::train;
+            position_.iter > 0 && phase_of(config_.workflow[position_.entry].phase) == Phase::train;
         if (in_training && !config_.total_iters) return false;
         return position_.entry > 0 || position_.repeat > 0 || position_.iter > 0;
     };
