@@ -1,6 +1,7 @@
 #include "averages.hpp"
 
 #include <filesystem>
+#include <map>
 
 #include "ailab/error.hpp"
 #include "manifest.hpp"
@@ -29,17 +30,20 @@ std::optional<Averages> read_averages(const std::string& folder) {
 }
 
 size_t put_averages(const Averages& averages, WeightsFile& weights) {
-    const NamedTensors raw = weights.tensors;
+    // Tied weights lie there under each name; the metadata say whose tensor they are.
+    const auto owner = [&](const std::string& name) {
+        const auto noted = weights.metadata.find(name);
+        return noted == weights.metadata.end() ? name : noted->second;
+    };
+    std::map<std::string, at::Tensor> by_owner;
+    for (const auto& [name, average] : averages.tensors) by_owner.emplace(owner(name), average);
     size_t count = 0;
-    for (const auto& [name, average] : averages.tensors)
-        for (const auto& [own, weight] : raw) {
-            if (weights.prefix + own != name || weight.sizes() != average.sizes()) continue;
-            for (size_t i = 0; i < raw.size(); ++i) {
-                if (!raw[i].second.is_same(weight)) continue;
-                weights.tensors[i].second = average;
-                ++count;
-            }
-        }
+    for (auto& [name, weight] : weights.tensors) {
+        const auto found = by_owner.find(owner(weights.prefix + name));
+        if (found == by_owner.end() || found->second.sizes() != weight.sizes()) continue;
+        weight = found->second;
+        ++count;
+    }
     if (count == 0)
         throw Error(
             concat("the averages of ", averages.hook, " are those of no weight beside them"));

@@ -38,6 +38,31 @@ class Averages(TestCase):
         self.assertIn("the mean of 2 checkpoints, 4 tensors", self.average(*raw))
         self.assertMean(raw)
 
+    def test_tied_weights_are_averaged_under_all_of_their_names(self):
+        rows = torch.randn(40, 4, generator=torch.Generator().manual_seed(1))
+        (self.folder / "rows.txt").write_text("".join(f"{' '.join(map(str, row))} {i % 4}\n"
+                                                      for i, row in enumerate(rows.tolist())))
+        data = {"type": "Numbers", "file": str(self.folder / "rows.txt")}
+        self.config = mlp_config(
+            self.folder, model={"type": "Tied"}, total_epochs=2,
+            data={"train": data, "val": data, "train_dataloader": {"global_batch_size": 8},
+                  "val_dataloader": {"batch_size": 40}},
+            hooks={"ema": {"type": "EMAHook", "decay": 0.9}, "checkpoint": {"type": "CheckpointHook", "interval": 1}})
+        self.assertDone(call(command(self.config, plugins=["shared_parameters"])))
+        folder = self.run_folder().path / "checkpoints"
+        self.average(folder / "epoch_1", folder / "epoch_2")
+        states = [safetensors.torch.load_file(folder / name / "state.safetensors") for name in ("epoch_1", "epoch_2")]
+        name, = (name for name in states[0] if name.startswith("hook.ema/") and states[0][name].shape == (4, 4))
+        wanted = (states[0][name].double() + states[1][name].double()) / 2
+        found = [tensor for tensor in safetensors.torch.load_file(self.folder / "mean.safetensors").values()
+                 if tensor.shape == (4, 4)]
+        for tensor in found:
+            self.assertLess(float((tensor.double() - wanted).abs().max()), 1e-6)
+        for path in (folder / "epoch_2", self.folder / "mean.safetensors"):
+            words = command(self.config, plugins=["shared_parameters"])
+            self.assertDone(call([words[0], "test", str(self.config), str(path), *words[1:3],
+                                  "-o", str(self.folder / f"tested_{path.stem}")]))
+
     def test_averages_and_raw_weights_do_not_mix(self):
         folder = self.train(hooks={"ema": {"type": "EMAHook", "decay": 0.9, "begin": 100}})
         text = self.average(folder / "epoch_1", folder / "epoch_2", status=1)
