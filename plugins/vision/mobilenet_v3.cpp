@@ -101,6 +101,12 @@ class MobileNetV3 : public Model {
 
     // timm counts the rows in stages: one of them, then those of each width or stride.
     std::string own_name(const std::string& timm) const override {
+        if (timm == "conv_stem.weight")  // once a file, and in timm's alone
+            log_warning(
+                "the weights have timm's names, and timm's MobileNetV3 was trained with the "
+                "epsilon "
+                "1e-05 in its batch norms, where this one has torchvision's 0.001: outputs differ "
+                "until it is trained on");
         const std::string last = concat("features.", rows_.size() + 1);
         if (const auto block = timm_block(timm)) {
             if (block->stage == stages_.size())

@@ -60,6 +60,20 @@ class Pretrained(TestCase):
         self.assertIn(f"weights loaded from {self.file} (state_dict_ema, not state_dict): 120 of", self.log())
         self.assertFineTuned(self.trained())
 
+    def test_timms_other_epsilon_is_told(self):
+        model = {"type": "mobilenet_v3_small", "in_channels": 1, "num_classes": 10, "pretrained": str(self.file)}
+        told = "timm's MobileNetV3 was trained with the epsilon 1e-05"
+        theirs = timm.create_model("mobilenetv3_small_100", num_classes=10, in_chans=1)
+        self.assertEqual(theirs.bn1.eps, 1e-5)
+        torch.save(theirs.state_dict(), self.file)
+        self.assertDone(call(command(self.config(model=model, paramwise_cfg={}))))
+        self.assertEqual(self.log().count(told), 1)
+        mine = self.run_folder().path / "checkpoints/epoch_1/model.safetensors"
+        model["pretrained"] = str(mine)
+        result = call(command(self.config(model=model, paramwise_cfg={})))
+        self.assertDone(result)
+        self.assertNotIn(told, result.err)
+
     def test_fine_tunes_another_number_of_classes(self):
         losses = {}
         for ranks in (1, 2):
