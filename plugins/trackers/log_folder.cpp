@@ -80,8 +80,8 @@ void link_logs(const Run& run, const std::optional<std::string>& log_dir, const 
     std::string reason;
     const bool trains = run.dataset(Phase::train) != nullptr;
     for (const std::string& file : names) {
-        if (const auto error = trains ? link(name / file, fs::path(*log_dir) / file)
-                                      : std::error_code())
+        if (const auto error =
+                trains ? link(name / file, fs::path(*log_dir) / file) : std::error_code())
             reason = concat(file, ": ", error.message());
         // Not there, the run is still whole.
         (void)link(fs::absolute(folder) / file, fs::path(run.run_dir()) / file);
