@@ -31,7 +31,10 @@ class Requeued(TestCase):
         return call(words, **env)
 
     def test_with_variables_that_stand_for_what_they_did(self):
-        for root in ("${env:AILAB_DATA}/fashion", "${HOME}/one/fashion", "~/one/fashion", "${work_dir}/../one/fashion"):
+        (self.folder / "${x}").mkdir()
+        (self.folder / "${x}" / "fashion").symlink_to(FASHION_MNIST)
+        for root in ("${env:AILAB_DATA}/fashion", "${HOME}/one/fashion", "~/one/fashion", "${work_dir}/../one/fashion",
+                     f"{self.folder}/$${{x}}/fashion"):
             with self.subTest(root=root):
                 (self.folder / "work").mkdir()
                 config = self.config()
