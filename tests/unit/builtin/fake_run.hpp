@@ -34,8 +34,15 @@ class FakeWindow final : public MeterWindow {
     int reductions = 0;
 };
 
+class NoSamples final : public Dataset {
+  public:
+    int64_t size() const override { return 0; }
+    Sample get(int64_t, const SampleContext&) const override { return {}; }
+};
+
 class FakeRun : public Run {
   public:
+    const Dataset* training = nullptr;
     FakeRun(Comm& comm, std::string folder) : comm_(comm), folder_(std::move(folder)) {
         std::filesystem::create_directories(folder_);
     }
@@ -60,7 +67,9 @@ class FakeRun : public Run {
     Loss* loss() override { return nullptr; }
     std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() override { return optimizers_; }
     const std::vector<std::shared_ptr<Hook>>& hooks() const override { return hooks_; }
-    const Dataset* dataset(Phase) const override { return nullptr; }
+    const Dataset* dataset(Phase phase) const override {
+        return phase == Phase::train ? training : nullptr;
+    }
     Batch& batch() override { return batch_; }
     std::shared_ptr<MeterWindow> open_window(Phase) override { return window; }
     void record(const std::string&, const Tensor&, double) override {}

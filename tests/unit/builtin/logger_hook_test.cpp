@@ -337,6 +337,8 @@ TEST_F(LoggerHookTest, MovesItsFilesToLogDir) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook", "log_dir": ")" + logs + "\"}");
     run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
+        const NoSamples samples;
+        run.training = &samples;
         run_through(*hook, run);
     });
     const std::filesystem::path own = std::filesystem::path(logs) / folder_.filename();

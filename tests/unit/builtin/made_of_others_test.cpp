@@ -195,6 +195,7 @@ TEST_F(MadeOfOthers, WhatInferDoesToAnImageIsThatOnceToo) {
 }
 
 TEST_F(MadeOfOthers, JoinedOnesWithOtherDefaultsNeedAList) {
+    folder.write("a.txt", "images/100.png images\n");  // the class that the folder is
     const std::string text = error_of([&] {
         input(joined(images(""), R"({"type": "ImageFolder", "root": ")" + folder.path() + "\"}"),
               0);
