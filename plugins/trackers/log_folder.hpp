@@ -15,8 +15,9 @@ namespace ailab {
 std::string log_folder(const Run& run, const std::optional<std::string>& log_dir);
 
 /// Makes `<log_dir>/<name>` links to this run's files in `folder`, which log_folder() gave, in
-/// place of those to an earlier run's, if the run trains; the run's folder gets such links too, for those who look
-/// there. Nothing without a log_dir. Where a link cannot be made a warning names the folder.
+/// place of those to an earlier run's, if the run trains; the run's folder gets such links too, for
+/// those who look there. Nothing without a log_dir. Where a link cannot be made a warning names the
+/// folder.
 void link_logs(const Run& run, const std::optional<std::string>& log_dir, const std::string& folder,
                const std::vector<std::string>& names);
 
