@@ -141,6 +141,8 @@ class MetricHook final : public Hook {
     /// Names that only the run's modules tell.
     void before_run(Run& run) override {
         by_default_ ? take_ignore_index(run) : take_task(run);
+        knows_loss_ = true;
+        take_resumed();
         std::set<std::string> taken = {"grad_norm", "overflow"};
         for (const auto& [name, optimizer] : run.optimizers()) taken.insert(name + "_lr");
         if (run.loss())
@@ -195,10 +197,10 @@ class MetricHook final : public Hook {
         all.values.set("metrics", Node::list(std::move(names)));
         return all;
     }
+    /// A run that goes on is given them before before_run, where the metrics are made anew.
     void load_rank_states(const std::vector<State>& states) override {
-        for (Counted& counted : of_phase(Phase::train)) counted.sums.reset();
-        for (const State& state : states)
-            if (!state.tensors.empty()) load(state);
+        resumed_ = states;
+        if (knows_loss_) take_resumed();
     }
 
   private:
@@ -300,6 +302,14 @@ class MetricHook final : public Hook {
     std::vector<Counted>& of_phase(Phase phase) { return by_phase_[size_t(phase)]; }
     const std::vector<Counted>& of_phase(Phase phase) const { return by_phase_[size_t(phase)]; }
 
+    void take_resumed() {
+        if (!resumed_) return;
+        for (Counted& counted : of_phase(Phase::train)) counted.sums.reset();
+        for (const State& state : *resumed_)
+            if (!state.tensors.empty()) load(state);
+        resumed_.reset();
+    }
+
     void load(const State& state) {
         std::vector<std::string> saved, here;
         if (const Node* names = state.values.find("metrics"))
@@ -386,6 +396,8 @@ class MetricHook final : public Hook {
     bool by_default_ = false;
     std::vector<Named> metrics_;
     std::array<std::vector<Counted>, 3> by_phase_;
+    std::optional<std::vector<State>> resumed_;
+    bool knows_loss_ = false;  // the metrics are what they stay
 };
 
 }  // namespace

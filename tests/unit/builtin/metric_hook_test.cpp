@@ -267,6 +267,7 @@ Results train(const std::string& folder, int64_t begin, int64_t end,
         FakeRun run(comm, folder);
         Hook& hook = *hooks[rank];
         if (!from.empty()) hook.load_rank_states(from[rank]);
+        hook.before_run(run);
         hook.before_train_epoch(run);
         for (int64_t iter = begin; iter < end; ++iter) {
             run.batch() = training_batch(iter, comm.rank());
@@ -307,11 +308,18 @@ TEST_F(MetricHookTest, RefusesTheStateOfOtherMetrics) {
     train(folder_, 0, 2, {}, &saved);
     const auto others = make<Hook>(
         R"({"type": "MetricHook", "mse": {"type": "MeanSquaredError", "phases": ["train"]}})");
-    const std::string error = error_of([&] { others->load_rank_states({saved[0]}); });
+    const auto error_with = [&](Hook& hook, const State& state) {
+        return run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            hook.load_rank_states({state});
+            hook.before_run(run);
+        })[0];
+    };
+    const std::string error = error_with(*others, saved[0]);
     EXPECT_TRUE(test::contains(error, "auc, f1, mse")) << error;
     State wrong = saved[0];
     for (auto& [name, tensor] : wrong.tensors) tensor = torch::zeros({2, 2}, tensor.scalar_type());
-    EXPECT_NE(error_of([&] { make<Hook>(trained)->load_rank_states({wrong}); }), "");
+    EXPECT_NE(error_with(*make<Hook>(trained), wrong), "");
 }
 
 TEST_F(MetricHookTest, ChecksItsOptions) {
