@@ -96,8 +96,9 @@ class Branches(BranchCase):
         name, = [name for name in names(self.checkpoints) if name.startswith("best_")]
         self.assertEqual(self.taken_by_test("best"), name)
         self.assertNotIn("epoch_1", name, "it learns")
+        # Killed before it is validated, so that it has no best one of its own.
         result = self.start(*best, f"resume_from={self.checkpoints / 'epoch_2'}", "hooks.signal.signal=KILL",
-                            "hooks.signal.at=22", status=None)
+                            "hooks.signal.at=22", "val_interval=3", status=None)
         self.assertIn("the best checkpoint so far, best_top1_epoch_1 (", result.err)
         self.assertIn("of a branch that was left behind: name it, if it is meant", self.taken_by_test("best"))
 
