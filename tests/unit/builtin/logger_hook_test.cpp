@@ -337,7 +337,7 @@ TEST_F(LoggerHookTest, MovesItsFilesToLogDir) {
     const auto hook = make<Hook>(R"({"type": "LoggerHook", "log_dir": ")" + logs + "\"}");
     run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);
-        const NoSamples samples;
+        const test::NoSamples samples;
         run.training = &samples;
         run_through(*hook, run);
     });
