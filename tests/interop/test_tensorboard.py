@@ -303,7 +303,7 @@ class OtherRuns(harness.TestCase):
     def test_a_full_disk_costs_points_alone(self):
         disk = self.folder / "disk"
         disk.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)],
                                  capture_output=True, text=True)
         self.assertEqual(mounted.returncode, 0, mounted.stderr)
         self.addCleanup(subprocess.run, ["umount", "-l", str(disk)])
@@ -313,7 +313,7 @@ class OtherRuns(harness.TestCase):
         self.assertEqual(len(self.run_folder().lines("val")), 1)
         self.assertEqual(self.run_folder().lines()[-1]["exit"], "done")
         # What is there is right, and there was space for the first of them.
-        found = points(read(disk / "logs"), "train/loss")
+        found = points(read(disk / "logs" / self.run_folder().path.name), "train/loss")
         log = logged(self.run_folder(), "train", "loss")
         self.assertEqual(len(log), 63)
         self.assertEqual(found[:1], log[:1])
