@@ -1,6 +1,7 @@
 // How far the probability that a model gives is the share in which it is right.
 #include <cmath>
 
+#include "class_input.hpp"
 #include "logits.hpp"
 
 namespace ailab {
