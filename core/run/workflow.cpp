@@ -175,6 +175,7 @@ void Runner::train_epoch(const WorkflowStep& step) {
     progress_.iter = position_.iter;
     progress_.samples = modules_.data.at(Phase::train).loader->plan().samples_after(progress_.iter);
     window_ = {progress_.iter, progress_.iter, 0};
+    looks_at_registered_ = true;
     call(&Hook::before_train_epoch, "before_train_epoch");
     const auto begin = Clock::now();
     last_timing_ = begin;
@@ -185,6 +186,7 @@ void Runner::train_epoch(const WorkflowStep& step) {
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
+    check_registered();
     const Loader& loader = *modules_.data.at(Phase::train).loader;
     sample_report_.tell(*modules_.data.at(Phase::train).loader, position_.epoch);
     tell_loading_advice(loading_, loader.options());
