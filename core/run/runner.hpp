@@ -197,6 +197,9 @@ class Runner final : public Run {
 
     Progress progress_;
     Position position_;
+    /// Of each phase, the step whose weights it last evaluated to the end, or -1.
+    std::array<int64_t, 3> evaluated_step_{-1, -1, -1};
+    bool cut_short_ = false;   // a training phase of the last round had nothing left to train
     int64_t round_epoch_ = 0;  // position_.epoch when the present round of the workflow began
     Batch batch_;
     std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined

@@ -130,9 +130,15 @@ bool Runner::is_due(const WorkflowStep& step) const {
 void Runner::run_entry(const WorkflowStep& step) {
     const Phase phase = phase_of(step.phase);
     if (!is_due(step)) return;
+    // What was to be trained since the last evaluation of these weights is beyond the run's end.
+    if (cut_short_ && phase != Phase::train && evaluated_step_[size_t(phase)] == position_.step)
+        return;
     while (position_.repeat < step.epochs) {
         if (!stop_reason_.empty()) break;
-        if (phase == Phase::train && position_.iter == 0 && finished()) break;
+        if (phase == Phase::train && position_.iter == 0 && finished()) {
+            cut_short_ = true;
+            break;
+        }
         phase == Phase::train ? train_epoch(step) : evaluate_epoch(phase);
         if (stop_signal_ != 0) return;  // the position is to stay as it was saved
         if (config_.dry_run) break;
@@ -231,6 +237,7 @@ void Runner::evaluate_epoch(Phase phase) {
     sample_report_.expect_any(loader);
     if (iterations > 0) --progress_.iter;
     ++position_.repeat;
+    evaluated_step_[size_t(phase)] = position_.step;
     double total = 0;
     const auto terms = sums.reduce();
     for (const auto& [name, value] : terms) total += value;
