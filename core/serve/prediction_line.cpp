@@ -33,7 +33,10 @@ Node integers(at::IntArrayRef values) {
 }
 
 void set_shortened(Node& line, const at::Tensor& output, std::optional<int64_t> class_dim) {
-    if (!class_dim) return line.set("output_shape", integers(output.sizes()));
+    if (!class_dim) {
+        line.set("output_shape", integers(output.sizes()));
+        return;
+    }
     const auto [score, index] = output.to(at::kFloat).softmax(*class_dim).max(*class_dim);
     line.set("prediction", nested_integers(index));
     if (score.numel() <= most_values) line.set("probability", nested_list(score));
