@@ -34,6 +34,7 @@ const std::map<std::string, std::vector<Action>> command_options = {
     {"force", {Action::infer, Action::export_model, Action::compare, Action::average}},
     {"tta", {Action::test}},
     {"topk", {Action::infer}},
+    {"scores", {Action::infer}},
     {"batch-size", {Action::infer}},
     {"device", {Action::infer}},
     {"threads", {Action::infer}},
@@ -189,6 +190,7 @@ void read_infer(const Options& options, std::vector<std::string> words, CommandL
     request.output = options.text("output");
     request.force = options.flag("force");
     request.topk = options.positive("topk", request.topk);
+    request.scores = options.flag("scores");
     request.batch_size = options.positive("batch-size", 0);
     request.threads = int(options.positive("threads", 0));
     if (const std::string device = options.text("device"); !device.empty()) request.device = device;

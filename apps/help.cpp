@@ -59,7 +59,8 @@ Options
                          --tta flip,five_crops: the mean over several views of each image
   infer                  a JSON line for each image file, folder, pattern, .safetensors of inputs, or line of
                          standard input (-). --topk classes; --batch-size and --threads; --device auto, cpu
-                         or cuda; --force replaces the output
+                         or cuda; --scores: all values of outputs of more than 1,000, too; --force replaces
+                         the output
   export                 --to safetensors, torchscript, onnx, pth or artifact: one file for infer
                          (--with-plugins: the plugins in it)
   runs, compare          tables and curves of runs; inspect: what is in a file of weights, and whether it

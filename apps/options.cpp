@@ -27,6 +27,7 @@ po::options_description known_options() {
     add("force", po::bool_switch());
     add("tta", po::value<std::vector<std::string>>()->composing());
     add("topk", po::value<std::string>());
+    add("scores", po::bool_switch());
     add("batch-size", po::value<std::string>());
     add("device", po::value<std::string>());
     add("threads", po::value<std::string>());

@@ -23,7 +23,7 @@ class NameCollector final : public OptionVisitor {
     void visit(const Field& field, FieldRef&) override {
         if (field.rest)
             has_rest = true;
-        else
+        else if (!contains(names, field.name))
             names.push_back(field.name);
     }
 };
@@ -33,6 +33,13 @@ std::string example_value(const std::string& type) {
     if (type.compare(0, 4, "list") == 0) return "[…]";
     if (type.compare(0, 3, "map") == 0 || type == "section") return "{…}";
     return "…";
+}
+
+/// "map of module (metric)" -> "metric"; "" for other types.
+std::string kind_of_modules(const std::string& type) {
+    const std::string begin = "map of module (";
+    if (!type.starts_with(begin) || !type.ends_with(')')) return "";
+    return type.substr(begin.size(), type.size() - begin.size() - 1);
 }
 
 class OptionReader final : public OptionVisitor {
@@ -80,8 +87,16 @@ class OptionReader final : public OptionVisitor {
     void read_rest(FieldRef& ref) {
         Node rest = Node::map();
         rest.place = map_.place;
-        for (const Member& member : map_.members())
-            if (!is_known(member.key)) rest.members().push_back(member);
+        const std::string kind = kind_of_modules(ref.type_name());
+        for (const Member& member : map_.members()) {
+            if (is_known(member.key)) continue;
+            const bool is_value = member.value.is_number() || member.value.is_bool();
+            if (is_value && !kind.empty())  // an option that is misspelt, and no module
+                report_unknown(member,
+                               concat(" Each other key is a ", kind, " module, {type: …}."));
+            else
+                rest.members().push_back(member);
+        }
         // A map's reader puts a dot between the name and each key.
         ref.read(rest, Bounds(), subject_.path, problems_);
     }
@@ -94,7 +109,7 @@ class OptionReader final : public OptionVisitor {
                       subject_.path, "='{type: ", type->flow(), ", …}' replaces its options too.");
     }
 
-    void report_unknown(const Member& member) {
+    void report_unknown(const Member& member, const std::string& others = "") {
         std::vector<std::string> accepted;
         for (const std::string& key : subject_.other_keys)
             if (key != "type") accepted.push_back(key);
@@ -105,7 +120,7 @@ class OptionReader final : public OptionVisitor {
             concat(subject_.title, " has no ", subject_.noun, " ", in_quotes(member.key),
                    nearest.empty() ? "." : "; did you mean " + in_quotes(nearest) + "?",
                    accepted.empty() ? " It takes none." : " It takes: " + join(accepted) + ".",
-                   leftover_advice(member)));
+                   others, leftover_advice(member)));
     }
 
     const Node& map_;
@@ -158,6 +173,7 @@ void read_options(const Visitable& visit, const Node& map, const Subject& subjec
     visit(known);
     OptionReader reader(map, subject, known, problems);
     visit(reader);
+    visit(known);  // fields that a struct has for some values of others alone
     reader.finish();
 }
 

@@ -17,8 +17,10 @@ struct ExportFormat {
     std::string name;
     /// Largest difference from the live model's outputs, relative to the largest of them.
     double tolerance;
-    /// Writes the new file `path`. `example` is a batch of real samples, [N, …].
-    std::function<void(ServedModel& model, const at::Tensor& example, const std::string& path)>
+    /// Writes the new file `path`. `example` is a batch of real samples, [N, …]. Returns what other
+    /// samples may not find in it (a branch on values), or "".
+    std::function<std::string(ServedModel& model, const at::Tensor& example,
+                              const std::string& path)>
         write;
     /// Reads it again, as far from how it was written as can be.
     std::function<Reader(const ServedModel& model, const std::string& path)> read;

@@ -117,13 +117,15 @@ class Translator {
     std::unordered_map<const jit::Value*, std::string> names_;
 };
 
-void write_onnx(ServedModel& model, const at::Tensor& example, const std::string& path) {
-    const TracedModel traced = trace_for_export(model, example);
+std::string write_onnx(ServedModel& model, const at::Tensor& example, const std::string& path) {
+    std::string doubt;
+    const TracedModel traced = trace_for_export(model, example, doubt);
     const std::string bytes = Translator(traced, model.model())
                                   .translate({{"ailab.spec", to_json(to_node(model.spec()))}});
     DurableFile file(path);
     file.write(bytes);
     file.finish();
+    return doubt;
 }
 
 }  // namespace

@@ -8,10 +8,13 @@
 namespace ailab {
 namespace {
 
-void write_torchscript(ServedModel& model, const at::Tensor& example, const std::string& path) {
-    const TracedModel traced = trace_for_export(model, example);
+std::string write_torchscript(ServedModel& model, const at::Tensor& example,
+                              const std::string& path) {
+    std::string doubt;
+    const TracedModel traced = trace_for_export(model, example, doubt);
     const torch::jit::ExtraFilesMap extra = {{"ailab.json", to_json(to_node(model.spec()))}};
     traced.module.save(path, extra);
+    return doubt;
 }
 
 Reader read(const ServedModel&, const std::string& path) {

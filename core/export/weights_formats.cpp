@@ -24,16 +24,17 @@ Metadata describe(const ServedSpec& spec) {
     return {{"format", "pt"}, {"ailab.spec", to_json(to_node(spec))}};
 }
 
-void write_safetensors_file(ServedModel& model, const at::Tensor&, const std::string& path) {
+std::string write_safetensors_file(ServedModel& model, const at::Tensor&, const std::string& path) {
     Metadata metadata = describe(model.spec());
     const NamedTensors weights = weights_of(model.model());
     note_aliases(weights, metadata);
     write_safetensors(path, weights, metadata);
+    return "";
 }
 
 /// torch.save() of a state_dict, as torch.load(weights_only=True) takes it: PyTorch's zip file with
 /// a pickle of a plain dict, whose tensors' bytes are records of their own.
-void write_pth_file(ServedModel& model, const at::Tensor&, const std::string& path) {
+std::string write_pth_file(ServedModel& model, const at::Tensor&, const std::string& path) {
     c10::impl::GenericDict dict(c10::StringType::get(), c10::TensorType::get());
     // A pickle's tensor is a view of a storage, all of which is written: each gets one of its size.
     for (const auto& [name, tensor] : weights_of(model.model()))
@@ -58,6 +59,7 @@ void write_pth_file(ServedModel& model, const at::Tensor&, const std::string& pa
         record(concat("data/", number++), tensor.const_data_ptr(), tensor.nbytes());
     }
     writer.writeEndOfFile();
+    return "";
 }
 
 }  // namespace
@@ -74,6 +76,7 @@ ExportFormat artifact_format(bool with_plugins) {
     const auto write = [with_plugins](ServedModel& model, const at::Tensor&,
                                       const std::string& path) {
         write_artifact(path, model.spec(), weights_of(model.model()), with_plugins);
+        return std::string();
     };
     const auto read = [](const ServedModel&, const std::string& path) -> Reader {
         const std::shared_ptr<ServedModel> opened = open_artifact(path, {});

@@ -104,6 +104,7 @@ void Runner::rehearse_evaluation(Phase phase) {
         foreseen_ = std::make_exception_ptr(Error(where(error.what())));
         return untouched.put_back();
     }
+    check_registered();
     if (forward_.has_loss()) {
         try {
             forward_.loss_terms(batch, batch.size);
@@ -163,6 +164,7 @@ void Runner::rehearse_smallest_batch() {
             // Anything else comes again when the batch does.
             fits = !is_about_one_value(error.what());
         }
+        check_registered();
         untouched.put_back();
         return fits;
     };

@@ -20,6 +20,14 @@ std::unique_ptr<SyncBatchNorm> make_sync_batch_norm(const Modules& modules, Job&
     return std::make_unique<SyncBatchNorm>(job, device, all);
 }
 
+RegisteredTensors registered_by(const Modules& modules, const RunConfig& config) {
+    std::vector<RegisteredTensors::Owner> owners = {
+        {modules.model.get(), concat("model \"", config.model.type(), "\"")}};
+    if (modules.loss)
+        owners.push_back({modules.loss.get(), concat("loss \"", config.loss.type(), "\"")});
+    return RegisteredTensors(std::move(owners));
+}
+
 }  // namespace
 
 Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device torch_device,
@@ -43,6 +51,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
       backward_(forward_, modules.loss.get(), job, window_, sync_batch_norm_.get()),
+      registered_(registered_by(modules, config)),
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)

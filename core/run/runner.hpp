@@ -16,6 +16,7 @@
 #include "loss_scaler.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
+#include "registered_tensors.hpp"
 #include "resume.hpp"
 #include "sample_report.hpp"
 #include "step_window.hpp"
@@ -135,6 +136,7 @@ class Runner final : public Run {
     void closure_step(ParameterUpdate& update);
     void compute_gradients(ParameterUpdate& update, bool last);
     void check_unused(const ParameterUpdate& update);
+    void check_registered() const;
     void tell_if_never_reached();
     void tell_never_reached(const std::string& when);
     void finish_step(ParameterUpdate& update, const std::function<void()>& step);
@@ -191,9 +193,13 @@ class Runner final : public Run {
     const std::unique_ptr<SyncBatchNorm> sync_batch_norm_;  // or none
     const ForwardPass forward_;
     BackwardPass backward_;
+    const RegisteredTensors registered_;  // as the run began
 
     Progress progress_;
     Position position_;
+    /// Of each phase, the step whose weights it last evaluated to the end, or -1.
+    std::array<int64_t, 3> evaluated_step_{-1, -1, -1};
+    bool cut_short_ = false;   // a training phase of the last round had nothing left to train
     int64_t round_epoch_ = 0;  // position_.epoch when the present round of the workflow began
     Batch batch_;
     std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined
@@ -218,7 +224,8 @@ class Runner final : public Run {
     std::string skip_reason_;
     std::string roll_back_reason_;
     GradientWatch gradient_watch_;
-    dist::SignalRequests requests_;  // that all ranks know of
+    bool looks_at_registered_ = true;  // in the next step, the first of a phase
+    dist::SignalRequests requests_;    // that all ranks know of
 
     Clock::time_point last_timing_;
     Timing timing_;                // without the loader's stages

@@ -153,6 +153,10 @@ Checkpoint Runner::gather_state() {
     for (const auto& [phase, data] : modules_.data)
         if (phase != Phase::train) evaluated.set(phase_name(phase), Node(data.loader->epoch()));
     run.set("evaluated", std::move(evaluated));
+    Node steps = Node::map();  // whose weights were evaluated last
+    for (const Phase phase : {Phase::val, Phase::test})
+        steps.set(phase_name(phase), Node(evaluated_step_[size_t(phase)]));
+    run.set("evaluated_step", std::move(steps));
     checkpoint.rank = rank_state();
 
     Node& facts = checkpoint.manifest;
@@ -384,6 +388,10 @@ void Runner::restore_position(const State& run) {
         for (const auto& [phase, data] : modules_.data)
             if (const Node* epoch = evaluated->find(phase_name(phase)); epoch && epoch->is_int())
                 data.loader->seek(epoch->as_int(), 0);
+    if (const Node* steps = run.values.find("evaluated_step"))
+        for (const Phase phase : {Phase::val, Phase::test})
+            if (const Node* step = steps->find(phase_name(phase)); step && step->is_int())
+                evaluated_step_[size_t(phase)] = step->as_int();
     const auto train = modules_.data.find(Phase::train);
     if (train == modules_.data.end()) return;
     Loader& loader = *train->second.loader;

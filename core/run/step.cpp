@@ -106,6 +106,7 @@ void Runner::compute_gradients(ParameterUpdate& update, bool last) {
 /// The part of a step that follows the reduction; `step` is the optimizer's.
 void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& step) {
     gradient_watch_.note();
+    if (std::exchange(looks_at_registered_, false)) check_registered();
     std::vector<Tensor> gradients;
     if (scaler_) {
         gradients = gradients_of(update.parameters());
@@ -185,6 +186,15 @@ void Runner::tell_never_reached(const std::string& when) {
                 "; where weights were meant to be tied, note that an assignment "
                 "(head->weight = embedding->weight) leaves the registered head.weight behind: "
                 "register_parameter() the one tensor under both names");
+}
+
+/// Tensors that came, went or changed places while the run was going on would be left out of it
+/// without a word.
+void Runner::check_registered() const {
+    Problems problems;
+    for (const std::string& change : registered_.changes())
+        problems.add(config_.model.config.place, change);
+    problems.check();
 }
 
 void Runner::check_unused(const ParameterUpdate& update) {

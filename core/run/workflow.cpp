@@ -130,9 +130,15 @@ bool Runner::is_due(const WorkflowStep& step) const {
 void Runner::run_entry(const WorkflowStep& step) {
     const Phase phase = phase_of(step.phase);
     if (!is_due(step)) return;
+    // What was to be trained since the last evaluation of these weights is beyond the run's end.
+    if (cut_short_ && phase != Phase::train && evaluated_step_[size_t(phase)] == position_.step)
+        return;
     while (position_.repeat < step.epochs) {
         if (!stop_reason_.empty()) break;
-        if (phase == Phase::train && position_.iter == 0 && finished()) break;
+        if (phase == Phase::train && position_.iter == 0 && finished()) {
+            cut_short_ = true;
+            break;
+        }
         phase == Phase::train ? train_epoch(step) : evaluate_epoch(phase);
         if (stop_signal_ != 0) return;  // the position is to stay as it was saved
         if (config_.dry_run) break;
@@ -175,6 +181,7 @@ void Runner::train_epoch(const WorkflowStep& step) {
     progress_.iter = position_.iter;
     progress_.samples = modules_.data.at(Phase::train).loader->plan().samples_after(progress_.iter);
     window_ = {progress_.iter, progress_.iter, 0};
+    looks_at_registered_ = true;
     call(&Hook::before_train_epoch, "before_train_epoch");
     const auto begin = Clock::now();
     last_timing_ = begin;
@@ -185,6 +192,7 @@ void Runner::train_epoch(const WorkflowStep& step) {
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
+    check_registered();
     const Loader& loader = *modules_.data.at(Phase::train).loader;
     sample_report_.tell(*modules_.data.at(Phase::train).loader, position_.epoch);
     tell_loading_advice(loading_, loader.options());
@@ -229,6 +237,7 @@ void Runner::evaluate_epoch(Phase phase) {
     sample_report_.expect_any(loader);
     if (iterations > 0) --progress_.iter;
     ++position_.repeat;
+    evaluated_step_[size_t(phase)] = position_.step;
     double total = 0;
     const auto terms = sums.reduce();
     for (const auto& [name, value] : terms) total += value;

@@ -66,7 +66,8 @@ int64_t ailab_predict(ailab_predictor* model, const float* input, int64_t sample
 
 const char* ailab_predict_file(ailab_predictor* model, const char* file) {
     return guarded<const char*>(nullptr, [&] {
-        last_line = ailab::prediction_line(model->predictor.predict(std::string(file)));
+        last_line = ailab::prediction_line(model->predictor.predict(std::string(file)),
+                                           {.all_values = true});
         return last_line.c_str();
     });
 }

@@ -52,11 +52,21 @@ class LineOutput {
 /// An error also goes to stderr, where the lines go elsewhere.
 class Results {
   public:
-    Results(LineOutput& output, ProgressLine& progress) : output_(output), progress_(progress) {}
+    Results(LineOutput& output, ProgressLine& progress, const LineForm& form)
+        : output_(output), progress_(progress), form_(form) {}
 
     void add(const Prediction& prediction) {
         if (isatty(STDOUT_FILENO)) progress_.clear();
-        output_.write(prediction_line(prediction));
+        output_.write(prediction_line(prediction, form_));
+        if (!told_ && is_shortened(prediction, form_)) {
+            told_ = true;
+            progress_.clear();
+            std::fprintf(stderr,
+                         "ailab-run: outputs of %lld values: the lines have %s alone; --scores "
+                         "writes all of them\n",
+                         static_cast<long long>(prediction.output.numel()),
+                         form_.class_dim ? "the predicted classes" : "their shape");
+        }
         if (!prediction.error.empty()) {
             progress_.clear();
             std::fprintf(stderr, "ailab-run: %s\n", prediction.error.c_str());
@@ -71,6 +81,8 @@ class Results {
   private:
     LineOutput& output_;
     ProgressLine& progress_;
+    const LineForm form_;
+    bool told_ = false;  // that outputs are shortened
     int64_t count_ = 0;
     int64_t bad_ = 0;
 };
@@ -85,7 +97,13 @@ void run_tensor(const Predictor& predictor, const std::string& name, const at::T
     const at::IntArrayRef shape = predictor.input_shape();
     const bool one = !shape.empty() && tensor.dim() == int64_t(shape.size());
     const at::Tensor batch = one ? tensor.unsqueeze(0) : tensor;
-    if (batch.dim() == 0 || (!shape.empty() && batch.sizes().slice(1) != shape))
+    // A sequence may have another length, where the model takes it.
+    constexpr size_t dimensions_of_sequences = 2;
+    const bool fits =
+        shape.size() <= dimensions_of_sequences
+            ? batch.dim() > 0 && (shape.empty() || batch.dim() == int64_t(shape.size()) + 1)
+            : batch.dim() > 0 && batch.sizes().slice(1) == shape;
+    if (!fits)
         throw Error(concat("it is ", c10::str(tensor.sizes()), ", and the model is fed ",
                            c10::str(shape), ", or many of these"));
     const int64_t most = PredictorOptions().batch_size;
@@ -124,6 +142,18 @@ void run_tensors(const Predictor& predictor, const std::string& path, Results& r
     });
 }
 
+/// Scores of classes lie along the first dimension of a sample's output, or along the last, where
+/// the loss of the training says so.
+LineForm form_of(const Predictor& predictor, bool scores) {
+    LineForm form{.all_values = scores};
+    const ServedSpec& spec = PredictorAccess::spec(predictor);
+    if (spec.output != OutputKind::class_scores) return form;
+    const Node* loss = spec.config.find("loss");
+    const Node* last = loss ? loss->find("classes_last") : nullptr;
+    form.class_dim = last && last->is_bool() && last->as_bool() ? -1 : 0;
+    return form;
+}
+
 Predictor open(const InferRequest& request) {
     PredictorOptions options;
     options.device = request.device;
@@ -147,7 +177,7 @@ int64_t infer(const InferRequest& request) {
     const Predictor predictor = open(request);
     const double ready = seconds(Clock::now() - begin);
     ProgressLine progress(total, request.progress);
-    Results results(output, progress);
+    Results results(output, progress, form_of(predictor, request.scores));
     // Image files are worked on together, until a file of tensors comes.
     std::optional<std::string> tensors;
     do {

@@ -21,6 +21,7 @@ struct InferRequest {
     int64_t topk = 5;
     int64_t batch_size = 0;  // 0: chosen
     int threads = 0;
+    bool scores = false;  // all values of outputs that have many
     bool progress = true;
 };
 

@@ -110,7 +110,7 @@ class Predictor::Impl {
     /// one core; the model serves one, with all cores. Without workers the caller's threads stay.
     at::Tensor run(const at::Tensor& batch, std::optional<int> workers) {
         const at::NoGradGuard no_grad;
-        if (const auto graph = frozen_for(batch)) {
+        if (const auto graph = model_->has_usual_shape(batch) ? frozen_for(batch) : nullptr) {
             if (workers) at::set_num_threads(1);
             // As the model itself would take it.
             return graph->forward(batch.is_floating_point() ? batch.to(at::kFloat) : batch);
@@ -173,6 +173,10 @@ Predictor PredictorAccess::make(const ConfigInput& input, const std::string& che
         std::make_unique<ServedModel>(spec_of(run, *model, data, path), options.device, model);
     load_trained_weights(*model, path);
     return Predictor(std::make_unique<Predictor::Impl>(std::move(served), options));
+}
+
+const ServedSpec& PredictorAccess::spec(const Predictor& predictor) {
+    return predictor.impl_->spec();
 }
 
 Predictor::~Predictor() = default;

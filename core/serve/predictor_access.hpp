@@ -3,6 +3,7 @@
 
 #include "ailab/predictor.hpp"
 #include "schema/run_config.hpp"
+#include "served_spec.hpp"
 
 namespace ailab {
 
@@ -11,6 +12,7 @@ class PredictorAccess {
   public:
     static Predictor make(const ConfigInput& input, const std::string& checkpoint,
                           const PredictorOptions& options);
+    static const ServedSpec& spec(const Predictor& predictor);
 };
 
 }  // namespace ailab

@@ -4,6 +4,7 @@
 
 #include "ailab/binding.hpp"
 #include "data/memory_format.hpp"
+#include "run/error_context.hpp"
 
 namespace ailab {
 
@@ -34,13 +35,22 @@ ServedModel::ServedModel(ServedSpec spec, const std::string& device, std::shared
     forward_.emplace(run, model, no_loss, autocast, device_.type());
 }
 
+bool ServedModel::has_usual_shape(const at::Tensor& input) const {
+    const at::IntArrayRef wanted = spec_.input_shape;
+    return wanted.empty() ||
+           (input.dim() == int64_t(wanted.size()) + 1 && input.sizes().slice(1) == wanted);
+}
+
 void ServedModel::check_input(const at::Tensor& input) const {
-    std::vector<int64_t> wanted = spec_.input_shape;
-    if (wanted.empty()) return;
-    if (input.dim() != int64_t(wanted.size()) + 1 ||
-        input.sizes().slice(1) != at::IntArrayRef(wanted))
-        throw Error(concat("the model is fed [N, ", c10::str(at::IntArrayRef(wanted)).substr(1),
-                           " and got ", c10::str(input.sizes())));
+    if (has_usual_shape(input)) return;
+    constexpr size_t dimensions_of_sequences = 2;
+    const bool other_length = spec_.input_shape.size() <= dimensions_of_sequences &&
+                              input.dim() == int64_t(spec_.input_shape.size()) + 1;
+    if (!other_length) throw Error(concat(fed(), " and got ", c10::str(input.sizes())));
+}
+
+std::string ServedModel::fed() const {
+    return concat("the model is fed [N, ", c10::str(at::IntArrayRef(spec_.input_shape)).substr(1));
 }
 
 Batch ServedModel::batch_of(const at::Tensor& input) const {
@@ -60,7 +70,13 @@ Batch ServedModel::model_inputs(const at::Tensor& input) const {
 at::Tensor ServedModel::forward(const at::Tensor& input) const {
     const at::NoGradGuard no_grad;
     Batch batch = batch_of(input);
-    forward_->run_model(batch, Phase::val);
+    try {
+        forward_->run_model(batch, Phase::val);
+    } catch (const std::exception& error) {
+        if (has_usual_shape(input)) throw;
+        throw Error(concat(fed(), ", and cannot run ", c10::str(input.sizes()), ": ",
+                           short_message(error)));
+    }
     return batch.tensor(output_);
 }
 

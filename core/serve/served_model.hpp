@@ -30,11 +30,15 @@ class ServedModel {
     /// [N, …] -> the model's (first) output, on the device. Throws Error for another shape. One
     /// thread at a time.
     at::Tensor forward(const at::Tensor& input) const;
-    /// Throws Error unless a batch has the shape that the model is fed.
+    /// Throws Error unless a batch has the shape that the model is fed. A sequence ([T], or [T, F])
+    /// may have another length: whether the model takes that is seen when it runs.
     void check_input(const at::Tensor& input) const;
+    /// Whether that is the shape of the samples that it was made for, which a graph of it takes.
+    bool has_usual_shape(const at::Tensor& input) const;
 
   private:
     Batch batch_of(const at::Tensor& input) const;
+    std::string fed() const;  // "the model is fed [N, 12]"
 
     struct Config {
         RunConfig run;

@@ -15,7 +15,7 @@ class CSVHook final : public Hook {
   public:
     struct Options {
         int64_t interval = 10;
-        std::optional<std::string> log_dir;
+        GivenFolder log_dir;
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "training iterations from one row to the next",
                      at_least(1));
@@ -31,7 +31,7 @@ class CSVHook final : public Hook {
     std::vector<std::string> output_paths() const override {
         std::vector<std::string> paths;
         for (const char* phase : {"train", "val", "test"})
-            paths.push_back((fs::path(o.log_dir.value_or("")) / file_name(phase)).string());
+            paths.push_back((fs::path(o.log_dir.value.value_or("")) / file_name(phase)).string());
         return paths;
     }
     void check(const RunPlan& plan, Problems&) override {

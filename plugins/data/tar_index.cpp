@@ -143,15 +143,21 @@ class IndexReader {
     IndexReader(std::string_view archive, const std::string& path)
         : archive_(archive), path_(path) {}
 
-    std::vector<TarMember> read() {
+    TarIndex read() {
+        TarIndex index;
         while (at_ < archive_.size()) {
             const Header header(take_block());
-            if (header.is_zero()) break;  // two of them end an archive
+            if (header.is_zero()) {  // two of them end an archive
+                index.has_end = true;
+                index.goes_on = archive_.find_first_not_of('\0', at_) != std::string_view::npos;
+                break;
+            }
             uint64_t size = 0;
             if (!header.checksum_fits() || !header.size(size)) refuse();
             read_entry(header, announced_.size.value_or(size));
         }
-        return std::move(members_);
+        index.members = std::move(members_);
+        return index;
     }
 
   private:
@@ -317,7 +323,7 @@ class IndexReader {
 
 }  // namespace
 
-std::vector<TarMember> read_tar_index(std::string_view archive, const std::string& path) {
+TarIndex read_tar_index(std::string_view archive, const std::string& path) {
     return IndexReader(archive, path).read();
 }
 

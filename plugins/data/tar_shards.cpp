@@ -4,6 +4,8 @@
 #include <cctype>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
@@ -53,13 +55,13 @@ class Shard {
     const std::string& path() const { return file_.path(); }
     uint64_t size() const { return file_.text().size(); }
 
-    std::vector<TarMember> index() {
-        std::vector<TarMember> members = read_tar_index(file_.text(), path());
-        for (TarMember& member : members)
+    TarIndex index() {
+        TarIndex index = read_tar_index(file_.text(), path());
+        for (TarMember& member : index.members)
             if (!member.pieces.empty())
                 sparse_.insert_or_assign(member.begin, std::move(member.pieces));
         file_.check();
-        return members;
+        return index;
     }
     /// Bytes of a member, copied.
     std::string read(uint64_t begin, uint64_t size) const {
@@ -100,6 +102,58 @@ std::optional<MemberName> split_name(std::string_view name) {
     }
     return MemberName{name.substr(0, dot), in_lower_case(name.substr(dot + 1))};
 }
+
+/// Of a shard that was cut between two files the last sample may have lost some (its .json): what
+/// all other samples have.
+class LastSamples {
+  public:
+    /// The next sample of the present shard, with the endings of its files.
+    void add(const std::string& key, std::set<std::string> endings) {
+        if (sample_) note_whole(sample_->endings);
+        sample_ = {"", true, key, std::move(endings)};
+    }
+    void end_shard(const std::string& shard, bool has_end) {
+        if (!sample_) return;
+        sample_->shard = shard;
+        sample_->has_end = has_end;
+        last_.push_back(std::move(*std::exchange(sample_, {})));
+    }
+    /// Throws Error that names shard and sample.
+    void check() const {
+        for (const Sample& sample : last_) {
+            // Of two samples one may well have a file more.
+            if (whole_ < (sample.has_end ? 2 : 1)) continue;
+            for (const std::string& ending : common_)
+                if (!sample.endings.contains(ending))
+                    throw Error(concat(
+                        sample.shard, ": its last sample, ", sample.key, ", has no .", ending,
+                        ", which all others have: the shard ", sample.has_end ? "ends" : "was cut",
+                        " in the middle of a sample. Write it again, or without that "
+                        "sample"));
+        }
+    }
+
+  private:
+    struct Sample {
+        std::string shard;
+        bool has_end;
+        std::string key;
+        std::set<std::string> endings;
+    };
+
+    /// One that is not the last of its shard.
+    void note_whole(const std::set<std::string>& endings) {
+        if (whole_++ == 0)
+            common_ = endings;
+        else if (!common_.empty())
+            std::erase_if(common_, [&](const auto& ending) { return !endings.contains(ending); });
+    }
+
+    std::optional<Sample> sample_;  // the newest of the present shard
+    std::vector<Sample> last_;      // of each shard
+    std::set<std::string> common_;  // endings of all that are whole
+    int64_t whole_ = 0;
+};
 
 class TarShards final : public Dataset, public WrittenLabels {
   public:
@@ -206,6 +260,13 @@ class TarShards final : public Dataset, public WrittenLabels {
             index_shard(uint32_t(i));
         }
         begins_.push_back(int64_t(samples_.size()));
+        last_samples_.check();
+        warn_of(endless_,
+                "no end: it may have been cut between two files, and of its samples those "
+                "that follow are missing; write it again, or compare it with its source");
+        warn_of(joined_,
+                "another archive, or something else, behind its end, which is not read: "
+                "give each archive a file of its own");
         if (left_out_ == 0) return;
         if (samples_.empty())
             throw Error(concat(shards_[0]->path(), " holds no sample: no file in it ends in ",
@@ -226,11 +287,29 @@ class TarShards final : public Dataset, public WrittenLabels {
         bool labelled = false;
     };
 
+    /// Shards that have the same, of which the first is named.
+    struct Some {
+        int64_t count = 0;
+        std::string first;
+        void add(const Shard& shard) {
+            if (count++ == 0) first = shard.path();
+        }
+    };
+    static void warn_of(const Some& shards, const char* what) {
+        if (shards.count == 0) return;
+        const std::string others =
+            shards.count == 1 ? "" : concat(" (and ", shards.count - 1, " more shards)");
+        log_warning(shards.first, others, " has ", what);
+    }
+
     /// Files of one sample stand one after another, as webdataset wants them.
     void index_shard(uint32_t number) {
         Shard& shard = *shards_[number];
         Gathered gathered;
-        for (TarMember& member : shard.index()) {
+        TarIndex index = shard.index();
+        if (!index.has_end && !index.members.empty()) endless_.add(shard);
+        if (index.goes_on) joined_.add(shard);
+        for (TarMember& member : index.members) {
             const auto name = split_name(member.name);
             if (!name) {
                 leave_out(member.name, 1);
@@ -247,6 +326,7 @@ class TarShards final : public Dataset, public WrittenLabels {
             add(shard, *name, member, gathered);
         }
         finish(shard, gathered);
+        last_samples_.end_shard(shard.path(), index.has_end);
     }
 
     void add(const Shard& shard, const MemberName& name, TarMember& member, Gathered& gathered) {
@@ -285,7 +365,16 @@ class TarShards final : public Dataset, public WrittenLabels {
                                gathered.labelled ? "image (" + join(image_keys_) + ")"
                                                  : "label (" + label_key_ + ")",
                                ". The files of a sample must follow one another"));
+        last_samples_.add(gathered.key, others_of(gathered));
         samples_.push_back(std::move(gathered.sample));
+    }
+
+    /// What the files of a sample end in, beside image and label.
+    std::set<std::string> others_of(const Gathered& gathered) const {
+        std::set<std::string> others(gathered.endings.begin(), gathered.endings.end());
+        others.erase(label_key_);
+        for (const std::string& key : image_keys_) others.erase(key);
+        return others;
     }
 
     void leave_out(const std::string& name, int64_t files) {
@@ -327,6 +416,8 @@ class TarShards final : public Dataset, public WrittenLabels {
     std::vector<int64_t> begins_;  // the first sample of each shard, and the end
     int64_t left_out_ = 0;         // files
     std::string left_out_example_;
+    Some endless_, joined_;
+    LastSamples last_samples_;
     LabelNames names_;
     std::vector<int64_t> labels_;
     const ImageReader reader_;

@@ -4,6 +4,7 @@
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "options/output_folder.hpp"
 
 namespace ailab {
 namespace fs = std::filesystem;
@@ -36,7 +37,7 @@ class CheckpointHook final : public Hook {
     struct Options {
         int64_t interval = 1;
         std::string by = "epoch";
-        std::optional<std::string> save_dir;
+        GivenFolder save_dir;
         bool save_last = true;
         std::optional<int64_t> keep_last;
         std::optional<ResultName> save_best;
@@ -79,23 +80,26 @@ class CheckpointHook final : public Hook {
         best_->require_rule(problems);
     }
     std::vector<std::string> output_paths() const override {
-        return {o.save_dir.value_or("checkpoints")};
+        return {o.save_dir.value.value_or("checkpoints")};
     }
 
     void before_run(Run& run) override {
-        folder_ = run.output_folder(o.save_dir, "checkpoints");
+        if (run.is_main() && !run.dry_run()) make_output_folder(o.save_dir, "save_dir");
+        folder_ = run.output_folder(o.save_dir.value, "checkpoints");
         run.set_checkpoint_folder(folder_);
         saved_iter_ = run.progress().train_iter;
         saved_step_ = run.resumed_from().empty() ? -1 : run.progress().step;
         if (!run.resumed_from().empty()) look_back(run);
         if (best_) log_info("the best checkpoint is that of ", best_->describe());
-        if (!o.save_dir || !run.resumed_from().empty()) return;
+        if (!o.save_dir.value || !run.resumed_from().empty()) return;
         const std::string others = run.comm().broadcast_text(run.is_main() ? newest_there() : "");
         if (!others.empty())
-            throw Error(concat("save_dir ", folder_, " holds checkpoints of another run already (",
-                               others,
-                               "). Choose another folder, or leave save_dir out: then each run "
-                               "keeps its own in its folder"));
+            throw ConfigError(
+                {{o.save_dir.place,
+                  concat("save_dir ", folder_, " holds checkpoints of another run already (",
+                         others,
+                         "). Choose another folder, or leave save_dir out: then each run "
+                         "keeps its own in its folder")}});
     }
 
     void before_train_epoch(Run& run) override {

@@ -35,7 +35,7 @@ class LoggerHook final : public Hook {
     struct Options {
         int64_t interval = 10;
         int64_t smoothing = 0;
-        std::optional<std::string> log_dir;
+        GivenFolder log_dir;
         std::map<std::string, Node> log_items;
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "training iterations from one line to the next",
@@ -62,7 +62,7 @@ class LoggerHook final : public Hook {
     }
 
     std::vector<std::string> output_paths() const override {
-        const std::filesystem::path folder = o.log_dir.value_or("");
+        const std::filesystem::path folder = o.log_dir.value.value_or("");
         return {folder / metrics_name, folder / log_name};
     }
 

@@ -6,6 +6,7 @@
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
 #include "only_one.hpp"
+#include "schedule_counts.hpp"
 #include "warm_up.hpp"
 
 namespace ailab {
@@ -34,6 +35,7 @@ class LrSchedulerHook final : public Hook {
         : scheduler_(options.scheduler.create()),
           schedule_name_(options.scheduler.type()),
           schedule_place_(options.scheduler.config.place),
+          schedule_(options.scheduler.config.write()),
           result_(options.monitor),
           warm_up_(options.warm_up),
           by_epoch_(options.by == "epoch") {
@@ -81,6 +83,8 @@ class LrSchedulerHook final : public Hook {
         }
         if (run.resumed_from().empty()) apply(run);
         if (!run.is_main()) return;
+        for (const std::string& doubt : doubtful_times(schedule_, by_epoch_, progress))
+            log_warning(schedule_place_.str(), ": ", schedule_name_, ": ", doubt);
         warn_of_long_warm_up(run);
         warn_of_standstill(run, 0);
     }
@@ -322,6 +326,7 @@ class LrSchedulerHook final : public Hook {
     const std::shared_ptr<LrScheduler> scheduler_;
     const std::string schedule_name_;
     const Place schedule_place_;
+    const Node schedule_;
     ResultName result_;
     const WarmUp warm_up_;
     const bool by_epoch_;

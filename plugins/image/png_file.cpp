@@ -35,6 +35,22 @@ std::vector<uint8_t> bytes_of_profile(std::string_view text) {
     return bytes;
 }
 
+/// The data of the file's first chunk of a name, or empty. libpng tells of what stands behind the
+/// pixels only when it has decoded them.
+std::span<const uint8_t> find_chunk(std::span<const uint8_t> file, std::string_view name) {
+    constexpr size_t signature = 8, head = 8, checksum = 4;
+    for (size_t at = signature; at + head <= file.size();) {
+        size_t size = 0;
+        for (size_t i = 0; i < 4; ++i) size = size << 8 | file[at + i];
+        const auto* type = reinterpret_cast<const char*>(file.data() + at + 4);
+        at += head;
+        if (size > file.size() - at) return {};
+        if (std::string_view(type, 4) == name) return file.subspan(at, size);
+        at += size + checksum;
+    }
+    return {};
+}
+
 }  // namespace
 
 PngFile::~PngFile() {
@@ -81,6 +97,8 @@ std::vector<uint8_t> PngFile::exif() const {
     png_uint_32 size = 0;
     png_bytep data = nullptr;
     if (png_get_eXIf_1(png_, info_, &size, &data) != 0) return {data, data + size};
+    if (const auto chunk = find_chunk(all_, "eXIf"); !chunk.empty())
+        return {chunk.begin(), chunk.end()};
     png_textp texts = nullptr;
     const int count = png_get_text(png_, info_, &texts, nullptr);
     for (int i = 0; i < count; ++i)

@@ -16,7 +16,7 @@ namespace ailab {
 /// file is interlaced), finish(). False means that libpng gave up, for the reason in error().
 class PngFile {
   public:
-    explicit PngFile(std::span<const uint8_t> bytes) : rest_(bytes) {}
+    explicit PngFile(std::span<const uint8_t> bytes) : all_(bytes), rest_(bytes) {}
     ~PngFile();
     PngFile(const PngFile&) = delete;
     PngFile& operator=(const PngFile&) = delete;
@@ -31,8 +31,9 @@ class PngFile {
         size_t bytes_a_row;  // uncompressed, in the file
     };
     Header header() const;
-    /// The EXIF data, if they stand before the pixels, else empty: of the chunk eXIf, or as
-    /// ImageMagick and ExifTool wrote them before there was one, as a text of hexadecimal digits.
+    /// The EXIF data, or empty: of the chunk eXIf, before the pixels or behind them, or, before
+    /// them, as ImageMagick and ExifTool wrote them when there was none, as a text of hexadecimal
+    /// digits. After read_header().
     std::vector<uint8_t> exif() const;
 
     /// Decides what rows are: RGB or grey of 8 bits, where the file has colour and where not, or
@@ -52,6 +53,7 @@ class PngFile {
     static void read(png_structp png, png_bytep out, size_t size);
     void set_transforms(ImageMode mode);
 
+    const std::span<const uint8_t> all_;
     std::span<const uint8_t> rest_;
     CErrors errors_;
     png_structp png_ = nullptr;

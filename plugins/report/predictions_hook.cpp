@@ -7,10 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "ailab/number_text.hpp"
 #include "classification.hpp"
+#include "options/output_folder.hpp"
 
 namespace ailab {
 namespace {
@@ -85,6 +87,37 @@ std::optional<std::vector<Said>> said_by(const BatchField& output, size_t sample
     return said;
 }
 
+/// Of outputs of more values a sample the predicted classes are written.
+constexpr int64_t most_values = 1000;
+
+std::string join_sizes(at::IntArrayRef sizes) {
+    std::vector<std::string> texts;
+    for (const int64_t size : sizes) texts.push_back(std::to_string(size));
+    return join(texts, ",");
+}
+
+/// The dimension of an output [N, …] that is the classes': the one that the targets [N, …] have
+/// not; 1 or the last one, if both may be it by `last` (the loss's classes_last). Nothing where
+/// targets are no numbers of classes.
+std::optional<int64_t> class_dimension(const Tensor& output, const Batch& batch, bool last) {
+    for (const char* name : {"target", "label"}) {
+        const auto field = batch.fields.find(name);
+        if (field == batch.fields.end()) continue;
+        const auto* target = std::get_if<Tensor>(&field->second);
+        if (!target || !c10::isIntegralType(target->scalar_type(), /*includeBool=*/false) ||
+            target->dim() + 1 != output.dim())
+            return std::nullopt;
+        for (const int64_t dim :
+             {last ? output.dim() - 1 : int64_t(1), last ? int64_t(1) : output.dim() - 1}) {
+            std::vector<int64_t> others = output.sizes().vec();
+            others.erase(others.begin() + dim);
+            if (target->sizes() == at::IntArrayRef(others)) return dim;
+        }
+        return std::nullopt;
+    }
+    return std::nullopt;
+}
+
 std::string describe(const BatchField& output) {
     const auto* tensor = std::get_if<Tensor>(&output);
     return tensor ? c10::str(tensor->sizes()) : std::string("a list");
@@ -96,12 +129,14 @@ class PredictionsHook final : public Hook {
         std::string format = "jsonl";
         std::vector<std::string> phases = {"val", "test"};
         bool scores = false;
-        std::optional<std::string> output_dir;
+        GivenFolder output_dir;
         void visit(OptionVisitor& v) {
             v.option("format", format, "jsonl: a JSON object a line; csv: a table",
                      one_of({"jsonl", "csv"}));
             v.option("phases", phases, "of which evaluations", one_of({"val", "test"}));
-            v.option("scores", scores, "the probabilities of all classes too");
+            v.option("scores", scores,
+                     "the probabilities of all classes too, and all values of outputs that have "
+                     "more than 1000 a sample");
             v.option("output_dir", output_dir, "in place of the run's folder");
         }
     };
@@ -114,10 +149,14 @@ class PredictionsHook final : public Hook {
     std::vector<std::string> output_paths() const override {
         std::vector<std::string> paths;
         for (const std::string& phase : o.phases)
-            paths.push_back((fs::path(o.output_dir.value_or("")) / file_name(phase)).string());
+            paths.push_back(
+                (fs::path(o.output_dir.value.value_or("")) / file_name(phase)).string());
         return paths;
     }
 
+    void before_run(Run& run) override {
+        if (run.is_main() && !run.dry_run()) make_output_folder(o.output_dir, "output_dir");
+    }
     void before_val_epoch(Run& run) override { begin(run); }
     void before_test_epoch(Run& run) override { begin(run); }
     void after_val_iter(Run& run) override { add(run); }
@@ -137,9 +176,12 @@ class PredictionsHook final : public Hook {
 
     void begin(Run& run) {
         lines_.clear();
-        told_ = false;
+        told_ = for_classes_ = false;
         dataset_ = run.dataset(run.progress().phase);
         class_names_ = dataset_->class_names();
+        const Node* loss = run.config().find("loss");
+        const Node* last = loss && loss->is_map() ? loss->find("classes_last") : nullptr;
+        classes_last_ = last && last->is_bool() && last->as_bool();
     }
 
     void add(Run& run) {
@@ -149,7 +191,49 @@ class PredictionsHook final : public Hook {
                 add(verdicts->samples[i], verdicts->probabilities[int64_t(i)]);
         } else if (const auto field = run.batch().fields.find("output");
                    field != run.batch().fields.end()) {
-            add_outputs(run.batch(), field->second);
+            const auto* output = std::get_if<Tensor>(&field->second);
+            const bool by_sample =
+                output && output->dim() > 0 && output->size(0) == int64_t(run.batch().ids.size());
+            if (by_sample && !o.scores && output->numel() / output->size(0) > most_values)
+                add_shortened(run, *output);
+            else
+                add_outputs(run.batch(), field->second);
+        }
+    }
+
+    /// Of an output of many values the predicted classes and their probabilities, or, where it has
+    /// no classes, its shape.
+    void add_shortened(Run& run, const Tensor& output) {
+        const Batch& batch = run.batch();
+        const auto dim = class_dimension(output, batch, classes_last_);
+        if (!std::exchange(told_, true) && run.is_main())
+            log_info("the model's output has ", output.numel() / output.size(0),
+                     " values a sample: the predictions have ",
+                     dim ? "the predicted classes" : "its shape",
+                     " alone (scores: true in PredictionsHook writes all)");
+        Tensor scores, classes;
+        if (dim) std::tie(scores, classes) = output.detach().to(at::kFloat).softmax(*dim).max(*dim);
+        const bool few = dim && scores.numel() / scores.size(0) <= most_values;
+        const std::string shape = join_sizes(output.sizes().slice(1));
+        if (dim) classes = classes.to(at::kCPU);
+        if (few) scores = scores.to(at::kCPU);
+        for (int64_t i = 0; i < output.size(0); ++i) {
+            const int64_t id = batch.ids[size_t(i)];
+            const std::string name = dataset_->sample_name(id);
+            const auto predicted =
+                dim ? numbers_of(classes[i]) : std::vector<std::string>{"[" + shape + "]"};
+            if (o.format == "csv") {
+                for_classes_ = dim.has_value();
+                const std::string cells = dim ? join(predicted, ",") : csv_cell(predicted.front());
+                lines_.push_back(
+                    {id, predicted.size(), concat(id, ",", csv_cell(name), ",", cells)});
+                continue;
+            }
+            std::string line = concat("{\"id\":", id, ",\"name\":", json_text(name));
+            line += dim ? ",\"prediction\":[" + join(predicted, ",") + "]"
+                        : ",\"output_shape\":" + predicted.front();
+            if (few) line += ",\"probability\":[" + join(numbers_of(scores[i]), ",") + "]";
+            lines_.push_back({id, 1, line + "}"});
         }
     }
 
@@ -207,7 +291,8 @@ class PredictionsHook final : public Hook {
     std::string header(size_t outputs) const {
         if (outputs > 0) {
             std::string line = "id,name";
-            for (size_t i = 0; i < outputs; ++i) line += concat(",output_", i);
+            const char* what = for_classes_ ? ",prediction_" : ",output_";
+            for (size_t i = 0; i < outputs; ++i) line += concat(what, i);
             return line + "\n";
         }
         std::string line = "id,name,label,class,prediction,predicted_class,probability";
@@ -239,7 +324,7 @@ class PredictionsHook final : public Hook {
         }
         std::stable_sort(sorted.begin(), sorted.end(),
                          [](const Line& a, const Line& b) { return a.id < b.id; });
-        const fs::path path = fs::path(run.output_folder(o.output_dir, "")) /
+        const fs::path path = fs::path(run.output_folder(o.output_dir.value, "")) /
                               file_name(phase_name(run.progress().phase));
         fs::create_directories(path.parent_path());
         std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -262,7 +347,9 @@ class PredictionsHook final : public Hook {
     std::vector<std::string> class_names_;
     std::vector<Line> lines_;
     int64_t classes_ = 0;
-    bool told_ = false;  // that there are none
+    bool told_ = false;  // that there are none, or short ones
+    bool classes_last_ = false;
+    bool for_classes_ = false;  // a table of predicted classes in place of outputs
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <set>
 
+#include "options/output_folder.hpp"
 #include "records.hpp"
 #include "trackers/run_names.hpp"
 #include "trackers/training_scalars.hpp"
@@ -33,7 +34,7 @@ class SwanLabHook final : public Hook {
         std::vector<std::string> tags;
         std::string group;
         int64_t interval = 10;
-        std::optional<std::string> log_dir;
+        GivenFolder log_dir;
         void visit(OptionVisitor& v) {
             v.option("project", project, "of SwanLab");
             v.option("workspace", workspace, "of SwanLab; by default the user's own");
@@ -52,7 +53,7 @@ class SwanLabHook final : public Hook {
     int default_priority() const override { return priority::below_normal; }
     bool for_training_only() const override { return true; }
     std::vector<std::string> output_paths() const override {
-        return {(fs::path(o.log_dir.value_or("")) / "swanlog").string()};
+        return {(fs::path(o.log_dir.value.value_or("")) / "swanlog").string()};
     }
 
     void before_save_checkpoint(Run& run, const std::string&) override {
@@ -77,7 +78,8 @@ class SwanLabHook final : public Hook {
     void before_run(Run& run) override {
         scalars_.begin(run, saved_);
         if (!run.is_main()) return;
-        const fs::path parent = fs::path(run.output_folder(o.log_dir, "")) / "swanlog";
+        if (!run.dry_run()) make_output_folder(o.log_dir, "log_dir");
+        const fs::path parent = fs::path(run.output_folder(o.log_dir.value, "")) / "swanlog";
         facts_ = {random_run_id(), o.project, o.workspace, o.name, o.description, o.tags, o.group};
         if (facts_.name.empty()) facts_.name = fs::path(run.run_dir()).filename().string();
         if (!go_on(parent)) begin(run, parent);

@@ -53,7 +53,7 @@ std::string code_block(const std::string& text) {
 class TensorboardHook final : public Hook {
   public:
     struct Options {
-        std::optional<std::string> log_dir;
+        GivenFolder log_dir;
         int64_t interval = 10;
         int64_t histogram_interval = 0;
         int64_t image_interval = 0;
@@ -89,7 +89,7 @@ class TensorboardHook final : public Hook {
     bool for_training_only() const override { return true; }
 
     std::vector<std::string> output_paths() const override {
-        return {o.log_dir ? fs::absolute(*o.log_dir).string() : "../tf_logs"};
+        return {o.log_dir.value ? fs::absolute(*o.log_dir.value).string() : "../tf_logs"};
     }
 
     void check(const RunPlan& plan, Problems& problems) override {
@@ -167,7 +167,7 @@ class TensorboardHook final : public Hook {
     std::string folder(Run& run) const {
         // A dry run leaves nothing outside of its folder.
         if (run.dry_run()) return run.output_folder(std::nullopt, "tf_logs");
-        if (o.log_dir) return log_folder(run, o.log_dir);
+        if (o.log_dir.value) return log_folder(run, o.log_dir);
         return (fs::path(run.work_dir()) / "tf_logs" / fs::path(run.run_dir()).filename()).string();
     }
 

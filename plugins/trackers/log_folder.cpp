@@ -17,12 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* owner_file = "run_dir";
 
-bool has_own(const Run& run, const std::optional<std::string>& log_dir) {
-    return !log_dir || run.dry_run();  // a dry run leaves nothing outside of its folder
-}
-
-[[noreturn]] void fail(const fs::path& folder, const std::error_code& error) {
-    throw Error(concat("cannot create the folder ", folder.string(), ": ", error.message()));
+bool has_own(const Run& run, const GivenFolder& log_dir) {
+    return !log_dir.value || run.dry_run();  // a dry run leaves nothing outside of its folder
 }
 
 std::string owner_of(const fs::path& folder) {
@@ -55,25 +51,26 @@ std::error_code link(const fs::path& target, const fs::path& path) {
 
 }  // namespace
 
-std::string log_folder(const Run& run, const std::optional<std::string>& log_dir) {
+std::string log_folder(const Run& run, const GivenFolder& log_dir) {
     if (has_own(run, log_dir)) return run.run_dir();
+    make_output_folder(log_dir, "log_dir");
     std::error_code error;
-    fs::create_directories(*log_dir, error);
-    if (error) fail(*log_dir, error);
     const fs::path run_dir = fs::absolute(run.run_dir()).lexically_normal();
     for (int64_t number = 0;; ++number) {
         const std::string suffix = number == 0 ? "" : concat("_", number);
-        const fs::path folder = fs::path(*log_dir) / (run_dir.filename().string() + suffix);
+        const fs::path folder = fs::path(*log_dir.value) / (run_dir.filename().string() + suffix);
         if (fs::create_directory(folder, error)) {
             write_owner(folder, run_dir.string());
             return folder.string();
         }
-        if (error) fail(folder, error);
+        if (error)
+            throw ConfigError({{log_dir.place, concat("log_dir: cannot create the folder ",
+                                                      folder.string(), ": ", error.message())}});
         if (owner_of(folder) == run_dir.string()) return folder.string();
     }
 }
 
-void link_logs(const Run& run, const std::optional<std::string>& log_dir, const std::string& folder,
+void link_logs(const Run& run, const GivenFolder& log_dir, const std::string& folder,
                const std::vector<std::string>& names) {
     if (has_own(run, log_dir)) return;
     const fs::path name = fs::path(folder).filename();
@@ -81,13 +78,13 @@ void link_logs(const Run& run, const std::optional<std::string>& log_dir, const 
     const bool trains = run.dataset(Phase::train) != nullptr;
     for (const std::string& file : names) {
         if (const auto error =
-                trains ? link(name / file, fs::path(*log_dir) / file) : std::error_code())
+                trains ? link(name / file, fs::path(*log_dir.value) / file) : std::error_code())
             reason = concat(file, ": ", error.message());
         // Not there, the run is still whole.
         (void)link(fs::absolute(folder) / file, fs::path(run.run_dir()) / file);
     }
     if (!reason.empty())
-        log_warning("the log_dir ", *log_dir, " gets no links to this run's logs (", reason,
+        log_warning("the log_dir ", *log_dir.value, " gets no links to this run's logs (", reason,
                     "); they are in ", folder);
 }
 

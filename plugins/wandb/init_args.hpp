@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ailab/options.hpp"
+#include "options/output_folder.hpp"
 
 namespace ailab::wandb {
 
@@ -19,7 +20,7 @@ struct InitArgs {
     std::optional<std::string> mode;
     std::optional<std::string> id;
     std::optional<std::string> resume;
-    std::optional<std::string> dir;
+    GivenFolder dir;
     /// Other arguments of wandb.init(), which have no effect here.
     Node ignored = Node::map();
 

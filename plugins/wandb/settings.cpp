@@ -99,7 +99,7 @@ Settings resolve(const InitArgs& args, const Environment& environment) {
     settings.id = text(args.id, "WANDB_RUN_ID");
     settings.resume = text(args.resume, "WANDB_RESUME");
     settings.tags = args.tags ? *args.tags : words(environment("WANDB_TAGS").value_or(""));
-    settings.dir = args.dir ? args.dir : environment("WANDB_DIR");
+    settings.dir = args.dir.value ? args.dir.value : environment("WANDB_DIR");
     settings.client = find_client(environment);
     if (!settings.id.empty())
         if (const std::string complaint = check_run_id(settings.id); !complaint.empty())

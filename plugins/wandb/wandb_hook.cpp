@@ -47,7 +47,7 @@ class WandbHook final : public Hook {
 
     std::vector<std::string> output_paths() const override {
         if (o.init_args.mode == "disabled") return {};
-        const auto& dir = o.init_args.dir;
+        const auto& dir = o.init_args.dir.value;
         return {dir ? (fs::absolute(*dir) / "wandb").string() : "wandb"};
     }
 
@@ -108,6 +108,7 @@ class WandbHook final : public Hook {
             settings_.mode = Mode::offline;
             settings_.why_offline = "a dry run leaves nothing outside of its folder";
         }
+        if (!run.dry_run()) make_output_folder(o.init_args.dir, "dir");
         const std::string folder =
             (fs::path(run.output_folder(settings_.dir, "")) / "wandb").string();
         start_.id = settings_.id.empty() ? random_run_id() : settings_.id;

@@ -21,10 +21,13 @@ class ServedInputs(TestCase):
         file = self.run_folder().path / "checkpoints/epoch_1/model.safetensors"
         self.weights = safetensors.torch.load_file(file)
 
-    def export(self, kind):
+    def export(self, kind, refused=False):
         path = self.folder / f"model.{kind}"
         result = call([str(AILAB), "export", str(self.config), "latest", "--plugins", PLUGIN, "--to", kind,
                        "-o", str(path), "--force"])
+        if refused:
+            self.assertEqual(result.status, 1, str(result))
+            return result
         self.assertDone(result)
         return path, result.err
 
@@ -94,6 +97,16 @@ class ServedInputs(TestCase):
         # A graph would be frozen after the first 32 samples.
         self.assertClose(self.infer(self.config, "latest", self.tensors("small.safetensors", small),
                                     self.tensors("large.safetensors", large)), by_batch)
+        for kind in ("torchscript", "onnx"):
+            result = self.export(kind, refused=True)
+            self.assertIn("was not written: on inputs that are no real samples its outputs differ from the live model's by",
+                          result.err)
+            self.assertIn("the model reads its input's values while it runs (item())", result.err)
+            self.assertFalse((self.folder / f"model.{kind}").exists())
+        self.export("artifact")
+
+    def test_a_read_that_decides_nothing_is_warned_of(self):
+        self.train({"type": "Checking"}, {"type": "FedSamples"})
         for kind in ("torchscript", "onnx"):
             self.assertIn("the model reads its input's values while it runs (item())", self.export(kind)[1])
 

@@ -322,8 +322,8 @@ class OtherRuns(harness.TestCase):
     def test_a_folder_that_cannot_be_written_is_an_error_before_the_training(self):
         config = mlp_config(self.folder, hooks={"tb": {"type": "TensorboardHook", "log_dir": "/proc/none/logs"}})
         result = call(command(config, plugins=["mlp"]))
-        self.assertEqual(result.status, 1, str(result))
-        self.assertIn("cannot create the folder /proc/none/logs", result.err)
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn("log_dir: cannot create the folder /proc/none/logs", result.err)
 
     def test_wrong_options(self):
         for option, value, complaint in (

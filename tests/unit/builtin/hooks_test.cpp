@@ -109,7 +109,7 @@ TEST_F(CheckpointHookTest, MovesToSaveDirUnlessAnotherRunHasIt) {
         FakeRun run(comm, folder_);
         hooks[size_t(comm.rank())]->before_run(run);
     });
-    EXPECT_EQ(errors[0], "save_dir " + (folder_ / "mine").string() +
+    EXPECT_EQ(errors[0], "test: save_dir " + (folder_ / "mine").string() +
                              " holds checkpoints of another run already (epoch_2). Choose another "
                              "folder, or leave save_dir out: then each run keeps its own in its "
                              "folder");

@@ -356,7 +356,8 @@ TEST_F(LoggerHookTest, SaysWhichFileCannotBeOpened) {
                             FakeRun run(comm, folder_);
                             blocked->before_run(run);
                         })[0],
-              "cannot create the folder /proc/none: No such file or directory");
+              "test: log_dir: cannot create the folder /proc/none: No such file or directory. "
+              "Name another, or leave log_dir out for the usual one");
 }
 
 TEST_F(LoggerHookTest, GoesOnWhenTheDiskIsFull) {

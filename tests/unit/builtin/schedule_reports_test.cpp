@@ -108,6 +108,56 @@ TEST_F(ScheduleReports, WarnOfARateThatStaysAtZero) {
     }
 }
 
+// 10 epochs of 40 iterations, of which 4 make a step.
+TEST_F(ScheduleReports, WarnOfATimeThatCannotBeMeantInWhatIsCounted) {
+    struct Case {
+        std::string schedule, by;
+        std::string said;  // "" for no warning
+    };
+    const std::vector<Case> table = {
+        {R"({"type": "PolynomialLR", "total_iters": 100})", "epoch",
+         "PolynomialLR: total_iters 100 is understood as epochs, of which the run has 10 (and as "
+         "many optimizer steps as that). by: iter counts optimizer steps, 100 in all"},
+        {R"({"type": "PolynomialLR", "total_iters": 400})", "epoch",
+         "of which the run has 10 (and as many iterations as that)."},
+        {R"({"type": "StepLR", "step_size": 150})", "epoch",
+         "step_size 150 is understood as epochs"},
+        {R"({"type": "StepLR", "step_size": 30})", "epoch", ""},
+        {R"({"type": "MultiStepLR", "milestones": [6, 500, 600]})", "epoch",
+         "milestones 500 is understood as epochs, of which the run has 10. by: iter"},
+        {R"({"type": "CyclicLR", "max_lr": 1, "cycle_momentum": false})", "epoch",
+         "step_size_up 2000 is understood as epochs"},
+        {R"({"type": "CosineAnnealingLR", "T_max": 12})", "epoch", ""},
+        {R"({"type": "SequentialLR", "milestones": [2], "schedulers": [
+             {"type": "ConstantLR"}, {"type": "CosineAnnealingLR", "T_max": 98000}]})",
+         "epoch", "SequentialLR: T_max 98000 is understood as epochs"},
+        {R"({"type": "CosineAnnealingLR", "T_max": 10})", "iter",
+         "CosineAnnealingLR: T_max 10 is understood as optimizer steps, of which the run has 100 "
+         "(and as many epochs as that). by: epoch counts epochs"},
+        {R"({"type": "CosineAnnealingLR", "T_max": 400})", "iter",
+         "(and as many iterations as that, of which accumulative_counts make one step)"},
+        {R"({"type": "CosineAnnealingLR", "T_max": 100})", "iter", ""},
+        {R"({"type": "StepLR", "step_size": 10})", "iter", ""},
+        {R"({"type": "LinearLR", "total_iters": 10})", "iter", ""},
+    };
+    for (const Case& c : table) {
+        const auto errors = run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            run.optimizers()[""] = std::make_shared<OneRate>();
+            place(run, {.epochs = 10, .iters = 10});
+            run.now.total_train_iters = 400;
+            scheduler_hook(concat(R"("by": ")", c.by, R"(", "scheduler": )", c.schedule))
+                ->before_run(run);
+        });
+        EXPECT_EQ(errors[0], "");
+        const std::string warning = said();
+        if (c.said.empty())
+            EXPECT_EQ(warning.find("is understood as"), std::string::npos) << c.schedule << warning;
+        else
+            EXPECT_TRUE(contains(warning, c.said)) << c.schedule << warning;
+    }
+}
+
 TEST_F(ScheduleReports, WarnWhereARateIsReducedToZero) {
     const auto errors = run_ranks(1, [&](ThreadComm& comm) {
         FakeRun run(comm, folder_);

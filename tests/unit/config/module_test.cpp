@@ -2,6 +2,7 @@
 
 #include "config/describe_options.hpp"
 #include "config/formats.hpp"
+#include "config/options_reader.hpp"
 #include "config/yaml_reader.hpp"
 #include "config_case.hpp"
 #include "fake_modules.hpp"
@@ -129,6 +130,44 @@ TEST(DescribeOptions, RequiredAndRest) {
     EXPECT_EQ(describe_options(hook)[0].type, "map of module (metric)");
     EXPECT_EQ(describe_common_options("hook").at(2).name, "priority");
     EXPECT_TRUE(describe_common_options("optimizer").empty());
+}
+
+/// Has an option more for one value of another.
+struct Conditional {
+    std::string form = "flat";
+    int64_t depth = 1;
+    void visit(OptionVisitor& v) {
+        v.option("form", form, "flat or deep", one_of({"flat", "deep"}));
+        if (form == "deep") v.option("depth", depth, "of a deep one");
+    }
+};
+
+TEST(ReadOptions, OfAValueThatHasAnOptionMoreThisIsKnown) {
+    const struct {
+        const char *yaml, *error;
+        int64_t depth;
+    } table[] = {
+        {"{form: deep, depth: 3}", "", 3},
+        {"{depth: 3, form: deep}", "", 3},
+        {"{form: deep, height: 3}", "m.yaml:1:14: it has no key \"height\". It takes: form, depth.",
+         1},
+        {"{form: flat, depth: 3}", "m.yaml:1:14: it has no key \"depth\". It takes: form.", 1},
+    };
+    for (const auto& row : table) {
+        Problems problems;
+        Conditional options;
+        read_options([&](OptionVisitor& v) { options.visit(v); },
+                     read_yaml(row.yaml, "m.yaml", problems), {"it", "it", "key", {}, {}},
+                     problems);
+        std::string error;
+        try {
+            problems.check();
+        } catch (const ConfigError& found) {
+            error = found.what();
+        }
+        EXPECT_EQ(error, row.error) << row.yaml;
+        EXPECT_EQ(options.depth, row.depth) << row.yaml;
+    }
 }
 
 TEST(DescribeOptions, TheWholeConfiguration) {

@@ -322,7 +322,9 @@ const Refused modules[] = {
      least + "hooks: {m: {type: MetricHook, top1: {type: Accuracy, phases: [train, valid]}}}\n",
      "c.yaml:5:70: hooks.m.top1.phases[1] must be one of train, val, test, got \"valid\"."},
     {"metric_is_no_module", least + "hooks: {m: {type: MetricHook, topk: 5}}\n",
-     "c.yaml:5:37: hooks.m.topk must be a metric module, {type: …}, got the number 5."},
+     "c.yaml:5:31: hook \"MetricHook\" has no option \"topk\". It takes: enable, enabled, "
+     "priority. "
+     "Each other key is a metric module, {type: …}."},
     {"mapping_of_wrong_type", "model: {type: TinyModel, mapping: [image]}\n" + least.substr(25),
      "c.yaml:1:35: model.mapping must be a map of strings, got a list of 1."},
     {"key_of_another_kind", least + "loss: {type: CrossEntropyLoss, phases: [val]}\n",

@@ -35,6 +35,32 @@ TEST(Orientation, OfPng) {
         }
 }
 
+/// The file with its chunk eXIf moved in front of the end, where some tools write it.
+std::string with_exif_behind_pixels(std::string file) {
+    const size_t begin = file.find("eXIf") - 4, end = file.size() - 12;
+    const size_t size = 12 + (size_t(uint8_t(file[begin + 2])) << 8) + uint8_t(file[begin + 3]);
+    const std::string chunk = file.substr(begin, size);
+    return file.insert(end, chunk).erase(begin, size);
+}
+
+TEST(Orientation, OfPngBehindThePixels) {
+    for (const auto& row : table) {
+        const std::string file = with_exif_behind_pixels(
+            encode_png_kind(stored(), gray, exif_of(row.orientation, true)));
+        ASSERT_LT(file.find("IDAT"), file.find("eXIf"));
+        EXPECT_EQ(text_of(open(file, ImageMode::gray)->pixels()), row.upright);
+        // A file that ends within it, or before: as if it were not there.
+        const size_t chunk = file.find("eXIf");
+        for (const size_t length : {chunk - 4, chunk, chunk + 10}) {
+            DecodeOptions options;
+            options.mode = ImageMode::gray;
+            options.tolerate_truncation = true;
+            EXPECT_EQ(text_of(open(file.substr(0, length), options)->pixels()), table[0].upright)
+                << length;
+        }
+    }
+}
+
 TEST(Orientation, OfJpeg) {
     const at::Tensor pixels = painted(16, 24, 3);
     const at::Tensor rows = open(encode_jpeg(pixels))->pixels().permute({1, 2, 0}).contiguous();

@@ -169,7 +169,7 @@ TEST_F(WandbHookTest, AFolderThatCannotBeMadeEndsTheRunBeforeItBegins) {
         FakeRun run(comm, folder_);
         hook->before_run(run);
     });
-    EXPECT_TRUE(contains(errors[0], "cannot create the folder /proc/none/wandb")) << errors[0];
+    EXPECT_TRUE(contains(errors[0], "dir: cannot create the folder /proc/none: ")) << errors[0];
 }
 
 }  // namespace
