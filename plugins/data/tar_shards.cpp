@@ -7,7 +7,6 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "brace_pattern.hpp"
 #include "label_names.hpp"
 #include "tar_index.hpp"
@@ -101,7 +100,7 @@ std::optional<MemberName> split_name(std::string_view name) {
     return MemberName{name.substr(0, dot), in_lower_case(name.substr(dot + 1))};
 }
 
-class TarShards final : public Dataset, public WrittenLabels {
+class TarShards final : public Dataset {
   public:
     using Options = TarShardsOptions;
 
@@ -131,7 +130,8 @@ class TarShards final : public Dataset, public WrittenLabels {
     bool number_classes_as(const std::vector<std::string>& names) override {
         const auto numbers = names_.number_as(names);
         if (!numbers) return false;
-        for (int64_t& label : labels_) label = numbers->at(size_t(label));
+        for (int64_t& label : labels_)
+            if (label >= 0) label = numbers->at(size_t(label));
         return true;
     }
     std::string sample_name(int64_t index) const override {
