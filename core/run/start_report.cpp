@@ -75,8 +75,8 @@ void warn_of_idle_data_options(const RunConfig& config) {
                     [](const WorkflowStep& step) { return step.phase == "val"; });
     if (config.val_interval > 1 && !validates && !config.test)
         warn("val_interval", "the workflow has no val phase");
-    if (config.overfit_batches && data.val && validates)
-        warn("data.val", "overfit_batches validates on the batches of data.train");
+    if (config.overfit_batches && data.val && validates)  // as it is meant to
+        log_info("data.val has no effect: overfit_batches validates on the batches of data.train");
 }
 
 void warn_of_idle_settings(const StartReport& report) {
