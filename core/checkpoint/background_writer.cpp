@@ -60,16 +60,16 @@ void BackgroundWriter::write(const std::string& path, const std::string& pointer
 }
 
 void BackgroundWriter::write_weights(const std::string& path, const NamedTensors& weights,
-                                     std::unique_ptr<Comm> comm) {
+                                     const ClassFacts& classes, std::unique_ptr<Comm> comm) {
     const at::NoGradGuard no_grad;
     NamedTensors copy;
     if (comm->rank() == 0) copy = copy_of(weights);
-    start([path, copy = std::move(copy), comm = std::shared_ptr<Comm>(std::move(comm))] {
+    start([path, classes, copy = std::move(copy), comm = std::shared_ptr<Comm>(std::move(comm))] {
         // All ranks learn of a failure.
         std::string error;
         if (comm->rank() == 0) {
             try {
-                ailab::write_weights(path, copy);
+                ailab::write_weights(path, copy, classes);
             } catch (const std::exception& failure) {
                 error = failure.what();
             }

@@ -30,7 +30,7 @@ class BackgroundWriter {
     /// The same for a file of weights alone, which rank 0 writes. It does not wait: it is written
     /// after what is under way.
     void write_weights(const std::string& path, const NamedTensors& weights,
-                       std::unique_ptr<Comm> comm);
+                       const ClassFacts& classes, std::unique_ptr<Comm> comm);
     /// Throws what a write that has ended threw. Cheap: called each iteration.
     void check() {
         if (ended_.load(std::memory_order_acquire)) wait();

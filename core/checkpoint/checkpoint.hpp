@@ -11,6 +11,7 @@
 
 #include "ailab/comm.hpp"
 #include "ailab/state.hpp"
+#include "class_names.hpp"
 #include "safetensors.hpp"
 
 namespace ailab {
@@ -49,9 +50,8 @@ Checkpoint read_checkpoint(const std::string& path, int rank);
 /// What one rank had of its own.
 State read_rank_state(const std::string& path, int rank);
 
-/// Writes weights alone as a .safetensors file: complete, or what was there before. `classes`: the
-/// names of the model's, where they are known.
+/// Writes weights alone as a .safetensors file: complete, or what was there before.
 void write_weights(const std::string& path, const NamedTensors& weights,
-                   const std::vector<std::string>& classes = {});
+                   const ClassFacts& classes = {});
 
 }  // namespace ailab

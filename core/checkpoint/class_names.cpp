@@ -16,7 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* spec_key = "ailab.spec";     // of what export writes, in .safetensors
+constexpr const char* spec_key = "ailab.spec";  // of what export writes, in .safetensors
+constexpr const char* count_key = "num_classes";
+constexpr const char* numbers_key = "classes_are_numbers";
 constexpr const char* spec_record = "ailab.json";  // and in .pth
 
 Metadata read_metadata(const InputFile& file) {
@@ -40,28 +42,36 @@ std::string description_in(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::string> classes_in(const Node& facts) {
-    std::vector<std::string> names;
+ClassFacts classes_in(const Node& facts) {
+    ClassFacts classes;
     if (const Node* list = facts.find("classes"); list && list->is_list())
         for (const Node& name : list->items())
-            if (name.is_string()) names.push_back(name.as_string());
-    return names;
+            if (name.is_string()) classes.names.push_back(name.as_string());
+    if (const Node* count = facts.find(count_key); count && count->is_int())
+        classes.count = count->as_int();
+    else if (!classes.names.empty())
+        classes.count = int64_t(classes.names.size());
+    if (const Node* numbers = facts.find(numbers_key); numbers && numbers->is_bool())
+        classes.are_numbers = numbers->as_bool();
+    return classes;
 }
 
-void put_classes(Node& facts, const std::vector<std::string>& names) {
+void put_classes(Node& facts, const ClassFacts& classes) {
     Node list = Node::list();
-    for (const std::string& name : names) list.items().push_back(Node::string(name));
+    for (const std::string& name : classes.names) list.items().push_back(Node::string(name));
     facts.set("classes", std::move(list));
+    if (classes.count) facts.set(count_key, Node(*classes.count));
+    if (classes.is_known()) facts.set(numbers_key, Node(Node::Value(classes.are_numbers)));
 }
 
-void put_classes(Metadata& metadata, const std::vector<std::string>& names) {
-    if (names.empty()) return;
+void put_classes(Metadata& metadata, const ClassFacts& classes) {
+    if (!classes.is_known()) return;
     Node description = Node::map();
-    put_classes(description, names);
+    put_classes(description, classes);
     metadata[spec_key] = to_json(description);
 }
 
-std::vector<std::string> trained_classes(const std::string& path) {
+ClassFacts trained_classes(const std::string& path) {
     if (fs::is_directory(path)) return classes_in(read_manifest(path).facts);
     std::string description;
     try {
@@ -71,7 +81,7 @@ std::vector<std::string> trained_classes(const std::string& path) {
     }
     if (!description.empty()) {
         const Node node = from_json(description, path);
-        return node.is_map() ? classes_in(node) : std::vector<std::string>();
+        return node.is_map() ? classes_in(node) : ClassFacts();
     }
     // The weights of a checkpoint from before they said it themselves.
     const fs::path folder = fs::path(path).parent_path();

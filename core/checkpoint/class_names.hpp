@@ -1,5 +1,7 @@
 #pragma once
-// The names of a model's classes, by their numbers, beside its weights.
+// What is known of a model's classes, beside its weights.
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,19 +10,31 @@
 
 namespace ailab {
 
-/// Among the facts of a manifest, or in the description of an exported model. Empty where it says
-/// nothing.
-std::vector<std::string> classes_in(const Node& facts);
-/// Puts them there.
-void put_classes(Node& facts, const std::vector<std::string>& names);
+/// What the training data said of their classes.
+struct ClassFacts {
+    /// By their numbers; empty where they have none.
+    std::vector<std::string> names;
+    std::optional<int64_t> count;
+    /// Told by numbers alone; false also where nothing is known.
+    bool are_numbers = false;
 
-/// Puts them into the metadata of a .safetensors file; none are left out.
-void put_classes(Metadata& metadata, const std::vector<std::string>& names);
+    bool is_known() const { return !names.empty() || are_numbers; }
+    bool operator==(const ClassFacts&) const = default;
+};
+
+/// Among the facts of a manifest, or in the description of an exported model. Of earlier ones the
+/// names alone are known.
+ClassFacts classes_in(const Node& facts);
+/// Puts them there.
+void put_classes(Node& facts, const ClassFacts& classes);
+
+/// Puts them into the metadata of a .safetensors file, if anything is known.
+void put_classes(Metadata& metadata, const ClassFacts& classes);
 
 /// Those that the weights at `path` were trained with: what the manifest of a checkpoint's folder
 /// says, also of the weights in it, or what a .safetensors or .pth file of this program says
-/// itself. Empty where nothing is said, and for files that cannot be read: who reads the weights
-/// says why.
-std::vector<std::string> trained_classes(const std::string& path);
+/// itself. Not known where nothing is said, and for files that cannot be read: who reads the
+/// weights says why.
+ClassFacts trained_classes(const std::string& path);
 
 }  // namespace ailab

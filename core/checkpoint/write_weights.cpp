@@ -4,12 +4,11 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
-#include "class_names.hpp"
 
 namespace ailab {
 
 void write_weights(const std::string& path, const NamedTensors& weights,
-                   const std::vector<std::string>& classes) {
+                   const ClassFacts& classes) {
     std::filesystem::create_directories(parent_folder(path));
     const std::string fresh = concat(path, ".tmp-", getpid());
     unlink(fresh.c_str());  // of a killed process of the same number

@@ -1,5 +1,4 @@
 #include "ailab/dataset.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "transform_list.hpp"
 
 namespace ailab {
@@ -8,7 +7,7 @@ namespace {
 using Transforms = std::vector<std::shared_ptr<const Transform>>;
 
 /// A dataset whose samples go through transforms of their own.
-class TransformedDataset final : public Dataset, public WrittenLabels {
+class TransformedDataset final : public Dataset {
   public:
     TransformedDataset(std::shared_ptr<const Dataset> dataset, Transforms transforms, Node written)
         : dataset_(std::move(dataset)),
@@ -38,9 +37,7 @@ class TransformedDataset final : public Dataset, public WrittenLabels {
         return image;
     }
     std::string sample_name(int64_t index) const override { return dataset_->sample_name(index); }
-    std::string label_place(int64_t index) const override {
-        return ailab::label_place(*dataset_, index);
-    }
+    std::string label_place(int64_t index) const override { return dataset_->label_place(index); }
     std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override {
         return dataset_->shuffled(seed, epoch);
     }

@@ -182,8 +182,8 @@ std::vector<std::pair<std::string, double>> BackwardPass::loss_values() const {
     std::vector<std::pair<std::string, double>> values;
     for (const LossTerm& term : terms_) {
         const TermValue value = value_of(term, batch_size_);
-        values.emplace_back(term.name,
-                            value.weight == 0 ? 0 : term.scale * value.sum / value.weight);
+        if (value.weight != 0)
+            values.emplace_back(term.name, term.scale * value.sum / value.weight);
     }
     return values;
 }

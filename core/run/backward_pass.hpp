@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,9 +33,15 @@ class BackwardPass {
     void record(Run& run) const;
     /// What this rank's samples contribute to the loss of the step, which is one iteration.
     double share() const;
+    /// Whether there are samples in the step, and nothing counts in any term of its loss: all
+    /// targets are ignored. Known where this rank has samples.
+    bool counts_nothing() const {
+        return !counts_.empty() && window_.samples > 0 &&
+               std::find(counts_.begin(), counts_.end(), true) == counts_.end();
+    }
     /// Tells a loss that follows them the values of the step's terms. Collective.
     void tell_loss();
-    /// The terms on this rank's samples, until drop_terms().
+    /// The terms on this rank's samples, but for those in which none counts, until drop_terms().
     std::vector<std::pair<std::string, double>> loss_values() const;
     /// After an iteration: frees what its forward pass has kept.
     void drop_terms() { terms_.clear(); }

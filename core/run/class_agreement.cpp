@@ -5,8 +5,6 @@
 #include <map>
 #include <set>
 
-#include "ailab/datasets/written_labels.hpp"
-
 namespace ailab {
 namespace {
 
@@ -28,6 +26,15 @@ void gather_integers(const Node& node, const std::string& key, std::set<int64_t>
 std::set<int64_t> integers_of(const ModuleConfig& module, const std::string& key) {
     std::set<int64_t> found;
     if (module) gather_integers(module.write(), key, found);
+    return found;
+}
+
+/// What the loss, the metrics, or a model that owns its step leave out.
+std::set<int64_t> ignored_labels(const RunConfig& config) {
+    std::set<int64_t> found = integers_of(config.loss.config, "ignore_index");
+    found.merge(integers_of(config.model.config, "ignore_index"));
+    for (const NamedHook& hook : config.hooks)
+        found.merge(integers_of(hook.spec.config, "ignore_index"));
     return found;
 }
 
@@ -57,6 +64,7 @@ struct PhaseClasses {
     Place place;
     std::vector<std::string> names;
     std::vector<int64_t> labels;
+    std::set<int64_t> ignored;
     std::optional<int64_t> count;
 
     PhaseClasses(const Dataset& dataset, Phase phase, const RunConfig& config)
@@ -65,14 +73,24 @@ struct PhaseClasses {
           place(place_of(config.source, name)),
           names(dataset.class_names()),
           labels(dataset.labels()),
+          ignored(ignored_labels(config)),
           count(dataset.num_classes()) {
-        constexpr int64_t largest = std::numeric_limits<int64_t>::max() - 1;
-        if (!count && !labels.empty())
-            count = std::min(*std::max_element(labels.begin(), labels.end()), largest) + 1;
+        if (!count && !names.empty()) count = int64_t(names.size());
+        // A set that has counted its largest label may have counted one that is ignored.
+        if (is_numbered() && (!count || ignored.contains(*count - 1))) count = counted();
     }
 
     /// Whether its classes are told by numbers alone.
     bool is_numbered() const { return names.empty() && !labels.empty(); }
+
+    /// One more than the largest label; nothing where all are ignored.
+    std::optional<int64_t> counted() const {
+        constexpr int64_t most = std::numeric_limits<int64_t>::max() - 1;
+        int64_t largest = -1;
+        for (const int64_t label : labels)
+            if (label > largest && !ignored.contains(label)) largest = label;
+        return largest < 0 ? std::nullopt : std::optional(std::min(largest, most) + 1);
+    }
 };
 
 /// "0", "1", …: folders may be called so. None where nobody has so many.
@@ -110,21 +128,23 @@ struct KnownClasses {
     std::vector<std::string> names;
     std::optional<int64_t> count;
     bool is_numbered = false;
+    /// What helps where a set has numbers that these do not have.
+    std::string remedy;
 };
 
-/// Labels that are not below `count`: each with its first sample. `text` says what is wrong.
-template <class Text>
-void refuse_labels(const PhaseClasses& here, int64_t count, const std::set<int64_t>& ignored,
-                   const Text& text, Problems& problems) {
+/// Labels that are wrong: each with its first sample. `text` says why.
+template <class Wrong, class Text>
+void refuse_labels(const PhaseClasses& here, const Wrong& wrong, const Text& text,
+                   Problems& problems) {
     constexpr size_t most = 5;
     std::map<int64_t, std::pair<size_t, int64_t>> found;  // the first sample, and how many
     for (size_t i = 0; i < here.labels.size(); ++i)
-        if (here.labels[i] >= count && !ignored.contains(here.labels[i]))
+        if (wrong(here.labels[i]) && !here.ignored.contains(here.labels[i]))
             ++found.try_emplace(here.labels[i], i, 0).first->second.second;
     size_t told = 0;
     for (const auto& [label, samples] : found) {
         if (told++ == most) break;
-        const std::string place = label_place(here.dataset, int64_t(samples.first));
+        const std::string place = here.dataset.label_place(int64_t(samples.first));
         problems.add({std::make_shared<const std::string>(place), 0, 0},
                      concat("label ", label,
                             samples.second == 1 ? "" : concat(" (", samples.second, " samples)"),
@@ -132,13 +152,19 @@ void refuse_labels(const PhaseClasses& here, int64_t count, const std::set<int64
     }
 }
 
+template <class Text>
+void refuse_labels_from(int64_t count, const PhaseClasses& here, const Text& text,
+                        Problems& problems) {
+    refuse_labels(
+        here, [&](int64_t label) { return label >= count; }, text, problems);
+}
+
 /// Names of one phase against the known ones.
 void agree_on_names(Dataset& dataset, const PhaseClasses& here, const KnownClasses& known,
                     const std::vector<std::string>& names, std::vector<std::string>& notes,
                     Problems& problems) {
     if (begins_with(names, here.names)) return;
-    auto* written = dynamic_cast<WrittenLabels*>(&dataset);
-    if (holds_all(names, here.names) && written && written->number_classes_as(names)) {
+    if (holds_all(names, here.names) && dataset.number_classes_as(names)) {
         notes.push_back(concat(here.name, " has ", here.names.size(), " of the ", names.size(),
                                " classes of ", known.name, ", and is numbered as that"));
         return;
@@ -153,26 +179,22 @@ void agree_on_names(Dataset& dataset, const PhaseClasses& here, const KnownClass
                                     ". ", how_to_agree));
 }
 
-void agree_on_numbers(const PhaseClasses& here, const KnownClasses& known,
-                      const std::set<int64_t>& ignored, Problems& problems) {
+void agree_on_numbers(const PhaseClasses& here, const KnownClasses& known, Problems& problems) {
     if (!known.count) return;
-    const std::string remedy =
-        concat("; if ", known.name, " merely lacks it, give that num_classes");
     if (here.labels.empty() && here.count && *here.count > *known.count)
         problems.add(here.place, concat(here.name, " has ", *here.count, " classes, and ",
-                                        known.name, " ", *known.count, remedy));
-    refuse_labels(
-        here, *known.count, ignored,
+                                        known.name, " ", *known.count, known.remedy));
+    refuse_labels_from(
+        *known.count, here,
         [&] {
             return concat("is none of the classes 0 … ", *known.count - 1, " of ", known.name,
-                          remedy);
+                          known.remedy);
         },
         problems);
 }
 
 void agree_with(const KnownClasses& known, Dataset& dataset, const PhaseClasses& here,
-                const std::set<int64_t>& ignored, std::vector<std::string>& notes,
-                Problems& problems) {
+                std::vector<std::string>& notes, Problems& problems) {
     if (!known.names.empty() && !here.names.empty())
         return agree_on_names(dataset, here, known, known.names, notes, problems);
     // Names that are the numbers themselves tell no more than numbers.
@@ -191,32 +213,47 @@ void agree_with(const KnownClasses& known, Dataset& dataset, const PhaseClasses&
                             " have names (\"", known.names[0], "\" is 0). ", how_to_agree));
         return;
     }
-    agree_on_numbers(here, known, ignored, problems);
+    agree_on_numbers(here, known, problems);
 }
 
 }  // namespace
 
-void agree_on_classes(const RunConfig& config, const std::vector<std::string>& trained,
-                      Modules& modules, Problems& problems) {
+ClassFacts class_facts(const Dataset& dataset, const RunConfig& config) {
+    const PhaseClasses train(dataset, Phase::train, config);
+    return {train.names, train.count, train.is_numbered()};
+}
+
+void agree_on_classes(const RunConfig& config, const ClassFacts& trained, Modules& modules,
+                      Problems& problems) {
     const Outputs outputs(config);
-    const std::set<int64_t> ignored = integers_of(config.loss.config, "ignore_index");
     const auto train_data = modules.data.find(Phase::train);
     std::optional<KnownClasses> known;
     if (train_data != modules.data.end()) {
         const PhaseClasses train(*train_data->second.dataset, Phase::train, config);
-        known = {train.name, train.names, train.count, train.is_numbered()};
-    } else if (!trained.empty()) {
-        known = {"the training data", trained, int64_t(trained.size()), false};
+        known = {train.name, train.names, train.count, train.is_numbered(),
+                 concat("; if ", train.name, " merely lacks it, give that num_classes")};
+    } else if (trained.is_known()) {
+        known = {"the training data", trained.names, trained.count, trained.are_numbers,
+                 ", which the weights were trained with; leave such samples out, or train with all "
+                 "classes"};
     }
     for (auto& [phase, data] : modules.data) {
         const size_t before = problems.size();
+        const PhaseClasses here(*data.dataset, phase, config);
+        refuse_labels(
+            here, [](int64_t label) { return label < 0; },
+            [] {
+                return "is negative; give a class's number, or, if such samples are to be left "
+                       "out, name it as ignore_index of the loss";
+            },
+            problems);
+        if (problems.size() > before) continue;
         if (phase != Phase::train && known)
-            agree_with(*known, *data.dataset, {*data.dataset, phase, config}, ignored,
-                       modules.notes, problems);
+            agree_with(*known, *data.dataset, here, modules.notes, problems);
         // A model that owns its step knows what its labels are.
         if (!outputs.classes || modules.model->owns_step() || problems.size() > before) continue;
-        refuse_labels(
-            {*data.dataset, phase, config}, *outputs.classes, ignored,
+        refuse_labels_from(
+            *outputs.classes, {*data.dataset, phase, config},  // which may be numbered anew
             [&] {
                 return concat("is outside of the model's classes 0 … ", *outputs.classes - 1, " (",
                               outputs.key, " is ", *outputs.classes, ")");
@@ -235,6 +272,32 @@ void agree_on_classes(const RunConfig& config, const std::vector<std::string>& t
                                        *known->count == 1 ? " class" : " classes"));
 }
 
+void check_mixed_classes(const RunConfig& config, const Modules& modules, Problems& problems) {
+    const auto train = modules.data.find(Phase::train);
+    if (train == modules.data.end() || modules.model->owns_step()) return;
+    const LoaderOptions& loading = train->second.loader->options();
+    const auto& listed = config.data.train.config.transforms;
+    if (!loading.batch_transform || !listed || listed->empty()) return;
+    const ModuleConfig& mix = listed->back();  // those of whole batches stand last
+    const Node written = mix.write();
+    const Node* given = written.find("num_classes");
+    if (!given || !given->is_int()) return;
+    const int64_t classes = given->as_int();
+    const auto refuse = [&](const std::string& why, int64_t right, const char* more = "") {
+        problems.add(mix.place,
+                     concat(mix.entry->name, ": num_classes is ", classes, ", and ", why,
+                            ": the mixed targets have one share a class. Set it to ", right, more));
+    };
+    const Outputs outputs(config);
+    const std::optional<int64_t> known = class_facts(*train->second.dataset, config).count;
+    if (outputs.classes && *outputs.classes != classes)
+        refuse(concat("the model tells ", *outputs.classes, " classes apart (", outputs.key, ")"),
+               *outputs.classes);
+    else if (!outputs.classes && known && *known > classes)
+        refuse(concat("data.train has ", *known, " classes"), *known,
+               ", or to the number of the model's outputs if that is more");
+}
+
 std::string unknown_numbering(const std::string& data, const std::vector<std::string>& names,
                               const RunConfig& config) {
     const Outputs outputs(config);
@@ -246,15 +309,25 @@ std::string unknown_numbering(const std::string& data, const std::vector<std::st
                   "classes in the data");
 }
 
-void check_resumed_classes(const std::vector<std::string>& saved,
-                           const std::vector<std::string>& present) {
-    // Earlier checkpoints say nothing.
-    if (saved.empty() || present.empty() || saved == present) return;
-    const bool fewer = begins_with(saved, present);
-    throw Error(concat(fewer ? difference(saved, "the checkpoint", present, "data.train")
-                             : difference(present, "data.train", saved, "the checkpoint"),
-                       ". Give data.train as it was, or start a new run from the weights with "
-                       "load_from"));
+void check_resumed_classes(const ClassFacts& saved, const ClassFacts& present) {
+    // Earlier checkpoints say nothing, or only names.
+    if (!saved.is_known() || !present.is_known() || saved.names == present.names) return;
+    const auto refuse = [](const std::string& what) {
+        throw Error(concat(what,
+                           ". Give data.train as it was, or start a new run from the weights with "
+                           "load_from"));
+    };
+    if (saved.are_numbers != present.are_numbers) {
+        // Names that are the numbers themselves tell no more than numbers.
+        const std::vector<std::string>& names = saved.are_numbers ? present.names : saved.names;
+        if (names == number_names(int64_t(names.size()))) return;
+        refuse(concat("the classes of ", saved.are_numbers ? "data.train" : "the checkpoint",
+                      " have names (\"", names[0], "\" is 0), and those of ",
+                      saved.are_numbers ? "the checkpoint" : "data.train", " are numbers"));
+    }
+    const bool fewer = begins_with(saved.names, present.names);
+    refuse(fewer ? difference(saved.names, "the checkpoint", present.names, "data.train")
+                 : difference(present.names, "data.train", saved.names, "the checkpoint"));
 }
 
 }  // namespace ailab

@@ -250,20 +250,6 @@ void look_at_views(Modules& modules, const RunConfig& config) {
     modules.model = std::make_shared<AugmentedModel>(modules.model, config.test->views, *kind);
 }
 
-/// The names that monitors may follow.
-void plan_results(const Modules& modules, RunPlan& plan) {
-    for (const Phase phase : plan.phases) {
-        std::vector<std::string>& names = plan.results[phase];
-        if (modules.loss && phase != Phase::train) {
-            names.push_back("loss");
-            if (const auto terms = modules.loss->term_names(); terms.size() > 1)
-                names.insert(names.end(), terms.begin(), terms.end());
-        }
-        for (const auto& hook : modules.hooks)
-            for (std::string& name : hook->result_names(phase)) names.push_back(std::move(name));
-    }
-}
-
 /// Two hooks must not write the same file.
 void check_output_paths(const Modules& modules, const RunConfig& config, Problems& problems) {
     std::map<std::string, std::string> owners;
@@ -280,6 +266,28 @@ void check_output_paths(const Modules& modules, const RunConfig& config, Problem
 }
 
 }  // namespace
+
+void plan_results(Modules& modules) {
+    RunPlan& plan = modules.plan;
+    plan.results.clear();
+    plan.greater_is_better.clear();
+    for (const Phase phase : plan.phases) {
+        std::vector<std::string>& names = plan.results[phase];
+        if (modules.loss && phase != Phase::train) {
+            names.push_back("loss");
+            if (const auto terms = modules.loss->term_names(); terms.size() > 1)
+                names.insert(names.end(), terms.begin(), terms.end());
+            // A term may be called as a score is (dice).
+            for (const std::string& name : names) plan.greater_is_better[name] = false;
+        }
+        for (const auto& hook : modules.hooks)
+            for (std::string& name : hook->result_names(phase)) {
+                if (const auto greater = hook->greater_is_better(name))
+                    plan.greater_is_better.emplace(name, *greater);
+                names.push_back(std::move(name));
+            }
+    }
+}
 
 int64_t global_batch_size(const RunConfig& config, int world_size) {
     const DataloaderConfig& loader = config.data.train_dataloader;
@@ -361,17 +369,20 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
                      concat("model \"", config.model.type(),
                             "\" owns its step and accumulates nothing; leave accumulative_counts "
                             "out"));
-    RunPlan plan;
     const std::vector<PhaseConfig> phases = phases_of(config);
     for (const PhaseConfig& phase : phases) {
         modules.data[phase.phase] = make_phase_data(phase, input, channels_last, modules.notes,
                                                     fields_of_model(*modules.model, config));
-        check_dataset_fields(phase, modules, plan, config, problems);
+        check_dataset_fields(phase, modules, modules.plan, config, problems);
     }
-    compare_data(input.job, phases, modules.data);
-    agree_on_classes(
-        config, config.test ? trained_classes(config.test->checkpoint) : std::vector<std::string>(),
-        modules, problems);
+    // Of what is neither compared nor saved names may be slow to make.
+    if (input.job.world_size() > 1 || !config.test) modules.data_facts = data_facts(modules.data);
+    compare_data(input.job, phases, modules.data_facts);
+    agree_on_classes(config, config.test ? trained_classes(config.test->checkpoint) : ClassFacts(),
+                     modules, problems);
+    check_mixed_classes(config, modules, problems);
+    if (const auto train = modules.data.find(Phase::train); train != modules.data.end())
+        modules.classes = class_facts(*train->second.dataset, config);
     if (config.test && !config.test->views.empty()) look_at_views(modules, config);
     if (!config.test) {
         if (!modules.loss && !modules.model->owns_step())
@@ -379,8 +390,8 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
         make_optimizers(input, modules, problems);
     }
     check_output_paths(modules, config, problems);
-    plan_results(modules, plan);
-    for (const auto& hook : modules.hooks) hook->check(plan, problems);
+    plan_results(modules);
+    for (const auto& hook : modules.hooks) hook->check(modules.plan, problems);
     problems.check();
     for (const auto& [name, update] : modules.updates)
         if (const std::string buckets = update->describe(); !buckets.empty())

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ailab/hook.hpp"
+#include "checkpoint/class_names.hpp"
 #include "data/loader.hpp"
 #include "host/threads.hpp"
 #include "param_groups.hpp"
@@ -31,6 +32,12 @@ struct Modules {
     std::vector<std::shared_ptr<Hook>> hooks;
     std::vector<std::string> hook_names;
     StepPlan step;
+    /// What is known of the run: its phases, their fields and results.
+    RunPlan plan;
+    /// What a checkpoint keeps of the data: the classes of data.train, and of each phase the
+    /// digest.
+    ClassFacts classes;
+    Node data_facts = Node::map();
     FrozenNorms frozen_norms;
     /// One line each, for the log: what the host does around the model.
     std::vector<std::string> notes;
@@ -58,6 +65,10 @@ Hooks make_hooks(const RunConfig& config);
 /// Makes all modules. Collective: weights come from rank 0. Throws ConfigError with everything that
 /// does not fit together, Error when a module cannot be made.
 Modules build_modules(const BuildInput& input, Hooks hooks);
+
+/// Asks the loss and the hooks for the results of each phase, anew where first batches have told
+/// more.
+void plan_results(Modules& modules);
 
 /// The training batch over all ranks. Throws ConfigError when it does not divide.
 int64_t global_batch_size(const RunConfig& config, int world_size);

@@ -78,21 +78,46 @@ void Runner::rehearse() {
     if (std::any_of(modules_.hooks.begin(), modules_.hooks.end(),
                     [](const auto& hook) { return hook->changes_evaluations(); }))
         return;
-    for (const Phase phase : {Phase::val, Phase::test})
-        if (modules_.data.count(phase) && config_.workflow.front().phase != phase_name(phase))
-            rehearse_evaluation(phase);
+    bool knows_results = true;  // of all phases
+    for (const Phase phase : {Phase::val, Phase::test}) {
+        if (!modules_.data.count(phase)) continue;
+        const bool comes_first = config_.workflow.front().phase == phase_name(phase);
+        knows_results = !comes_first && rehearse_phase(phase) && knows_results;
+    }
+    if (!hooks_with_results(Phase::train).empty()) {
+        // Synchronised batch norms would wait for ranks that have no samples.
+        const bool may_run = !modules_.model->owns_step() && !sync_batch_norm_;
+        knows_results = may_run && rehearse_phase(Phase::train) && knows_results;
+    }
+    if (!knows_results) return;
+    plan_results(modules_);
+    Problems problems;
+    for (const auto& hook : modules_.hooks) hook->check_results(modules_.plan, problems);
+    problems.check();
 }
 
-/// Has the loss and the hooks look at the phase's first batch.
-void Runner::rehearse_evaluation(Phase phase) {
+/// Those that look at the first batch of a phase.
+std::vector<size_t> Runner::hooks_with_results(Phase phase) const {
+    std::vector<size_t> hooks;
+    for (size_t i = 0; i < modules_.hooks.size(); ++i)
+        if (phase != Phase::train || !modules_.hooks[i]->result_names(phase).empty())
+            hooks.push_back(i);
+    return hooks;
+}
+
+/// Has the loss and the hooks look at the phase's first batch, if this rank has one and the model
+/// takes it. What the training's model and loss refuse the first step tells as well.
+bool Runner::rehearse_phase(Phase phase) {
+    const bool training = phase == Phase::train;
     const PhaseData& data = modules_.data.at(phase);
     const at::NoGradGuard no_grad;
     Batch batch = data.loader->preview(data.loader->iteration());
-    if (batch.size == 0) return;
+    if (batch.size == 0) return false;
     if (!torch_device_.is_cpu()) move_to_device(batch, data.loader->options().pins);
-    Untouched untouched(*modules_.model, modules_.loss.get(), device_, /*training=*/false);
-    modules_.model->train(false);
-    if (modules_.loss) modules_.loss->train(false);
+    Untouched untouched(*modules_.model, modules_.loss.get(), device_, training);
+    modules_.model->train(training);
+    if (training) modules_.frozen_norms.apply();
+    if (modules_.loss) modules_.loss->train(training);
     const auto where = [&](const std::string& text) {
         return concat(text, " (the first batch of data.", phase_name(phase),
                       ", looked at before the training)");
@@ -101,18 +126,19 @@ void Runner::rehearse_evaluation(Phase phase) {
         forward_.run_model(batch, phase);
     } catch (const std::exception& error) {
         // What is wrong with the data of train too is better told by the first step.
-        foreseen_ = std::make_exception_ptr(Error(where(error.what())));
-        return untouched.put_back();
+        if (!training) foreseen_ = std::make_exception_ptr(Error(where(error.what())));
+        untouched.put_back();
+        return false;
     }
     check_registered();
-    if (forward_.has_loss()) {
+    if (forward_.has_loss() && !training) {
         try {
             forward_.loss_terms(batch, batch.size);
         } catch (const std::exception& error) {
             throw ConfigError({{config_.loss.config.place, where(error.what())}});
         }
     }
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+    for (const size_t i : hooks_with_results(phase)) {
         try {
             modules_.hooks[i]->check_evaluation(*this, phase, batch);
         } catch (const ConfigError& error) {
@@ -124,6 +150,7 @@ void Runner::rehearse_evaluation(Phase phase) {
         }
     }
     untouched.put_back();
+    return true;
 }
 
 /// Batch norms cannot train on one value a channel, which mostly the last batch of an epoch leaves

@@ -2,6 +2,7 @@
 #include <array>
 #include <exception>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -116,6 +117,7 @@ class Runner final : public Run {
     void run_entry(const WorkflowStep& step);
     void train_epoch(const WorkflowStep& step);
     void evaluate_epoch(Phase phase);
+    void publish_loss(Meters& sums);
     void begin_phase(Phase phase, int64_t iterations);
     bool is_due(const WorkflowStep& step) const;
     int64_t train_iterations(const WorkflowStep& step);
@@ -137,6 +139,7 @@ class Runner final : public Run {
     void compute_gradients(ParameterUpdate& update, bool last);
     void check_unused(const ParameterUpdate& update);
     void check_registered() const;
+    void tell_if_nothing_counts();
     void tell_if_never_reached();
     void tell_never_reached(const std::string& when);
     void finish_step(ParameterUpdate& update, const std::function<void()>& step);
@@ -159,7 +162,8 @@ class Runner final : public Run {
 
     // rehearsal.cpp
     void rehearse();
-    void rehearse_evaluation(Phase phase);
+    bool rehearse_phase(Phase phase);
+    std::vector<size_t> hooks_with_results(Phase phase) const;
     void rehearse_smallest_batch();
 
     // iteration.cpp
@@ -225,6 +229,7 @@ class Runner final : public Run {
     std::string roll_back_reason_;
     GradientWatch gradient_watch_;
     bool looks_at_registered_ = true;  // in the next step, the first of a phase
+    bool told_uncounted_ = false;      // that no target of a step counts
     dist::SignalRequests requests_;    // that all ranks know of
 
     Clock::time_point last_timing_;
@@ -233,6 +238,7 @@ class Runner final : public Run {
     LoadingShare loading_;         // of the present training phase
     std::exception_ptr foreseen_;  // what will end an evaluation, if the first iteration does not
     SampleReport sample_report_;
+    std::set<std::string> told_terms_;  // of the loss, by phase: that none of their targets counts
     double seconds_to_first_step_ = 0;
     double train_seconds_ = 0;
     int64_t train_samples_ = 0;

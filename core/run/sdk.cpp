@@ -12,7 +12,6 @@
 #include "ailab/metric.hpp"
 #include "ailab/model.hpp"
 #include "ailab/optimizer.hpp"
-#include "ailab/output_kind.hpp"
 #include "ailab/run.hpp"
 #include "ailab/sampler.hpp"
 #include "ailab/transform.hpp"
@@ -22,7 +21,6 @@ namespace ailab {
 Stateful::~Stateful() = default;
 Model::~Model() = default;
 Loss::~Loss() = default;
-KnowsOutputKind::~KnowsOutputKind() = default;
 Metric::~Metric() = default;
 Optimizer::~Optimizer() = default;
 LrScheduler::~LrScheduler() = default;

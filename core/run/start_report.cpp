@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "ailab/log.hpp"
+#include "phase_data.hpp"
+#include "schema/run_checks.hpp"
 
 namespace ailab {
 namespace {
@@ -31,6 +33,50 @@ int64_t shortest_phase(const RunConfig& config, int64_t epoch) {
     for (const WorkflowStep& step : config.workflow)
         if (step.phase == "train") shortest = std::min(shortest, step.iters.value_or(epoch));
     return shortest;
+}
+
+/// Options of data that this run does not read, or that change nothing in an evaluation.
+void warn_of_idle_data_options(const RunConfig& config) {
+    const Node& file = config.source;
+    const auto warn = [&](const std::string& path, const std::string& why) {
+        log_warning(place_of(file, path).str(), ": ", path, " has no effect: ", why);
+    };
+    const DataConfig& data = config.data;
+    const struct {
+        const char* phase;
+        const DataloaderConfig& loader;
+        bool has_data;
+    } sets[] = {{"train", data.train_dataloader, bool(data.train)},
+                {"val", data.val_dataloader, bool(data.val)},
+                {"test", data.test_dataloader, bool(data.test)}};
+    for (const auto& [phase, loader, has_data] : sets) {
+        const std::string dataset = concat("data.", phase);
+        const std::string key = dataset + "_dataloader";
+        if (!is_given(file, key)) continue;
+        // `ailab-run test` has no data.train; a saved configuration has all keys, with defaults.
+        const bool says_something =
+            loader.global_batch_size || loader.sampler || loader.batch_size != default_batch_size;
+        if (!has_data && says_something && !(config.test && dataset == "data.train"))
+            warn(key, concat("there is no ", dataset));
+        if (is_given(file, key + ".persistent_workers") && !loader.persistent_workers)
+            warn(key + ".persistent_workers", "the threads that load always persist");
+        if (is_given(file, key + ".max_errors") && loader.on_error && *loader.on_error == "fail")
+            warn(key + ".max_errors", "on_error: fail ends the run with the first one");
+        if (dataset == "data.train") continue;
+        if (loader.drop_last)
+            warn(key + ".drop_last", "an evaluation takes every sample once; leave it out");
+        if (!loader.sampler && loader.shuffle.value_or(false))
+            warn(key + ".shuffle",
+                 "results of an evaluation do not depend on the order of its samples; leave it "
+                 "out");
+    }
+    const bool validates =
+        std::any_of(config.workflow.begin(), config.workflow.end(),
+                    [](const WorkflowStep& step) { return step.phase == "val"; });
+    if (config.val_interval > 1 && !validates && !config.test)
+        warn("val_interval", "the workflow has no val phase");
+    if (config.overfit_batches && data.val && validates)  // as it is meant to
+        log_info("data.val has no effect: overfit_batches validates on the batches of data.train");
 }
 
 void warn_of_idle_settings(const StartReport& report) {
@@ -68,7 +114,9 @@ void log_start(const StartReport& report) {
             log_info(name.empty() ? "" : name + ": ", decay);
     if (report.batch > 0) log_info(describe_batch(report));
     log_info(describe_precision(report.modules.step.autocast));
-    if (job.rank() == 0) warn_of_idle_settings(report);
+    if (job.rank() != 0) return;
+    warn_of_idle_data_options(config);
+    warn_of_idle_settings(report);
 }
 
 }  // namespace ailab

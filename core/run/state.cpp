@@ -7,6 +7,7 @@
 #include "ailab/log.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "class_agreement.hpp"
+#include "compare_data.hpp"
 #include "dist/store_comm.hpp"
 #include "error_context.hpp"
 #include "load_weights.hpp"
@@ -27,6 +28,8 @@ std::string optimizer_key(const std::string& name) {
 
 /// Of the groups' settings, beside what the optimizer itself saves.
 constexpr const char* groups_key = "groups";
+/// Among a manifest's facts.
+constexpr const char* data_key = "data";
 
 Node results_node(const std::vector<std::pair<std::string, double>>& results) {
     Node::List list;
@@ -172,8 +175,8 @@ Checkpoint Runner::gather_state() {
                                   newest_checkpoint_);
         facts.set("branch", lineage_node(lineage_));
     }
-    if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
-        put_classes(facts, train->second.dataset->class_names());
+    if (modules_.data.count(Phase::train)) put_classes(facts, modules_.classes);
+    facts.set(data_key, modules_.data_facts);
     for (size_t i = 0; i < modules_.hooks.size(); ++i)
         if (!modules_.hooks[i]->export_weights().empty())
             facts.set("exported_by", Node::string("hook." + modules_.hook_names[i]));
@@ -224,7 +227,8 @@ void Runner::save_weights(const std::string& path) {
         for (const auto& item : modules_.model->named_buffers())
             weights.emplace_back(item.key(), item.value().detach());
     }
-    writer_.write_weights(path, weights, make_store_comm(job_, concat("weights-", checkpoints_++)));
+    writer_.write_weights(path, weights, modules_.classes,
+                          make_store_comm(job_, concat("weights-", checkpoints_++)));
 }
 
 /// What no checkpoint can hold is said before there is anything to lose. (Of the model's own
@@ -258,9 +262,10 @@ void Runner::restore(const Resume& resume) {
                 train->second.loader->seek(position_.epoch, 0);
             }
         } else {
-            if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
-                check_resumed_classes(classes_in(resume.checkpoint.manifest),
-                                      train->second.dataset->class_names());
+            const Node& facts = resume.checkpoint.manifest;
+            check_resumed_classes(classes_in(facts), modules_.classes);
+            if (const Node* data = facts.find(data_key); data && job_.rank() == 0)
+                tell_changed_data(*data, modules_.data_facts);
             restore_position(resume.checkpoint.run);
             restore_ranks(resume);
         }

@@ -58,6 +58,7 @@ void Runner::shared_step() {
     check_unused(update);
     finish_step(update,
                 [&] { update.optimizer().step({}, scaler_ ? scaler_->found_inf() : Tensor()); });
+    tell_if_nothing_counts();
     backward_.tell_loss();
 }
 
@@ -96,6 +97,7 @@ void Runner::closure_step(ParameterUpdate& update) {
     };
     first = evaluate();
     finish_step(update, [&] { update.optimizer().step(evaluate); });
+    tell_if_nothing_counts();
 }
 
 void Runner::compute_gradients(ParameterUpdate& update, bool last) {
@@ -195,6 +197,16 @@ void Runner::check_registered() const {
     for (const std::string& change : registered_.changes())
         problems.add(config_.model.config.place, change);
     problems.check();
+}
+
+/// The gradients of such a step are 0, as PyTorch's are, and it has no loss to log.
+void Runner::tell_if_nothing_counts() {
+    if (told_uncounted_ || !backward_.counts_nothing() || job_.rank() != 0) return;
+    told_uncounted_ = true;
+    log_warning("training, step ", position_.step, ": none of the targets counts in ",
+                forward_.loss_label(),
+                ": all are ignored, or weigh nothing. Such a step has no loss, and its gradients "
+                "are 0; check the labels, and the loss's ignore_index and weight");
 }
 
 void Runner::check_unused(const ParameterUpdate& update) {

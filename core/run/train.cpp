@@ -108,6 +108,14 @@ void make_deterministic() {
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
 }
 
+/// Of the results, for those who look at the run later and have not its modules.
+Node directions(const RunPlan& plan) {
+    Node directions = Node::map();
+    for (const auto& [name, greater] : plan.greater_is_better)
+        directions.set(name, Node(Node::Value(greater)));
+    return directions;
+}
+
 struct Started {
     Placement placement;
     RunConfig config;
@@ -159,6 +167,7 @@ int run_job(Started& started) {
                 begin_branch(config.work_dir, run_dir, has_branch ? resume->path : "", goes_on));
         }
         if (job->rank() == 0) {
+            environment.set("greater_is_better", directions(modules.plan));
             if (const int64_t start = started_at(run_dir); start > 0)
                 environment.set("started_at", Node(start));
             write_text_file(run_dir + "/config.yaml", runner->config_text());

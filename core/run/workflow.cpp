@@ -1,5 +1,6 @@
 // The phases of the workflow and how often they run.
 #include <algorithm>
+#include <limits>
 
 #include "ailab/log.hpp"
 #include "error_context.hpp"
@@ -209,6 +210,31 @@ void Runner::train_epoch(const WorkflowStep& step) {
     call(&Hook::after_train_epoch, "after_train_epoch");
 }
 
+/// A term of which no target counts is NaN, as with PyTorch, and so is the loss. Collective.
+void Runner::publish_loss(Meters& sums) {
+    const auto counted = sums.reduce();
+    if (!forward_.has_loss()) return;
+    std::vector<std::pair<std::string, double>> terms;
+    double total = 0;
+    for (size_t i = 0; i < forward_.term_count(); ++i) {
+        const std::string& name = forward_.term_name(i);
+        const auto found = std::find_if(counted.begin(), counted.end(),
+                                        [&](const auto& term) { return term.first == name; });
+        const bool counts = found != counted.end();
+        terms.emplace_back(name, counts ? found->second : std::numeric_limits<double>::quiet_NaN());
+        total += terms.back().second;
+        const std::string phase = phase_name(progress_.phase);
+        if (counts || !told_terms_.insert(phase + "/" + name).second || job_.rank() != 0) continue;
+        log_warning(phase, ": none of the targets counts in ", forward_.loss_label(),
+                    forward_.term_count() > 1 ? concat(", term \"", name, "\"") : "",
+                    ": all are ignored, or weigh nothing. Its value is nan; check the labels, and "
+                    "the loss's ignore_index and weight");
+    }
+    publish("loss", total);
+    if (terms.size() > 1)
+        for (const auto& [name, value] : terms) publish(name, value);
+}
+
 void Runner::evaluate_epoch(Phase phase) {
     const at::NoGradGuard no_grad;
     Loader& loader = *modules_.data.at(phase).loader;
@@ -238,12 +264,7 @@ void Runner::evaluate_epoch(Phase phase) {
     if (iterations > 0) --progress_.iter;
     ++position_.repeat;
     evaluated_step_[size_t(phase)] = position_.step;
-    double total = 0;
-    const auto terms = sums.reduce();
-    for (const auto& [name, value] : terms) total += value;
-    if (!terms.empty()) publish("loss", total);
-    if (terms.size() > 1)
-        for (const auto& [name, value] : terms) publish(name, value);
+    publish_loss(sums);
     call(val ? &Hook::after_val_epoch : &Hook::after_test_epoch, "after epoch");
     progress_.phase = Phase::train;
     serve_requests();

@@ -155,8 +155,15 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
     spec.dtype = config.runtime.dtype;
     spec.channels_last = config.runtime.channels_last;
     if (const StepPlan plan = plan_of(config); plan.autocast) spec.autocast = plan.autocast->dtype;
-    spec.classes = trained_classes(checkpoint);
-    if (spec.classes.empty()) {
+    const ClassFacts trained = trained_classes(checkpoint);
+    spec.classes = trained.names;
+    if (trained.are_numbers) {
+        spec.numbered_classes = trained.count;
+        if (!data.dataset().class_names().empty())
+            log_info(
+                "the classes of the training data were numbers, so the names of the present "
+                "data are not taken for theirs");
+    } else if (spec.classes.empty()) {
         spec.classes = data.dataset().class_names();
         const std::string name = config.data.val ? "data.val" : "data.test";
         if (const std::string doubt = unknown_numbering(name, spec.classes, config); !doubt.empty())
@@ -198,7 +205,7 @@ Node to_node(const ServedSpec& spec) {
     node.set("autocast", Node::string(!spec.autocast                    ? ""
                                       : *spec.autocast == at::kBFloat16 ? "bfloat16"
                                                                         : "float16"));
-    node.set("classes", OptionType<std::vector<std::string>>::write(spec.classes));
+    put_classes(node, {spec.classes, spec.numbered_classes, spec.numbered_classes.has_value()});
     node.set("output", Node::string(spec.output ? name_of(*spec.output) : ""));
     node.set("input", Node::string(spec.input));
     node.set("input_dtype", Node::string(name_of(input_type(spec))));
@@ -222,6 +229,8 @@ ServedSpec spec_from(const Node& node, const std::string& source) {
         if (!autocast.empty()) spec.autocast = autocast == "float16" ? at::kHalf : at::kBFloat16;
         for (const Node& name : member(node, "classes", source).items())
             spec.classes.push_back(name.as_string());
+        if (const ClassFacts classes = classes_in(node); classes.are_numbers)
+            spec.numbered_classes = classes.count;
         spec.output = output_from(node, source);
         spec.input = member(node, "input", source).as_string();
         // Absent in files from before it was noted, which were fed floats.

@@ -25,11 +25,12 @@ struct ServedSpec {
     Node model = Node::map();       // {type: …}, as in a configuration
     std::string dtype = "float32";  // or float64
     bool channels_last = true;
-    std::optional<at::ScalarType> autocast;  // what it was validated with
-    std::vector<std::string> classes;        // their names, if known
-    std::optional<OutputKind> output;        // what the model's first output stands for, if known
-    std::vector<int64_t> input_shape;        // of one sample, without the batch; empty: unknown
-    std::string input = "input";             // the field of a sample that input_shape is of
+    std::optional<at::ScalarType> autocast;   // what it was validated with
+    std::vector<std::string> classes;         // their names, if known
+    std::optional<int64_t> numbered_classes;  // how many, if they were trained as numbers
+    std::optional<OutputKind> output;         // what the model's first output stands for, if known
+    std::vector<int64_t> input_shape;         // of one sample, without the batch; empty: unknown
+    std::string input = "input";              // the field of a sample that input_shape is of
     /// What the data feed: integers as they are (bytes of pixels, tokens), floats as `dtype`.
     std::optional<at::ScalarType> input_integers;
     std::optional<ImageInput> image;  // how image files are read; its transforms are all

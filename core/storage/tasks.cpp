@@ -1,20 +1,8 @@
 #include <ATen/ATen.h>
 
 #include "ailab/datasets/task.hpp"
-#include "ailab/datasets/written_labels.hpp"
 
 namespace ailab {
-
-WrittenLabels::~WrittenLabels() = default;
-
-bool WrittenLabels::number_classes_as(const std::vector<std::string>&) {
-    return false;
-}
-
-std::string label_place(const Dataset& dataset, int64_t index) {
-    const auto* labels = dynamic_cast<const WrittenLabels*>(&dataset);
-    return labels ? labels->label_place(index) : dataset.sample_name(index);
-}
 
 namespace {
 

@@ -43,15 +43,18 @@ Weights weights_of(const std::string& given) {
 }
 
 /// The classes of all: those that say theirs must agree.
-std::vector<std::string> classes_of(const std::vector<std::string>& paths) {
-    std::vector<std::string> classes;
+ClassFacts classes_of(const std::vector<std::string>& paths) {
+    const auto text = [](const ClassFacts& classes) {
+        return classes.are_numbers ? "that are numbers" : join(classes.names);
+    };
+    ClassFacts classes;
     for (const std::string& path : paths) {
-        const std::vector<std::string> names = trained_classes(resolve_checkpoint(path));
-        if (!classes.empty() && !names.empty() && names != classes)
-            throw Error(concat(path, " was trained with the classes ", join(names),
-                               ", and those before it with ", join(classes),
+        const ClassFacts own = trained_classes(resolve_checkpoint(path));
+        if (classes.is_known() && own.is_known() && own.names != classes.names)
+            throw Error(concat(path, " was trained with classes ", text(own),
+                               ", and those before it with ", text(classes),
                                "; only checkpoints of the same classes can be averaged"));
-        if (classes.empty()) classes = names;
+        if (!classes.is_known()) classes = own;
     }
     return classes;
 }
@@ -99,7 +102,7 @@ std::string average_checkpoints(const ToolRequest& request) {
         throw ConfigError(concat("average writes a .safetensors file; name it so: -o ",
                                  fs::path(request.output).stem().string(), ".safetensors"));
     check_output(request.output, request.force);
-    const std::vector<std::string> classes = classes_of(request.paths);
+    const ClassFacts classes = classes_of(request.paths);
     const Weights begin = weights_of(request.paths[0]);
     const auto& first = begin.tensors;
     std::map<std::string, at::Tensor> sums;

@@ -41,9 +41,13 @@ bool is_loss(const std::string& name) {
     return name.find("loss") != std::string::npos;
 }
 
-/// Whether less of a result is better: a metric's type says more than the name that the user gave
-/// it (`m: {type: MeanAbsoluteError}`). Of names that tell nothing greater is taken.
-bool less_is_better(const std::string& name, const FlatConfig& config) {
+/// Whether less of a result is better, as its metric has told. Of runs of an earlier ailab the
+/// metric's type says more than the name that the user gave it (`m: {type: MeanAbsoluteError}`). Of
+/// names that tell nothing greater is taken.
+bool less_is_better(const std::string& name, const RunRecord& record, const FlatConfig& config) {
+    if (const Node* told = record.environment.find("greater_is_better"))
+        if (const Node* greater = told->find(name); greater && greater->is_bool())
+            return !greater->as_bool();
     const std::string key = "." + name + ".type";
     for (const auto& [path, value] : config)
         if (path.starts_with("hooks.") && path.ends_with(key))
@@ -62,7 +66,7 @@ std::string best_of(const RunRecord& record, const FlatConfig& config) {
         if (names.empty()) continue;
         const auto metric = std::find_if_not(names.begin(), names.end(), is_loss);
         const std::string name = metric == names.end() ? names[0] : *metric;
-        const bool less = less_is_better(name, config);
+        const bool less = less_is_better(name, record, config);
         double best = std::numeric_limits<double>::quiet_NaN();
         double epoch = 0;
         for (const Node& line : record.lines) {

@@ -4,7 +4,6 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "label_names.hpp"
 
 namespace ailab {
@@ -51,7 +50,7 @@ std::unique_ptr<Storage> open_storage(const AnnotatedImagesOptions& options) {
     return std::make_unique<TextLines>(TextLines::Options{options.annotation_file});
 }
 
-class ClassificationImageDataset final : public Dataset, public WrittenLabels {
+class ClassificationImageDataset final : public Dataset {
   public:
     using Options = AnnotatedImagesOptions;
 
@@ -76,7 +75,8 @@ class ClassificationImageDataset final : public Dataset, public WrittenLabels {
     bool number_classes_as(const std::vector<std::string>& names) override {
         const auto numbers = names_.number_as(names);
         if (!numbers) return false;
-        for (int64_t& label : labels_) label = numbers->at(size_t(label));
+        for (int64_t& label : labels_)
+            if (label >= 0) label = numbers->at(size_t(label));
         return true;
     }
     DataDigest digest() const override {

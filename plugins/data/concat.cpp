@@ -2,13 +2,12 @@
 #include <algorithm>
 
 #include "ailab/ailab.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "own_order.hpp"
 
 namespace ailab {
 namespace {
 
-class Concat final : public Dataset, public WrittenLabels {
+class Concat final : public Dataset {
   public:
     struct Options {
         std::vector<ModuleSpec<Dataset>> datasets;
@@ -51,7 +50,7 @@ class Concat final : public Dataset, public WrittenLabels {
     }
     std::string label_place(int64_t index) const override {
         const Place at = place_of(index);
-        return ailab::label_place(at.part, at.index);
+        return at.part.label_place(at.index);
     }
     std::optional<int64_t> num_classes() const override {
         std::optional<int64_t> most;

@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "ailab/ailab.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "idx_file.hpp"
 #include "options/placed.hpp"
 #include "pixel_scale.hpp"
@@ -58,7 +57,7 @@ struct IdxOptions {
     }
 };
 
-class IDX final : public Dataset, public WrittenLabels {
+class IDX final : public Dataset {
   public:
     using Options = IdxOptions;
 

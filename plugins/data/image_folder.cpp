@@ -1,7 +1,6 @@
 // A folder a class, as torchvision's ImageFolder.
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "label_names.hpp"
 
 namespace ailab {
@@ -16,7 +15,7 @@ struct ImageFolderOptions : ClassFolders::Options {
     }
 };
 
-class ImageFolder final : public StoredDataset<ClassFolders, Classification>, public WrittenLabels {
+class ImageFolder final : public StoredDataset<ClassFolders, Classification> {
   public:
     using Options = ImageFolderOptions;
 

@@ -168,13 +168,11 @@ LabelNames::Learned LabelNames::given_label(const Record& record, const std::str
     if (number) {
         if (const auto named = given_class(std::to_string(*number)))
             return {names_[size_t(*named)], true, *named};
+        if (*number < 0) return {std::to_string(*number), false, *number};
         // Where names are numbers themselves, another number is no place in their list.
-        if (!names_are_numbers_ && *number >= 0 && *number < count)
-            return {names_[size_t(*number)], true, *number};
+        if (!names_are_numbers_ && *number < count) return {names_[size_t(*number)], true, *number};
         if (!names_are_numbers_)
-            record.fail(*number < 0 ? concat("the label ", *number, " is negative")
-                                    : concat("label ", *number, " is outside of the classes 0 … ",
-                                             count - 1));
+            record.fail(concat("label ", *number, " is outside of the classes 0 … ", count - 1));
     }
     const std::string near = nearest_name(text, names_);
     record.fail(concat("unknown class \"", text, "\"",
@@ -195,7 +193,8 @@ void LabelNames::end_learning(std::optional<int64_t> num_classes) {
     if (num_classes_) return;
     constexpr int64_t largest = std::numeric_limits<int64_t>::max() - 1;
     for (const Learned& learned : learned_)
-        num_classes_ = std::max(num_classes_.value_or(0), std::min(learned.label, largest) + 1);
+        if (learned.label >= 0)
+            num_classes_ = std::max(num_classes_.value_or(0), std::min(learned.label, largest) + 1);
 }
 
 /// Text is a class where no label is a number; in the other case it is a mistake of the file.
@@ -235,10 +234,7 @@ void LabelNames::number_names() {
 void LabelNames::refuse_numbers(Problems& problems) const {
     for (const Learned& learned : learned_) {
         if (problems.size() >= most_told) return;
-        if (learned.label < 0)
-            problems.add(learned.first, concat("the label ", learned.label, " is negative",
-                                               samples(learned.count)));
-        else if (num_classes_ && learned.label >= *num_classes_)
+        if (num_classes_ && learned.label >= *num_classes_)
             problems.add(learned.first,
                          concat("label ", learned.label, samples(learned.count),
                                 " is outside of the classes 0 … ", *num_classes_ - 1));
@@ -248,7 +244,8 @@ void LabelNames::refuse_numbers(Problems& problems) const {
 std::optional<std::vector<int64_t>> LabelNames::number_as(const std::vector<std::string>& names) {
     auto places = places_among(names_, names);
     if (names_.empty() || !places) return std::nullopt;
-    for (Learned& learned : learned_) learned.label = places->at(size_t(learned.label));
+    for (Learned& learned : learned_)
+        if (learned.label >= 0) learned.label = places->at(size_t(learned.label));
     names_ = names;
     num_classes_ = int64_t(names.size());
     return places;

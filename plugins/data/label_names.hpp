@@ -11,7 +11,9 @@ namespace ailab {
 
 /// Labels of records, each a class's number or name, as numbers 0 … n-1. They are read as pandas
 /// reads a column: 3.0, " 3" and "3" are one number, and what is empty, NA or nan is missing, which
-/// is refused. First learn() takes the labels of all records, then label() tells their numbers.
+/// is refused. A negative number is no class, but may be what a loss ignores: whoever knows the
+/// loss refuses it. First learn() takes the labels of all records, then label() tells their
+/// numbers.
 class LabelNames {
   public:
     /// `names` in the order of their numbers. Empty: labels are numbers, or, if none of them is
@@ -33,7 +35,8 @@ class LabelNames {
     std::optional<int64_t> num_classes() const { return num_classes_; }
 
     /// Numbers the classes by their places in `names`, which has all of names(): the new number of
-    /// each old one. Nothing where labels are no names, or one is not in `names`.
+    /// each old one. Negative labels stay. Nothing where labels are no names, or one is not in
+    /// `names`.
     std::optional<std::vector<int64_t>> number_as(const std::vector<std::string>& names);
 
   private:

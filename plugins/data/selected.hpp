@@ -4,13 +4,12 @@
 #include <vector>
 
 #include "ailab/dataset.hpp"
-#include "ailab/datasets/written_labels.hpp"
 
 namespace ailab {
 
 /// Samples of another dataset, chosen by number, in any order; a number may come several times and
 /// is then augmented differently each time.
-class SelectedDataset : public Dataset, public WrittenLabels {
+class SelectedDataset : public Dataset {
   public:
     int64_t size() const override { return int64_t(numbers_.size()); }
     Sample get(int64_t index, const SampleContext& context) const override;
@@ -22,7 +21,7 @@ class SelectedDataset : public Dataset, public WrittenLabels {
         return dataset_->sample_name(numbers_.at(size_t(index)));
     }
     std::string label_place(int64_t index) const override {
-        return ailab::label_place(*dataset_, numbers_.at(size_t(index)));
+        return dataset_->label_place(numbers_.at(size_t(index)));
     }
     std::optional<int64_t> num_classes() const override { return dataset_->num_classes(); }
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }

@@ -9,7 +9,6 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
-#include "ailab/datasets/written_labels.hpp"
 #include "brace_pattern.hpp"
 #include "label_names.hpp"
 #include "tar_index.hpp"
@@ -155,7 +154,7 @@ class LastSamples {
     int64_t whole_ = 0;
 };
 
-class TarShards final : public Dataset, public WrittenLabels {
+class TarShards final : public Dataset {
   public:
     using Options = TarShardsOptions;
 
@@ -185,7 +184,8 @@ class TarShards final : public Dataset, public WrittenLabels {
     bool number_classes_as(const std::vector<std::string>& names) override {
         const auto numbers = names_.number_as(names);
         if (!numbers) return false;
-        for (int64_t& label : labels_) label = numbers->at(size_t(label));
+        for (int64_t& label : labels_)
+            if (label >= 0) label = numbers->at(size_t(label));
         return true;
     }
     std::string sample_name(int64_t index) const override {

@@ -56,10 +56,11 @@ class CheckpointHook final : public Hook {
                      at_least(2));
             v.option("save_best", save_best,
                      "the result of val by which the best one is kept, such as top1");
-            v.option("rule", rule,
-                     "whether that is better when greater or less; by what its name "
-                     "tells if not given",
-                     monitor_rules());
+            v.option(
+                "rule", rule,
+                "whether that is better when greater or less; if not given as its metric says, "
+                "else by what its name tells",
+                monitor_rules());
             v.option(
                 "save_weights", save_weights,
                 "beside each checkpoint, its weights alone as <name>.safetensors (the averages, "
@@ -79,6 +80,9 @@ class CheckpointHook final : public Hook {
         best_->check(plan, problems);
         best_->require_rule(problems);
     }
+    void check_results(const RunPlan& plan, Problems& problems) override {
+        if (best_) best_->check_results(plan, problems);
+    }
     std::vector<std::string> output_paths() const override {
         return {o.save_dir.value.value_or("checkpoints")};
     }
@@ -90,6 +94,7 @@ class CheckpointHook final : public Hook {
         saved_iter_ = run.progress().train_iter;
         saved_step_ = run.resumed_from().empty() ? -1 : run.progress().step;
         if (!run.resumed_from().empty()) look_back(run);
+        if (best_) best_->warn_of_rule(run);
         if (best_) log_info("the best checkpoint is that of ", best_->describe());
         if (!o.save_dir.value || !run.resumed_from().empty()) return;
         const std::string others = run.comm().broadcast_text(run.is_main() ? newest_there() : "");

@@ -15,10 +15,11 @@ class EarlyStopHook final : public Hook {
         std::string phase = "val";
         void visit(OptionVisitor& v) {
             v.required("monitor", monitor, "the result to follow, such as loss or a metric's name");
-            v.option("rule", rule,
-                     "which value is better; by default what the result's name tells: less of a "
-                     "loss or an error, greater of an accuracy or a score",
-                     monitor_rules());
+            v.option(
+                "rule", rule,
+                "which value is better; by default as its metric says, else what its name tells: "
+                "less of a loss or an error, greater of an accuracy or a score",
+                monitor_rules());
             v.option("patience", patience, "evaluations without improvement that end the run",
                      at_least(1));
             v.option("min_delta", min_delta, "an improvement is a change by more than this",
@@ -38,10 +39,15 @@ class EarlyStopHook final : public Hook {
     void check(const RunPlan& plan, Problems& problems) override {
         monitor_.check(plan, problems);
         monitor_.require_rule(problems);
+        best_ = monitor_.worst();
+    }
+    void check_results(const RunPlan& plan, Problems& problems) override {
+        monitor_.check_results(plan, problems);
     }
 
     void before_run(Run& run) override {
         monitor_.check_training(run);
+        monitor_.warn_of_rule(run);
         log_info("EarlyStopHook: the run ends after ", o.patience,
                  " evaluations without improvement of ", monitor_.describe());
         // One that goes on from where it was ended; with more patience it does go on.

@@ -26,7 +26,8 @@ class LrSchedulerHook final : public Hook {
                      one_of({"epoch", "iter"}));
             v.option("monitor", monitor,
                      "the result that ReduceLROnPlateau follows; whether less or more of it is "
-                     "better follows from its name where the schedule's mode does not say");
+                     "better follows from its metric, else its name, where the schedule's mode "
+                     "does not say");
             warm_up.visit(v);
         }
     };
@@ -62,13 +63,20 @@ class LrSchedulerHook final : public Hook {
                            "metric with phases: [train], and name that as monitor."));
         }
         monitor_.check(plan, problems);
+        if (const auto told = monitor_.told()) scheduler_->set_greater_is_better(*told);
+    }
+    void check_results(const RunPlan& plan, Problems& problems) override {
+        if (scheduler_->needs_metric()) monitor_.check_results(plan, problems);
     }
 
     void before_run(Run& run) override {
         refuse_second(run, "LrSchedulerHook", "the learning rate",
                       "keep one, with warmup, or with SequentialLR or ChainedScheduler of several "
                       "schedules");
-        if (scheduler_->needs_metric()) monitor_.check_training(run);
+        if (scheduler_->needs_metric()) {
+            monitor_.check_training(run);
+            warn_of_mode(run);
+        }
         const Progress& progress = run.progress();
         warm_up_steps_ = warm_up_.steps(progress);
         try {
@@ -189,6 +197,14 @@ class LrSchedulerHook final : public Hook {
         for (Problem& problem : problems)
             if (problem.place.str().empty()) problem.place = schedule_place_;
         throw ConfigError(std::move(problems));
+    }
+
+    void warn_of_mode(Run& run) const {
+        const std::optional<bool> own = scheduler_->greater_is_better(), told = monitor_.told();
+        if (own && told && *own != *told && run.is_main())
+            log_warning(schedule_place_.str(), ": the mode of ", schedule_name_,
+                        " is followed, but ", *told ? "more" : "less", " of \"", monitor_.name(),
+                        "\" is better, as its metric says");
     }
 
     void warn_of_long_warm_up(Run& run) const {

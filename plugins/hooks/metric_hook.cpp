@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,11 +12,10 @@
 namespace ailab {
 namespace {
 
-ModuleSpec<Metric> accuracy(int64_t topk, std::optional<int64_t> ignore_index) {
+ModuleSpec<Metric> accuracy(int64_t topk) {
     Node node = Node::map();
     node.set("type", Node::string("Accuracy"));
     node.set("topk", Node(topk));
-    if (ignore_index) node.set("ignore_index", Node(*ignore_index));
     Problems problems;
     ModuleSpec<Metric> spec;
     spec.config = read_module("metric", node, "MetricHook's default metric", problems);
@@ -23,26 +23,59 @@ ModuleSpec<Metric> accuracy(int64_t topk, std::optional<int64_t> ignore_index) {
     return spec;
 }
 
-bool is_mapped(const Node& module) {
-    const Node* mapping = module.find("mapping");
-    return mapping && mapping->is_map() && !mapping->members().empty();
-}
-
-/// What the configured loss, or the parts of one that compare the usual target, ignore: nothing if
-/// they do not agree.
-std::optional<int64_t> ignored_by(const Node& loss) {
-    if (const Node* own = loss.find("ignore_index"); own && own->is_int()) return own->as_int();
-    const Node* parts = loss.find("losses");
-    if (!parts || !parts->is_map()) return {};
-    std::set<int64_t> all;
-    for (const Member& part : parts->members()) {
-        if (is_mapped(part.value)) continue;
-        if (const auto one = ignored_by(part.value)) all.insert(*one);
-    }
-    return all.size() == 1 ? std::optional(*all.begin()) : std::nullopt;
-}
-
 using Mapping = std::map<std::string, std::string>;
+
+Mapping mapping_of(const Node& module) {
+    Mapping mapping;
+    if (const Node* written = module.find("mapping"); written && written->is_map())
+        for (const Member& bound : written->members())
+            if (bound.value.is_string()) mapping[bound.key] = bound.value.as_string();
+    return mapping;
+}
+
+/// The field that targets are taken from; "label" stands for "target".
+std::string target_field(const Mapping& mapping) {
+    for (const char* spelling : {"target", "targets", "label", "labels"})
+        if (const auto bound = mapping.find(spelling);
+            bound != mapping.end() && bound->second != "label")
+            return bound->second;
+    return "target";
+}
+
+/// What the configured loss, or the parts of one, ignore among the targets of `field`: nothing if
+/// they do not agree.
+std::optional<int64_t> ignored_by(const Node& loss, const std::string& field) {
+    if (const Node* parts = loss.find("losses"); parts && parts->is_map()) {
+        std::set<int64_t> all;
+        for (const Member& part : parts->members())
+            if (const auto one = ignored_by(part.value, field)) all.insert(*one);
+        return all.size() == 1 ? std::optional(*all.begin()) : std::nullopt;
+    }
+    const Node* own = loss.find("ignore_index");
+    if (!own || !own->is_int() || target_field(mapping_of(loss)) != field) return {};
+    return own->as_int();
+}
+
+/// The metric with another value of an option that it has. Nothing if it does not take that.
+std::optional<ModuleSpec<Metric>> with_option(const ModuleSpec<Metric>& metric, const char* option,
+                                              Node value) {
+    Node node = metric.config.write();
+    node.set(option, std::move(value));
+    Problems problems;
+    ModuleSpec<Metric> changed;
+    changed.config = read_module("metric", node, "a metric", problems);
+    if (!problems.list().empty()) return {};
+    changed.config.place = metric.config.place;
+    return changed;
+}
+
+/// The metric with the loss's ignore_index, where it can ignore targets and is told of none.
+std::optional<ModuleSpec<Metric>> ignoring(const ModuleSpec<Metric>& metric, int64_t number) {
+    const Node written = metric.config.write();
+    const Node* own = written.find("ignore_index");
+    if (!own || !own->is_null()) return {};
+    return with_option(metric, "ignore_index", Node(number));
+}
 
 /// Whether a loss of those fields takes targets of the output's shape as labels, each yes or no,
 /// and not as the classes' probabilities; of a loss with parts, whether all of these fields do.
@@ -58,11 +91,7 @@ std::optional<bool> compares_labels(const Node& loss, const Mapping& fields) {
                 all = all.value_or(true) && *one;
         return all;
     }
-    Mapping own;
-    if (is_mapped(loss))
-        for (const Member& bound : loss.find("mapping")->members())
-            own[bound.key] = text(&bound.value);
-    if (own != fields) return {};
+    if (mapping_of(loss) != fields) return {};
     const std::string type = text(loss.find("type"));
     return type == "BCEWithLogitsLoss" || type == "BCELoss" || type == "MultiLabelSoftMarginLoss" ||
            text(loss.find("activation")) == "sigmoid";
@@ -70,16 +99,10 @@ std::optional<bool> compares_labels(const Node& loss, const Mapping& fields) {
 
 /// The metric with `task: labels` where its task is to be found out.
 ModuleSpec<Metric> of_labels(const ModuleSpec<Metric>& metric) {
-    Node node = metric.config.write();
-    const Node* task = node.find("task");
+    const Node written = metric.config.write();
+    const Node* task = written.find("task");
     if (!task || !task->is_string() || task->as_string() != "auto") return metric;
-    node.set("task", Node::string("labels"));
-    Problems problems;
-    ModuleSpec<Metric> told;
-    told.config = read_module("metric", node, "a metric of labels", problems);
-    if (!problems.list().empty()) return metric;  // its tasks are other ones
-    told.config.place = metric.config.place;
-    return told;
+    return with_option(metric, "task", Node::string("labels")).value_or(metric);
 }
 
 class MetricHook final : public Hook {
@@ -90,7 +113,9 @@ class MetricHook final : public Hook {
             v.rest(
                 metrics,
                 "name: {type: …, mapping: …, phases: [val, test]}; by default top1 and top5, the "
-                "accuracies, where the targets are class numbers, but for the loss's ignore_index");
+                "accuracies, where the targets are class numbers. Targets that the loss ignores "
+                "(ignore_index) are left out of every metric that has that option and is given "
+                "none");
             v.rule([this] { return check_phases(); });
         }
         std::string check_phases() const {
@@ -106,12 +131,16 @@ class MetricHook final : public Hook {
 
     explicit MetricHook(const Options& options) {
         by_default_ = options.metrics.empty();
-        set_metrics(by_default_ ? default_metrics({}) : options.metrics);
+        set_metrics(by_default_ ? default_metrics() : options.metrics);
     }
 
     int default_priority() const override { return priority::above_normal; }
     bool changes_evaluations() const override { return false; }
 
+    /// What the first batches have told.
+    void check_results(const RunPlan& plan, Problems& problems) override {
+        check_names(plan, problems);
+    }
     void check(const RunPlan& plan, Problems& problems) override {
         check_names(plan, problems);
         if (by_default_) return;  // left out where they do not fit
@@ -134,13 +163,21 @@ class MetricHook final : public Hook {
     std::vector<std::string> result_names(Phase phase) const override {
         std::vector<std::string> names;
         for (const Counted& counted : of_phase(phase))
-            for (std::string& name : results_of(counted)) names.push_back(std::move(name));
+            for (const std::string& name : results_of(counted)) names.push_back(name);
         return names;
+    }
+    std::optional<bool> greater_is_better(const std::string& result) const override {
+        const Named* owner = nullptr;  // that of the longest name
+        for (const Named& metric : metrics_)
+            if ((result == metric.name || result.starts_with(metric.name + "_")) &&
+                (!owner || metric.name.size() > owner->name.size()))
+                owner = &metric;
+        return owner ? owner->greater_is_better : std::nullopt;
     }
 
     /// Names that only the run's modules tell.
     void before_run(Run& run) override {
-        by_default_ ? take_ignore_index(run) : take_task(run);
+        fit_to_loss(run);
         knows_loss_ = true;
         take_resumed();
         std::set<std::string> taken = {"grad_norm", "overflow"};
@@ -157,22 +194,15 @@ class MetricHook final : public Hook {
                                                name, "\" already; choose another name")}});
     }
 
-    /// With metrics that are there for this alone.
     void check_evaluation(Run&, Phase phase, const Batch& batch) override {
-        const int64_t classes = by_default_ ? scored_classes(batch) : 0;
-        for (const Counted& counted : of_phase(phase)) {
-            if (by_default_ && classes <= least_classes(counted)) continue;
-            const Named& metric = *counted.metric;
+        for (Counted& counted : of_phase(phase)) {
             try {
-                const std::shared_ptr<Metric> fresh = metric.spec.create();
-                MetricSums sums(metric.label, fresh, /*by_batch=*/false);
-                sums.update(bind_inputs(batch, metric.inputs, metric.spec.binding(), metric.label));
-                sums.compute(states_of(*fresh));
+                look_at(counted, batch);
             } catch (const ConfigError&) {
                 throw;
             } catch (const Error& error) {
                 if (by_default_) throw;  // no place of the configuration names it
-                throw ConfigError({{metric.spec.config.place, error.what()}});
+                throw ConfigError({{counted.metric->spec.config.place, error.what()}});
             }
         }
     }
@@ -211,6 +241,7 @@ class MetricHook final : public Hook {
         std::string label;  // for messages
         ModuleSpec<Metric> spec;
         std::vector<std::string> inputs;
+        std::optional<bool> greater_is_better;
 
         bool runs_in(Phase phase) const {
             const std::vector<std::string>& phases = spec.binding().phases;
@@ -225,25 +256,53 @@ class MetricHook final : public Hook {
     struct Counted {
         const Named* metric;
         MetricSums sums;
+        /// As a batch has told; until then what there is without samples.
+        std::optional<std::vector<std::string>> results;
     };
 
-    static std::vector<std::string> results_of(const Counted& counted) {
-        const std::shared_ptr<Metric> fresh = counted.metric->spec.create();
-        const MetricSums none(counted.metric->label, fresh, /*by_batch=*/false);
+    static std::vector<std::string> results_of(const Named& metric, const Batch* batch) {
+        const std::shared_ptr<Metric> fresh = metric.spec.create();
+        MetricSums sums(metric.label, fresh, /*by_batch=*/false);
+        if (batch)
+            sums.update(bind_inputs(*batch, metric.inputs, metric.spec.binding(), metric.label));
         std::vector<std::string> names;
-        for (const auto& [suffix, value] : none.compute(states_of(*fresh)))
-            names.push_back(counted.metric->result(suffix));
+        for (const auto& [suffix, value] : sums.compute(states_of(*fresh)))
+            names.push_back(metric.result(suffix));
         return names;
+    }
+    static std::vector<std::string> results_of(const Counted& counted) {
+        return counted.results ? *counted.results : results_of(*counted.metric, nullptr);
+    }
+
+    /// Which results there are, with a metric that is there for this alone.
+    void look_at(Counted& counted, const Batch& batch) const {
+        if (by_default_ && scored_classes(batch) <= least_classes(counted))
+            counted.results.emplace();
+        else
+            counted.results = results_of(*counted.metric, &batch);
+    }
+
+    /// The results of a phase's first batch, where nobody has looked at it before the run.
+    void look_at_first(Phase phase, const Batch& batch) {
+        if (by_default_ || of_phase(phase).empty() || of_phase(phase)[0].results) return;
+        for (Counted& counted : of_phase(phase)) look_at(counted, batch);
+        Problems problems;
+        std::set<std::pair<std::string, std::string>> said;
+        check_each_other(phase, said, problems);
+        problems.check();
     }
 
     /// A line of the log, a row of a table has one value of a name.
     void check_names(const RunPlan& plan, Problems& problems) const {
         std::set<std::pair<std::string, std::string>> said;  // metric and name, in several phases
-        for (const auto& [phase, all] : plan.results)
+        for (const auto& [phase, all] : plan.results) {
+            check_each_other(phase, said, problems);
+            std::map<std::string, int64_t> times;
+            for (const std::string& name : all) ++times[name];
             for (const Counted& counted : of_phase(phase))
                 for (const std::string& name : results_of(counted)) {
                     const bool is_key = name == "lr" || name == "loss" || is_line_key(name);
-                    if (!is_key && std::count(all.begin(), all.end(), name) < 2) continue;
+                    if (!is_key && times[name] < 2) continue;
                     if (!said.insert({counted.metric->name, name}).second) continue;
                     problems.add(
                         counted.metric->spec.config.place,
@@ -252,51 +311,72 @@ class MetricHook final : public Hook {
                                       : concat("the phase ", phase_name(phase), " has a result"),
                                " \"", name, "\" already; choose another name"));
                 }
+        }
+    }
+    /// Two metrics of this hook with one result; both count as `said`.
+    void check_each_other(Phase phase, std::set<std::pair<std::string, std::string>>& said,
+                          Problems& problems) const {
+        std::map<std::string, const Named*> owners;
+        for (const Counted& counted : of_phase(phase))
+            for (const std::string& name : results_of(counted)) {
+                const auto [owner, is_first] = owners.emplace(name, counted.metric);
+                if (is_first) continue;
+                said.insert({owner->second->name, name});
+                if (!said.insert({counted.metric->name, name}).second) continue;
+                problems.add(counted.metric->spec.config.place,
+                             concat(counted.metric->label, " and ", owner->second->label,
+                                    " both have a result \"", name,
+                                    "\"; choose another name for one of them"));
+            }
     }
     static bool is_line_key(const std::string& name) {
         const std::vector<std::string>& keys = line_keys();
         return std::find(keys.begin(), keys.end(), name) != keys.end();
     }
 
-    /// The default metrics leave out what the loss does.
-    void take_ignore_index(Run& run) {
-        const Node* loss = run.config().find("loss");
-        if (const auto ignored = loss ? ignored_by(*loss) : std::nullopt)
-            set_metrics(default_metrics(ignored));
-    }
-
-    /// Targets of the output's shape are what the loss takes them for.
-    void take_task(Run& run) {
+    /// Targets of the output's shape are what the loss takes them for, and what it ignores is left
+    /// out.
+    void fit_to_loss(Run& run) {
         const Node* loss = run.config().find("loss");
         if (!loss) return;
         std::map<std::string, ModuleSpec<Metric>> told;
         for (const Named& metric : metrics_) {
             const Mapping& fields = metric.spec.binding().mapping;
-            told[metric.name] = compares_labels(*loss, fields).value_or(false)
-                                    ? of_labels(metric.spec)
-                                    : metric.spec;
+            ModuleSpec<Metric>& spec = told[metric.name] = metric.spec;
+            if (!by_default_ && compares_labels(*loss, fields).value_or(false))
+                spec = of_labels(spec);
+            const auto ignored = ignored_by(*loss, target_field(fields));
+            const auto without = ignored ? ignoring(spec, *ignored) : std::nullopt;
+            if (!without) continue;
+            spec = *without;
+            if (!by_default_)
+                log_info(metric.label,
+                         " leaves out the targets that the loss ignores: ", "ignore_index is ",
+                         *ignored);
         }
         set_metrics(told);
     }
 
-    static std::map<std::string, ModuleSpec<Metric>> default_metrics(
-        std::optional<int64_t> ignore_index) {
-        return {{"top1", accuracy(1, ignore_index)},
-                {"top5", accuracy(default_topk, ignore_index)}};
+    static std::map<std::string, ModuleSpec<Metric>> default_metrics() {
+        return {{"top1", accuracy(1)}, {"top5", accuracy(default_topk)}};
     }
 
     void set_metrics(const std::map<std::string, ModuleSpec<Metric>>& specs) {
         metrics_.clear();
         by_phase_ = {};
-        for (const auto& [name, spec] : specs)
+        for (const auto& [name, spec] : specs) {
+            const std::shared_ptr<const Metric> made = spec.create();
             metrics_.push_back({name, concat("metric ", name, " (", spec.type(), ")"), spec,
-                                spec.create()->inputs()});
+                                made->inputs(), made->greater_is_better()});
+        }
         for (const Phase phase : {Phase::train, Phase::val, Phase::test})
             for (const Named& metric : metrics_)
                 if (metric.runs_in(phase))
                     by_phase_[size_t(phase)].push_back(
-                        {&metric, MetricSums(metric.label, metric.spec.create(),
-                                             /*by_batch=*/phase != Phase::train)});
+                        {&metric,
+                         MetricSums(metric.label, metric.spec.create(),
+                                    /*by_batch=*/phase != Phase::train),
+                         {}});
     }
 
     std::vector<Counted>& of_phase(Phase phase) { return by_phase_[size_t(phase)]; }
@@ -332,6 +412,7 @@ class MetricHook final : public Hook {
         std::vector<Counted>& active = of_phase(phase);
         if (active.empty()) return;
         if (run.batch().size == 0) return;  // this rank has no samples in the last batch
+        look_at_first(phase, run.batch());
         const int64_t classes = by_default_ ? scored_classes(run.batch()) : 0;
         for (Counted& counted : active) {
             if (by_default_ && classes <= least_classes(counted)) continue;
@@ -350,17 +431,34 @@ class MetricHook final : public Hook {
             Counted& counted = of_phase(phase)[i];
             const Named& metric = *counted.metric;
             // The sums are the same on all ranks, so all leave the same out.
-            if (by_default_ && sums[i].at("total").item<int64_t>() == 0)
+            if (by_default_ && targets_of(sums[i]) == 0) {
                 unfit.insert(metric.name);
-            else
-                for (const auto& [suffix, value] : counted.sums.compute(sums[i]))
+            } else {
+                bool has_value = false;
+                for (const auto& [suffix, value] : counted.sums.compute(sums[i])) {
                     run.publish(metric.result(suffix), value);
+                    has_value = has_value || !std::isnan(value);
+                }
+                if (!has_value) tell_no_value(run, phase, metric);
+            }
             counted.sums.reset();
         }
         if (!unfit.empty()) leave_out(unfit);
     }
 
+    void tell_no_value(Run& run, Phase phase, const Named& metric) {
+        if (!told_no_value_.insert({phase, metric.name}).second || !run.is_main()) return;
+        log_warning(phase_name(phase), ": ", metric.label,
+                    " has no value (nan): none of the targets counts (all are ignored), or it is "
+                    "not defined for them, or the outputs are nan");
+    }
+
     // Accuracy that was not asked for by name is left out where it means nothing.
+
+    /// Those that default metrics were shown, ignored ones too.
+    static int64_t targets_of(const MetricStates& sums) {
+        return sums.at("total").item<int64_t>() + sums.at("ignored").item<int64_t>();
+    }
 
     /// The number of classes that the output has scores of; 0 if this is no classification.
     static int64_t scored_classes(const Batch& batch) {
@@ -397,6 +495,7 @@ class MetricHook final : public Hook {
     std::vector<Named> metrics_;
     std::array<std::vector<Counted>, 3> by_phase_;
     std::optional<std::vector<State>> resumed_;
+    std::set<std::pair<Phase, std::string>> told_no_value_;
     bool knows_loss_ = false;  // the metrics are what they stay
 };
 

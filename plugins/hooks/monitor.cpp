@@ -21,6 +21,18 @@ std::string missing(const std::string& name, Phase phase, const std::vector<std:
             : "");
 }
 
+bool is_among(const std::string& name, const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// "f1_3", "f1": a result, and what it may be one of several of.
+std::vector<std::string> whole_and_beginnings(const std::string& name) {
+    std::vector<std::string> all = {name};
+    for (size_t end = name.rfind('_'); end != name.npos && end > 0; end = name.rfind('_', end - 1))
+        all.push_back(name.substr(0, end));
+    return all;
+}
+
 }  // namespace
 
 Monitor::Monitor(const ResultName& result, Phase phase, const std::optional<std::string>& rule)
@@ -28,11 +40,13 @@ Monitor::Monitor(const ResultName& result, Phase phase, const std::optional<std:
       place_(result.place),
       phase_(phase),
       greater_(rule ? std::optional(*rule == "greater") : greater_is_better_by_name(result.value)),
-      by_name_(!rule) {}
+      has_rule_(rule.has_value()) {}
 
 std::string Monitor::describe() const {
     return concat(phase_name(phase_), ' ', name_, better_when_greater() ? ", greater" : ", less",
-                  by_name_ ? " is better by its name (rule sets it)" : " is better");
+                  has_rule_ ? " is better"
+                  : told_   ? " is better, as its metric says (rule sets it)"
+                            : " is better by its name (rule sets it)");
 }
 
 Node Monitor::save() const {
@@ -69,6 +83,14 @@ double Monitor::value(const Run& run) const {
 
 void Monitor::check(const RunPlan& plan, Problems& problems) {
     is_there_ = false;
+    const std::vector<std::string> candidates = whole_and_beginnings(name_);
+    for (const std::string& candidate : candidates) {
+        const auto told = plan.greater_is_better.find(candidate);
+        if (told == plan.greater_is_better.end()) continue;
+        told_ = told->second;
+        if (!has_rule_) greater_ = told_;
+        break;
+    }
     if (std::find(plan.phases.begin(), plan.phases.end(), phase_) == plan.phases.end()) {
         problems.add(place_, concat("\"", name_, "\" is watched in the phase ", phase_name(phase_),
                                     ", which the workflow does not have. Add it, or name another "
@@ -80,10 +102,18 @@ void Monitor::check(const RunPlan& plan, Problems& problems) {
     may_be_published_ = found != plan.results.end() && found->second.empty();
     if (found != plan.results.end() && !may_be_published_) {
         const std::vector<std::string>& known = found->second;
-        if (std::find(known.begin(), known.end(), name_) == known.end())
+        if (std::none_of(candidates.begin(), candidates.end(),
+                         [&](const std::string& name) { return is_among(name, known); }))
             return problems.add(place_, missing(name_, phase_, known));
     }
     is_there_ = true;
+}
+
+void Monitor::check_results(const RunPlan& plan, Problems& problems) const {
+    const auto found = plan.results.find(phase_);
+    if (found == plan.results.end() || found->second.empty()) return;
+    if (!is_among(name_, found->second))
+        problems.add(place_, missing(name_, phase_, found->second));
 }
 
 void Monitor::require_rule(Problems& problems) const {
@@ -96,6 +126,13 @@ void Monitor::require_rule(Problems& problems) const {
 void Monitor::check_training(Run& run) const {
     if (may_be_published_ && phase_ == Phase::train && !run.model().owns_step())
         throw ConfigError({{place_, missing(name_, phase_, {})}});
+}
+
+void Monitor::warn_of_rule(Run& run) const {
+    if (!has_rule_ || !told_ || *told_ == greater_ || !run.is_main()) return;
+    log_warning(place_.str(), ": rule: ", better_when_greater() ? "greater" : "less",
+                " is followed, but ", *told_ ? "more" : "less", " of \"", name_,
+                "\" is better, as its metric says");
 }
 
 Phase phase_of(const std::string& name) {

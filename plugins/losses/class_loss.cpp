@@ -16,6 +16,15 @@ Tensor ClassTargets::fit(const Tensor& output, const Tensor& target) const {
     if (output.dim() < 2)
         throw Error(concat(loss_, ": output must be ", last ? "[N, …, classes]" : "[N, classes, …]",
                            ", one score a class.", shapes(output, target)));
+    const bool shares = target.is_floating_point() && target.dim() == output.dim() &&
+                        target.size(0) == output.size(0);
+    if (const int64_t axis = last ? -1 : 1;
+        shares && target.size(axis) > 1 && target.size(axis) != output.size(axis))
+        throw Error(concat(loss_, ": the output has ", output.size(axis),
+                           " classes, and the targets, shares of the classes, have ",
+                           target.size(axis),
+                           ". Where Mixup or CutMix has made them, set its num_classes to ",
+                           output.size(axis), ".", shapes(output, target)));
     if (!at::isIntegralType(target.scalar_type(), /*includeBool=*/false))
         throw Error(concat(loss_, ": target must hold class numbers (int64), got ",
                            c10::toString(target.scalar_type()), ".", shapes(output, target)));

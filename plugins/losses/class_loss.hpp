@@ -4,7 +4,6 @@
 #include <functional>
 #include <limits>
 
-#include "ailab/output_kind.hpp"
 #include "class_weights.hpp"
 
 namespace ailab {
@@ -68,7 +67,7 @@ struct ClassOptions {
     }
 };
 
-class ClassLoss : public Loss, public KnowsOutputKind {
+class ClassLoss : public Loss {
   public:
     std::optional<OutputKind> output_kind() const override { return OutputKind::class_scores; }
     bool has_own_weights() const override {

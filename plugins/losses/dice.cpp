@@ -7,7 +7,7 @@ namespace {
 
 /// The mean over the samples of 1 - 2 |p g| / (|p| + |g|), averaged over the classes. It is taken
 /// sample by sample, so that a batch may be split.
-class DiceLoss final : public ReducedLoss, public KnowsOutputKind {
+class DiceLoss final : public ReducedLoss {
   public:
     struct Options {
         std::string activation = "softmax";

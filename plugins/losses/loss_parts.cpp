@@ -93,8 +93,7 @@ std::optional<OutputKind> LossOfParts::output_kind() const {
     for (const LossPart& part : parts_) {
         const std::vector<std::string>& fields = part.fields();
         if (std::find(fields.begin(), fields.end(), "output") == fields.end()) continue;
-        const auto* knows = dynamic_cast<const KnowsOutputKind*>(&part.loss());
-        const std::optional<OutputKind> kind = knows ? knows->output_kind() : std::nullopt;
+        const std::optional<OutputKind> kind = part.loss().output_kind();
         if (!kind || (agreed && *agreed != *kind)) return {};
         agreed = kind;
     }

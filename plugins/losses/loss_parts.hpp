@@ -1,7 +1,6 @@
 #pragma once
 // Losses that are made of several named ones.
 #include "ailab/ailab.hpp"
-#include "ailab/output_kind.hpp"
 
 namespace ailab {
 
@@ -45,7 +44,7 @@ class LossPart {
 };
 
 /// What follows from the parts alone: their fields, terms and states.
-class LossOfParts : public Loss, public KnowsOutputKind {
+class LossOfParts : public Loss {
   public:
     /// What all of those that take the field `output` for their output agree on.
     std::optional<OutputKind> output_kind() const override;

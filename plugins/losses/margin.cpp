@@ -76,7 +76,7 @@ void check_classes(const char* loss, const Tensor& output, const Tensor& target)
 }
 
 /// Crammer and Singer 2001.
-class MultiMarginLoss final : public ReducedLoss, public KnowsOutputKind {
+class MultiMarginLoss final : public ReducedLoss {
   public:
     struct Options : MarginOptions {
         int64_t p = 1;

@@ -10,7 +10,7 @@ namespace {
 /// `min_kept`. Which are hard is decided on each rank among its own pixels, of which `min_kept` are
 /// kept there; the mean is over what all ranks have kept. So, unlike other losses, its value
 /// depends on how a batch is split.
-class OHEMCrossEntropyLoss final : public Loss, public KnowsOutputKind {
+class OHEMCrossEntropyLoss final : public Loss {
   public:
     struct Options {
         double thresh = 0.7;

@@ -4,7 +4,6 @@
 #include <functional>
 
 #include "ailab/ailab.hpp"
-#include "ailab/output_kind.hpp"
 
 namespace ailab {
 
@@ -64,7 +63,7 @@ class ReducedLoss : public Loss {
 };
 
 /// A loss that compares output and target, of one shape, number by number.
-class PairLoss : public ReducedLoss, public KnowsOutputKind {
+class PairLoss : public ReducedLoss {
   public:
     std::optional<OutputKind> output_kind() const override { return kind_; }
     Tensor forward(const Tensor& output, const Tensor& target) override {

@@ -57,8 +57,11 @@ class Accuracy final : public ClassMetric {
           o_(options) {
         add_state("correct", {}, at::kLong);
         add_state("total", {}, at::kLong);
+        // Tells an evaluation of which all targets are ignored from one without any that fits.
+        add_state("ignored", {}, at::kLong);
     }
 
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) override {
         if (is_plain(output, target)) return count_plain(output, target);
         take(o_, output, target);
@@ -78,6 +81,7 @@ class Accuracy final : public ClassMetric {
         const Tensor counts = input.target.ge(0);
         add(input.prefix + "correct", is_right(input).logical_and(counts).sum());
         add(input.prefix + "total", counts.sum());
+        add("ignored", counts.logical_not().sum());
     }
 
   private:
@@ -98,6 +102,7 @@ class Accuracy final : public ClassMetric {
         if (counts.invalid != 0) refuse_targets(counts.invalid);
         count("correct", counts.right);
         count("total", target.numel() - counts.ignored);
+        count("ignored", counts.ignored);
     }
 
     /// topk, which a warning tells when there are fewer classes.

@@ -37,6 +37,7 @@ class CalibrationError final : public ClassMetric {
         }
     }
 
+    std::optional<bool> greater_is_better() const override { return false; }
     void update(const Tensor& output, const Tensor& target) override {
         take(o_, output, target);
         if (o_.logits == Logits::no && target.is_cpu()) check_probabilities(states());

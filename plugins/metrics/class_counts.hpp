@@ -50,6 +50,8 @@ std::map<std::string, double> nothing_known(const TaskOptions& options, bool eac
 /// Sums the three counts of each class over the data set.
 class ClassCountMetric : public ClassMetric {
   public:
+    /// All ratios of these counts are shares of what is right.
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) final { take(o_, output, target); }
 
   protected:

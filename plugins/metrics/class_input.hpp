@@ -27,7 +27,8 @@ struct TaskOptions {
                  one_of({"auto", "labels", "multiclass", "binary", "multilabel"}));
         v.option("num_classes", num_classes,
                  "classes, or labels if multilabel; by default size 1 of the output", at_least(1));
-        v.option("ignore_index", ignore_index, "targets of this number are left out");
+        v.option("ignore_index", ignore_index,
+                 "targets of this number are left out; by default those that the loss ignores");
         v.option("classes_last", classes_last,
                  "the output is [N, …, classes], as language models have it, not [N, classes, …]");
     }

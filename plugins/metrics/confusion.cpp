@@ -96,6 +96,7 @@ class CohenKappa final : public PairCounts {
 
     explicit CohenKappa(const Options& options) : PairCounts("CohenKappa", options), o_(options) {}
 
+    std::optional<bool> greater_is_better() const override { return true; }
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {
         const Tensor matrix = counted(states);

@@ -12,6 +12,7 @@ namespace {
 
 class Correlation : public CountingMetric {
   public:
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) final {
         const at::NoGradGuard no_grad;
         check_same_shape(who_, output, target);

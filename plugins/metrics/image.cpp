@@ -33,6 +33,7 @@ class PeakSignalNoiseRatio final : public CountingMetric {
         add_state("count", {}, at::kLong);
     }
 
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check_same_shape("PeakSignalNoiseRatio", output, target);
@@ -118,6 +119,7 @@ class StructuralSimilarityIndexMeasure final : public CountingMetric {
         add_state("images", {}, at::kLong);
     }
 
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check_same_shape(name, output, target);

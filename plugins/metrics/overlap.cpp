@@ -89,6 +89,7 @@ class DiceScore final : public ClassMetric {
 
     explicit DiceScore(const Options& options) : ClassMetric("DiceScore"), o_(options) {}
 
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) override { take(o_, output, target); }
     std::map<std::string, double> compute(
         const std::map<std::string, Tensor>& states) const override {

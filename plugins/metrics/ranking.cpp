@@ -85,6 +85,7 @@ class RankingMetric : public ClassMetric {
         }
     };
 
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) final {
         take(o_, output, target);
         if (output.scalar_type() == at::kDouble) count("doubles", output.size(0));

@@ -10,6 +10,7 @@ namespace {
 /// The mean of a function of output and target over all elements.
 class MeanError : public CountingMetric {
   public:
+    std::optional<bool> greater_is_better() const override { return false; }
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check_same_shape(who_, output, target);
@@ -110,6 +111,7 @@ class R2Score final : public CountingMetric {
 
     explicit R2Score(const Options& options) : o_(options) {}
 
+    std::optional<bool> greater_is_better() const override { return true; }
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check_same_shape("R2Score", output, target);

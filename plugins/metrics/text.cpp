@@ -15,7 +15,9 @@ class Perplexity final : public CountingMetric {
         std::optional<int64_t> ignore_index;
         bool classes_last = false;
         void visit(OptionVisitor& v) {
-            v.option("ignore_index", ignore_index, "targets of this number are left out");
+            v.option("ignore_index", ignore_index,
+                     "targets of this number are left out; by default those that the loss "
+                     "ignores");
             v.option("classes_last", classes_last,
                      "the output is [N, …, tokens], not [N, tokens, …]");
         }
@@ -27,6 +29,7 @@ class Perplexity final : public CountingMetric {
         add_state("invalid", {}, at::kLong);
     }
 
+    std::optional<bool> greater_is_better() const override { return false; }
     void update(const Tensor& output, const Tensor& target) override {
         const at::NoGradGuard no_grad;
         check(output, target);

@@ -22,9 +22,9 @@ class ReduceLROnPlateau final : public LrScheduler {
 
         void visit(OptionVisitor& v) {
             v.option("mode", mode,
-                     "whether less or more is better; by default what the result's name tells: "
-                     "less of a "
-                     "loss or an error, more of an accuracy or a score",
+                     "whether less or more is better; by default as the result's metric says, else "
+                     "what its name tells: less of a loss or an error, more of an accuracy or a "
+                     "score",
                      one_of({"min", "max"}));
             v.option("factor", factor, "factor of each reduction",
                      {.min = 0, .max = 1, .exclusive_max = true});
@@ -49,6 +49,9 @@ class ReduceLROnPlateau final : public LrScheduler {
         is_told_ = true;
         if (!o.mode) less_ = !greater;
         begin_anew();
+    }
+    std::optional<bool> greater_is_better() const override {
+        return o.mode ? std::optional(*o.mode == "max") : std::nullopt;
     }
     void set_length(const ScheduleLength&) override {
         if (!o.mode && !is_told_)

@@ -53,6 +53,7 @@ class Mix : public Transform {
     }
 
   private:
+    virtual const char* name() const = 0;
     /// Mixes in place and returns the share of the sample itself.
     virtual double mix(Tensor& images, const Tensor& before, Philox& random) const = 0;
 
@@ -66,12 +67,17 @@ class Mix : public Transform {
                        "[N, classes]; got ",
                        targets.dim(), " dimensions"));
         if (!options_.num_classes)
-            throw Error("set num_classes of Mixup and CutMix: the targets are class numbers");
+            throw Error(concat(name(),
+                               ": the targets are class numbers; set num_classes to how many "
+                               "classes there are"));
         const int64_t classes = *options_.num_classes;
         const int64_t low = targets.min().item<int64_t>(), high = targets.max().item<int64_t>();
         if (low < 0 || high >= classes)
             throw Error(
-                concat("there is a target ", low < 0 ? low : high, ", num_classes is ", classes));
+                low < 0 ? concat(name(), ": there is a target ", low,
+                                 ", which is no class: what a loss ignores cannot be mixed")
+                        : concat(name(), ": num_classes is ", classes, ", and there is a target ",
+                                 high, ": it must be the number of classes, at least ", high + 1));
         return at::one_hot(targets.to(at::kLong), classes).to(at::kFloat);
     }
 
@@ -86,6 +92,7 @@ class Mixup final : public Mix {
     using Mix::Mix;
 
   private:
+    const char* name() const override { return "Mixup"; }
     double mix(Tensor& images, const Tensor& before, Philox& random) const override {
         const double share = draw_share(random);
         image::mix_with_previous(images, before, share);
@@ -101,6 +108,7 @@ class CutMix final : public Mix {
     using Mix::Mix;
 
   private:
+    const char* name() const override { return "CutMix"; }
     double mix(Tensor& images, const Tensor& before, Philox& random) const override {
         const double share = draw_share(random);
         const int64_t height = images.size(2), width = images.size(3);

@@ -46,7 +46,7 @@ class TrainingHooks(TestCase):
         summary = run.lines()[-1]
         self.assertRegex(summary["exit"],
                          r"^stopped: top1 has not become better than [\d.]+ in 2 evaluations$")
-        self.assertIn("without improvement of val top1, greater is better by its name",
+        self.assertIn("without improvement of val top1, greater is better, as its metric says",
                       (run.path / "train.log").read_text())
 
     def test_the_average_is_evaluated_and_does_not_touch_the_training(self):

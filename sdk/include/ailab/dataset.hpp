@@ -89,6 +89,13 @@ class AILAB_API Dataset {
     virtual std::vector<std::string> class_names() const { return {}; }
     /// The class of each sample, if known without reading samples: class-balanced sampling asks.
     virtual std::vector<int64_t> labels() const { return {}; }
+    /// Where the label of a sample is written, for messages: "train.csv:12", or a file. By default
+    /// what the sample is known by.
+    virtual std::string label_place(int64_t index) const { return sample_name(index); }
+    /// Numbers the classes by their places in `names`, which has all of class_names() and may have
+    /// more: so a set that has only a part of the classes is numbered as the training data. Called
+    /// before samples are asked for, if at all. False: the numbers stay as they are.
+    virtual bool number_classes_as(const std::vector<std::string>& /*names*/) { return false; }
 
     /// How image files that are none of its samples become like them, for `ailab-run infer` and
     /// what is exported; nothing where samples are no images.

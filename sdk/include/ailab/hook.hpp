@@ -32,6 +32,9 @@ struct RunPlan {
     /// The names that Run::results() will have after a phase: the loss, its terms, and what the
     /// hooks declare in result_names(). What a monitor may name.
     std::map<Phase, std::vector<std::string>> results;
+    /// Which of them are better when greater (true) or less (false), where the loss or a hook
+    /// knows.
+    std::map<std::string, bool> greater_is_better;
 };
 
 /// Mixed precision: the model's forward pass runs in `dtype` where that is safe (LibTorch's
@@ -110,15 +113,24 @@ class AILAB_API Hook : public Stateful {
     /// `phase`, with the outputs of the model as it is now. Throws what the evaluation would throw
     /// (a shape that does not fit), so that nobody learns it after an epoch, and keeps nothing.
     /// Local work only, no collectives; not called where this rank has no such batch.
+    /// A hook that has results of the training (result_names()) is shown a first batch of that too.
     virtual void check_evaluation(Run&, Phase, const Batch& /*batch*/) {}
+    /// After check_evaluation() of all hooks: `plan.results` has the names that the first batches
+    /// have told (a result for each class). Adds what is wrong with options that name a result.
+    virtual void check_results(const RunPlan&, Problems&) {}
 
     /// Before the step is put together. Must do the same on all ranks.
     virtual void plan_step(StepPlan&) const {}
     /// Before the run's folder is chosen. Must do the same on all ranks.
     virtual void plan_resume(ResumePlan&) const {}
 
-    /// The names that this hook publishes in a phase, known before the run, for monitors.
+    /// The names that this hook publishes in a phase, for monitors: known before the run, or as
+    /// check_evaluation() has told.
     virtual std::vector<std::string> result_names(Phase) const { return {}; }
+    /// Whether one of them is better when greater, where more than its name tells.
+    virtual std::optional<bool> greater_is_better(const std::string& /*result*/) const {
+        return std::nullopt;
+    }
     /// The files and folders that this hook writes; relative ones lie in the run's folder. Two
     /// hooks that name the same one are refused.
     virtual std::vector<std::string> output_paths() const { return {}; }

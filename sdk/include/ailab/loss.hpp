@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ailab/batch.hpp"
+#include "ailab/output_kind.hpp"
 #include "ailab/registry.hpp"
 #include "ailab/state.hpp"
 
@@ -39,6 +40,9 @@ class AILAB_API Loss : public torch::nn::Module, public Stateful {
 
     /// The names of what this loss takes, bound to fields of the batch and outputs of the model.
     virtual std::vector<std::string> inputs() const { return {"output", "target"}; }
+    /// What its input `output` stands for: predictions of a trained model and the mean over several
+    /// views of a sample (`--tta`) go by it. Nothing where it is none of these.
+    virtual std::optional<OutputKind> output_kind() const { return std::nullopt; }
     /// The names of the terms, for checks before the run; {"loss"} alone for a simple loss.
     virtual std::vector<std::string> term_names() const { return {"loss"}; }
     /// `inputs.size` is the number of samples; it is 0 on a rank that has none in the last batch of

@@ -29,9 +29,11 @@ class AILAB_API LrScheduler : public Stateful {
     /// each validation.
     virtual bool needs_metric() const { return false; }
     virtual void observe(double /*value*/) {}
-    /// Before the first observe(): whether a greater result is the better one, by its name. For
-    /// schedules whose options do not say.
+    /// Before the first observe(): whether a greater result is the better one. For schedules whose
+    /// options do not say.
     virtual void set_greater_is_better(bool) {}
+    /// What its own options say of that, if they do.
+    virtual std::optional<bool> greater_is_better() const { return std::nullopt; }
 };
 
 }  // namespace ailab

@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,11 @@ class AILAB_API Metric {
     virtual void update(const Tensor& output, const Tensor& target);
     /// The general case; the default calls update(output, target) with the first two inputs.
     virtual void update_batch(const Batch& inputs);
+
+    /// Whether its results are better the greater they are; nothing where that depends on what is
+    /// measured. What follows a result (save_best, EarlyStopHook, ReduceLROnPlateau, `ailab-run
+    /// runs`) goes by this, and only without it by the result's name. Asked before any update().
+    virtual std::optional<bool> greater_is_better() const { return std::nullopt; }
 
     /// Results by suffix; {"": v} for one number, which is logged under the metric's name; others
     /// are logged as name_suffix. `states`

@@ -131,8 +131,8 @@ class AILAB_API Run {
     /// Until now. A hook keeps what it read last and takes the mean since then.
     virtual Timing timing() const = 0;
     /// The loss's terms in the present iteration on this rank, by name, times their scale. Waits
-    /// for the device. Empty outside of an iteration (open_window() gives means), for a model that
-    /// owns its step, and without samples.
+    /// for the device. A term of which no target counts is left out. Empty outside of an iteration
+    /// (open_window() gives means), for a model that owns its step, and without samples.
     virtual std::vector<std::pair<std::string, double>> loss_values() = 0;
 
     /// The L2 norm of all gradients before clipping, the same on all ranks; computed once a step.

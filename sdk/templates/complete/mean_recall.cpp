@@ -20,6 +20,9 @@ class MeanRecall : public ailab::Metric {
         add_state("all", {options.num_classes}, torch::kInt64);
     }
 
+    // What follows the result (save_best, EarlyStopHook, …) need not guess it from a name.
+    std::optional<bool> greater_is_better() const override { return true; }
+
     // Only adds to sums: the core adds up the ranks, so the value is that of one process.
     void update(const Tensor& output, const Tensor& target) override {
         const Tensor hit = target.masked_select(output.argmax(1) == target);

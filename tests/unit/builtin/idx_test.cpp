@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "ailab/datasets/written_labels.hpp"
 #include "make_module.hpp"
 
 namespace ailab {
@@ -238,7 +237,7 @@ TEST_F(IdxTest, KnowsItsLabelsAndWhereTheyStand) {
                              R"(", "labels": ")" + (folder_ / "l").string() + "\"";
     const auto data = make<Dataset>(json + "}");
     EXPECT_EQ(data->labels(), (std::vector<int64_t>{3, 0, 3, 255}));
-    EXPECT_EQ(label_place(*data, 1), (folder_ / "l").string() + ", label 1");
+    EXPECT_EQ(data->label_place(1), (folder_ / "l").string() + ", label 1");
     EXPECT_EQ(make<Dataset>(json + R"(, "limit": 2})")->labels(), (std::vector<int64_t>{3, 0}));
     const auto balanced = make<Dataset>(
         R"({"type": "ClassBalanced", "oversample_thr": 1, "dataset": )" + json + "}}");

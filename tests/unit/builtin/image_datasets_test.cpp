@@ -94,7 +94,6 @@ TEST_F(ImageDatasetsTest, RefusedAnnotations) {
          "FOLDER/b.txt:2: the path /etc/b.png leaves img_prefix FOLDER/images. Leave img_prefix "
          "out, or make the path relative to it"},
         {R"("annotation_file": "FOLDER/c.txt", "num_classes": 3)",
-         "FOLDER/c.txt:2: the label -1 is negative\n"
          "FOLDER/c.txt:3: label 5 is outside of the classes 0 … 2"},
         {R"("annotation_file": "FOLDER/d.jsonl")",
          "FOLDER/d.jsonl:1: there is no \"label\"; there are: image"},
@@ -104,6 +103,23 @@ TEST_F(ImageDatasetsTest, RefusedAnnotations) {
          "FOLDER/none.txt cannot be read: No such file or directory"}};
     for (const auto& row : rows)
         EXPECT_EQ(complaint("ClassificationImageDataset", row.options), row.text) << row.options;
+}
+
+/// A loss may ignore them: the run refuses those that it does not.
+TEST_F(ImageDatasetsTest, NegativeLabelsAreNoClasses) {
+    folder_.write("a.txt", "a.png 0\nb.png -1\nc.png 2\n");
+    folder_.write("b.txt", "a.png dog\nb.png -100\nc.png cat\n");
+    folder_.write("c.txt", "a.png -1\n");
+    const auto numbers = open("ClassificationImageDataset", R"("annotation_file": "FOLDER/a.txt")");
+    EXPECT_EQ(numbers->labels(), (std::vector<int64_t>{0, -1, 2}));
+    EXPECT_EQ(numbers->num_classes(), 3);
+    const auto names = open("ClassificationImageDataset",
+                            R"("annotation_file": "FOLDER/b.txt", "classes": ["cat", "dog"])");
+    EXPECT_EQ(names->labels(), (std::vector<int64_t>{1, -100, 0}));
+    EXPECT_TRUE(names->number_classes_as({"ant", "cat", "dog"}));
+    EXPECT_EQ(names->labels(), (std::vector<int64_t>{2, -100, 1}));
+    const auto none = open("ClassificationImageDataset", R"("annotation_file": "FOLDER/c.txt")");
+    EXPECT_FALSE(none->num_classes().has_value());
 }
 
 TEST_F(ImageDatasetsTest, ImagesListedTwiceAreCounted) {

@@ -65,6 +65,10 @@ TEST(LossesOfClassNumbers, CheckTheirInputs) {
         {R"({"type": "CrossEntropyLoss"})", pair(floats({2}), y),
          "CrossEntropyLoss: output must be [N, classes, …], one score a class. Got output [2] and "
          "target [2]."},
+        {R"({"type": "CrossEntropyLoss"})", pair(floats({2, 3}), floats({2, 5})),
+         "CrossEntropyLoss: the output has 3 classes, and the targets, shares of the classes, have "
+         "5. Where Mixup or CutMix has made them, set its num_classes to 3. Got output [2, 3] and "
+         "target [2, 5]."},
         {R"({"type": "CrossEntropyLoss"})", pair(floats({2, 3}), floats({2})),
          "CrossEntropyLoss: target must hold class numbers (int64), got Float. Got output [2, 3] "
          "and target [2]."},

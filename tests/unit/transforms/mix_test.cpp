@@ -115,11 +115,12 @@ TEST(Mixing, SaysWhatItCannotMix) {
     };
     const char* const mixup = R"({"type": "Mixup", "num_classes": 5})";
     EXPECT_TRUE(contains(error(R"({"type": "CutMix"})", "target", at::zeros({2}, at::kLong)),
-                         "set num_classes"));
+                         "CutMix: the targets are class numbers; set num_classes"));
     EXPECT_TRUE(contains(error(mixup, "target", at::tensor({0, 5}, at::kLong)),
-                         "there is a target 5, num_classes is 5"));
-    EXPECT_TRUE(
-        contains(error(mixup, "target", at::tensor({-1, 0}, at::kLong)), "there is a target -1"));
+                         "Mixup: num_classes is 5, and there is a target 5: it must be the number "
+                         "of classes, at least 6"));
+    EXPECT_TRUE(contains(error(mixup, "target", at::tensor({-1, 0}, at::kLong)),
+                         "Mixup: there is a target -1, which is no class"));
     EXPECT_TRUE(contains(error(mixup, "target", at::zeros({2})), "class numbers"));
     EXPECT_TRUE(contains(error(mixup, "input", at::zeros({2, 3, 6, 8}, at::kByte)),
                          "List Normalize or ToTensor before it"));
