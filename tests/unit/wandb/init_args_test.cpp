@@ -30,7 +30,7 @@ TEST(InitArgs, TakesTheArgumentsOfWandbInit) {
     EXPECT_EQ(args.mode, "offline");
     EXPECT_EQ(args.id, "abc");
     EXPECT_EQ(args.resume, "allow");
-    EXPECT_EQ(args.dir, "/tmp");
+    EXPECT_EQ(args.dir.value, "/tmp");
     EXPECT_EQ(to_json(args.ignored), R"({"reinit":true,"settings":{"silent":true}})");
 }
 

@@ -60,7 +60,7 @@ TEST_F(SettingsTest, OptionsGoBeforeVariablesBeforeDefaults) {
     EXPECT_EQ(settings.dir, "/d");
     args.project = "q";
     args.tags = std::vector<std::string>{};
-    args.dir = "/o";
+    args.dir.value = "/o";
     settings = resolve_now();
     EXPECT_EQ(settings.project, "q");
     EXPECT_TRUE(settings.tags.empty());
