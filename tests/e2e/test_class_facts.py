@@ -14,7 +14,7 @@ class Facts(Labels):
         self.assertDone(result)
         return result
 
-    def tested(self, weights, data, name="tested"):
+    def evaluate(self, weights, data, name="tested"):
         """`ailab-run test` of these weights on other data."""
         path = self.folder / "config.yaml"
         config = json.loads(path.read_text())
@@ -48,13 +48,13 @@ class Tested(Facts):
         names, folders = self.listed("n.csv", "cat", "dog"), self.folders("v", "1", "2")
         for file in self.files_of_weights():
             with self.subTest(file.name):
-                result = self.tested(file, names)
+                result = self.evaluate(file, names)
                 self.assertEqual(result.status, 2, str(result))
                 self.assertIn('the classes of data.test have names ("cat" is 0), and those of the training data are '
                               "numbers", result.err)
                 self.assertRegex(result.err, r"tested\.yaml:\d+:\d+: ")
-                self.assertDone(self.tested(file, self.listed("b.csv", 1, 2)))
-                result = self.tested(file, folders)  # whose names are the numbers
+                self.assertDone(self.evaluate(file, self.listed("b.csv", 1, 2)))
+                result = self.evaluate(file, folders)  # whose names are the numbers
                 self.assertDone(result)
                 self.assertEqual([p["label"] for p in self.predictions(self.folder / "tested" / "latest", "test")], [1, 2])
 
@@ -63,14 +63,14 @@ class Tested(Facts):
         numbers = self.listed("n.csv", 0, 1)
         for file in self.files_of_weights():
             with self.subTest(file.name):
-                result = self.tested(file, numbers)
+                result = self.evaluate(file, numbers)
                 self.assertEqual(result.status, 2, str(result))
                 self.assertIn('the classes of data.test are numbers, and those of the training data have names '
                               '("cat" is 0)', result.err)
 
     def test_a_class_that_the_training_did_not_have(self):
         self.train(self.listed("a.csv", 0, 1))
-        result = self.tested("latest", self.listed("b.csv", 0, 2))
+        result = self.evaluate("latest", self.listed("b.csv", 0, 2))
         self.assertEqual(result.status, 2, str(result))
         self.assertIn(f"{self.folder}/b.csv:3: label 2 of data.test is none of the classes 0 … 1 of the training data, "
                       "which the weights were trained with; leave such samples out, or train with all classes", result.err)
@@ -84,7 +84,7 @@ class Tested(Facts):
         bare = json.dumps(header).encode()
         file = self.folder / "bare.safetensors"
         file.write_bytes(struct.pack("<Q", len(bare)) + bare + data[8 + length:])
-        self.assertDone(self.tested(file, self.listed("n.csv", "cat", "dog")))
+        self.assertDone(self.evaluate(file, self.listed("n.csv", "cat", "dog")))
 
 
 class Resumed(Facts):
