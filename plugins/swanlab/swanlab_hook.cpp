@@ -2,6 +2,7 @@
 #include <fstream>
 #include <set>
 
+#include "options/limits.hpp"
 #include "records.hpp"
 #include "trackers/run_names.hpp"
 #include "trackers/training_scalars.hpp"
@@ -42,7 +43,7 @@ class SwanLabHook final : public Hook {
             v.option("tags", tags, "of the experiment");
             v.option("group", group, "of experiments that belong together");
             v.option("interval", interval, "training iterations from one point to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("log_dir", log_dir, "in place of the run's folder");
         }
     };
