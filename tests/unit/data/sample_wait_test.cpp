@@ -55,7 +55,7 @@ class Stuck final : public Dataset {
 };
 
 /// In the order of their numbers, four a batch.
-LoaderOptions in_order(std::shared_ptr<const Dataset> dataset, double timeout) {
+LoaderOptions deal_in_order(std::shared_ptr<const Dataset> dataset, double timeout) {
     LoaderOptions options = test::loader_options(dataset, 4);
     options.sampler = std::make_shared<test::FixedOrder>(
         std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
@@ -89,7 +89,7 @@ TEST(SampleWait, EndsAfterTheTimeoutAndNamesTheSample) {
         const auto dataset = std::make_shared<Stuck>(6, whole);
         const auto begin = Clock::now();
         {
-            Loader loader(in_order(dataset, 0.5));
+            Loader loader(deal_in_order(dataset, 0.5));
             EXPECT_EQ(loader.next().ids, (std::vector<int64_t>{0, 1, 2, 3}));
             EXPECT_EQ(
                 error_of([&] { loader.next(); }),
@@ -107,7 +107,7 @@ TEST(SampleWait, EndsAfterTheTimeoutAndNamesTheSample) {
 
 TEST(SampleWait, OfABatchApartEndsToo) {
     const auto dataset = std::make_shared<Stuck>(1);
-    const Loader loader(in_order(dataset, 0.3));
+    const Loader loader(deal_in_order(dataset, 0.3));
     const std::string text = error_of([&] { loader.preview(0); });
     EXPECT_EQ(text.find("data.train (Stuck), sample 1 (file1): it has not come within 0.3 s"), 0u)
         << text;
@@ -118,13 +118,13 @@ TEST(SampleWait, OfABatchApartEndsToo) {
 TEST(SampleWait, SlowSamplesHaveEachTheWholeTime) {
     const auto dataset = std::make_shared<Stuck>(-1);
     dataset->time = std::chrono::milliseconds(250);
-    Loader loader(in_order(dataset, 0.7));
+    Loader loader(deal_in_order(dataset, 0.7));
     EXPECT_EQ(loader.next().ids, (std::vector<int64_t>{0, 1, 2, 3}));
 }
 
 TEST(SampleWait, IsToldOfOnceWhenTheRunIsAskedToEnd) {
     const auto dataset = std::make_shared<Stuck>(2);
-    LoaderOptions options = in_order(dataset, 60);
+    LoaderOptions options = deal_in_order(dataset, 60);
     std::atomic<bool> asked{false};
     options.stop_wanted = [&] { return asked ? "SIGINT" : ""; };
     Warnings warnings;
@@ -156,7 +156,7 @@ TEST(SampleWait, IsToldOfOnceWhenTheRunIsAskedToEnd) {
 TEST(SampleWait, OfASampleThatComesSoonIsNotToldOf) {
     const auto dataset = std::make_shared<Stuck>(-1);
     dataset->time = std::chrono::milliseconds(100);
-    LoaderOptions options = in_order(dataset, 60);
+    LoaderOptions options = deal_in_order(dataset, 60);
     options.stop_wanted = [] { return "SIGINT"; };
     const Warnings warnings;
     Loader loader(std::move(options));
@@ -170,7 +170,7 @@ TEST(SampleWait, OfASampleThatNobodyWantsIsGivenUp) {
     const Warnings warnings;
     const auto begin = Clock::now();
     {
-        Loader loader(in_order(dataset, 60));
+        Loader loader(deal_in_order(dataset, 60));
         loader.next();
     }
     EXPECT_LT(seconds(Clock::now() - begin), 12);
