@@ -135,7 +135,7 @@ void check_options(const Options& options, Action action) {
 void read_browse(const Options& options, BrowseRequest& request) {
     if (const std::string phase = options.choice("phase", phases); !phase.empty())
         request.phase = phase;
-    request.count = options.positive("count", request.count);
+    request.count = options.positive("count", request.count, 10'000);
     if (const std::string output = options.text("output"); !output.empty()) request.output = output;
     if (const std::string sample = options.text("sample"); !sample.empty()) {
         const size_t colon = sample.find(':');
@@ -189,10 +189,10 @@ void read_infer(const Options& options, std::vector<std::string> words, CommandL
                    see_help));
     request.output = options.text("output");
     request.force = options.flag("force");
-    request.topk = options.positive("topk", request.topk);
+    request.topk = options.positive("topk", request.topk, 1'000'000'000);
     request.scores = options.flag("scores");
-    request.batch_size = options.positive("batch-size", 0);
-    request.threads = int(options.positive("threads", 0));
+    request.batch_size = options.positive("batch-size", 0, 1'000'000);
+    request.threads = int(options.positive("threads", 0, 1024));
     if (const std::string device = options.text("device"); !device.empty()) request.device = device;
     request.progress = line.progress != "off" && line.progress != "plain";
 }
@@ -246,6 +246,7 @@ void read_tool(const Options& options, std::vector<std::string> words, CommandLi
     line.tool.output = options.text("output");
     line.tool.force = options.flag("force");
     line.tool.json = line.json;
+    if (!line.work_dir.empty()) line.tool.work_dir = line.work_dir;
     if (line.tool.paths.empty())
         throw ConfigError(concat(name_of(line.action), " needs ",
                                  line.action == Action::runs      ? "a work_dir"

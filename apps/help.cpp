@@ -20,7 +20,7 @@ Usage
   ailab-run export CONFIG CHECKPOINT --to FORMAT -o FILE [--with-plugins] [--force]
   ailab-run runs WORK_DIR... [--json]
   ailab-run compare RUN RUN... [-o FILE]
-  ailab-run inspect CHECKPOINT... [--json]
+  ailab-run inspect CHECKPOINT... [--json] [--work-dir FOLDER]
   ailab-run average CHECKPOINT CHECKPOINT... -o FILE.safetensors
   ailab-run --list-modules [KIND] [--json] [--plugins FILES]
   ailab-run --describe PLUGIN.so
@@ -38,7 +38,8 @@ Options
   --plugins FILES        plugins to load, separated by commas; may be repeated. A file is looked for as
                          given, in the configuration's folder, in the folders of $AILAB_PLUGIN_PATH,
                          and among the built-in plugins, which need not be named
-  --work-dir FOLDER      where runs are kept; the same as work_dir=FOLDER
+  --work-dir FOLDER      where runs are kept; the same as work_dir=FOLDER. For inspect and average: where
+                         latest and best are, ./work_dir by default
   --launcher NAME        who started the ranks: )",
         join(launcher_names()),
         R"(. env is RANK and WORLD_SIZE,
@@ -76,7 +77,8 @@ Overrides change one value of the configuration: key=value, keys of nested maps 
 joined by dots. The value is YAML: loss.weight=[1.0,2.0] hooks.logger.interval=10.
 
 Several processes: under mpirun nothing else is needed; srun and torchrun-style variables (RANK,
-WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) are understood too.
+WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) are understood too. train and test are done by all ranks
+together, every other command by rank 0 alone.
 
 A plugin is code and runs with your rights: load only those that you trust.
 

@@ -7,6 +7,7 @@
 #include "ailab/error.hpp"
 #include "command_line.hpp"
 #include "config/describe_options.hpp"
+#include "dist/launcher.hpp"
 #include "help.hpp"
 #include "list_modules.hpp"
 #include "plugin/plugin_host.hpp"
@@ -25,6 +26,30 @@ bool is_first_rank() {
     for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID", "RANK"})
         if (const char* rank = std::getenv(name)) return std::string(rank) == "0";
     return true;
+}
+
+/// Of all commands but train and test, which are done by all ranks together: whether this process
+/// is one that leaves them to rank 0.
+bool leaves_to_rank_0(const app::CommandLine& line) {
+    if (line.action == app::Action::train || line.action == app::Action::test) return false;
+    Placement placement;
+    try {
+        placement = detect_placement(line.launcher);
+    } catch (const ConfigError&) {
+        return false;  // half a launcher's environment: nobody else is there
+    }
+    if (placement.world_size == 1) return false;
+    // Variables may be left over in a shell: who sees nothing else must learn why.
+    const bool started_by_hand = placement.launcher == "env";
+    if (placement.rank == 0)
+        std::fprintf(stderr, "ailab-run: rank 0 of %d does this; the others have no part in it\n",
+                     placement.world_size);
+    else if (started_by_hand)
+        std::fprintf(stderr,
+                     "ailab-run: this is rank %d of %d (RANK, WORLD_SIZE): rank 0 does this. Unset "
+                     "them, or give --launcher single, if there is no other\n",
+                     placement.rank, placement.world_size);
+    return placement.rank != 0;
 }
 
 int print(const std::string& text) {
@@ -83,8 +108,11 @@ int run(const app::CommandLine& line) {
             return print(list_runs(line.tool));
         case app::Action::compare:
             return print(compare_runs(line.tool));
-        case app::Action::inspect:
-            return print(inspect_checkpoint(line.tool));
+        case app::Action::inspect: {
+            const ToolOutput found = inspect_checkpoint(line.tool);
+            const int status = print(found.text);
+            return found.failed ? run_failed : status;
+        }
         case app::Action::average:
             return print(average_checkpoints(line.tool));
         default:
@@ -96,7 +124,8 @@ int run(const app::CommandLine& line) {
 
 int main(int argc, char** argv) {
     try {
-        return run(app::parse_command_line({argv + 1, argv + argc}));
+        const app::CommandLine line = app::parse_command_line({argv + 1, argv + argc});
+        return leaves_to_rank_0(line) ? 0 : run(line);
     } catch (const ConfigError& e) {
         if (is_first_rank()) std::fprintf(stderr, "ailab-run: %s\n", e.what());
         return wrong_input;

@@ -139,10 +139,12 @@ std::string Options::choice(const std::string& option,
                              " It takes: ", join(choices), "."));
 }
 
-int64_t Options::positive(const std::string& option, int64_t usual) const {
+int64_t Options::positive(const std::string& option, int64_t usual, int64_t most) const {
     if (!given(option)) return usual;
     const int64_t value = whole_number(option, text(option));
-    if (value == 0) throw ConfigError(concat("--", option, " must be at least 1.", see_help));
+    if (value < 1 || value > most)
+        throw ConfigError(
+            concat("--", option, " must be between 1 and ", most, ", got ", value, ".", see_help));
     return value;
 }
 

@@ -29,8 +29,8 @@ class Options {
     std::vector<std::string> items(const std::string& option) const;
     /// One of a few, or "".
     std::string choice(const std::string& option, const std::vector<std::string>& choices) const;
-    /// A whole number of at least 1.
-    int64_t positive(const std::string& option, int64_t usual) const;
+    /// A whole number from 1 to `most`.
+    int64_t positive(const std::string& option, int64_t usual, int64_t most) const;
 
   private:
     struct Values;

@@ -1,5 +1,6 @@
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
+#include "config/regular_file.hpp"
 #include "manifest.hpp"
 #include "state_files.hpp"
 
@@ -76,7 +77,7 @@ Checkpoint read_checkpoint(const std::string& path, int rank) {
     const NamedTensors tensors =
         read_tensors(path + "/" + checkpoint_file::state_tensors, state_metadata);
     const std::string values =
-        read_file(path + "/" + checkpoint_file::state_values, max_values_size);
+        read_regular_file(path + "/" + checkpoint_file::state_values, max_values_size);
     unpack_states(tensors, values, path, checkpoint.modules, checkpoint.run);
     if (rank < manifest.world_size) checkpoint.rank = read_rank_state(path, rank);
     return checkpoint;

@@ -65,7 +65,4 @@ std::string parent_folder(const std::string& path);
 /// The size and checksum of the file that is there now. Throws Error.
 FileDigest digest_file(const std::string& path);
 
-/// The whole file. Throws Error when it cannot be read or is larger than `limit`.
-std::string read_file(const std::string& path, uint64_t limit);
-
 }  // namespace ailab

@@ -2,26 +2,24 @@
 #include <cstdint>
 #include <string>
 
+#include "config/regular_file.hpp"
+
 namespace ailab {
 
 /// A regular file, open for reading at any offset. Every failing call is an Error that names it.
 class InputFile {
   public:
     explicit InputFile(const std::string& path);
-    ~InputFile();
-    InputFile(const InputFile&) = delete;
-    InputFile& operator=(const InputFile&) = delete;
 
     const std::string& path() const { return path_; }
     /// In bytes, when it was opened.
-    uint64_t size() const { return size_; }
+    uint64_t size() const { return file_.size(); }
     /// Reads exactly `count` bytes. Thread-safe.
     void read(void* to, uint64_t count, uint64_t offset) const;
 
   private:
-    std::string path_;
-    int file_;
-    uint64_t size_ = 0;
+    const std::string path_;
+    const RegularFile file_;
 };
 
 }  // namespace ailab

@@ -9,6 +9,7 @@
 #include "ailab/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
+#include "config/regular_file.hpp"
 #include "state_files.hpp"
 
 namespace ailab {
@@ -129,7 +130,7 @@ std::string encode_manifest(const Manifest& manifest) {
 
 Manifest read_manifest(const std::string& folder) {
     const std::string file = folder + "/" + checkpoint_file::manifest;
-    const std::string text = read_file(file, max_manifest_size);
+    const std::string text = read_regular_file(file, max_manifest_size);
     const Node root = from_json(text, file);
     const Node& format = member(root, "format", file);
     const Node& version = member(root, "version", file);

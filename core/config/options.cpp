@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "scalar.hpp"
+#include "utf8.hpp"
 
 namespace ailab {
 namespace {
@@ -47,6 +48,12 @@ std::string phrase(const std::string& type) {
     if (type == "bool") return "true or false";
     if (type == "number" || type == "string") return "a " + type;
     return type;
+}
+
+/// A number with a no-break space behind it looks like a number.
+std::string invisible_note(const Node& node) {
+    const bool any = node.is_string() && invisible_character(node.as_string());
+    return any ? odd_character_note(node.as_string()) : "";
 }
 
 /// What to do about it, where that is not plain from what was expected.
@@ -95,8 +102,17 @@ std::optional<int64_t> read_integer(const Node& given, const Bounds& bounds,
         detail::wrong_type(node, name, "integer", problems);
         return std::nullopt;
     }
-    detail::check_bounds(node, name, bounds.check(double(*value)), problems);
+    // A double would show other digits of a large one.
+    if (!bounds.check(double(*value)).empty())
+        detail::check_bounds(node, name, concat("must be ", bounds.str(), ", got ", *value),
+                             problems);
     return value;
+}
+
+/// A whole number in full: 1000000000, not 1e+09.
+std::string number_in_full(double value) {
+    const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
+    return whole ? concat(int64_t(value)) : concat(value);
 }
 
 }  // namespace
@@ -106,11 +122,11 @@ OptionVisitor::~OptionVisitor() = default;
 std::string Bounds::str() const {
     if (!choices.empty()) return "one of " + join(choices);
     if (min && max && !exclusive_min && !exclusive_max)
-        return concat("between ", *min, " and ", *max);
+        return concat("between ", number_in_full(*min), " and ", number_in_full(*max));
     std::vector<std::string> parts;
-    if (min) parts.push_back(concat(exclusive_min ? "above " : "at least ", *min));
+    if (min) parts.push_back(concat(exclusive_min ? "above " : "at least ", number_in_full(*min)));
     if (max && std::isfinite(*max))
-        parts.push_back(concat(exclusive_max ? "below " : "at most ", *max));
+        parts.push_back(concat(exclusive_max ? "below " : "at most ", number_in_full(*max)));
     return join(parts);
 }
 
@@ -121,7 +137,7 @@ std::string Bounds::check(double value) const {
     bool chosen = choices.empty();
     for (const std::string& choice : choices) chosen = chosen || choice == detail::to_text(value);
     if (above_min && below_max && chosen) return "";
-    return concat("must be ", str(), ", got ", value);
+    return concat("must be ", str(), ", got ", number_in_full(value));
 }
 
 std::string Bounds::check(const std::string& value) const {
@@ -129,8 +145,11 @@ std::string Bounds::check(const std::string& value) const {
     for (const std::string& choice : choices)
         if (choice == value) return "";
     const std::string nearest = nearest_name(value, choices);
-    return concat("must be ", str(), ", got ", in_quotes(value),
-                  nearest.empty() ? "" : "; did you mean " + in_quotes(nearest) + "?");
+    const std::string note = odd_character_note(value);
+    return concat(
+        "must be ", str(), ", got ", in_quotes(value),
+        nearest.empty() ? (note.empty() ? "" : ".") : "; did you mean " + in_quotes(nearest) + "?",
+        note);
 }
 
 namespace detail {
@@ -138,7 +157,7 @@ namespace detail {
 void wrong_type(const Node& node, const std::string& name, const std::string& expected,
                 Problems& problems) {
     problems.add(node.place, concat(name, " must be ", phrase(expected), ", got ", node.describe(),
-                                    ".", advice(node, expected)));
+                                    ".", advice(node, expected), invisible_note(node)));
 }
 
 void check_bounds(const Node& node, const std::string& name, const std::string& complaint,

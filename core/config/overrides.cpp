@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "scalar.hpp"
+#include "utf8.hpp"
 #include "yaml_reader.hpp"
 
 namespace ailab {
@@ -102,6 +103,11 @@ void apply_override(Node& root, const std::string& text, int number, Problems& p
     const bool has_empty_part = std::find(parts.begin(), parts.end(), "") != parts.end();
     if (equals == std::string::npos || has_empty_part) {
         problems.add(place, "an override is key=value, as in data.train.root=/data.");
+        return;
+    }
+    if (const auto odd = invisible_character(text.substr(0, equals))) {
+        problems.add(place, concat("the key holds ", odd->name, " at its character ",
+                                   odd->index + 1, ", which cannot be seen. Type the key anew."));
         return;
     }
     Problems in_value;

@@ -194,6 +194,13 @@ void TreeBuilder::take_key(Frame& frame, const Node& node, bool plain) {
         return;
     }
     frame.key = node.written;
+    if (const auto odd = invisible_character(frame.key)) {
+        Place place = node.place;
+        if (plain) place.column += int(odd->index);
+        problems_.add(place, concat("the key ", in_quotes(frame.key), " holds ", odd->name,
+                                    ", which cannot be seen. Type the key anew."));
+        return;
+    }
     const auto [first, is_new] = frame.keys.emplace(frame.key, node.place);
     if (!is_new) {
         problems_.add(node.place,

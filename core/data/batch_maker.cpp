@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ailab/log.hpp"
+#include "config/memory_error.hpp"
 #include "host/file_watch.hpp"
 #include "memory_format.hpp"
 
@@ -29,6 +30,11 @@ std::string sample_numbers(const std::vector<int64_t>& ids) {
     try {
         throw;
     } catch (const std::exception& error) {
+        if (is_about_memory(error))
+            throw Error(concat(options.name, ", ", which,
+                               ": there is not enough memory for it, or for a batch of ",
+                               options.plan.batch_size, " like it; set a smaller ", options.name,
+                               "_dataloader.batch_size, or let the transforms make it smaller"));
         throw Error(concat(options.name, ", ", which, ": ", error.what()));
     } catch (...) {
         throw Error(concat(options.name, ", ", which, ": an exception of unknown type"));
@@ -60,7 +66,11 @@ struct BatchMaker::Deal {
     BatchPlan::Slice slice;
     int64_t batch_number;  // in the epoch, over the whole job
     SampleContext context;
+    MakeProgress* progress = nullptr;  // or none
 
+    void begin(int64_t sample) const {
+        if (progress) progress->at(sample);
+    }
     int64_t id(int64_t position) const { return order.ids[size_t(position)]; }
     SampleContext context_of(int64_t position) const {
         SampleContext own = context;
@@ -69,8 +79,9 @@ struct BatchMaker::Deal {
     }
 };
 
-MadeBatch BatchMaker::make(int64_t number, Batch reused) {
+MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress) {
     MadeBatch made;
+    if (progress) progress->begin(number);
     made.batch = std::move(reused);
     FileUses files;
     try {
@@ -79,6 +90,7 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused) {
         made.dealt = slice.size();
         const auto order = orders_.get(options_, epoch);
         Deal deal{*order, slice, options_.plan.batch_number(iteration), options_.context};
+        deal.progress = progress;
         deal.context.epoch = epoch;
         deal.context.tolerant = options_.skip_broken;
         if (options_.whole_batches()) {
@@ -127,6 +139,7 @@ void BatchMaker::fill(const Deal& deal, MadeBatch& made) {
 void BatchMaker::fill_whole(const Deal& deal, const std::vector<int64_t>& ids, Batch& batch) const {
     batch.ids = ids;
     batch.size = int64_t(ids.size());
+    deal.begin(ids.front());
     try {
         options_.dataset->get_batch(ids, deal.context.inside(), batch);
     } catch (...) {
@@ -136,7 +149,11 @@ void BatchMaker::fill_whole(const Deal& deal, const std::vector<int64_t>& ids, B
 
 void BatchMaker::fill_by_sample(const Deal& deal, MadeBatch& made) const {
     BatchBuilder builder(options_, made.batch, deal.slice.size());
-    for (int64_t i = deal.slice.begin; i < deal.slice.end; ++i) add(deal, i, builder, made.faults);
+    for (int64_t i = deal.slice.begin; i < deal.slice.end; ++i) {
+        if (deal.progress && deal.progress->is_called_off())
+            throw Error(concat(options_.name, ": this batch was called off"));
+        add(deal, i, builder, made.faults);
+    }
     try {
         builder.finish();
     } catch (...) {
@@ -150,6 +167,7 @@ bool BatchMaker::add(const Deal& deal, int64_t position, BatchBuilder& builder,
                      std::vector<SampleFault>& faults) const {
     const int64_t id = deal.id(position);
     const Dataset& dataset = *options_.dataset;
+    deal.begin(id);
     try {
         builder.add(id, deal.context_of(position));
     } catch (const BrokenSample& error) {
@@ -171,6 +189,7 @@ void BatchMaker::transform_batch(const Deal& deal, Batch& batch) const {
     const Batch before = sample_before(deal, batch);
     const Philox random(deal.context.seed, uint64_t(deal.context.epoch) | batch_stream,
                         uint64_t(deal.batch_number));
+    deal.begin(MakeProgress::no_sample);
     try {
         const StageTimer timer(LoadStage::transform);
         options_.batch_transform->apply_batch(batch, before, random);

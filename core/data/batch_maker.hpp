@@ -8,6 +8,7 @@
 #include "loader_options.hpp"
 #include "loading.hpp"
 #include "sample_faults.hpp"
+#include "sample_wait.hpp"
 
 namespace ailab {
 
@@ -32,7 +33,7 @@ class BatchMaker {
     int64_t iterations() const { return options_.plan.iterations(); }
 
     /// In the memory of `reused`, an earlier batch. What goes wrong is kept in the result.
-    MadeBatch make(int64_t number, Batch reused);
+    MadeBatch make(int64_t number, Batch reused, MakeProgress* progress = nullptr);
 
   private:
     struct Deal;

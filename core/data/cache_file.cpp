@@ -15,6 +15,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "config/regular_file.hpp"
 
 namespace ailab {
 
@@ -118,10 +119,12 @@ void CacheFile::open_unnamed() {
 }
 
 void CacheFile::open_named(const std::function<void(CacheFile& file)>& repair) {
-    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file_ < 0) fail("cannot be opened", errno);
     struct stat status {};
-    if (fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) fail("is not a regular file", 0);
+    const bool is_there = ::stat(path_.c_str(), &status) == 0;
+    if (is_there && !S_ISREG(status.st_mode))
+        fail(concat("is ", other_kind(status.st_mode), ", no regular file"), 0);
+    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (file_ < 0) fail("cannot be opened", errno);
     if (is_on_network(file_))
         fail(
             "lies on a network file system, where hosts do not see at once what others write; "

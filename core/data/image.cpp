@@ -1,15 +1,10 @@
 #include "ailab/image.hpp"
 
 #include <ATen/ATen.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "ailab/dataset.hpp"
+#include "config/regular_file.hpp"
 #include "image_cache.hpp"
 #include "plugin/plugin_host.hpp"
 
@@ -38,41 +33,21 @@ class ImageInMemory final : public Image {
     const at::Tensor pixels_;
 };
 
-/// Closes a file descriptor.
-struct File {
-    explicit File(const std::string& path) : descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-    ~File() {
-        if (descriptor >= 0) close(descriptor);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    const int descriptor;
-};
-
-[[noreturn]] void throw_unreadable(const std::string& path, int code) {
-    throw BrokenSample(concat(path, " cannot be read: ", std::strerror(code)));
-}
-
-EncodedImage read_file(const std::string& path) {
+EncodedImage read_image(const std::string& path) {
     const StageTimer timer(LoadStage::read);
-    const File file(path);
-    if (file.descriptor < 0) throw_unreadable(path, errno);
-    struct stat status {};
-    if (fstat(file.descriptor, &status) != 0) throw_unreadable(path, errno);
-    if (S_ISDIR(status.st_mode)) throw BrokenSample(concat(path, " is a folder, not an image"));
-    if (!S_ISREG(status.st_mode)) throw BrokenSample(concat(path, " is not a regular file"));
-    const size_t size = size_t(status.st_size);
+    const RegularFile file(path);
+    if (!file.problem().empty())
+        throw BrokenSample(concat(path, " cannot be read: ", file.problem()));
+    const size_t size = size_t(file.size());
     if (size == 0) throw BrokenSample(concat(path, " is empty"));
     auto bytes = std::make_shared<std::unique_ptr<uint8_t[]>>(new uint8_t[size]);
-    size_t have = 0;
-    while (have < size) {
-        const ssize_t got = read(file.descriptor, bytes->get() + have, size - have);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) throw_unreadable(path, errno);
-        if (got == 0) break;  // cut while it was read: what is there is decoded
-        have += size_t(got);
+    try {
+        // Cut while it was read: what is there is decoded.
+        const uint64_t have = file.read(bytes->get(), size, 0);
+        return {{bytes->get(), size_t(have)}, bytes, path};
+    } catch (const Error& error) {
+        throw BrokenSample(concat(path, " cannot be read: ", error.what()));
     }
-    return {{bytes->get(), have}, bytes, path};
 }
 
 struct Format {
@@ -110,10 +85,10 @@ ImagePtr image_of(at::Tensor pixels) {
 void ImageReader::Options::visit(OptionVisitor& v) {
     v.option("color", color, "what pixels are turned into", one_of({"rgb", "gray", "unchanged"}));
     v.option("exif_orientation", exif_orientation, "turn the image as its EXIF data say");
-    v.option("max_pixels", max_pixels, "larger images are broken", at_least(1));
+    v.option("max_pixels", max_pixels, "larger images are broken", between(1, 65535.0 * 65535.0));
     v.option("cache_gb", cache_gb,
              "decoded images are kept in so much memory (GB) of each rank, or of the cache_file",
-             at_least(0));
+             between(0, 1e6));
     v.option("cache_file", cache_file,
              "a file that all ranks of a host, and later runs, keep decoded images in: on a local "
              "disk, or in /dev/shm");
@@ -152,13 +127,13 @@ ImageReader::ImageReader(ImageMode mode)
       }()) {}
 
 ImagePtr ImageReader::open(const std::string& path, const SampleContext& context) const {
-    if (!state_->cache) return open(read_file(path), context);
+    if (!state_->cache) return open(read_image(path), context);
     const ImageKey key = image_key(path, state_->options);
     at::Tensor pixels = state_->cache->find(key);
     // A run with another max_pixels may have kept it: decoding says that it is too large.
     if (pixels.defined() && pixels.size(1) * pixels.size(2) <= state_->options.max_pixels)
         return image_of(std::move(pixels));
-    return state_->keep(read_file(path), context.tolerant, key);
+    return state_->keep(read_image(path), context.tolerant, key);
 }
 
 ImagePtr ImageReader::open(EncodedImage encoded, const SampleContext& context) const {

@@ -8,8 +8,8 @@
 namespace ailab {
 
 /// Deals batches in order, made ahead by threads. An endless stream over epochs: the next epoch's
-/// first batches are made while the present one ends. The threads start with the first next().
-/// Main thread.
+/// first batches are made while the present one ends. The threads start with the first next(). One
+/// that hangs in a sample when the loader ends is left behind. Main thread.
 class Loader {
   public:
     explicit Loader(LoaderOptions options);
@@ -19,14 +19,15 @@ class Loader {
     void seek(int64_t epoch, int64_t iteration);
 
     /// The next batch of this rank. Rethrows what making it threw, with the sample named; throws
-    /// Error when more than max_errors samples of an epoch were left out. The size (and in an
+    /// Error when more than max_errors samples of an epoch were left out, and when a sample has not
+    /// come within the sample_timeout. The size (and in an
     /// evaluation global_size) is that of the samples that are there.
     Batch next();
     /// Gives a batch's memory back for reuse. Tensors that somebody still holds are left alone.
     void recycle(Batch batch);
 
-    /// The batch of iteration `iteration` of the present epoch, made on the calling thread, apart
-    /// from the stream. Rethrows what making it threw.
+    /// The batch of iteration `iteration` of the present epoch, apart from the stream. Throws as
+    /// next() does.
     Batch preview(int64_t iteration) const;
 
     const LoaderOptions& options() const;
@@ -42,7 +43,7 @@ class Loader {
 
   private:
     struct State;
-    std::unique_ptr<State> state_;
+    const std::shared_ptr<State> state_;  // with its threads
 };
 
 }  // namespace ailab

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +30,12 @@ struct LoaderOptions {
     bool skip_broken = false;  // BrokenSample leaves the sample out
     int64_t max_errors = 0;    // so many of an epoch, then the run ends
     std::string name;          // "data.train": for messages
-    Device* pins = nullptr;    // batches go to it from pinned memory; none: they stay
+    std::string type;          // of the dataset, as the configuration names it: for messages
+    /// Seconds that one sample may take (of a batch that is made as a whole: the batch).
+    double sample_timeout = std::numeric_limits<double>::infinity();
+    /// The name of the signal that asks the run to end, or "". Thread-safe; none: never.
+    std::function<std::string()> stop_wanted;
+    Device* pins = nullptr;  // batches go to it from pinned memory; none: they stay
 
     /// The dataset makes whole batches: quick, so that one thread does it. No sample is left out.
     bool whole_batches() const { return dataset->has_batches() && transforms.empty(); }

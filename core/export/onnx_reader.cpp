@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "ailab/error.hpp"
-#include "checkpoint/durable_file.hpp"
+#include "config/regular_file.hpp"
 
 namespace ailab::onnx {
 namespace {
@@ -318,7 +318,7 @@ std::vector<int64_t> Node::list(const std::string& name) const {
 }
 
 LoadedGraph::LoadedGraph(const std::string& path) {
-    const std::string bytes = read_file(path, uint64_t{1} << 31);
+    const std::string bytes = read_regular_file(path, uint64_t{1} << 31);
     for (Fields f(bytes); f.next();)
         if (f.field == 7) read_graph(f.bytes);
     if (input_.empty() || output_.empty()) throw Error(concat(path, " is no ONNX model"));

@@ -1,13 +1,9 @@
 #include "ailab/watched_file.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "ailab/error.hpp"
+#include "config/regular_file.hpp"
 #include "file_watch.hpp"
 
 namespace ailab {
@@ -30,21 +26,12 @@ MappedFile::MappedFile(const std::string& path, Order order)
     const auto refuse = [&](const std::string& why) {
         throw ConfigError(concat(path, " cannot be read: ", why));
     };
-    // Without waiting for somebody who writes into a pipe.
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) refuse(std::strerror(errno));
-    const struct Closer {
-        ~Closer() { ::close(file); }
-        const int file;
-    } closer{file};
-    struct stat status {};
-    if (::fstat(file, &status) != 0) refuse(std::strerror(errno));
-    if (S_ISDIR(status.st_mode)) refuse("it is a folder");
-    if (!S_ISREG(status.st_mode)) refuse("it is no regular file");
-    if (status.st_size == 0) return;
+    const RegularFile file(path);
+    if (!file.problem().empty()) refuse(file.problem());
+    if (file.size() == 0) return;
     const MappedMemory* memory = nullptr;
     try {
-        memory = &watch_->map(file, size_t(status.st_size), MappedMemory::Access::read);
+        memory = &watch_->map(file.descriptor(), size_t(file.size()), MappedMemory::Access::read);
     } catch (const Error& error) {
         refuse(error.what());
     }

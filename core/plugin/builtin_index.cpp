@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "config/regular_file.hpp"
 #include "plugin/plugin_file.hpp"
 
 namespace fs = std::filesystem;
@@ -14,9 +14,9 @@ namespace ailab::plugin {
 namespace {
 
 IndexedPlugin read_index(const fs::path& file) {
-    std::ifstream in(file);
+    constexpr uint64_t most_bytes = 64 << 20;
     try {
-        const json content = json::parse(in);
+        const json content = json::parse(read_regular_file(file.string(), most_bytes));
         IndexedPlugin plugin;
         plugin.name = content.at("plugin");
         plugin.path = (file.parent_path() / content.at("file").get<std::string>()).string();

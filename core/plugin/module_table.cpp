@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ailab/error.hpp"
+#include "config/utf8.hpp"
 
 namespace ailab::plugin {
 
@@ -64,6 +65,7 @@ std::string unknown_name(const std::string& kind, const std::string& name,
         text += concat("; did you mean \"", near, "\"?");
     else
         text += ".";
+    text += odd_character_note(name);
     text += of_kind.empty() ? concat(" There is no ", kind, " at all.")
                             : concat(" There are: ", join(of_kind), ".");
     if (!not_loaded.empty())

@@ -77,6 +77,9 @@ class Host final : public PluginHost {
             } catch (const std::exception& e) {
                 log_warning("the shutdown function of plugin ", opened->about.name,
                             " failed: ", e.what());
+            } catch (...) {
+                log_warning("the shutdown function of plugin ", opened->about.name,
+                            " threw something that is no std::exception");
             }
         }
     }

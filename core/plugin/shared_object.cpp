@@ -6,10 +6,14 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/dll/shared_library.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <string_view>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
@@ -18,43 +22,83 @@
 namespace ailab::plugin {
 namespace {
 
-std::string loading;  // NOLINT: read by the terminate handler, which has no argument
+/// The plugin whose static objects are being made, or "": for handlers, which have no argument.
+std::string loading;
 
-std::string constructor_threw(const std::string& path, const std::string& what) {
-    return concat(path, " cannot be loaded: a constructor of one of its static objects threw ",
-                  what, ". Move that work into the module's constructor.");
+std::string cannot_be_loaded(const std::string& path, const std::string& what) {
+    return concat(path, " cannot be loaded: a constructor of one of its static objects ", what,
+                  ". Move that work into the module's constructor.");
 }
 
-[[noreturn]] void report_static_constructor() {
-    std::string what = "something that is no std::exception";
+[[noreturn]] void end_with(const std::string& what) {
+    std::fprintf(stderr, "ailab-run: %s\n", cannot_be_loaded(loading, what).c_str());
+    std::_Exit(2);
+}
+
+[[noreturn]] void report_exception() {
+    std::string what = "threw something that is no std::exception";
     if (const std::exception_ptr thrown = std::current_exception()) {
         try {
             std::rethrow_exception(thrown);
         } catch (const std::exception& e) {
-            what = concat("\"", e.what(), "\"");
+            what = concat("threw \"", e.what(), "\"");
         } catch (...) {
         }
     } else {
-        what = "nothing: it called std::terminate()";
+        what = "called std::terminate()";
     }
-    std::fprintf(stderr, "ailab-run: %s\n", constructor_threw(loading, what).c_str());
-    std::_Exit(2);
+    end_with(what);
 }
 
-/// While it lives, an exception that ends the process in a static constructor is reported in the
-/// plugin's name. (Some dynamic loaders let it pass to dlopen's caller, others do not.)
-class TerminateGuard {
+void report_exit(int status, void*) {
+    if (!loading.empty()) end_with(concat("called exit(", status, ")"));
+}
+
+constexpr std::array crashes = {SIGSEGV, SIGABRT, SIGFPE, SIGILL, SIGBUS};
+
+/// What the handler of a crash prints around the signal's name: made before.
+std::array<std::string, 2> crash_text;
+
+void report_crash(int signal) {
+    const char* name = sigabbrev_np(signal);
+    for (const std::string_view part : {std::string_view(crash_text[0]), std::string_view("SIG"),
+                                        std::string_view(name), std::string_view(crash_text[1])})
+        (void)!::write(STDERR_FILENO, part.data(), part.size());
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+}
+
+/// While it lives, what ends the process in a static constructor is reported in the plugin's name:
+/// an exception (some dynamic loaders let it pass to dlopen's caller, others do not), exit(), a
+/// crash.
+class LoadGuard {
   public:
-    explicit TerminateGuard(const std::string& path) : before_(std::get_terminate()) {
+    explicit LoadGuard(const std::string& path) : terminate_before_(std::get_terminate()) {
+        [[maybe_unused]] static const int registered = on_exit(report_exit, nullptr);
         loading = path;
-        std::set_terminate(report_static_constructor);
+        const std::string mark = "\n";
+        const std::string text = cannot_be_loaded(path, concat("crashed (", mark, ")"));
+        const size_t at = text.rfind(mark);
+        crash_text = {concat("ailab-run: ", text.substr(0, at)),
+                      concat(text.substr(at + mark.size()), "\n")};
+        std::set_terminate(report_exception);
+        struct sigaction action {};
+        action.sa_handler = report_crash;
+        for (size_t i = 0; i < crashes.size(); ++i)
+            sigaction(crashes[i], &action, &crashes_before_[i]);
     }
-    ~TerminateGuard() { std::set_terminate(before_); }
-    TerminateGuard(const TerminateGuard&) = delete;
-    TerminateGuard& operator=(const TerminateGuard&) = delete;
+    ~LoadGuard() {
+        for (size_t i = 0; i < crashes.size(); ++i)
+            sigaction(crashes[i], &crashes_before_[i], nullptr);
+        std::set_terminate(terminate_before_);
+        loading.clear();
+    }
+    LoadGuard(const LoadGuard&) = delete;
+    LoadGuard& operator=(const LoadGuard&) = delete;
 
   private:
-    std::terminate_handler before_;
+    const std::terminate_handler terminate_before_;
+    std::array<struct sigaction, crashes.size()> crashes_before_{};
 };
 
 /// What follows `mark` in the loader's message, up to a delimiter; "" without the mark.
@@ -93,11 +137,13 @@ const Descriptor& load_shared_object(const std::string& path) {
     boost::dll::fs::error_code error;
     const DenormalGuard denormals;
     {
-        const TerminateGuard guard(path);
+        const LoadGuard guard(path);
         try {
             library.load(path, error, mode);
         } catch (const std::exception& e) {
-            throw ConfigError(constructor_threw(path, concat("\"", e.what(), "\"")));
+            throw ConfigError(cannot_be_loaded(path, concat("threw \"", e.what(), "\"")));
+        } catch (...) {
+            throw ConfigError(cannot_be_loaded(path, "threw something that is no std::exception"));
         }
     }
     if (denormals.restore())

@@ -6,11 +6,11 @@
 #include <array>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
+#include "config/regular_file.hpp"
 #include "run/run_lock.hpp"
 
 namespace ailab {
@@ -18,9 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// "" for a file that is not there.
 std::string text_of(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    constexpr uint64_t most_bytes = uint64_t(16) << 30;
+    std::error_code ignored;
+    return fs::exists(path, ignored) ? read_regular_file(path.string(), most_bytes) : "";
 }
 
 /// When the run was started, in seconds since 1970. Its folder's name tells it in the time of where
@@ -43,7 +45,7 @@ std::optional<double> duration_of(const RunRecord& record, const fs::path& log) 
 }
 
 void read_lines(const fs::path& path, RunRecord& record) {
-    std::ifstream file(path);
+    std::istringstream file(text_of(path));
     for (std::string line; std::getline(file, line);) {
         Node node;
         try {
@@ -113,9 +115,13 @@ RunRecord read_run(const std::string& folder) {
                            "<work_dir>/<start time>, the newest is <work_dir>/latest"));
     record.folder = path.string();
     record.config = text_of(path / "config.yaml");
-    const std::string environment = text_of(path / "environment.json");
-    if (!environment.empty())
-        record.environment = from_json(environment, (path / "environment.json").string());
+    const fs::path environment = path / "environment.json";
+    try {
+        if (const std::string text = text_of(environment); !text.empty())
+            record.environment = from_json(text, environment.string());
+    } catch (const Error&) {
+        // Cut off by a kill: what is taken from it is known without it, too.
+    }
     const fs::path log = path / "metrics.jsonl";
     read_lines(log, record);
     record.state = state_of(record);

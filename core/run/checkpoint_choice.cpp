@@ -63,6 +63,15 @@ std::string choose_checkpoint(const std::string& given, const std::string& work_
     return resolve_checkpoint(given);
 }
 
+std::string find_checkpoint_of(const std::string& given, const std::string& work_dir) {
+    std::error_code ignored;
+    const fs::path path = fs::path(given).lexically_normal();
+    const std::string word = path.filename().string();
+    if ((word != "latest" && word != "best") || fs::exists(given, ignored))
+        return resolve_checkpoint(given);
+    return choose_checkpoint(word, path.has_parent_path() ? path.parent_path().string() : work_dir);
+}
+
 std::string load_trained_weights(torch::nn::Module& model, const std::string& path) {
     const bool folder = fs::is_directory(path);
     if (folder) validate_checkpoint(path);

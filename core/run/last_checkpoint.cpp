@@ -1,9 +1,9 @@
 #include "last_checkpoint.hpp"
 
 #include <filesystem>
-#include <fstream>
 
 #include "ailab/error.hpp"
+#include "config/regular_file.hpp"
 
 namespace ailab {
 
@@ -36,8 +36,10 @@ fs::path same_in(const fs::path& folder, const fs::path& path) {
 
 LastCheckpoint read_last_checkpoint(const std::string& file) {
     LastCheckpoint last;
-    std::ifstream stream(file);
-    std::getline(stream, last.written);
+    if (!fs::exists(status_of(file))) return last;
+    constexpr uint64_t most_bytes = 1 << 16;
+    const std::string text = read_regular_file(file, most_bytes);
+    last.written = text.substr(0, text.find('\n'));
     if (last.written.empty()) return last;
     const fs::path own = same_in(fs::path(file).parent_path(), last.written);
     last.inside = !own.empty();

@@ -9,6 +9,7 @@
 #include "checkpoint/durable_file.hpp"
 #include "checkpoint/manifest.hpp"
 #include "config/formats.hpp"
+#include "config/regular_file.hpp"
 #include "find_checkpoint.hpp"
 #include "last_checkpoint.hpp"
 #include "state_access.hpp"
@@ -119,7 +120,7 @@ std::optional<Lineage> read_start(const std::string& run_dir) {
     std::error_code none;
     if (!fs::is_regular_file(file, none)) return std::nullopt;
     try {
-        return read_lineage(from_json(read_file(file, max_start_size), file));
+        return read_lineage(from_json(read_regular_file(file, max_start_size), file));
     } catch (const std::exception& error) {
         log_warning(file, " cannot be used: ", error.what());
         return std::nullopt;

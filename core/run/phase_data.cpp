@@ -1,6 +1,12 @@
 #include "phase_data.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+
+#include "ailab/number_text.hpp"
+#include "dist/last_words.hpp"
+#include "dist/signals.hpp"
 
 namespace ailab {
 
@@ -71,6 +77,20 @@ void set_transforms(LoaderOptions& options, const ModuleConfig& dataset) {
     }
 }
 
+/// The order of an epoch is held in memory, with how often each sample came before.
+void check_order_fits(const PhaseConfig& config, const std::string& name, int64_t samples) {
+    constexpr double bytes_a_sample = 16, gigabyte = 1e9;
+    const double needed = bytes_a_sample * double(samples);
+    const double there = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+    if (needed < there) return;
+    const ModuleConfig& cause =
+        config.loader.sampler ? config.loader.sampler.config : config.dataset.config;
+    throw ConfigError(
+        {{cause.place, concat(name, " has ", samples, " samples an epoch, whose order alone needs ",
+                              fixed_text(needed / gigabyte, 0), " GB of memory; this machine has ",
+                              fixed_text(there / gigabyte, 0))}});
+}
+
 void set_error_policy(LoaderOptions& options, const PhaseConfig& config) {
     const bool train = config.phase == Phase::train;
     options.skip_broken = config.loader.on_error.value_or(train ? "skip" : "fail") == "skip";
@@ -95,6 +115,8 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     if (config.loader.sampler && config.loader.shuffle)
         notes.push_back(concat(name, ": shuffle does not count, the sampler ",
                                config.loader.sampler.type(), " decides on the order"));
+    check_order_fits(config, name,
+                     std::max(data.dataset->size(), options.sampler->size(*data.dataset)));
     set_transforms(options, config.dataset.config);
     options.plan = plan_batches(config, input.global_batch_size, input.job,
                                 options.sampler->size(*data.dataset));
@@ -122,6 +144,12 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     options.dtype = input.config.runtime.dtype == "float64" ? at::kDouble : at::kFloat;
     options.model_fields = std::move(model_fields);
     options.name = name;
+    options.type = config.dataset.type();
+    options.sample_timeout = input.config.dist.timeout;
+    options.stop_wanted = [] {
+        const int signal = dist::stop_requested();
+        return signal == 0 ? std::string() : std::string(dist::signal_name(signal));
+    };
     if (config.loader.pin_memory && input.device.pins_memory()) options.pins = &input.device;
     data.loader = std::make_unique<Loader>(std::move(options));
     return data;

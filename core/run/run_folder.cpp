@@ -10,13 +10,12 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "ailab/abi.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "config/formats.hpp"
+#include "config/regular_file.hpp"
 #include "plugin/plugin_host.hpp"
 
 namespace ailab {
@@ -118,10 +117,9 @@ int64_t started_at(const std::string& run_dir) {
     std::error_code error;
     const std::string path = run_dir + "/environment.json";
     if (!fs::exists(path, error)) return int64_t(time(nullptr));
-    std::ifstream file(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    constexpr uint64_t most_bytes = 64 << 20;
     try {
-        const Node environment = from_json(text, path);
+        const Node environment = from_json(read_regular_file(path, most_bytes), path);
         const Node* first = environment.find("started_at");
         return first && first->is_int() ? first->as_int() : 0;
     } catch (const Error&) {

@@ -112,7 +112,7 @@ RunLock::RunLock(const std::string& run_dir, Comm& comm) {
 RunLock::~RunLock() = default;
 
 bool is_run_alive(const std::string& run_dir) {
-    const int file = open((run_dir + "/.lock").c_str(), O_RDONLY | O_CLOEXEC);
+    const int file = open((run_dir + "/.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return false;
     struct flock lock {};
     lock.l_type = F_RDLCK;

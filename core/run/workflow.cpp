@@ -27,26 +27,42 @@ void Runner::plan_length() {
     struct Length {
         int64_t epochs = 0, iterations = 0, steps = 0;
     } round;
-    std::vector<int64_t> phases;  // iterations of each training phase of a round
+    struct Phases {
+        int64_t count, iterations;
+    };
+    std::vector<Phases> entries;  // training phases of a round, alike and one after another
     bool by_iters = false;
+    double iterations_of_all = 0;
     for (const WorkflowStep& step : config_.workflow) {
         if (step.phase != "train") continue;
         by_iters = by_iters || step.iters;
         round.epochs += step.epochs;
-        phases.insert(phases.end(), size_t(step.epochs), step.iters.value_or(epoch));
+        entries.push_back({step.epochs, step.iters.value_or(epoch)});
+        iterations_of_all += double(step.epochs) * double(entries.back().iterations);
     }
-    for (const int64_t iterations : phases) {
-        round.iterations += iterations;
-        round.steps += steps_of(iterations, accumulate);
+    if (config_.total_epochs && !config_.total_iters)
+        iterations_of_all *= double(*config_.total_epochs);
+    constexpr double most = 1e15;
+    if (iterations_of_all > most)
+        throw ConfigError({{place_of(config_.source, "total_epochs"),
+                            concat("the run would take ", iterations_of_all,
+                                   " iterations; at most ", most, " can be counted")}});
+    for (const Phases& entry : entries) {
+        round.iterations += entry.count * entry.iterations;
+        round.steps += entry.count * steps_of(entry.iterations, accumulate);
     }
     if (config_.total_iters) {
         const int64_t total = *config_.total_iters;
         progress_.total_train_iters = total;
         progress_.total_steps = total / round.iterations * round.steps;
         int64_t left = total % round.iterations;
-        for (const int64_t iterations : phases) {
-            progress_.total_steps += steps_of(std::min(left, iterations), accumulate);
-            left -= std::min(left, iterations);
+        for (const Phases& entry : entries) {
+            const int64_t whole = std::min(entry.count, left / entry.iterations);
+            progress_.total_steps += whole * steps_of(entry.iterations, accumulate);
+            left -= whole * entry.iterations;
+            if (whole == entry.count) continue;
+            progress_.total_steps += steps_of(left, accumulate);
+            left = 0;
         }
         return;
     }

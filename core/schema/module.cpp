@@ -2,6 +2,7 @@
 
 #include "ailab/module_spec.hpp"
 #include "common_keys.hpp"
+#include "config/memory_error.hpp"
 #include "config/options_reader.hpp"
 #include "config/scalar.hpp"
 #include "missing_type.hpp"
@@ -18,6 +19,42 @@ std::string title_with_origin(const ModuleEntry& entry) {
 /// c10::Error's text goes on with a stack trace, which tells the user nothing.
 std::string without_trace(const std::string& text) {
     return text.substr(0, text.find("\nException raised from "));
+}
+
+/// What asked for it, most likely.
+class LargestInteger final : public OptionVisitor {
+  public:
+    void rule(const std::function<std::string()>&) override {}
+    std::string name;
+    int64_t value = 0;
+
+  protected:
+    void visit(const Field& field, FieldRef& ref) override { look(field.name, ref.write()); }
+
+  private:
+    void look(const std::string& at, const Node& node) {
+        if (node.is_int() && node.as_int() > value) {
+            name = at;
+            value = node.as_int();
+        }
+        if (node.is_list())
+            for (size_t i = 0; i < node.items().size(); ++i)
+                look(concat(at, "[", i, "]"), node.items()[i]);
+        if (node.is_map())
+            for (const Member& member : node.members())
+                look(at.empty() ? member.key : concat(at, ".", member.key), member.value);
+    }
+};
+
+/// "model "mlp" …: there is not enough memory for it; hidden[0] is 4000000000".
+std::string without_memory(const std::string& title, OptionsHolder& options) {
+    LargestInteger largest;
+    options.visit(largest);
+    return concat(title, ": there is not enough memory for it",
+                  largest.name.empty()
+                      ? "."
+                      : concat("; the largest number among its options is ", largest.name, ", ",
+                               largest.value, ". Make it smaller."));
 }
 
 std::shared_ptr<const ModuleEntry> find_entry(const std::string& kind, const Node& node,
@@ -109,6 +146,7 @@ std::shared_ptr<void> ModuleConfig::create() const {
         }
         throw ConfigError(std::move(problems));
     } catch (const std::exception& error) {
+        if (is_about_memory(error)) throw ConfigError({{place, without_memory(title, *options)}});
         throw Error(where + ": " + without_trace(error.what()));
     } catch (...) {
         throw Error(where + ": it threw something that is no std::exception. Throw ailab::Error.");

@@ -1,15 +1,12 @@
 #include "run_config.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "config/expand.hpp"
 #include "config/overrides.hpp"
+#include "config/regular_file.hpp"
 #include "config/scalar.hpp"
 #include "config/yaml_reader.hpp"
 #include "plugin/plugin_host.hpp"
@@ -21,17 +18,26 @@
 namespace ailab {
 namespace {
 
-std::string read_file(const std::string& path) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored))
-        throw ConfigError(path + ": is a folder; give the configuration's file.");
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    if (file) text << file.rdbuf();
-    if (!file)
-        throw ConfigError(concat(path, ": the configuration cannot be read: ", std::strerror(errno),
-                                 ". Check the name."));
-    return text.str();
+/// Far above any configuration: read_yaml() says how much one may have.
+constexpr uint64_t most_bytes = 64 << 20;
+
+std::string read_config(const std::string& path) {
+    const RegularFile file(path);
+    const std::string& problem = file.problem();
+    if (problem.starts_with("it is "))
+        throw ConfigError(
+            concat(path, ": ", problem.substr(3), "; give the configuration's file."));
+    if (!problem.empty())
+        throw ConfigError(
+            concat(path, ": the configuration cannot be read: ", problem, ". Check the name."));
+    if (file.size() > most_bytes)
+        throw ConfigError(concat(path, ": has ", file.size(),
+                                 " bytes, which no configuration has. Is it the right file?"));
+    try {
+        return file.text();
+    } catch (const Error& error) {
+        throw ConfigError(concat(path, ": the configuration cannot be read: ", error.what(), "."));
+    }
 }
 
 /// Values that `${…}` has also when the file does not give them.
@@ -176,7 +182,7 @@ RunConfig parse_config(const std::string& text, const std::string& source,
 }
 
 RunConfig load_config(const ConfigInput& input) {
-    return parse_config(read_file(input.path), input.path, input);
+    return parse_config(read_config(input.path), input.path, input);
 }
 
 }  // namespace ailab

@@ -1,15 +1,19 @@
 #include "run_schema.hpp"
-#include "regex_problem.hpp"
 
 #include <limits>
+
+#include "limits.hpp"
+#include "regex_problem.hpp"
 
 namespace ailab {
 
 void visit_section(OptionVisitor& v, DistConfig& dist) {
     v.option("backend", dist.backend, "auto, or a backend: gloo, mpi, nccl, shm");
     v.option("init_method", dist.init_method, "env://, tcp://host:port or file:///path");
-    v.option("world_size", dist.world_size, "checked against the launcher's", at_least(1));
-    v.option("timeout", dist.timeout, "seconds that a collective may take", above(0));
+    v.option("world_size", dist.world_size, "checked against the launcher's",
+             between(1, most_ranks));
+    v.option("timeout", dist.timeout, "seconds that a collective, or a sample, may take",
+             {.min = 0, .max = most_seconds, .exclusive_min = true});
 }
 
 void visit_section(OptionVisitor& v, DataConfig& data) {
@@ -23,12 +27,14 @@ void visit_section(OptionVisitor& v, DataConfig& data) {
 
 void visit_section(OptionVisitor& v, DataloaderConfig& loader) {
     v.option("batch_size", loader.batch_size, "samples a rank and step; 32 if not given",
-             at_least(1));
+             between(1, most_samples));
     v.option("global_batch_size", loader.global_batch_size,
-             "samples a step of all ranks together, in place of batch_size", at_least(1));
+             "samples a step of all ranks together, in place of batch_size",
+             between(1, most_samples));
     v.option("num_workers", loader.num_workers, "loader threads; -1: chosen from the cores",
-             at_least(-1));
-    v.option("prefetch_factor", loader.prefetch_factor, "batches made ready ahead", at_least(1));
+             between(-1, most_threads));
+    v.option("prefetch_factor", loader.prefetch_factor, "batches made ready ahead",
+             between(1, most_batches_ahead));
     v.option("drop_last", loader.drop_last, "leave the last, smaller batch out");
     v.option("shuffle", loader.shuffle, "true for training if not given");
     v.option("pin_memory", loader.pin_memory, "batches in memory that a GPU copies from fast");
@@ -41,7 +47,7 @@ void visit_section(OptionVisitor& v, DataloaderConfig& loader) {
     v.option("max_errors", loader.max_errors,
              "the run ends when more samples of an epoch are left out; a tenth of the samples, at "
              "least 10, if not given",
-             at_least(0));
+             between(0, most_steps));
     v.rule([&loader] {
         return loader.batch_size && loader.global_batch_size
                    ? std::string(
@@ -57,8 +63,9 @@ void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
     v.option("allocator", runtime.allocator, "of CPU memory", one_of({"caching", "system"}));
     v.option("channels_last", runtime.channels_last, "memory order of convolutional models");
     v.option("threads", runtime.threads, "compute threads a rank; 0: chosen from the cores",
-             at_least(0));
-    v.option("bucket_mb", runtime.bucket_mb, "size of the gradients' buckets", above(0));
+             between(0, most_threads));
+    v.option("bucket_mb", runtime.bucket_mb, "size of the gradients' buckets",
+             {.min = 0, .max = most_megabytes, .exclusive_min = true});
     v.option("deterministic", runtime.deterministic, "deterministic kernels only");
     v.option("cudnn_benchmark", runtime.cudnn_benchmark,
              "on a GPU: convolutions try the algorithms there are and take the fastest; a resumed "
@@ -116,28 +123,29 @@ void RunSchema::visit(OptionVisitor& v) {
     v.option("dist", config.dist, "distribution");
     v.required("model", config.model, "the model");
     v.required("data", config.data, "the data sets and how they are read");
-    v.option("global_batch_size", global_batch_size, "that of data.train_dataloader", at_least(1));
+    v.option("global_batch_size", global_batch_size, "that of data.train_dataloader",
+             between(1, most_samples));
     v.option("loss", config.loss, "the loss");
     v.option("optimizer", config.optimizers, "one, or a map of named ones");
     v.option("workflow", config.workflow, "phases of a round: [[train, 1], [val, 1]]");
-    v.option("total_epochs", config.total_epochs, "rounds of the run", at_least(1));
+    v.option("total_epochs", config.total_epochs, "rounds of the run", between(1, most_rounds));
     v.option("total_iters", config.total_iters, "training iterations, in place of total_epochs",
-             at_least(1));
+             between(1, most_steps));
     v.option("hooks", config.hooks, "named hooks");
     v.option("runtime", config.runtime, "what is done around the model");
     v.option("accumulative_counts", config.accumulative_counts,
-             "iterations whose gradients make one optimizer step", at_least(1));
+             "iterations whose gradients make one optimizer step", between(1, most_rounds));
     v.option("clip_grad", config.clip_grad, "clipping of gradients");
     v.option("paramwise_cfg", config.paramwise_cfg, "options of single parameters");
     v.option("norm_eval", config.norm_eval,
              "regular expressions over module names: batch norms that keep their running "
              "statistics while training; ['.*'] for all");
     v.option("val_interval", config.val_interval, "rounds from one val phase to the next",
-             at_least(1));
+             between(1, most_rounds));
     v.option(
         "overfit_batches", config.overfit_batches,
         "train and validate on the same first so many batches, to see that the model can learn",
-        at_least(1));
+        between(1, most_rounds));
 }
 
 std::vector<FieldDoc> describe_run_config() {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "config/scalar.hpp"
+#include "limits.hpp"
 #include "missing_type.hpp"
 #include "regex_problem.hpp"
 #include "run_schema.hpp"
@@ -16,8 +17,8 @@ void read_step_map(const Node& node, WorkflowStep& step, const std::string& name
     std::optional<int64_t> epochs;
     const auto visit = [&](OptionVisitor& v) {
         v.required("phase", step.phase, "what is done", one_of({"train", "val", "test"}));
-        v.option("epochs", epochs, "passes over the data", at_least(1));
-        v.option("iters", step.iters, "iterations, in place of epochs", at_least(1));
+        v.option("epochs", epochs, "passes over the data", between(1, most_rounds));
+        v.option("iters", step.iters, "iterations, in place of epochs", between(1, most_steps));
         v.rule([&] {
             return epochs && step.iters
                        ? std::string("epochs and iters are both given. Remove one.")
@@ -85,7 +86,8 @@ void OptionType<WorkflowStep>::read(const Node& node, WorkflowStep& step, const 
     }
     OptionType<std::string>::read(node.items()[0], step.phase, one_of({"train", "val", "test"}),
                                   name + "[0]", problems);
-    OptionType<int64_t>::read(node.items()[1], step.epochs, at_least(1), name + "[1]", problems);
+    OptionType<int64_t>::read(node.items()[1], step.epochs, between(1, most_rounds), name + "[1]",
+                              problems);
 }
 Node OptionType<WorkflowStep>::write(const WorkflowStep& step) {
     if (!step.iters)

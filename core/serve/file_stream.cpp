@@ -24,7 +24,11 @@ void FileStream::run(int threads, int64_t batch_size, const Work& work) {
     {
         Threads running;
         running.all.emplace_back([this] { feed(); });
-        for (int i = 0; i < threads; ++i) running.all.emplace_back([&] { work_on(work); });
+        try {
+            for (int i = 0; i < threads; ++i) running.all.emplace_back([&] { work_on(work); });
+        } catch (...) {  // the system gives no more threads
+            fail(std::current_exception());
+        }
         hand_on();
     }
     if (error_) std::rethrow_exception(error_);

@@ -1,10 +1,11 @@
 #include <boost/property_tree/ptree.hpp>
 #include <boost/property_tree/xml_parser.hpp>
 #include <filesystem>
-#include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "ailab/datasets/storage.hpp"
+#include "config/regular_file.hpp"
 
 namespace ailab {
 
@@ -33,11 +34,12 @@ void VocXml::Options::visit(OptionVisitor& v) {
 VocXml::VocXml(const Options& options) : root_(options.root) {
     const auto path =
         std::filesystem::path(root_) / "ImageSets" / "Main" / (options.split + ".txt");
-    std::ifstream list(path);
-    if (!list)
-        throw ConfigError(concat(path.string(),
-                                 " cannot be read: root is the folder that holds "
-                                 "Annotations, ImageSets and JPEGImages"));
+    const RegularFile file(path.string());
+    if (!file.problem().empty())
+        throw ConfigError(concat(path.string(), " cannot be read: ", file.problem(),
+                                 ". root is the folder that holds Annotations, ImageSets and "
+                                 "JPEGImages"));
+    std::istringstream list(file.text());
     std::string name;
     while (list >> name) {
         names_.push_back(name);
@@ -59,10 +61,14 @@ DataDigest VocXml::digest() const {
 Record VocXml::record(int64_t index) const {
     const std::string path = place(index);
     Node values = Node::map({}, {std::make_shared<const std::string>(path), 0, 0});
+    const RegularFile file(path);
+    if (!file.problem().empty())
+        throw BrokenSample(concat(path, " cannot be read: ", file.problem()));
     try {
-        Tree file;
-        boost::property_tree::read_xml(path, file);
-        const Tree& tree = file.get_child("annotation");
+        std::istringstream text(file.text());
+        Tree whole;
+        boost::property_tree::read_xml(text, whole);
+        const Tree& tree = whole.get_child("annotation");
         const auto filename = tree.get<std::string>("filename");
         values.set("filename", Node::string(filename));
         values.set("path",

@@ -8,7 +8,7 @@
 #include "checkpoint/class_names.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
-#include "run/find_checkpoint.hpp"
+#include "run/checkpoint_choice.hpp"
 #include "run/output_place.hpp"
 #include "serve/artifact_file.hpp"
 #include "tools.hpp"
@@ -25,8 +25,7 @@ struct Weights {
 };
 
 /// Those that stand for the trained model: of a checkpoint's folder its averages, if it has some.
-Weights weights_of(const std::string& given) {
-    const std::string path = resolve_checkpoint(given);
+Weights weights_of(const std::string& path) {
     Weights weights;
     weights.folder = fs::is_directory(path);
     if (weights.folder) validate_checkpoint(path);
@@ -49,7 +48,7 @@ ClassFacts classes_of(const std::vector<std::string>& paths) {
     };
     ClassFacts classes;
     for (const std::string& path : paths) {
-        const ClassFacts own = trained_classes(resolve_checkpoint(path));
+        const ClassFacts own = trained_classes(path);
         if (classes.is_known() && own.is_known() && own.names != classes.names)
             throw Error(concat(path, " was trained with classes ", text(own),
                                ", and those before it with ", text(classes),
@@ -102,30 +101,33 @@ std::string average_checkpoints(const ToolRequest& request) {
         throw ConfigError(concat("average writes a .safetensors file; name it so: -o ",
                                  fs::path(request.output).stem().string(), ".safetensors"));
     check_output(request.output, request.force);
-    const ClassFacts classes = classes_of(request.paths);
-    const Weights begin = weights_of(request.paths[0]);
+    std::vector<std::string> paths;
+    for (const std::string& given : request.paths)
+        paths.push_back(find_checkpoint_of(given, request.work_dir));
+    const ClassFacts classes = classes_of(paths);
+    const Weights begin = weights_of(paths[0]);
     const auto& first = begin.tensors;
     std::map<std::string, at::Tensor> sums;
     for (const auto& [name, tensor] : first)
         if (tensor.is_floating_point() || tensor.is_complex())
             sums[name] = tensor.to(wide(tensor)).clone();
-    for (size_t i = 1; i < request.paths.size(); ++i) {
-        const Weights other = weights_of(request.paths[i]);
-        check_alike(begin, request.paths[0], other, request.paths[i]);
-        check_same(first, other.tensors, request.paths[i]);
+    for (size_t i = 1; i < paths.size(); ++i) {
+        const Weights other = weights_of(paths[i]);
+        check_alike(begin, paths[0], other, paths[i]);
+        check_same(first, other.tensors, paths[i]);
         for (auto& [name, sum] : sums) sum += other.tensors.at(name).to(wide(sum));
     }
     NamedTensors mean;
     for (const auto& [name, tensor] : first) {
         const auto sum = sums.find(name);
         // Counters (num_batches_tracked) are those of the first.
-        mean.emplace_back(
-            name, sum == sums.end()
-                      ? tensor
-                      : (sum->second / double(request.paths.size())).to(tensor.scalar_type()));
+        mean.emplace_back(name,
+                          sum == sums.end()
+                              ? tensor
+                              : (sum->second / double(paths.size())).to(tensor.scalar_type()));
     }
     write_weights(request.output, mean, classes);
-    return concat(request.output, ": the mean of ", request.paths.size(), " checkpoints",
+    return concat(request.output, ": the mean of ", paths.size(), " checkpoints",
                   begin.averaged_by.empty() ? "" : ", of the averages of " + begin.averaged_by,
                   ", ", mean.size(), " tensors\n");
 }

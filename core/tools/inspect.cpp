@@ -12,7 +12,8 @@
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
 #include "report/text_table.hpp"
-#include "run/find_checkpoint.hpp"
+#include "run/checkpoint_choice.hpp"
+#include "run/error_context.hpp"
 #include "serve/artifact.hpp"
 #include "tools.hpp"
 
@@ -30,22 +31,32 @@ struct Inspection {
     std::vector<std::pair<std::string, std::string>> facts;
     NamedTensors weights;
     Metadata aliases;  // names of tensors that another name has too
+    bool damaged = false;
 
     void add(const std::string& name, const std::string& value) { facts.emplace_back(name, value); }
+    void add_damage(const std::string& name, const std::string& what) {
+        damaged = true;
+        add(name, what);
+    }
 };
 
 std::string fact_text(const Node& value) {
     return value.is_string() ? value.as_string() : value.flow();
 }
 
+/// What can be told of a damaged folder is told.
 void inspect_folder(const std::string& path, Inspection& result) {
-    result.weights =
-        read_safetensors((fs::path(path) / checkpoint_file::model).string(), &result.aliases);
+    try {
+        result.weights =
+            read_safetensors((fs::path(path) / checkpoint_file::model).string(), &result.aliases);
+    } catch (const Error& error) {
+        result.add_damage("weights", error.what());
+    }
     Manifest manifest;
     try {
         manifest = read_manifest(path);
     } catch (const Error& error) {
-        result.add("valid", concat("no: ", error.what()));
+        result.add_damage("valid", concat("no: ", error.what()));
         return;
     }
     try {
@@ -54,7 +65,7 @@ void inspect_folder(const std::string& path, Inspection& result) {
         result.add("valid", note.empty() ? "yes: every byte is as it was written"
                                          : concat("its files are as its manifest says; ", note));
     } catch (const Error& error) {
-        result.add("valid", concat("no: ", error.what()));
+        result.add_damage("valid", concat("no: ", error.what()));
     }
     result.add("format", concat(manifest.format));
     for (const char* name : {"model", "epoch", "step", "run_dir", "exported_by"})
@@ -85,18 +96,11 @@ void inspect_artifact(const std::string& path, Inspection& result) {
     std::erase_if(result.weights, [](const auto& entry) { return is_plugin_record(entry.first); });
 }
 
-Inspection inspect(const std::string& given) {
-    Inspection result;
-    if (is_artifact(given)) {
-        inspect_artifact(given, result);
-        return result;
-    }
-    const std::string path = resolve_checkpoint(given);
+void inspect(const std::string& given, const std::string& work_dir, Inspection& result) {
+    if (is_artifact(given)) return inspect_artifact(given, result);
+    const std::string path = find_checkpoint_of(given, work_dir);
     result.add("path", path);
-    if (fs::is_directory(path)) {
-        inspect_folder(path, result);
-        return result;
-    }
+    if (fs::is_directory(path)) return inspect_folder(path, result);
     const WeightsFile file = read_weights_file(path);
     result.add("size", megabytes(fs::file_size(path)));
     if (!file.key.empty()) result.add("weights under", file.key);
@@ -104,7 +108,6 @@ Inspection inspect(const std::string& given) {
     for (const std::string& other : file.left_out) result.add("beside tensors", other);
     result.weights = file.tensors;
     result.aliases = file.metadata;
-    return result;
 }
 
 std::string shape_text(const at::Tensor& tensor) {
@@ -113,11 +116,18 @@ std::string shape_text(const at::Tensor& tensor) {
 
 }  // namespace
 
-std::string inspect_checkpoint(const ToolRequest& request) {
+ToolOutput inspect_checkpoint(const ToolRequest& request) {
     std::string text;
+    bool failed = false;
     Node all = Node::list();
     for (const std::string& path : request.paths) {
-        const Inspection found = inspect(path);
+        Inspection found;
+        try {
+            inspect(path, request.work_dir, found);
+        } catch (const std::exception& error) {
+            found.add_damage("error", short_message(error));
+        }
+        failed = failed || found.damaged;
         int64_t parameters = 0;
         TextTable tensors({"tensor", "shape", "type"});
         Node list = Node::list();
@@ -137,12 +147,13 @@ std::string inspect_checkpoint(const ToolRequest& request) {
             text += concat("  ", name, ": ", value, "\n");
             one.set(name, Node::string(value));
         }
-        text += concat("  weights: ", found.weights.size(), " tensors, ", parameters,
-                       " numbers\n\n", tensors.str());
+        if (!found.weights.empty())
+            text += concat("  weights: ", found.weights.size(), " tensors, ", parameters,
+                           " numbers\n\n", tensors.str());
         one.set("tensors", std::move(list));
         all.items().push_back(std::move(one));
     }
-    return request.json ? to_json(all, 2) + "\n" : text;
+    return {request.json ? to_json(all, 2) + "\n" : text, failed};
 }
 
 }  // namespace ailab

@@ -3,12 +3,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "ailab/better.hpp"
 #include "ailab/error.hpp"
 #include "ailab/run_record.hpp"
 #include "config/formats.hpp"
+#include "config/yaml_reader.hpp"
 #include "config_differences.hpp"
 #include "report/escape.hpp"
 #include "report/text_table.hpp"
@@ -21,10 +23,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A run's folder itself, or those of a work_dir.
-std::vector<RunRecord> runs_of(const std::string& given) {
+/// A run as far as it can be read.
+struct ListedRun {
+    RunRecord record;
+    FlatConfig config;
+    std::string problem;  // why there is no more, or ""
+};
+
+ListedRun list_run(const std::string& folder) {
+    ListedRun run;
+    run.record.folder = folder;
+    run.record.state = "damaged";
+    try {
+        run.record = read_run(folder);
+        run.config = flatten_config(run.record.config, run.record.folder + "/config.yaml");
+    } catch (const Error& error) {
+        run.problem = error.what();
+        std::replace(run.problem.begin(), run.problem.end(), '\n', ' ');
+    }
+    return run;
+}
+
+/// A run's folder itself, or those of a work_dir. One that is damaged hides no other.
+std::vector<ListedRun> runs_of(const std::string& given) {
     std::error_code error;
-    if (fs::exists(fs::path(given) / "config.yaml", error)) return {read_run(given)};
+    if (fs::exists(fs::path(given) / "config.yaml", error)) return {list_run(given)};
     if (!fs::is_directory(given, error)) throw Error(concat("there is no folder ", given));
     std::vector<std::string> folders;
     for (const auto& entry : fs::directory_iterator(given))
@@ -32,9 +55,9 @@ std::vector<RunRecord> runs_of(const std::string& given) {
             folders.push_back(entry.path().string());
     std::sort(folders.begin(), folders.end());
     if (folders.empty()) throw Error(concat("there are no runs in ", given));
-    std::vector<RunRecord> records;
-    for (const std::string& folder : folders) records.push_back(read_run(folder));
-    return records;
+    std::vector<ListedRun> runs;
+    for (const std::string& folder : folders) runs.push_back(list_run(folder));
+    return runs;
 }
 
 bool is_loss(const std::string& name) {
@@ -55,8 +78,14 @@ bool less_is_better(const std::string& name, const RunRecord& record, const Flat
     return !greater_is_better_by_name(name).value_or(true);
 }
 
-/// "top1 93.4 (epoch 12)": the best of an evaluation's first metric, or of its loss.
-std::string best_of(const RunRecord& record, const FlatConfig& config) {
+/// The best of an evaluation's first metric, or of its loss.
+struct Best {
+    std::string mode, name;
+    double value = 0;
+    int64_t epoch = 0;  // 0: unknown
+};
+
+std::optional<Best> best_of(const RunRecord& record, const FlatConfig& config) {
     for (const char* mode : {"val", "test", "train"}) {
         std::vector<std::string> names = record.names(mode);
         std::erase_if(names, [](const std::string& name) {
@@ -79,17 +108,44 @@ std::string best_of(const RunRecord& record, const FlatConfig& config) {
                 epoch = at && at->is_number() ? at->as_float() : 0;
             }
         }
-        if (!std::isnan(best))
-            return concat(mode, " ", name, " ", readable(best), " (epoch ", int64_t(epoch), ")");
+        if (!std::isnan(best)) return Best{mode, name, best, int64_t(epoch)};
     }
-    return "";
+    return std::nullopt;
 }
 
-std::string last_epoch(const RunRecord& record) {
+/// "val top1 93.4 (epoch 12)"; "" for none.
+std::string best_text(const std::optional<Best>& best) {
+    return best ? concat(best->mode, " ", best->name, " ", readable(best->value), " (epoch ",
+                         best->epoch, ")")
+                : "";
+}
+
+Node best_node(const std::optional<Best>& best) {
+    if (!best) return Node();
+    Node node = Node::map();
+    node.set("mode", Node::string(best->mode));
+    node.set("metric", Node::string(best->name));
+    node.set("value", Node(Node::Value(best->value)));
+    node.set("epoch", best->epoch > 0 ? Node(best->epoch) : Node());
+    return node;
+}
+
+std::optional<int64_t> last_epoch(const RunRecord& record) {
     for (auto line = record.lines.rbegin(); line != record.lines.rend(); ++line)
         if (const Node* epoch = line->find("epoch"); epoch && epoch->is_int())
-            return concat(epoch->as_int());
-    return "";
+            return epoch->as_int();
+    return std::nullopt;
+}
+
+std::string epoch_text(const std::optional<int64_t>& epoch) {
+    return epoch ? concat(*epoch) : "";
+}
+
+/// A number as a number: what flatten_config() wrote as text.
+Node value_node(const std::string& flow) {
+    Problems problems;
+    const Node node = read_yaml(flow, "", problems);
+    return problems.empty() ? node : Node::string(flow);
 }
 
 std::string duration_text(const std::optional<double>& given) {
@@ -104,37 +160,40 @@ std::string duration_text(const std::optional<double>& given) {
 }  // namespace
 
 std::string list_runs(const ToolRequest& request) {
-    std::vector<RunRecord> records;
+    std::vector<ListedRun> runs;
     for (const std::string& path : request.paths)
-        for (RunRecord& record : runs_of(path)) records.push_back(std::move(record));
+        for (ListedRun& run : runs_of(path)) runs.push_back(std::move(run));
     std::vector<FlatConfig> configs;
-    for (const RunRecord& record : records)
-        configs.push_back(flatten_config(record.config, record.folder + "/config.yaml"));
+    for (const ListedRun& run : runs)
+        if (run.problem.empty()) configs.push_back(run.config);
     const std::vector<std::string> differing = differing_paths(configs);
 
     TextTable table({"run", "state", "epoch", "best", "duration", "configuration"});
     Node all = Node::list();
-    for (size_t i = 0; i < records.size(); ++i) {
+    for (const ListedRun& run : runs) {
+        const RunRecord& record = run.record;
         std::vector<std::string> own;
         Node differences = Node::map();
         for (const std::string& path : differing) {
-            const auto value = configs[i].find(path);
-            if (value == configs[i].end()) continue;
+            const auto value = run.config.find(path);
+            if (value == run.config.end()) continue;
             own.push_back(path + "=" + value->second);
-            differences.set(path, Node::string(value->second));
+            differences.set(path, value_node(value->second));
         }
-        const std::string name = fs::path(records[i].folder).filename().string();
-        const std::string epoch = last_epoch(records[i]), best = best_of(records[i], configs[i]);
-        table.add({name, records[i].state, epoch, best, duration_text(records[i].duration),
-                   join(own, " ")});
-        Node run = Node::map();
-        run.set("run", Node::string(records[i].folder));
-        run.set("state", Node::string(records[i].state));
-        run.set("epoch", Node::string(epoch));
-        run.set("best", Node::string(best));
-        run.set("seconds", records[i].duration ? Node(Node::Value(*records[i].duration)) : Node());
-        run.set("configuration", std::move(differences));
-        all.items().push_back(std::move(run));
+        const std::optional<int64_t> epoch = last_epoch(record);
+        const std::optional<Best> best = best_of(record, run.config);
+        table.add({fs::path(record.folder).filename().string(), record.state, epoch_text(epoch),
+                   best_text(best), duration_text(record.duration),
+                   run.problem.empty() ? join(own, " ") : run.problem});
+        Node node = Node::map();
+        node.set("run", Node::string(record.folder));
+        node.set("state", Node::string(record.state));
+        node.set("epoch", epoch ? Node(*epoch) : Node());
+        node.set("best", best_node(best));
+        node.set("seconds", record.duration ? Node(Node::Value(*record.duration)) : Node());
+        node.set("configuration", std::move(differences));
+        node.set("problem", run.problem.empty() ? Node() : Node::string(run.problem));
+        all.items().push_back(std::move(node));
     }
     return request.json ? to_json(all, 2) + "\n" : table.str();
 }
@@ -159,8 +218,9 @@ std::string compare_runs(const ToolRequest& request) {
     Page page(concat("Runs compared: ", join(labels)));
     std::vector<std::vector<std::string>> rows;
     for (size_t i = 0; i < records.size(); ++i)
-        rows.push_back({labels[i], records[i].folder, records[i].state, last_epoch(records[i]),
-                        best_of(records[i], configs[i]), duration_text(records[i].duration)});
+        rows.push_back(
+            {labels[i], records[i].folder, records[i].state, epoch_text(last_epoch(records[i])),
+             best_text(best_of(records[i], configs[i])), duration_text(records[i].duration)});
     page.table({"run", "folder", "state", "epoch", "best", "duration"}, rows);
     for (const char* mode : {"train", "val", "test"}) {
         std::vector<std::string> names;

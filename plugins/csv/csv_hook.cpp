@@ -3,6 +3,7 @@
 #include <map>
 
 #include "csv_table.hpp"
+#include "options/limits.hpp"
 #include "trackers/log_folder.hpp"
 #include "trackers/training_scalars.hpp"
 
@@ -18,7 +19,7 @@ class CSVHook final : public Hook {
         GivenFolder log_dir;
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "training iterations from one row to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("log_dir", log_dir,
                      "folder that gets a folder a run, and links to the newest run's train.csv, "
                      "val.csv and test.csv; by default they are in the run's folder");

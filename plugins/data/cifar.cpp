@@ -1,11 +1,13 @@
 // CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
 // 2009), as the archives of its page unpack: the binary version and the one for Python.
+#include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
 
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/pickled_fields.hpp"
 #include "ailab/datasets/task.hpp"
+#include "ailab/watched_file.hpp"
 
 namespace ailab {
 namespace {
@@ -74,7 +76,9 @@ class Archive {
              {fs::path(options.root), fs::path(options.root) / variant.binary_folder,
               fs::path(options.root) / variant.python_folder}) {
             binary_ = fs::exists(folder / (files[0] + ".bin"));
-            if (!binary_ && !fs::is_regular_file(folder / files[0])) continue;
+            // A folder of the archive's may be called as its file is.
+            if (!binary_ && (!fs::exists(folder / files[0]) || fs::is_directory(folder / files[0])))
+                continue;
             folder_ = folder;
             for (const std::string& name : files) read(name);
             images_.pixels = at::cat(parts_)
@@ -102,9 +106,9 @@ class Archive {
     }
 
     void read_binary(const fs::path& path) {
-        std::ifstream file(path, std::ios::binary);
-        if (!file) throw Error(concat(path.string(), " cannot be read"));
-        const auto size = int64_t(fs::file_size(path));
+        const MappedFile file(path.string());
+        const std::string_view bytes = file.text();
+        const auto size = int64_t(bytes.size());
         const int64_t record = variant_.label_bytes + pixel_bytes;
         if (size == 0 || size % record != 0)
             throw Error(concat(path.string(), " has ", size, " bytes, which is no multiple of ",
@@ -112,8 +116,8 @@ class Archive {
                                ", the bytes of an image and its label: it is cut or is "
                                "another file"));
         Tensor records = at::empty({size / record, record}, at::kByte);
-        file.read(reinterpret_cast<char*>(records.mutable_data_ptr<uint8_t>()), size);
-        if (file.gcount() != size) throw Error(concat(path.string(), " cannot be read to its end"));
+        std::memcpy(records.mutable_data_ptr<uint8_t>(), bytes.data(), bytes.size());
+        file.check();
         const Tensor labels = records.select(1, variant_.label_bytes - 1).to(at::kLong);
         append(labels, records.narrow(1, variant_.label_bytes, pixel_bytes));
     }
@@ -144,14 +148,15 @@ class Archive {
 
     void read_names() {
         std::vector<std::string>& names = images_.class_names;
-        if (binary_) {
-            std::ifstream file(folder_ / variant_.binary_names);
+        if (binary_ && fs::exists(folder_ / variant_.binary_names)) {
+            const MappedFile file((folder_ / variant_.binary_names).string());
+            std::istringstream lines{std::string(file.text())};
             std::string line;
-            while (std::getline(file, line)) {
+            while (std::getline(lines, line)) {
                 if (!line.empty() && line.back() == '\r') line.pop_back();
                 if (!line.empty()) names.push_back(line);
             }
-        } else if (fs::exists(folder_ / variant_.python_names)) {
+        } else if (!binary_ && fs::exists(folder_ / variant_.python_names)) {
             auto fields = read_pickled_fields((folder_ / variant_.python_names).string());
             if (auto* list =
                     std::get_if<std::vector<std::string>>(&fields[variant_.python_names_key]))

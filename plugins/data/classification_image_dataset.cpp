@@ -5,6 +5,7 @@
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/task.hpp"
 #include "label_names.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -27,7 +28,7 @@ struct AnnotatedImagesOptions {
         v.option("x_key", x_key, "key of the image's path; by default image (lines of text: path)");
         v.option("y_key", y_key, "key of its label, a number or a class's name; by default label");
         v.option("classes", classes, "names of the classes in the order of their numbers");
-        v.option("num_classes", num_classes, "checked against the labels", at_least(1));
+        v.option("num_classes", num_classes, "checked against the labels", size_from(1));
         image.visit(v);
         v.rule([this]() -> std::string {
             if (!num_classes || classes.empty() || *num_classes == int64_t(classes.size()))

@@ -7,6 +7,7 @@
 
 #include "ailab/ailab.hpp"
 #include "idx_file.hpp"
+#include "options/limits.hpp"
 #include "options/placed.hpp"
 #include "pixel_scale.hpp"
 
@@ -30,10 +31,10 @@ struct IdxOptions {
         v.option("train", train, "of root: the train files, else the t10k files");
         v.option("images", images, "in place of root: file of the images, plain or gzip");
         v.option("labels", labels, "in place of root: file of the labels, plain or gzip");
-        v.option("num_classes", num_classes, "checked against the labels", at_least(1));
+        v.option("num_classes", num_classes, "checked against the labels", size_from(1));
         v.option("mean", mean, "subtracted from the pixels, which are scaled to 0 … 1");
         v.option("std", std, "what the pixels are then divided by", above(0));
-        v.option("limit", limit, "take only the first samples", at_least(1));
+        v.option("limit", limit, "take only the first samples", samples_from(1));
         v.rule([this]() -> std::string {
             const bool files = !images.value.empty();
             if (files == labels.value.empty()) return "images and labels go together";

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "ailab/ailab.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -56,7 +57,7 @@ class InfiniteSampler final : public Sampler {
             v.option("samples_per_epoch", samples_per_epoch,
                      "numbers dealt an epoch, a multiple of the global batch for batches that are "
                      "all full; null: as many as there are samples",
-                     at_least(1));
+                     samples_from(1));
             v.option("shuffle", shuffle, "a new order each time that all samples were dealt");
         }
     };
@@ -106,7 +107,7 @@ class ClassBalancedSampler final : public Sampler {
         std::optional<int64_t> samples_per_epoch;
         void visit(OptionVisitor& v) {
             v.option("samples_per_epoch", samples_per_epoch,
-                     "numbers dealt an epoch; null: as many as there are samples", at_least(1));
+                     "numbers dealt an epoch; null: as many as there are samples", samples_from(1));
         }
     };
     explicit ClassBalancedSampler(const Options& options) : options_(options) {}
@@ -154,11 +155,11 @@ class RepeatedAugmentationSampler final : public Sampler {
         std::optional<int64_t> samples_per_epoch;
         void visit(OptionVisitor& v) {
             v.option("repeats", repeats, "how often a sample comes, one after another",
-                     at_least(1));
+                     count_from(1));
             v.option("samples_per_epoch", samples_per_epoch,
                      "numbers dealt an epoch, repeats counted; null: as many as there are samples, "
                      "so that each epoch sees a part of them",
-                     at_least(1));
+                     samples_from(1));
         }
     };
     explicit RepeatedAugmentationSampler(const Options& options) : options_(options) {}

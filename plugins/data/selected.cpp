@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "ailab/ailab.hpp"
+#include "options/limits.hpp"
 #include "own_order.hpp"
 
 namespace ailab {
@@ -83,10 +84,10 @@ class Subset final : public SelectedDataset {
 
         void visit(OptionVisitor& v) {
             v.required("dataset", dataset, "whose samples are chosen from");
-            v.option("indices", indices, "numbers of the samples", at_least(0));
-            v.option("begin", begin, "in place of indices: the first sample", at_least(0));
+            v.option("indices", indices, "numbers of the samples", samples_from(0));
+            v.option("begin", begin, "in place of indices: the first sample", samples_from(0));
             v.option("end", end, "in place of indices: one past the last; null: to the end",
-                     at_least(1));
+                     samples_from(1));
             v.rule([this]() -> std::string {
                 const bool has_range = begin != 0 || end;
                 // Beside a range an empty list stands in each config.yaml that was saved while the
@@ -126,11 +127,15 @@ class Repeat final : public SelectedDataset {
         int64_t times = 2;
         void visit(OptionVisitor& v) {
             v.required("dataset", dataset, "what is repeated");
-            v.option("times", times, "how often it comes in one epoch", at_least(1));
+            v.option("times", times, "how often it comes in one epoch", samples_from(1));
         }
     };
 
     explicit Repeat(const Options& options) : SelectedDataset(make_dataset(options.dataset)) {
+        constexpr double most = 1e10;
+        if (double(options.times) * double(dataset().size()) > most)
+            throw ConfigError(concat(options.times, " times ", dataset().size(),
+                                     " samples are more than an epoch can have, ", most));
         std::vector<int64_t> numbers;
         for (int64_t i = 0; i < options.times; ++i) {
             const std::vector<int64_t> once = range(0, dataset().size());

@@ -1,5 +1,6 @@
 // Samples out of nothing, to try a model or a machine without data.
 #include "ailab/ailab.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -13,11 +14,19 @@ class Synthetic final : public Dataset {
         int64_t seed = 0;
 
         void visit(OptionVisitor& v) {
-            v.option("size", size, "number of samples", at_least(1));
-            v.option("shape", shape, "of the input", at_least(1));
-            v.option("num_classes", num_classes, "labels are 0 … num_classes-1", at_least(1));
+            v.option("size", size, "number of samples", samples_from(1));
+            v.option("shape", shape, "of the input", size_from(1));
+            v.option("num_classes", num_classes, "labels are 0 … num_classes-1", size_from(1));
             v.option("seed", seed, "another set");
-            v.rule([this] { return shape.empty() ? "shape is empty" : ""; });
+            v.rule([this]() -> std::string {
+                if (shape.empty()) return "shape is empty";
+                constexpr double most = 1e9;
+                double numbers = 1;
+                for (const int64_t side : shape) numbers *= double(side);
+                return numbers > most ? concat("a sample of this shape has ", numbers,
+                                               " numbers; at most ", most, " are allowed")
+                                      : "";
+            });
         }
     };
 

@@ -11,6 +11,7 @@
 #include "ailab/datasets/task.hpp"
 #include "brace_pattern.hpp"
 #include "label_names.hpp"
+#include "options/limits.hpp"
 #include "tar_index.hpp"
 
 namespace ailab {
@@ -32,10 +33,10 @@ struct TarShardsOptions {
                  "what a sample's image may end in, in any case; the first one counts");
         v.option("label_key", label_key, "what the file of its label ends in: a number or a name");
         v.option("classes", classes, "names of the classes in the order of their numbers");
-        v.option("num_classes", num_classes, "checked against the labels", at_least(1));
+        v.option("num_classes", num_classes, "checked against the labels", size_from(1));
         v.option("shuffle_buffer", shuffle_buffer,
                  "an epoch goes through the shards in a new order and mixes so many samples",
-                 at_least(1));
+                 samples_from(1));
         image.visit(v);
     }
 };

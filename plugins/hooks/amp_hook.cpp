@@ -1,5 +1,6 @@
 #include "ailab/ailab.hpp"
 #include "only_one.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -33,7 +34,7 @@ class AMPHook final : public Hook {
                      "float16: times the scale after a step with gradients that are not finite",
                      {.min = 0, .max = 1, .exclusive_min = true, .exclusive_max = true});
             v.option("growth_interval", growth_interval,
-                     "float16: steps with finite gradients until the scale grows", at_least(1));
+                     "float16: steps with finite gradients until the scale grows", steps_from(1));
         }
     };
     explicit AMPHook(const Options& options) : o(options) {}

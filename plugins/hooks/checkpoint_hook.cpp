@@ -4,6 +4,7 @@
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "options/limits.hpp"
 #include "options/output_folder.hpp"
 
 namespace ailab {
@@ -45,7 +46,7 @@ class CheckpointHook final : public Hook {
         bool save_weights = false;
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "epochs or training iterations from one to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("by", by, "what the interval counts", one_of({"epoch", "iter"}));
             v.option("save_dir", save_dir,
                      "folder of the checkpoints; by default checkpoints/ in the run's folder");
@@ -53,7 +54,7 @@ class CheckpointHook final : public Hook {
             v.option("keep_last", keep_last,
                      "remove all but the newest so many of those that led to where the run stands; "
                      "by default all are kept",
-                     at_least(2));
+                     steps_from(2));
             v.option("save_best", save_best,
                      "the result of val by which the best one is kept, such as top1");
             v.option(

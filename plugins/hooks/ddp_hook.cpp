@@ -15,7 +15,7 @@ class DDPHook final : public Hook {
         void visit(OptionVisitor& v) {
             v.option("bucket_mb", bucket_mb,
                      "size of the gradients' buckets in MB, in place of runtime.bucket_mb",
-                     above(0));
+                     {.min = 0, .max = 1e6, .exclusive_min = true});
             v.option("find_unused_parameters", find_unused_parameters,
                      "parameters that no rank's loss depends on are in order; false: an error that "
                      "names them");

@@ -1,5 +1,6 @@
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "options/limits.hpp"
 #include "saved_number.hpp"
 
 namespace ailab {
@@ -21,7 +22,7 @@ class EarlyStopHook final : public Hook {
                 "less of a loss or an error, greater of an accuracy or a score",
                 monitor_rules());
             v.option("patience", patience, "evaluations without improvement that end the run",
-                     at_least(1));
+                     steps_from(1));
             v.option("min_delta", min_delta, "an improvement is a change by more than this",
                      at_least(0));
             v.option("phase", phase, "the phase whose result it is",

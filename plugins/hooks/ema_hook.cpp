@@ -2,6 +2,7 @@
 
 #include "ailab/ailab.hpp"
 #include "only_one.hpp"
+#include "options/limits.hpp"
 #include "saved_number.hpp"
 
 namespace ailab {
@@ -26,8 +27,8 @@ class EMAHook final : public Hook {
             v.option("warmup", warmup,
                      "begin with less: min(decay, (1 + t) / (10 + t)) after t updates");
             v.option("update_every", update_every, "optimizer steps from one update to the next",
-                     at_least(1));
-            v.option("begin", begin, "optimizer steps before the average begins", at_least(0));
+                     steps_from(1));
+            v.option("begin", begin, "optimizer steps before the average begins", steps_from(0));
         }
     };
 

@@ -11,6 +11,7 @@
 #include "line_file.hpp"
 #include "log_items.hpp"
 #include "log_line.hpp"
+#include "options/limits.hpp"
 #include "trackers/log_folder.hpp"
 
 namespace ailab {
@@ -39,11 +40,11 @@ class LoggerHook final : public Hook {
         std::map<std::string, Node> log_items;
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "training iterations from one line to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("smoothing", smoothing,
                      "training values are means over the lines of so many iterations; 0: since "
                      "the last line",
-                     at_least(0));
+                     steps_from(0));
             v.option("log_dir", log_dir,
                      "folder that gets a folder a run, and links to the newest run's train.log and "
                      "metrics.jsonl; by default they are in the run's folder");

@@ -3,6 +3,7 @@
 
 #include "ailab/ailab.hpp"
 #include "leaves_out.hpp"
+#include "options/limits.hpp"
 #include "saved_number.hpp"
 
 namespace ailab {
@@ -71,8 +72,8 @@ class NanGuardHook final : public Hook, public LeavesStepsOut {
                      "at a gradient that is nan or infinite: end the run, leave the step out, or "
                      "go back to the newest checkpoint",
                      one_of({"stop", "skip", "rollback"}));
-            v.option("max_skips", max_skips, "steps in a row that may be left out", at_least(0));
-            v.option("max_rollbacks", max_rollbacks, "how often a run may go back", at_least(0));
+            v.option("max_skips", max_skips, "steps in a row that may be left out", steps_from(0));
+            v.option("max_rollbacks", max_rollbacks, "how often a run may go back", steps_from(0));
         }
     };
 

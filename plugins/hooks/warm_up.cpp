@@ -1,4 +1,5 @@
 #include "warm_up.hpp"
+#include "options/limits.hpp"
 
 #include <cmath>
 
@@ -9,7 +10,7 @@ void WarmUp::visit(OptionVisitor& v) {
              "a factor of the learning rate at the start: from warmup_ratio to 1 in a straight "
              "line (linear) or by equal factors (exp), or warmup_ratio (constant)",
              one_of({"linear", "exp", "constant"}));
-    v.option("warmup_iters", iters, "optimizer steps of the warm-up, or epochs", at_least(0));
+    v.option("warmup_iters", iters, "optimizer steps of the warm-up, or epochs", steps_from(0));
     v.option("warmup_ratio", ratio, "the first factor",
              {.min = 0, .max = 1, .exclusive_min = true});
     v.option("warmup_by_epoch", by_epoch, "warmup_iters counts epochs");

@@ -12,7 +12,7 @@ class CTCLoss final : public ReducedLoss {
         bool zero_infinity = false;
         bool batch_first = false;
         void visit(OptionVisitor& v) {
-            v.option("blank", blank, "the class number of the blank", at_least(0));
+            v.option("blank", blank, "the class number of the blank", between(0, 1e9));
             v.option("reduction", reduction,
                      "mean over the samples, each divided by the length of its target; or sum",
                      one_of({"mean", "sum"}));

@@ -19,7 +19,8 @@ class OHEMCrossEntropyLoss final : public Loss {
         void visit(OptionVisitor& v) {
             v.option("thresh", thresh, "cross entropies above this one are hard", at_least(0));
             v.option("min_kept", min_kept,
-                     "so many of a rank's pixels count at least, the hardest ones", at_least(1));
+                     "so many of a rank's pixels count at least, the hardest ones",
+                     between(1, 1e12));
             v.option("ignore_index", ignore_index, "targets of this class do not count");
         }
     };

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "class_input.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -47,7 +48,8 @@ class Accuracy final : public ClassMetric {
     struct Options : ClassOptions {
         int64_t topk = 1;
         void visit(OptionVisitor& v) {
-            v.option("topk", topk, "right if the class is among the k highest scores", at_least(1));
+            v.option("topk", topk, "right if the class is among the k highest scores",
+                     size_from(1));
             ClassOptions::visit(v);
         }
     };

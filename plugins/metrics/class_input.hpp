@@ -6,6 +6,7 @@
 
 #include "counting.hpp"
 #include "logits.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 
@@ -26,7 +27,7 @@ struct TaskOptions {
                  "of each sample sum to 1, and labels if all are 0 or 1",
                  one_of({"auto", "labels", "multiclass", "binary", "multilabel"}));
         v.option("num_classes", num_classes,
-                 "classes, or labels if multilabel; by default size 1 of the output", at_least(1));
+                 "classes, or labels if multilabel; by default size 1 of the output", size_from(1));
         v.option("ignore_index", ignore_index,
                  "targets of this number are left out; by default those that the loss ignores");
         v.option("classes_last", classes_last,

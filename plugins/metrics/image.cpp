@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "counting.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -24,7 +25,7 @@ class PeakSignalNoiseRatio final : public CountingMetric {
             v.option("dim", dim,
                      "dimensions over which the error is averaged before the logarithm is taken; "
                      "by default all, of all samples",
-                     at_least(1));
+                     count_from(1));
         }
     };
 
@@ -103,7 +104,7 @@ class StructuralSimilarityIndexMeasure final : public CountingMetric {
             v.option("sigma", sigma, "standard deviation of the Gaussian, in pixels",
                      {.min = 0, .max = 1000, .exclusive_min = true});
             v.option("kernel_size", kernel_size, "side of the window that is no Gaussian, odd",
-                     at_least(1));
+                     between(1, 1001));
             v.option("k1", k1, "keeps the luminance term stable", at_least(0));
             v.option("k2", k2, "keeps the contrast term stable", at_least(0));
             v.rule([this] {

@@ -3,6 +3,7 @@
 
 #include "counting.hpp"
 #include "moments.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -102,7 +103,7 @@ class R2Score final : public CountingMetric {
             v.option("adjusted", adjusted,
                      "number of regressors to adjust for; not done unless there are at least two "
                      "samples more",
-                     at_least(0));
+                     size_from(0));
             v.option("multioutput", multioutput,
                      "how the scores of several outputs make one, or raw_values: a result for each",
                      one_of({"uniform_average", "variance_weighted", "raw_values"}));

@@ -6,6 +6,7 @@
 
 #include "common_options.hpp"
 #include "line_search.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -22,15 +23,15 @@ struct LbfgsOptions {
 
     void visit(OptionVisitor& v) {
         lr_option(v, lr);
-        v.option("max_iter", max_iter, "most iterations of a step", at_least(1));
+        v.option("max_iter", max_iter, "most iterations of a step", steps_from(1));
         v.option("max_eval", max_eval, "most evaluations of the loss in a step; null: 5/4 max_iter",
-                 at_least(1));
+                 steps_from(1));
         v.option("tolerance_grad", tolerance_grad,
                  "a step ends when no element of the gradient is larger", at_least(0));
         v.option("tolerance_change", tolerance_change,
                  "a step ends when loss or parameters change by less", at_least(0));
         v.option("history_size", history_size, "steps that the curvature is estimated from",
-                 at_least(1));
+                 count_from(1));
         v.option("line_search_fn", line_search_fn, "how far to go; null: by lr",
                  one_of({"strong_wolfe"}));
     }

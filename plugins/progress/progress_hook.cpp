@@ -9,6 +9,7 @@
 
 #include "ailab/ailab.hpp"
 #include "ailab/number_text.hpp"
+#include "options/limits.hpp"
 #include "terminal.hpp"
 
 namespace ailab {
@@ -56,9 +57,9 @@ class ProgressHook final : public Hook {
                      one_of({"auto", "bar", "plain", "off"}));
             v.option("leave", leave, "keep each phase's finished bar");
             v.option("width", width, "columns of the bar's line; by default the terminal's",
-                     at_least(20));
+                     count_from(20));
             v.option("plain_interval", plain_interval, "seconds from one plain line to the next",
-                     at_least(0));
+                     between(0, 1e6));
         }
     };
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "ailab/run_record.hpp"
+#include "options/limits.hpp"
 #include "run_page.hpp"
 
 namespace ailab {
@@ -20,7 +21,7 @@ class ReportHook final : public Hook {
         std::string file = "report.html";
         void visit(OptionVisitor& v) {
             v.option("interval", interval, "seconds of training until the page is written again",
-                     at_least(1));
+                     steps_from(1));
             v.option("worst", worst, "samples that are shown which the model was most wrong about",
                      between(0, 200));
             v.option("file", file, "name of the page in the run's folder");

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "ailab/ailab.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -33,7 +34,7 @@ class SequentialLR final : public LrScheduler {
             v.required("schedulers", schedulers,
                        "the schedules, one after the other; the time of each starts at 0");
             v.required("milestones", milestones, "when the second and each later one starts",
-                       at_least(1));
+                       steps_from(1));
             v.rule([this]() -> std::string {
                 if (schedulers.empty()) return "schedulers is empty";
                 if (milestones.size() + 1 != schedulers.size())

@@ -5,6 +5,7 @@
 
 #include "ailab/ailab.hpp"
 #include "curves.hpp"
+#include "options/limits.hpp"
 #include "run_length.hpp"
 
 namespace ailab {
@@ -16,7 +17,8 @@ class CosineAnnealingLR final : public LrScheduler {
         GivenLength t_max;
         double eta_min = 0;
         void visit(OptionVisitor& v) {
-            v.option("T_max", t_max, "time of the way down; by default the whole run", at_least(1));
+            v.option("T_max", t_max, "time of the way down; by default the whole run",
+                     steps_from(1));
             v.option("eta_min", eta_min, "learning rate at T_max", at_least(0));
         }
     };
@@ -41,8 +43,8 @@ class CosineAnnealingWarmRestarts final : public LrScheduler {
         int64_t t_mult = 1;
         double eta_min = 0;
         void visit(OptionVisitor& v) {
-            v.required("T_0", t_0, "time until the first restart", at_least(1));
-            v.option("T_mult", t_mult, "how much longer each next one takes", at_least(1));
+            v.required("T_0", t_0, "time until the first restart", steps_from(1));
+            v.option("T_mult", t_mult, "how much longer each next one takes", count_from(1));
             v.option("eta_min", eta_min, "learning rate before a restart", at_least(0));
         }
     };
@@ -71,9 +73,9 @@ class WarmupAndCosineAnnealingLR final : public LrScheduler {
         GivenLength total_steps;
         double eta_min = 0;
         void visit(OptionVisitor& v) {
-            v.required("warmup_steps", warmup_steps, "time of the way up from 0", at_least(0));
+            v.required("warmup_steps", warmup_steps, "time of the way up from 0", steps_from(0));
             v.option("total_steps", total_steps,
-                     "time of the way up and down; by default the whole run", at_least(1));
+                     "time of the way up and down; by default the whole run", steps_from(1));
             v.option("eta_min", eta_min, "learning rate at total_steps and after it", at_least(0));
             v.rule([this] {
                 return total_steps.value ? too_short(*total_steps.value) : std::string();

@@ -4,6 +4,7 @@
 
 #include "ailab/ailab.hpp"
 #include "curves.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -28,9 +29,9 @@ class CyclicLR final : public LrScheduler {
                      at_least(0));
             v.required("max_lr", max_lr, "the highest learning rate of the first cycle",
                        at_least(0));
-            v.option("step_size_up", step_size_up, "time of a way up", at_least(1));
+            v.option("step_size_up", step_size_up, "time of a way up", steps_from(1));
             v.option("step_size_down", step_size_down,
-                     "time of a way down; by default as on the way up", at_least(1));
+                     "time of a way down; by default as on the way up", steps_from(1));
             v.option("mode", mode,
                      "triangular: all cycles alike; triangular2: each half as high as the one "
                      "before; exp_range: as high as gamma to the power of the time",

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ailab/ailab.hpp"
+#include "options/limits.hpp"
 #include "run_length.hpp"
 
 namespace ailab {
@@ -18,7 +19,7 @@ class StepLR final : public LrScheduler {
         int64_t step_size = 1;
         double gamma = 0.1;
         void visit(OptionVisitor& v) {
-            v.required("step_size", step_size, "time between two changes", at_least(1));
+            v.required("step_size", step_size, "time between two changes", steps_from(1));
             gamma_option(v, gamma);
         }
     };
@@ -40,7 +41,7 @@ class MultiStepLR final : public LrScheduler {
         void visit(OptionVisitor& v) {
             v.required("milestones", milestones,
                        "times of the changes, in any order; one that is given twice counts twice",
-                       at_least(0));
+                       steps_from(0));
             gamma_option(v, gamma);
         }
     };
@@ -81,7 +82,7 @@ class PolynomialLR final : public LrScheduler {
         double power = 1;
         void visit(OptionVisitor& v) {
             v.option("total_iters", total_iters,
-                     "time of the way down to 0; by default the whole run", at_least(1));
+                     "time of the way down to 0; by default the whole run", steps_from(1));
             v.option("power", power, "exponent: 1 is a straight line", at_least(0));
         }
     };

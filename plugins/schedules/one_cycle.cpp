@@ -3,6 +3,7 @@
 // and up.
 #include "ailab/ailab.hpp"
 #include "curves.hpp"
+#include "options/limits.hpp"
 #include "run_length.hpp"
 
 namespace ailab {
@@ -28,7 +29,7 @@ class OneCycleLR final : public LrScheduler {
                      "learning rate at the top; by default each group's configured one",
                      at_least(0));
             v.option("total_steps", total_steps, "time of the cycle; by default the whole run",
-                     at_least(1));
+                     steps_from(1));
             v.option("pct_start", pct_start, "part of it that goes up", between(0, 1));
             v.option("anneal_strategy", anneal_strategy, "form of the ways up and down",
                      one_of({"cos", "linear"}));

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "ailab/ailab.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -29,13 +30,13 @@ class ReduceLROnPlateau final : public LrScheduler {
             v.option("factor", factor, "factor of each reduction",
                      {.min = 0, .max = 1, .exclusive_max = true});
             v.option("patience", patience, "evaluations without improvement that are let pass",
-                     at_least(0));
+                     steps_from(0));
             v.option("threshold", threshold, "the least change that counts as an improvement",
                      at_least(0));
             v.option("threshold_mode", threshold_mode, "threshold as part of the best, or as such",
                      one_of({"rel", "abs"}));
             v.option("cooldown", cooldown, "evaluations after a reduction that do not count",
-                     at_least(0));
+                     steps_from(0));
             v.option("min_lr", min_lr, "the lowest learning rate", at_least(0));
             v.option("eps", eps, "a reduction by no more than this is left out", at_least(0));
         }

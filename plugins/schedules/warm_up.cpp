@@ -3,6 +3,7 @@
 
 #include "ailab/ailab.hpp"
 #include "curves.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -17,7 +18,8 @@ class LinearLR final : public LrScheduler {
             v.option("start_factor", start_factor, "factor of the learning rate at the start",
                      {.min = 0, .max = 1, .exclusive_min = true});
             v.option("end_factor", end_factor, "factor at total_iters and after it", between(0, 1));
-            v.option("total_iters", total_iters, "time from one factor to the other", at_least(1));
+            v.option("total_iters", total_iters, "time from one factor to the other",
+                     steps_from(1));
         }
     };
     explicit LinearLR(const Options& options) : o(options) {}
@@ -39,7 +41,7 @@ class ConstantLR final : public LrScheduler {
         void visit(OptionVisitor& v) {
             v.option("factor", factor, "factor of the learning rate until total_iters",
                      between(0, 1));
-            v.option("total_iters", total_iters, "when the factor ends", at_least(1));
+            v.option("total_iters", total_iters, "when the factor ends", steps_from(1));
         }
     };
     explicit ConstantLR(const Options& options) : o(options) {}

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <set>
 
+#include "options/limits.hpp"
 #include "options/output_folder.hpp"
 #include "records.hpp"
 #include "trackers/run_names.hpp"
@@ -43,7 +44,7 @@ class SwanLabHook final : public Hook {
             v.option("tags", tags, "of the experiment");
             v.option("group", group, "of experiments that belong together");
             v.option("interval", interval, "training iterations from one point to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("log_dir", log_dir, "in place of the run's folder");
         }
     };

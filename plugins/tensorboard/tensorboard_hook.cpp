@@ -10,6 +10,7 @@
 #include "events.hpp"
 #include "hyperparameters.hpp"
 #include "model_graph.hpp"
+#include "options/limits.hpp"
 #include "sample_images.hpp"
 #include "trackers/log_folder.hpp"
 #include "trackers/training_scalars.hpp"
@@ -65,17 +66,17 @@ class TensorboardHook final : public Hook {
                      "folder that gets a folder of event files a run; by default tf_logs in the "
                      "work_dir");
             v.option("interval", interval, "training iterations from one point to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("histogram_interval", histogram_interval,
                      "optimizer steps from one histogram of weights and gradients to the next; 0: "
                      "none",
-                     at_least(0));
+                     steps_from(0));
             v.option(
                 "image_interval", image_interval,
                 "epochs from one set of validation images, with a table of predictions, to the "
                 "next; 0: none",
-                at_least(0));
-            v.option("max_images", max_images, "images in a set", at_least(1));
+                steps_from(0));
+            v.option("max_images", max_images, "images in a set", count_from(1));
             v.option("graph", graph,
                      "draw the model: it is run once more, on one sample, before the first step");
             v.option("hparams", hparams, "list the run with its configuration in the HParams tab");

@@ -3,6 +3,7 @@
 #include "augmentation.hpp"
 #include "gamma.hpp"
 #include "image/weighted_sum.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -27,8 +28,9 @@ class AugMix final : public Transform {
 
         void visit(OptionVisitor& v) {
             v.option("severity", severity, "how strong the operations may be", between(1, 10));
-            v.option("mixture_width", mixture_width, "chains of operations", at_least(1));
-            v.option("chain_depth", chain_depth, "operations of a chain; below 1: 1 to 3, drawn");
+            v.option("mixture_width", mixture_width, "chains of operations", count_from(1));
+            v.option("chain_depth", chain_depth, "operations of a chain; below 1: 1 to 3, drawn",
+                     at_most(10'000));
             v.option("alpha", alpha, "parameter of the weights' Dirichlet distribution", above(0));
             v.option("all_ops", all_ops, "brightness, color, contrast and sharpness too");
             AugmentationOptions::visit(v);

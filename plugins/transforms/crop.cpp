@@ -1,6 +1,7 @@
 // Crops that keep the pixels' size.
 #include "image/pad.hpp"
 #include "option_types.hpp"
+#include "options/limits.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {
@@ -12,7 +13,7 @@ class CenterCrop final : public Transform {
         OneOrMore<int64_t> size;
 
         void visit(OptionVisitor& v) {
-            v.required("size", size, "pixels of each side, or [height, width]", at_least(1));
+            v.required("size", size, "pixels of each side, or [height, width]", pixels_from(1));
             v.rule([this] { return wrong_count("size", size, {1, 2}); });
         }
     };
@@ -51,11 +52,11 @@ class RandomCrop final : public Transform {
         std::string padding_mode = "constant";
 
         void visit(OptionVisitor& v) {
-            v.required("size", size, "pixels of each side, or [height, width]", at_least(1));
+            v.required("size", size, "pixels of each side, or [height, width]", pixels_from(1));
             v.option("padding", padding,
                      "pixels around the image: on each side, [left and right, top and bottom] or "
                      "[left, top, right, bottom]",
-                     at_least(0));
+                     pixels_from(0));
             v.option("pad_if_needed", pad_if_needed, "pad an image that is smaller than size");
             v.option("padding_mode", padding_mode, "what padding consists of", padding_choices());
             FillOptions::visit(v);

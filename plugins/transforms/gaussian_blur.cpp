@@ -1,6 +1,7 @@
 #include "image/blur.hpp"
 
 #include "option_types.hpp"
+#include "options/limits.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {
@@ -14,7 +15,8 @@ class GaussianBlur final : public Transform {
 
         void visit(OptionVisitor& v) {
             v.required("kernel_size", kernel_size,
-                       "pixels of the kernel, odd: of each side, or [width, height]", at_least(1));
+                       "pixels of the kernel, odd: of each side, or [width, height]",
+                       pixels_from(1));
             v.option("sigma", sigma, "standard deviation in pixels, or [lowest, highest]",
                      above(0));
             v.rule([this]() -> std::string {

@@ -7,6 +7,7 @@
 
 #include "ailab/ailab.hpp"
 #include "gamma.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -18,7 +19,7 @@ struct MixOptions {
     void visit(OptionVisitor& v) {
         v.option("alpha", alpha, "the share is drawn from Beta(alpha, alpha)", above(0));
         v.option("num_classes", num_classes,
-                 "number of classes; needed where targets are class numbers", at_least(1));
+                 "number of classes; needed where targets are class numbers", size_from(1));
     }
 };
 

@@ -1,6 +1,7 @@
 #include "image/pad.hpp"
 
 #include "option_types.hpp"
+#include "options/limits.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {
@@ -16,7 +17,7 @@ class Pad final : public Transform {
             v.required("padding", padding,
                        "pixels on each side, [left and right, top and bottom] or "
                        "[left, top, right, bottom]",
-                       at_least(0));
+                       pixels_from(0));
             v.option("padding_mode", padding_mode, "what padding consists of", padding_choices());
             FillOptions::visit(v);
             v.rule([this] { return wrong_count("padding", padding, {1, 2, 4}); });

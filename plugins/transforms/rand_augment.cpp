@@ -2,6 +2,7 @@
 // search space", 2019. TrivialAugment: Müller and Hutter, "TrivialAugment: Tuning-free Yet
 // State-of-the-Art Data Augmentation", ICCV 2021.
 #include "augmentation.hpp"
+#include "options/limits.hpp"
 
 namespace ailab {
 namespace {
@@ -20,10 +21,11 @@ class RandAugment final : public Transform {
         int64_t num_magnitude_bins = 31;
 
         void visit(OptionVisitor& v) {
-            v.option("num_ops", num_ops, "operations one after another", at_least(0));
+            v.option("num_ops", num_ops, "operations one after another", count_from(0));
             v.option("magnitude", magnitude, "of all of them, below num_magnitude_bins",
-                     at_least(0));
-            v.option("num_magnitude_bins", num_magnitude_bins, "number of magnitudes", at_least(2));
+                     count_from(0));
+            v.option("num_magnitude_bins", num_magnitude_bins, "number of magnitudes",
+                     count_from(2));
             AugmentationOptions::visit(v);
             v.rule([this] {
                 return magnitude < num_magnitude_bins
@@ -58,7 +60,8 @@ class TrivialAugmentWide final : public Transform {
         int64_t num_magnitude_bins = 31;
 
         void visit(OptionVisitor& v) {
-            v.option("num_magnitude_bins", num_magnitude_bins, "number of magnitudes", at_least(2));
+            v.option("num_magnitude_bins", num_magnitude_bins, "number of magnitudes",
+                     count_from(2));
             AugmentationOptions::visit(v);
         }
     };

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "option_types.hpp"
+#include "options/limits.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {
@@ -16,7 +17,7 @@ class RandomResizedCrop final : public Transform {
         bool antialias = true;
 
         void visit(OptionVisitor& v) {
-            v.required("size", size, "pixels of each side, or [height, width]", at_least(1));
+            v.required("size", size, "pixels of each side, or [height, width]", pixels_from(1));
             v.option("scale", scale, "the part's share of the image's area: lowest, highest",
                      at_least(0));
             v.option("ratio", ratio, "the part's width over its height: lowest, highest", above(0));

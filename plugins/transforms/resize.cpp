@@ -1,4 +1,5 @@
 #include "option_types.hpp"
+#include "options/limits.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {
@@ -13,11 +14,12 @@ class Resize final : public Transform {
         bool antialias = true;
 
         void visit(OptionVisitor& v) {
-            v.required("size", size, "pixels of the shorter side, or [height, width]", at_least(1));
+            v.required("size", size, "pixels of the shorter side, or [height, width]",
+                       pixels_from(1));
             v.option("interpolation", interpolation, "how pixels between pixels are found",
                      resize_choices());
             v.option("max_size", max_size, "the longer side becomes no longer than this",
-                     at_least(1));
+                     pixels_from(1));
             v.option("antialias", antialias, "smooth what becomes smaller");
             v.rule([this]() -> std::string {
                 if (!max_size) return wrong_count("size", size, {1, 2});

@@ -1,12 +1,13 @@
 #include "blocks.hpp"
+#include "options/limits.hpp"
 
 namespace ailab::vision {
 
 namespace nn = torch::nn;
 
 void ClassifierOptions::visit(OptionVisitor& v) {
-    v.option("num_classes", num_classes, "number of classes", at_least(1));
-    v.option("in_channels", in_channels, "channels of the images", at_least(1));
+    v.option("num_classes", num_classes, "number of classes", size_from(1));
+    v.option("in_channels", in_channels, "channels of the images", size_from(1));
 }
 
 void Chain::add(std::shared_ptr<Layer> layer) {

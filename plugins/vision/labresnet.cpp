@@ -1,4 +1,5 @@
 // The residual networks of the Python ailab, whose checkpoints load: names and layers are its.
+#include "options/limits.hpp"
 #include "resnet.hpp"
 
 namespace ailab::vision {
@@ -13,7 +14,7 @@ struct LabResNetOptions : ResNetOptions {
     void visit(OptionVisitor& v) {
         ResNetOptions::visit(v);
         v.option("in_chans", in_chans, "in place of in_channels: its name in the Python ailab",
-                 at_least(1));
+                 size_from(1));
         v.option("stem_type", stem_type, "size of the first convolution, of stride 2",
                  one_of({"7x7", "3x3"}));
         v.option("deep_stem", deep_stem,

@@ -88,7 +88,7 @@ void ResNetOptions::visit(OptionVisitor& v) {
              "pool follows");
     v.option("base_channels", base_channels,
              "channels of the first stage, doubled in each further one; 64 is torchvision's",
-             at_least(16));
+             between(16, 1e6));
     v.option("zero_init_residual", zero_init_residual,
              "each block begins as the identity (https://arxiv.org/abs/1706.02677)");
 }

@@ -1,5 +1,6 @@
 // Two small models to begin with.
 #include "blocks.hpp"
+#include "options/limits.hpp"
 
 namespace ailab::vision {
 namespace {
@@ -16,9 +17,9 @@ class MLP final : public Model {
         double dropout = 0;
         void visit(OptionVisitor& v) {
             v.option("in_features", in_features, "numbers of a sample, whatever its shape",
-                     at_least(1));
-            v.option("hidden", hidden, "widths of the hidden layers", at_least(1));
-            v.option("num_classes", num_classes, "number of classes", at_least(1));
+                     size_from(1));
+            v.option("hidden", hidden, "widths of the hidden layers", size_from(1));
+            v.option("num_classes", num_classes, "number of classes", size_from(1));
             v.option("dropout", dropout, "after each hidden layer", between(0, 1));
         }
     };
@@ -52,8 +53,8 @@ class LeNet5 final : public Model {
         int64_t in_channels = 1;
         int64_t image_size = 28;
         void visit(OptionVisitor& v) {
-            v.option("num_classes", num_classes, "number of classes", at_least(1));
-            v.option("in_channels", in_channels, "channels of the images", at_least(1));
+            v.option("num_classes", num_classes, "number of classes", size_from(1));
+            v.option("in_channels", in_channels, "channels of the images", size_from(1));
             v.option("image_size", image_size, "height and width of the images: 28 or 32");
             v.rule([this] {
                 return image_size == 28 || image_size == 32

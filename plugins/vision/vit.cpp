@@ -5,6 +5,7 @@
 #include "attention.hpp"
 #include "blocks.hpp"
 #include "init.hpp"
+#include "options/limits.hpp"
 #include "timm_names.hpp"
 
 namespace ailab::vision {
@@ -29,9 +30,9 @@ struct ViTOptions : ClassifierOptions {
     double attention_dropout = 0;
     void visit(OptionVisitor& v) {
         ClassifierOptions::visit(v);
-        v.option("image_size", image_size, "height and width of the images", at_least(1));
+        v.option("image_size", image_size, "height and width of the images", pixels_from(1));
         v.option("patch_size", patch_size, "height and width of a token's part of the image",
-                 at_least(1));
+                 pixels_from(1));
         v.option("dropout", dropout, "after each layer", between(0, 1));
         v.option("attention_dropout", attention_dropout, "of attention weights", between(0, 1));
         v.rule([this] {

@@ -6,6 +6,7 @@
 #include "ailab/ailab.hpp"
 #include "earlier_starts.hpp"
 #include "init_args.hpp"
+#include "options/limits.hpp"
 #include "points.hpp"
 #include "records.hpp"
 #include "run_files.hpp"
@@ -33,10 +34,10 @@ class WandbHook final : public Hook {
                      "the arguments of wandb.init: project, entity, name, group, job_type, tags, "
                      "notes, mode, id, resume, dir");
             v.option("interval", interval, "training iterations from one point to the next",
-                     at_least(1));
+                     steps_from(1));
             v.option("finish_timeout", finish_timeout,
                      "seconds that the end of the run waits for the upload (mode: online)",
-                     at_least(0));
+                     between(0, 1e6));
         }
     };
 

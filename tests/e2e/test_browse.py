@@ -70,7 +70,7 @@ class Browse(TestCase):
                 (["--sample", "7"], "--sample takes EPOCH:INDEX"),
                 (["--sample", "0:60"], "samples are numbered 0 … 59"),
                 (["--sample", "-1:0"], "--sample"),
-                (["--count", "0"], "--count must be at least 1"),
+                (["--count", "0"], "--count must be between 1 and 10000"),
                 (["--count", "many"], "--count takes a whole number"),
                 (["--phase", "valid"], "--phase valid is unknown. It takes: train, val, test"),
                 (["--phase", "val"], "there is no data.val to browse")]:

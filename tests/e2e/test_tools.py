@@ -1,6 +1,7 @@
 """Tools over runs and checkpoints, and the hooks that write for people: report, csv."""
 import csv
 import json
+import pathlib
 import re
 
 from harness import AILAB, RunFolder, TestCase, call, command, mlp_config
@@ -31,6 +32,17 @@ class Tools(TestCase):
         self.assertRegex(table[2], r"  hooks\.ema\.type=EMAHook optimizer\.lr=0\.01 total_epochs=2$")
         listed = json.loads(self.tool("runs", self.work, "--json"))
         self.assertEqual([run["run"] for run in listed], [str(first), str(second)])
+        # Numbers are numbers, and what is missing is null.
+        for run, epochs, lr in zip(listed, (1, 2), (0.001, 0.01)):
+            self.assertEqual((run["epoch"], run["problem"]), (epochs, None))
+            self.assertIsInstance(run["epoch"], int)
+            self.assertIsInstance(run["seconds"], float)
+            best = run["best"]
+            self.assertEqual((best["mode"], best["metric"]), ("val", "top1"))
+            self.assertIsInstance(best["value"], float)
+            self.assertIn(best["epoch"], range(1, epochs + 1))
+            self.assertEqual(run["configuration"]["optimizer.lr"], lr)
+            self.assertEqual(run["configuration"]["total_epochs"], epochs)
 
         self.assertEqual(self.tool("compare", first, second), "compare.html\n")
         page = (self.folder / "compare.html").read_text()
@@ -57,7 +69,9 @@ class Tools(TestCase):
                             for epoch, value in enumerate(values, 1)]
                 (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in written))
                 listed, = json.loads(self.tool("runs", path, "--json"))
-                self.assertEqual(listed["best"], f"val {name} {best}")
+                value, epoch = re.fullmatch(r"(\S+) \(epoch (\d+)\)", best).groups()
+                self.assertEqual(listed["best"],
+                                 {"mode": "val", "metric": name, "value": float(value), "epoch": int(epoch)})
                 self.tool("compare", path, path, "-o", f"{name}_{kind}.html")
                 self.assertIn(f"val {name} {best}", (self.folder / f"{name}_{kind}.html").read_text())
 
@@ -66,6 +80,23 @@ class Tools(TestCase):
         log = path / "metrics.jsonl"
         log.write_text("".join(line for line in log.read_text().splitlines(True) if '"summary"' not in line) + '{"mo')
         self.assertIn("broken off", self.tool("runs", self.work))
+
+    def test_a_damaged_run_hides_no_other(self):
+        runs = [self.train(0.001) for _ in range(3)]
+        (runs[0] / "config.yaml").write_text("model: {type: [\n")
+        (runs[1] / "environment.json").write_text('{"ailab": "1')
+        (runs[1] / "metrics.jsonl").write_text("")
+        listed = json.loads(self.tool("runs", self.work, "--json"))
+        self.assertEqual([run["run"] for run in listed], [str(run) for run in runs])
+        self.assertRegex(listed[0]["problem"], r"config\.yaml:\d+:\d+: this is no valid YAML")
+        self.assertEqual((listed[0]["state"], listed[0]["epoch"]), ("done", 1))
+        self.assertEqual([listed[1][key] for key in ("epoch", "best", "problem")], [None, None, None])
+        self.assertEqual((listed[2]["state"], listed[2]["epoch"], listed[2]["problem"]), ("done", 1, None))
+        table = self.tool("runs", self.work).splitlines()
+        self.assertEqual(len(table), 4)
+        self.assertIn("this is no valid YAML", table[1])
+        (runs[0] / "config.yaml").write_bytes(b"\xff\xfe\0")
+        self.assertIn("UTF-8", json.loads(self.tool("runs", self.work, "--json"))[0]["problem"])
 
     def test_inspect(self):
         path = self.train(0.001) / "checkpoints" / "epoch_1"
@@ -78,7 +109,40 @@ class Tools(TestCase):
         data = bytearray((path / "model.safetensors").read_bytes())
         data[-1] ^= 1
         (path / "model.safetensors").write_bytes(data)
-        self.assertRegex(self.tool("inspect", path), "valid: no: .*model.safetensors")
+        damaged = call([str(AILAB), "inspect", str(path)])
+        self.assertEqual(damaged.status, 1, str(damaged))
+        self.assertRegex(damaged.out, "valid: no: .*model.safetensors")
+
+    def test_inspect_goes_on_behind_what_is_damaged(self):
+        folder = self.train(0.001, total_epochs=2) / "checkpoints"
+        (folder / "epoch_1" / "model.safetensors").write_bytes(b"{}")
+        (self.folder / "text.pth").write_text("no weights")
+        words = [str(AILAB), "inspect", str(folder / "epoch_1"), str(self.folder / "none"),
+                 str(self.folder / "text.pth"), str(folder / "epoch_2")]
+        result = call(words)
+        self.assertEqual(result.status, 1, str(result))
+        for part in ("  weights: ", "  valid: no: ", "none does not exist", "text.pth", "  valid: yes"):
+            self.assertIn(part, result.out)
+        listed = json.loads(call([*words, "--json"]).out)
+        self.assertEqual([pathlib.Path(one["given"]).name for one in listed], ["epoch_1", "none", "text.pth", "epoch_2"])
+        self.assertEqual(["error" in one for one in listed], [False, True, True, False])
+        self.assertTrue(listed[3]["valid"].startswith("yes"))
+
+    def test_inspect_and_average_know_latest_and_best(self):
+        hooks = {"checkpoint": {"type": "CheckpointHook", "interval": 1, "save_best": "top1"}}
+        self.train(0.001, total_epochs=2, hooks=hooks)
+        for words in (("inspect", "--work-dir", self.work, "latest", "best"),
+                      ("inspect", self.work / "latest", self.work / "best")):
+            with self.subTest(words):
+                text = self.tool(*words)
+                self.assertEqual(text.count("valid: yes"), 2)
+                self.assertRegex(text, r"path: \S*/checkpoints/epoch_2\n")
+                self.assertRegex(text, r"path: \S*/checkpoints/best_\S+\n")
+        self.assertIn("the mean of 2 checkpoints", self.tool("average", "latest", "best", "--work-dir", self.work,
+                                                             "-o", "both.safetensors"))
+        result = call([str(AILAB), "inspect", "best", "--work-dir", str(self.folder / "other")])
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("there is no checkpoint in ", result.out)
 
     def test_average(self):
         folder = self.train(0.001, total_epochs=2) / "checkpoints"

@@ -327,8 +327,8 @@ class OtherRuns(harness.TestCase):
 
     def test_wrong_options(self):
         for option, value, complaint in (
-                ("interval", 0, "at least 1"), ("histogram_interval", -1, "at least 0"),
-                ("image_interval", -1, "at least 0"), ("max_images", 0, "at least 1"),
+                ("interval", 0, "between 1 and"), ("histogram_interval", -1, "between 0 and"),
+                ("image_interval", -1, "between 0 and"), ("max_images", 0, "between 1 and"),
                 ("graph", 3, "true or false"), ("log_dirs", "x", "log_dir")):
             config = mlp_config(self.folder, hooks={"tb": {"type": "TensorboardHook", option: value}})
             result = call(command(config, plugins=["mlp"]))

@@ -1,5 +1,7 @@
 """Plugins that must be refused: what ailab-run says about each."""
 import os
+import signal
+import socket
 import struct
 import unittest
 
@@ -64,15 +66,6 @@ class BadPlugins(InFolder):
         self.refuse(self.write("libmy.so", ""),
                     "<file> is empty; it should be a shared library. Build or copy it again.")
 
-    def test_folder(self):
-        self.refuse(self.folder, "<file> is a folder; it should be a shared library.")
-
-    def test_pipe_and_device(self):
-        pipe = os.path.join(self.folder, "libmy.so")
-        os.mkfifo(pipe)
-        for path in (pipe, "/dev/zero"):
-            self.refuse(path, "<file> is no regular file; it should be a shared library.")
-
     @unittest.skipIf(os.geteuid() == 0, "root may read everything")
     def test_unreadable_file(self):
         path = self.write("libmy.so", bytes(good_bytes()))
@@ -131,6 +124,35 @@ class BadPlugins(InFolder):
                             f"ailab-run: {path} cannot be loaded: a constructor of one of its static "
                             'objects threw "no such table". Move that work into the module\'s '
                             "constructor.")
+
+    def test_static_constructor_that_ends_the_process(self):
+        """Whatever ends the process while a plugin is loaded is told in the plugin's name."""
+        for name, status, what in [("static_exit", 2, "called exit(0)"),
+                                   ("static_throw_int", 2, "threw something that is no std::exception"),
+                                   ("static_abort", -signal.SIGABRT, "crashed (SIGABRT)")]:
+            with self.subTest(name):
+                path = fixture(name)
+                result = run("--list-modules", "--plugins", path)
+                self.assertEqual(result.stderr,
+                                 f"ailab-run: {path} cannot be loaded: a constructor of one of its static "
+                                 f"objects {what}. Move that work into the module's constructor.\n")
+                self.assertEqual(result.stdout, "")
+                self.assertEqual(result.returncode, status)
+
+    def test_what_is_no_file(self):
+        for path, kind in self.no_files():
+            with self.subTest(kind):
+                self.refuse(path, f"<file> is {kind}; it should be a shared library.")
+
+    def no_files(self):
+        """A path of each kind that is no regular file. None of them may be waited for."""
+        pipe = os.path.join(self.folder, "libpipe.so")
+        os.mkfifo(pipe)
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(os.path.join(self.folder, "libsocket.so"))
+        return [(pipe, "a named pipe"), (os.path.join(self.folder, "libsocket.so"), "a socket"),
+                ("/dev/zero", "a device"), (self.folder, "a folder")]
 
     def test_duplicate_name(self):
         self.refuse(fixture("duplicate"),

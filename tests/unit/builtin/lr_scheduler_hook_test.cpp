@@ -242,7 +242,7 @@ TEST_F(LrSchedulerHookTest, ChecksItsOptions) {
         {scheduler + R"(, "warmup": "linear")", "warmup needs warmup_iters, its length"},
         {scheduler + R"(, "warmup_iters": 5)",
          "warmup_iters needs warmup: linear, exp or constant"},
-        {scheduler + R"(, "warmup": "exp", "warmup_iters": -1)", "at least 0"},
+        {scheduler + R"(, "warmup": "exp", "warmup_iters": -1)", "between 0 and"},
         {scheduler + R"(, "warmup": "exp", "warmup_iters": 1, "warmup_ratio": 0)", "above 0"},
         {scheduler + R"(, "warmup": "exp", "warmup_iters": 1, "warmup_ratio": 1.5)", "at most 1"},
         {scheduler + R"(, "monitor": ["loss"])", "string"},

@@ -370,7 +370,7 @@ TEST(WeightsFileTest, RefusesWhatIsNoFile) {
     };
     EXPECT_EQ(refusal("/nowhere/a.pth"), "cannot open /nowhere/a.pth: No such file or directory");
     EXPECT_EQ(refusal("/tmp"), "cannot open /tmp: it is a folder");
-    EXPECT_EQ(refusal("/dev/zero"), "cannot open /dev/zero: it is no regular file");
+    EXPECT_EQ(refusal("/dev/zero"), "cannot open /dev/zero: it is a device");
 }
 
 TEST(WeightsFileTest, KnowsWhatAPrefixMayHaveBeen) {

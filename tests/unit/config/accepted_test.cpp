@@ -240,7 +240,7 @@ TEST(UsersFiles, AllMistakesComeAtOnceInTheOrderOfTheirPlaces) {
         "c.yaml:1:28: hook \"DDPHook\" has no option \"x\". It takes: enable, enabled, priority.\n"
         "c.yaml:2:7: seed must be at least 0, got -1.\n"
         "c.yaml:3:15: unknown model \"Nope\". Plugins loaded: fake.\n"
-        "c.yaml:4:15: total_epochs must be at least 1, got 0.\n"
+        "c.yaml:4:15: total_epochs must be between 1 and 1000000000, got 0.\n"
         "c.yaml:5:15: dataset \"ListData\" needs the option \"root\" (folder of the data). Add "
         "\"root: …\".\n"
         "c.yaml:6:1: the configuration has no key \"bogus\". It takes: " +

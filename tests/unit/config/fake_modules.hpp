@@ -1,5 +1,6 @@
 #pragma once
 // Made-up modules of each kind, and a host that knows them.
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -44,6 +45,28 @@ struct PickyModel {
         if (options.how == "config") throw ConfigError("hidden must divide by heads.");
         if (options.how == "number") throw 5;
         throw std::runtime_error("no luck\nException raised from f at x.cpp:1");
+    }
+};
+
+/// Cannot be made for want of memory, as different libraries say it.
+struct HungryModel {
+    struct Options {
+        int64_t width = 8, depth = 2;
+        std::string how = "bad_alloc";
+        void visit(OptionVisitor& v) {
+            v.option("width", width, "of a layer");
+            v.option("depth", depth, "layers");
+            v.option("how", how, "what it throws");
+        }
+    };
+    explicit HungryModel(const Options& options) {
+        if (options.how == "bad_alloc") throw std::bad_alloc();
+        if (options.how == "length") throw std::length_error("vector::reserve");
+        if (options.how == "overflow")
+            throw std::runtime_error("Storage size calculation overflowed with sizes=[8, 8]");
+        throw std::runtime_error(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 4000000000000000 bytes.");
     }
 };
 

@@ -27,6 +27,7 @@ class FakeHost final : public PluginHost {
     FakeHost() {
         add<fake::TinyModel>("model", "TinyModel");
         add<fake::PickyModel>("model", "PickyModel");
+        add<fake::HungryModel>("model", "HungryModel");
         add<fake::ListData>("dataset", "ListData");
         add<fake::CrossEntropyLoss>("loss", "CrossEntropyLoss");
         add<fake::Accuracy>("metric", "Accuracy");

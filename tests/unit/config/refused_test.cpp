@@ -361,7 +361,7 @@ const Refused workflow[] = {
      "c.yaml:5:12: workflow[0] must be [phase, epochs] or {phase: …, iters: …}, got a list of 1. "
      "For example: [train, 1]."},
     {"zero_epochs", least + "workflow: [[train, 0]]\n",
-     "c.yaml:5:20: workflow[0][1] must be at least 1, got 0."},
+     "c.yaml:5:20: workflow[0][1] must be between 1 and 1000000000, got 0."},
     {"flat", least + "workflow: [train, 1]\n",
      "c.yaml:5:12: workflow[0] must be [phase, epochs] or {phase: …, iters: …}, got the string "
      "\"train\". For example: [train, 1].\n"

@@ -182,8 +182,8 @@ TEST_F(ProgressHookTest, IsSilentWhereItIsNotWanted) {
 TEST_F(ProgressHookTest, RefusesWrongOptions) {
     const std::vector<std::pair<std::string, std::string>> table = {
         {R"("mode": "tqdm")", "mode must be one of auto, bar, plain, off"},
-        {R"("width": 5)", "width must be at least 20"},
-        {R"("plain_interval": -1)", "plain_interval must be at least 0"},
+        {R"("width": 5)", "width must be between 20 and 10000"},
+        {R"("plain_interval": -1)", "plain_interval must be between 0 and 1000000"},
     };
     for (const auto& [option, complaint] : table) {
         const std::string error = test::error_of(

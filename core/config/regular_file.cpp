@@ -1,0 +1,71 @@
+#include "regular_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ailab/error.hpp"
+
+namespace ailab {
+
+std::string other_kind(mode_t mode) {
+    if (S_ISREG(mode)) return "";
+    if (S_ISDIR(mode)) return "a folder";
+    if (S_ISFIFO(mode)) return "a named pipe";
+    if (S_ISSOCK(mode)) return "a socket";
+    return "a device";
+}
+
+RegularFile::RegularFile(const std::string& path)
+    : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+    const int reason = errno;
+    struct stat info {};
+    // A socket cannot even be opened.
+    const int looked = descriptor_ >= 0 ? ::fstat(descriptor_, &info) : ::stat(path.c_str(), &info);
+    const std::string kind = looked == 0 ? other_kind(info.st_mode) : "";
+    if (!kind.empty())
+        problem_ = concat("it is ", kind);
+    else if (descriptor_ < 0 || looked != 0)
+        problem_ = std::strerror(descriptor_ < 0 ? reason : errno);
+    size_ = uint64_t(info.st_size);
+}
+
+RegularFile::~RegularFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+uint64_t RegularFile::read(void* to, uint64_t count, uint64_t offset) const {
+    auto* bytes = static_cast<char*>(to);
+    uint64_t done = 0;
+    while (done < count) {
+        const ssize_t n = ::pread(descriptor_, bytes + done, count - done, off_t(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw Error(std::strerror(errno));
+        if (n == 0) break;
+        done += uint64_t(n);
+    }
+    return done;
+}
+
+std::string RegularFile::text() const {
+    std::string text(size_, '\0');
+    if (read(text.data(), size_, 0) < size_) throw Error("it became shorter while it was read");
+    return text;
+}
+
+std::string read_regular_file(const std::string& path, uint64_t limit) {
+    const RegularFile file(path);
+    if (!file.problem().empty()) throw Error(concat("cannot open ", path, ": ", file.problem()));
+    if (file.size() > limit)
+        throw Error(concat(path, " has ", file.size(), " bytes; at most ", limit, " are expected"));
+    try {
+        return file.text();
+    } catch (const Error& error) {
+        throw Error(concat("cannot read ", path, ": ", error.what()));
+    }
+}
+
+}  // namespace ailab
