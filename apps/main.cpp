@@ -87,6 +87,8 @@ int run(const app::CommandLine& line) {
             return print(inspect_checkpoint(line.tool));
         case app::Action::average:
             return print(average_checkpoints(line.tool));
+        case app::Action::sign:
+            return print(sign_artifact(line.sign));
         default:
             return run_config(line);
     }

@@ -12,12 +12,16 @@
 namespace ailab {
 
 // Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
-InputFile::InputFile(const std::string& path)
-    : path_(path), file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+InputFile::InputFile(const std::string& path, Links links)
+    : path_(path),
+      file_(open(path.c_str(),
+                 O_RDONLY | O_CLOEXEC | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0))) {
     struct stat info {};
     if (file_ < 0 || fstat(file_, &info) != 0) {
         const int error = errno;
         if (file_ >= 0) close(file_);
+        if (links == Links::refuse && error == ELOOP)
+            throw Error(concat("cannot open ", path, ": it is a symbolic link"));
         throw Error(concat("cannot open ", path, ": ", std::strerror(error)));
     }
     if (!S_ISREG(info.st_mode)) {
@@ -44,6 +48,12 @@ void InputFile::read(void* to, uint64_t count, uint64_t offset) const {
         count -= uint64_t(n);
         offset += uint64_t(n);
     }
+}
+
+std::string InputFile::read_all() const {
+    std::string bytes(size_, '\0');
+    read(bytes.data(), bytes.size(), 0);
+    return bytes;
 }
 
 }  // namespace ailab

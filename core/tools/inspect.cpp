@@ -8,12 +8,14 @@
 #include "ailab/number_text.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
+#include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
 #include "report/text_table.hpp"
 #include "run/find_checkpoint.hpp"
 #include "serve/artifact.hpp"
+#include "serve/artifact_signature.hpp"
 #include "tools.hpp"
 
 namespace ailab {
@@ -70,9 +72,17 @@ void inspect_folder(const std::string& path, Inspection& result) {
     for (const auto& [name, digest] : manifest.files) result.add(name, megabytes(digest.size));
 }
 
-void inspect_artifact(const std::string& path, Inspection& result) {
-    const ServedSpec spec = read_artifact_spec(path);
+void inspect_artifact(const std::string& path, const std::string& public_key, Inspection& result) {
+    const Artifact artifact = read_artifact(path);
+    if (!public_key.empty()) verify_artifact(artifact, public_key);
+    const ServedSpec spec = artifact.spec();
     result.add("valid", "yes: its checksum is right");
+    const std::string signer = printable(signer_of(artifact));
+    result.add("signed",
+               signer.empty() ? "no"
+               : public_key.empty()
+                   ? concat("it says so, by the key ", signer, "; --public-key FILE checks it")
+                   : concat("yes, by the key ", signer, " of ", public_key));
     result.add("artifact of", spec.model.flow());
     result.add("input",
                concat(spec.input, " [N, ", c10::str(at::IntArrayRef(spec.input_shape)).substr(1)));
@@ -81,16 +91,17 @@ void inspect_artifact(const std::string& path, Inspection& result) {
         if (!plugin.builtin)
             result.add("plugin", concat(plugin.name, " ", plugin.version, " (", plugin.file,
                                         ", build ", plugin.build_id.substr(0, 12), ")"));
-    result.weights = read_safetensors(path);
-    std::erase_if(result.weights, [](const auto& entry) { return is_plugin_record(entry.first); });
+    result.weights = artifact.weights();
 }
 
-Inspection inspect(const std::string& given) {
+Inspection inspect(const std::string& given, const std::string& public_key) {
     Inspection result;
     if (is_artifact(given)) {
-        inspect_artifact(given, result);
+        inspect_artifact(given, public_key, result);
         return result;
     }
+    if (!public_key.empty())
+        throw ConfigError(concat(given, " is no artifact; --public-key is for those"));
     const std::string path = resolve_checkpoint(given);
     result.add("path", path);
     if (fs::is_directory(path)) {
@@ -117,7 +128,7 @@ std::string inspect_checkpoint(const ToolRequest& request) {
     std::string text;
     Node all = Node::list();
     for (const std::string& path : request.paths) {
-        const Inspection found = inspect(path);
+        const Inspection found = inspect(path, request.public_key);
         int64_t parameters = 0;
         TextTable tensors({"tensor", "shape", "type"});
         Node list = Node::list();
