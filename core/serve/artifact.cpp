@@ -12,6 +12,7 @@
 #include "ailab/error.hpp"
 #include "artifact_signature.hpp"
 #include "checkpoint/input_file.hpp"
+#include "checkpoint/pickle_values.hpp"
 #include "checkpoint/safetensors_header.hpp"
 #include "config/formats.hpp"
 #include "plugin/plugin_host.hpp"
@@ -79,10 +80,10 @@ void check_checksum(const InputFile& file) {
     const uint64_t at = find_checksum(header);
     if (at == 0)
         throw Error(concat(path, " is no artifact of ailab-run export --to artifact, or damaged"));
-    const std::string written = header.substr(at, 8);
-    if (checksum_of(file, at) != written)
-        throw Error(concat(path, " is damaged: its checksum is not the one that was written (",
-                           written, "). Copy or export it again"));
+    if (checksum_of(file, at) != header.substr(at, 8))
+        throw Error(concat(path,
+                           " is damaged: its checksum is not the one that was written. Copy or "
+                           "export it again"));
 }
 
 at::Tensor bytes_of(const std::string& path) {
@@ -110,8 +111,8 @@ Node parse_spec(const Metadata& metadata, const std::string& path) {
     if (text == metadata.end() || version == metadata.end())
         throw Error(concat(path, " is no artifact of ailab-run export --to artifact"));
     if (version->second != AILAB_VERSION)
-        throw Error(concat(path, " was exported by ailab ", version->second, " and this is ailab ",
-                           AILAB_VERSION, "; export the model again"));
+        throw Error(concat(path, " was exported by ailab ", printable(version->second),
+                           " and this is ailab ", AILAB_VERSION, "; export the model again"));
     return from_json(text->second, path);
 }
 

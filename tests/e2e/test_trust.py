@@ -202,6 +202,7 @@ class Trust(TestCase):
                 for words in ((), ("--trust-plugins",)):
                     self.assertRefused("and must give a plain file name", *words, cwd=self.model.parent, status=1)
         self.put(self.made.without)
+        (self.model.parent / CANARY.name).unlink()
         (self.model.parent / CANARY.name).symlink_to(CANARY)
         self.assertRefused("it is a symbolic link", "--trust-plugins")
 

@@ -56,6 +56,12 @@ at::Tensor bytes_of(const std::string& text) {
         .clone();
 }
 
+/// The files of a key's halves.
+struct Key {
+    std::string whole;
+    std::string half;
+};
+
 class ArtifactTrust : public testing::Test {
   protected:
     void SetUp() override {
@@ -94,9 +100,8 @@ class ArtifactTrust : public testing::Test {
         return complaint(options);
     }
 
-    /// Two files with the halves of a new key.
-    std::pair<std::string, std::string> make_key(const std::string& name,
-                                                 int type = EVP_PKEY_ED25519) const {
+    /// A new one.
+    Key make_key(const std::string& name, int type = EVP_PKEY_ED25519) const {
         EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_id(type, nullptr);
         EVP_PKEY* key = nullptr;
         EXPECT_EQ(EVP_PKEY_keygen_init(context), 1);
@@ -105,7 +110,7 @@ class ArtifactTrust : public testing::Test {
         return write_key(name, key);
     }
 
-    std::pair<std::string, std::string> write_key(const std::string& name, EVP_PKEY* key) const {
+    Key write_key(const std::string& name, EVP_PKEY* key) const {
         const std::string whole = in_folder(name + ".pem"), half = in_folder(name + ".pub.pem");
         BIO* out = BIO_new_file(whole.c_str(), "w");
         EXPECT_EQ(PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr), 1);
@@ -138,8 +143,9 @@ TEST_F(ArtifactTrust, PluginsAreInTheArtifactOrBesideItAndNeverElsewhere) {
             << file << ": " << complaint_when_trusted();
         EXPECT_EQ(complaint_when_trusted().find('\n'), std::string::npos);
         EXPECT_NE(complaint({}).find("must give a plain file name"), std::string::npos) << file;
-        const auto [key, half] = make_key("key");
-        const SignRequest request{.artifact = path_, .key = key, .output = "", .force = false};
+        const Key key = make_key("key");
+        const SignRequest request{
+            .artifact = path_, .key = key.whole, .output = "", .force = false};
         EXPECT_NE(complaint_of([&] { sign_artifact(request); }), "") << file;
     }
 }
@@ -216,38 +222,38 @@ TEST_F(ArtifactTrust, APluginThatNobodyTrustsIsRefusedInOneLineThatSaysWhatAndFr
 }
 
 TEST_F(ArtifactTrust, AKeyTakesWhatItHasSignedAndNothingElse) {
-    const auto [mine, mine_half] = make_key("mine");
-    const auto [other, other_half] = make_key("other");
+    const Key mine = make_key("mine");
+    const Key other = make_key("other");
     write_with({});
-    EXPECT_NE(complaint_by_key(mine_half).find("is not signed"), std::string::npos);
-    const std::string told = sign_artifact({path_, mine, "", false});
+    EXPECT_NE(complaint_by_key(mine.half).find("is not signed"), std::string::npos);
+    const std::string told = sign_artifact({path_, mine.whole, "", false});
     EXPECT_NE(told.find("model.ailab: signed by the key "), std::string::npos) << told;
     const std::string unknown = "unknown model \"net\"";  // what comes after the checks
-    EXPECT_NE(complaint_by_key(mine_half).find(unknown), std::string::npos)
-        << complaint_by_key(mine_half);
-    EXPECT_NE(complaint_by_key(other_half).find("is signed by another key"), std::string::npos);
+    EXPECT_NE(complaint_by_key(mine.half).find(unknown), std::string::npos)
+        << complaint_by_key(mine.half);
+    EXPECT_NE(complaint_by_key(other.half).find("is signed by another key"), std::string::npos);
     EXPECT_NE(complaint({}).find(unknown), std::string::npos);
     // The file stays what it was but for the signature, and may be signed anew, into another file.
     EXPECT_EQ(read_artifact(path_).weights().size(), 1u);
-    EXPECT_NE(sign_artifact({path_, other, in_folder("b.ailab"), false}).find("signed anew"),
+    EXPECT_NE(sign_artifact({path_, other.whole, in_folder("b.ailab"), false}).find("signed anew"),
               std::string::npos);
-    EXPECT_NE(complaint_by_key(mine_half).find(unknown), std::string::npos);
+    EXPECT_NE(complaint_by_key(mine.half).find(unknown), std::string::npos);
     path_ = in_folder("b.ailab");
-    EXPECT_NE(complaint_by_key(other_half).find(unknown), std::string::npos);
+    EXPECT_NE(complaint_by_key(other.half).find(unknown), std::string::npos);
     EXPECT_NE(complaint_of([&] {
-                  sign_artifact({path_, mine, in_folder("b.ailab"), false});
+                  sign_artifact({path_, mine.whole, in_folder("b.ailab"), false});
               }).find("exists"),
               std::string::npos);
 }
 
 TEST_F(ArtifactTrust, NoBitOfASignedArtifactCanChange) {
-    const auto [mine, half] = make_key("mine");
+    const Key mine = make_key("mine");
     write_with({named("libmine.so")}, {{"plugin/libmine.so", bytes_of("no library")}});
-    sign_artifact({path_, mine, "", false});
+    sign_artifact({path_, mine.whole, "", false});
     const std::string whole = read(path_);
     const auto refusal = [&](const std::string& bytes) {
         write(path_, bytes);
-        return complaint_of([&, key = half] { verify_artifact(read_artifact(path_), key); });
+        return complaint_of([&] { verify_artifact(read_artifact(path_), mine.half); });
     };
     ASSERT_EQ(refusal(whole), "");
     for (size_t byte = 0; byte < whole.size(); ++byte)
@@ -262,9 +268,9 @@ TEST_F(ArtifactTrust, NoBitOfASignedArtifactCanChange) {
 }
 
 TEST_F(ArtifactTrust, WhatIsAddedTakenAwayOrRenamedIsNotWhatWasSigned) {
-    const auto [mine, half] = make_key("mine");
+    const Key mine = make_key("mine");
     write_with({named("libmine.so")}, {{"plugin/libmine.so", bytes_of("no library")}});
-    sign_artifact({path_, mine, "", false});
+    sign_artifact({path_, mine.whole, "", false});
     const Artifact whole = read_artifact(path_);
     const auto refused = [&](const std::string& what,
                              const std::function<void(Artifact&)>& change) {
@@ -272,7 +278,8 @@ TEST_F(ArtifactTrust, WhatIsAddedTakenAwayOrRenamedIsNotWhatWasSigned) {
         change(forged);
         fs::remove(path_);
         write_artifact(path_, forged);
-        EXPECT_NE(complaint_by_key(half).find("is not what was signed"), std::string::npos) << what;
+        EXPECT_NE(complaint_by_key(mine.half).find("is not what was signed"), std::string::npos)
+            << what;
     };
     refused("a tensor more", [](Artifact& a) { a.tensors.emplace_back("z", torch::ones(1)); });
     refused("a tensor less", [](Artifact& a) { a.tensors.pop_back(); });
@@ -299,7 +306,7 @@ TEST_F(ArtifactTrust, WhatIsAddedTakenAwayOrRenamedIsNotWhatWasSigned) {
 
 TEST_F(ArtifactTrust, AKeyIsForArtifacts) {
     PredictorOptions options;
-    options.public_key = make_key("mine").second;
+    options.public_key = make_key("mine").half;
     EXPECT_EQ(complaint_of([&] { Predictor(in_folder("train.yaml"), "latest", options); }),
               "a public key is for artifacts: a configuration is not signed");
 }
@@ -307,9 +314,9 @@ TEST_F(ArtifactTrust, AKeyIsForArtifacts) {
 // ---- keys
 
 TEST_F(ArtifactTrust, WhatIsNoKeyIsSaidWithWhatToDo) {
-    const auto [mine, half] = make_key("mine");
-    const auto [x, x_half] = make_key("x", EVP_PKEY_X25519);
-    const auto [ed448, ed448_half] = make_key("ed448", EVP_PKEY_ED448);
+    const Key mine = make_key("mine");
+    const Key x = make_key("x", EVP_PKEY_X25519);
+    const Key ed448 = make_key("ed448", EVP_PKEY_ED448);
     write(in_folder("text"), "hello");
     write(in_folder("empty"), "");
     write(in_folder("huge"), std::string(1 << 20, 'x'));
@@ -320,15 +327,16 @@ TEST_F(ArtifactTrust, WhatIsNoKeyIsSaidWithWhatToDo) {
     };
     said(in_folder("none"), KeyHalf::public_key, "No such file");
     said(folder_.string(), KeyHalf::public_key, "it is a folder");
-    said(mine, KeyHalf::public_key, "holds a private key, which signs; its public half is made by");
-    said(half, KeyHalf::private_key, "holds a public key, which checks signatures");
+    said(mine.whole, KeyHalf::public_key,
+         "holds a private key, which signs; its public half is made by");
+    said(mine.half, KeyHalf::private_key, "holds a public key, which checks signatures");
     for (const char* file : {"text", "empty"}) {
         said(in_folder(file), KeyHalf::public_key, "holds no public key in PEM form; openssl");
         said(in_folder(file), KeyHalf::private_key, "holds no private key in PEM form; openssl");
     }
     said(in_folder("huge"), KeyHalf::public_key, "has 1048576 bytes, and is no key");
-    said(x, KeyHalf::private_key, "of another kind (X25519), and must hold an Ed25519 key");
-    said(ed448_half, KeyHalf::public_key, "of another kind (ED448)");
+    said(x.whole, KeyHalf::private_key, "of another kind (X25519), and must hold an Ed25519 key");
+    said(ed448.half, KeyHalf::public_key, "of another kind (ED448)");
 }
 
 /// RFC 8032, 7.1, test 2.
@@ -337,9 +345,10 @@ TEST_F(ArtifactTrust, SignaturesAreThoseOfTheStandard) {
                                     0x9d, 0xb6, 0xc3, 0x46, 0xec, 0x11, 0x4e, 0x0f,
                                     0x5b, 0x8a, 0x31, 0x9f, 0x35, 0xab, 0xa6, 0x24,
                                     0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb};
-    const auto [key, half] = write_key(
+    const Key key = write_key(
         "rfc", EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret, sizeof secret));
-    const SignatureKey signs(key, KeyHalf::private_key), checks(half, KeyHalf::public_key);
+    const SignatureKey signs(key.whole, KeyHalf::private_key),
+        checks(key.half, KeyHalf::public_key);
     EXPECT_EQ(signs.name(), "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
     EXPECT_EQ(checks.name(), signs.name());
     const std::string signature =
