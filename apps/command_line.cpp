@@ -19,9 +19,11 @@ bool is_file(const std::string& word) {
 }
 
 const std::vector<std::pair<std::string, Action>> actions = {
-    {"train", Action::train},         {"test", Action::test},       {"infer", Action::infer},
-    {"export", Action::export_model}, {"browse", Action::browse},   {"runs", Action::runs},
-    {"compare", Action::compare},     {"inspect", Action::inspect}, {"average", Action::average}};
+    {"train", Action::train},     {"test", Action::test},
+    {"infer", Action::infer},     {"export", Action::export_model},
+    {"browse", Action::browse},   {"runs", Action::runs},
+    {"compare", Action::compare}, {"inspect", Action::inspect},
+    {"average", Action::average}, {"sign", Action::sign}};
 const std::vector<std::string> phases = {"train", "val", "test"};
 /// Options that go with some commands alone.
 const std::map<std::string, std::vector<Action>> command_options = {
@@ -30,8 +32,12 @@ const std::map<std::string, std::vector<Action>> command_options = {
     {"input", {Action::infer}},
     {"output",
      {Action::browse, Action::test, Action::infer, Action::export_model, Action::compare,
-      Action::average}},
-    {"force", {Action::infer, Action::export_model, Action::compare, Action::average}},
+      Action::average, Action::sign}},
+    {"force",
+     {Action::infer, Action::export_model, Action::compare, Action::average, Action::sign}},
+    {"trust-plugins", {Action::infer}},
+    {"public-key", {Action::infer, Action::inspect}},
+    {"key", {Action::sign}},
     {"tta", {Action::test}},
     {"topk", {Action::infer}},
     {"scores", {Action::infer}},
@@ -174,6 +180,13 @@ void read_infer(const Options& options, std::vector<std::string> words, CommandL
         request.artifact = words.front();
         words.erase(words.begin());
     }
+    request.trust_plugins = options.flag("trust-plugins");
+    request.public_key = options.text("public-key");
+    if (request.artifact.empty() && (request.trust_plugins || !request.public_key.empty()))
+        throw ConfigError(concat(line.config,
+                                 " is no artifact; --trust-plugins and --public-key are for those. "
+                                 "The plugins that a configuration names are loaded as they are.",
+                                 see_help));
     line.overrides = take_overrides(words);
     if (!request.artifact.empty() && !line.overrides.empty())
         throw ConfigError(concat(line.overrides[0],
@@ -247,12 +260,30 @@ void read_tool(const Options& options, std::vector<std::string> words, CommandLi
     line.tool.force = options.flag("force");
     line.tool.json = line.json;
     if (!line.work_dir.empty()) line.tool.work_dir = line.work_dir;
+    line.tool.public_key = options.text("public-key");
     if (line.tool.paths.empty())
         throw ConfigError(concat(name_of(line.action), " needs ",
                                  line.action == Action::runs      ? "a work_dir"
                                  : line.action == Action::compare ? "two runs"
                                                                   : "a checkpoint",
                                  ".", see_help));
+}
+
+void read_sign(const Options& options, std::vector<std::string> words, CommandLine& line) {
+    line.sign.artifact = take(words, "",
+                              "no artifact is given: ailab-run sign MODEL.ailab --key "
+                              "PRIVATE.pem.");
+    if (!words.empty())
+        throw ConfigError(
+            concat("sign takes one artifact: \"", words.front(), "\" is too much.", see_help));
+    line.sign.key = options.text("key");
+    if (line.sign.key.empty())
+        throw ConfigError(
+            concat("--key FILE is missing: the private key; openssl genpkey "
+                   "-algorithm ed25519 -out private.pem makes one.",
+                   see_help));
+    line.sign.output = options.text("output");
+    line.sign.force = options.flag("force");
 }
 
 void refuse_words(const std::vector<std::string>& words, const std::string& option) {
@@ -301,7 +332,10 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     }
     if (line.json)
         throw ConfigError(concat("--json goes with --list-modules, runs and inspect.", see_help));
-    read_config_words(options, std::move(rest), line);
+    if (line.action == Action::sign)
+        read_sign(options, std::move(rest), line);
+    else
+        read_config_words(options, std::move(rest), line);
     return line;
 }
 

@@ -5,6 +5,7 @@
 #include "browse/browse.hpp"
 #include "export/export.hpp"
 #include "run/train.hpp"
+#include "serve/artifact_signature.hpp"
 #include "serve/infer.hpp"
 #include "tools/tools.hpp"
 
@@ -20,6 +21,7 @@ enum class Action {
     compare,
     inspect,
     average,
+    sign,
     list_modules,
     describe,
     version,
@@ -43,6 +45,7 @@ struct CommandLine {
     TestRequest test;
     InferRequest infer;
     ExportRequest exported;
+    SignRequest sign;
     ToolRequest tool;  // runs, compare, inspect, average
 };
 

@@ -16,8 +16,9 @@ Usage
   ailab-run browse CONFIG [key=value ...] [--phase PHASE] [--count N] [--sample EPOCH:INDEX] [-o FILE]
   ailab-run test CONFIG CHECKPOINT [key=value ...] [--tta VIEWS] [-o FOLDER]
   ailab-run infer CONFIG CHECKPOINT INPUT... [key=value ...] [-o FILE] [--topk N]
-  ailab-run infer MODEL.ailab INPUT... [-o FILE] [--topk N]
+  ailab-run infer MODEL.ailab INPUT... [-o FILE] [--topk N] [--trust-plugins] [--public-key FILE]
   ailab-run export CONFIG CHECKPOINT --to FORMAT -o FILE [--with-plugins] [--force]
+  ailab-run sign MODEL.ailab --key PRIVATE.pem [-o FILE]
   ailab-run runs WORK_DIR... [--json]
   ailab-run compare RUN RUN... [-o FILE]
   ailab-run inspect CHECKPOINT... [--json] [--work-dir FOLDER]
@@ -61,11 +62,15 @@ Options
   infer                  a JSON line for each image file, folder, pattern, .safetensors of inputs, or line of
                          standard input (-). --topk classes; --batch-size and --threads; --device auto, cpu
                          or cuda; --scores: all values of outputs of more than 1,000, too; --force replaces
-                         the output
+                         the output. The plugins that an artifact brings, in it or beside it, run only with
+                         --trust-plugins, or with --public-key FILE, which takes only what that key has signed
   export                 --to safetensors, torchscript, onnx, pth or artifact: one file for infer
                          (--with-plugins: the plugins in it)
+  sign                   signs an artifact by an Ed25519 key: openssl genpkey -algorithm ed25519 -out
+                         private.pem makes one, openssl pkey -in private.pem -pubout -out public.pem the
+                         half for --public-key. -o: into another file
   runs, compare          tables and curves of runs; inspect: what is in a file of weights, and whether it
-                         is whole; average: the mean of weights
+                         is whole (--public-key FILE: and signed); average: the mean of weights
   --dry-run              builds everything and runs two steps of each phase, in a folder of its own
   --json                 with --list-modules, runs and inspect: JSON in place of a table
   --describe PLUGIN.so   the modules of a plugin, their options and the keys that their kind has in

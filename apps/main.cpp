@@ -115,6 +115,8 @@ int run(const app::CommandLine& line) {
         }
         case app::Action::average:
             return print(average_checkpoints(line.tool));
+        case app::Action::sign:
+            return print(sign_artifact(line.sign));
         default:
             return run_config(line);
     }

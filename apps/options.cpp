@@ -33,6 +33,9 @@ po::options_description known_options() {
     add("threads", po::value<std::string>());
     add("to", po::value<std::string>());
     add("with-plugins", po::bool_switch());
+    add("trust-plugins", po::bool_switch());
+    add("public-key", po::value<std::string>());
+    add("key", po::value<std::string>());
     add("phase", po::value<std::string>());
     add("count", po::value<std::string>());
     add("sample", po::value<std::string>());

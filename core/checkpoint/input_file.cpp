@@ -4,7 +4,7 @@
 
 namespace ailab {
 
-InputFile::InputFile(const std::string& path) : path_(path), file_(path) {
+InputFile::InputFile(const std::string& path, Links links) : path_(path), file_(path, links) {
     if (!file_.problem().empty()) throw Error(concat("cannot open ", path, ": ", file_.problem()));
 }
 
@@ -16,6 +16,12 @@ void InputFile::read(void* to, uint64_t count, uint64_t offset) const {
         throw Error(concat("cannot read ", path_, ": ", error.what()));
     }
     if (got < count) throw Error(concat("cannot read ", path_, ": it became shorter"));
+}
+
+std::string InputFile::read_all() const {
+    std::string bytes(size_, '\0');
+    read(bytes.data(), bytes.size(), 0);
+    return bytes;
 }
 
 }  // namespace ailab

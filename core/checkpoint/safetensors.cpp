@@ -7,7 +7,6 @@
 #include <tuple>
 
 #include "ailab/error.hpp"
-#include "input_file.hpp"
 #include "safetensors_header.hpp"
 
 namespace ailab {
@@ -159,7 +158,11 @@ void write_safetensors(DurableFile& file, const NamedTensors& tensors, const Met
 }
 
 NamedTensors read_safetensors(const std::string& path, Metadata* metadata) {
-    const InputFile file(path);
+    return read_safetensors(InputFile(path), metadata);
+}
+
+NamedTensors read_safetensors(const InputFile& file, Metadata* metadata) {
+    const std::string& path = file.path();
     unsigned char raw[8];
     if (file.size() < sizeof raw)
         throw Error(concat(path, " is truncated: it has ", file.size(), " bytes"));

@@ -8,6 +8,7 @@
 
 #include "ailab/export.hpp"
 #include "durable_file.hpp"
+#include "input_file.hpp"
 
 namespace ailab {
 
@@ -29,6 +30,7 @@ void check_safetensors(const NamedTensors& tensors);
 /// Reads one, in the order of the data. Everything is checked before memory is taken. Throws Error
 /// naming the file.
 AILAB_API NamedTensors read_safetensors(const std::string& path, Metadata* metadata = nullptr);
+NamedTensors read_safetensors(const InputFile& file, Metadata* metadata = nullptr);
 
 /// Takes out the tensors that another name already has and notes "name -> kept name" in `metadata`:
 /// for states, where many names share a counter.

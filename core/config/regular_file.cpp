@@ -19,14 +19,17 @@ std::string other_kind(mode_t mode) {
     return "a device";
 }
 
-RegularFile::RegularFile(const std::string& path)
-    : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+RegularFile::RegularFile(const std::string& path, Links links)
+    : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+                                           (links == Links::refuse ? O_NOFOLLOW : 0))) {
     const int reason = errno;
     struct stat info {};
     // A socket cannot even be opened.
     const int looked = descriptor_ >= 0 ? ::fstat(descriptor_, &info) : ::stat(path.c_str(), &info);
     const std::string kind = looked == 0 ? other_kind(info.st_mode) : "";
-    if (!kind.empty())
+    if (descriptor_ < 0 && links == Links::refuse && reason == ELOOP)
+        problem_ = "it is a symbolic link";
+    else if (!kind.empty())
         problem_ = concat("it is ", kind);
     else if (descriptor_ < 0 || looked != 0)
         problem_ = std::strerror(descriptor_ < 0 ? reason : errno);

@@ -10,12 +10,15 @@ namespace ailab {
 /// "a folder", "a named pipe", "a socket", "a device"; "" for a regular file.
 std::string other_kind(mode_t mode);
 
+/// Whether a symbolic link stands for the file that it leads to.
+enum class Links { follow, refuse };
+
 /// A regular file, open for reading. Opening it never waits: a named pipe without a writer would
 /// have the run wait for good, and reading a device need not end.
 class RegularFile {
   public:
     /// Does not throw: see problem().
-    explicit RegularFile(const std::string& path);
+    explicit RegularFile(const std::string& path, Links links = Links::follow);
     ~RegularFile();
     RegularFile(const RegularFile&) = delete;
     RegularFile& operator=(const RegularFile&) = delete;

@@ -10,6 +10,7 @@
 #include "ailab/log.hpp"
 #include "ailab/number_text.hpp"
 #include "checkpoint/durable_file.hpp"
+#include "checkpoint/new_file.hpp"
 #include "export_format.hpp"
 #include "run/checkpoint_choice.hpp"
 #include "run/error_context.hpp"
@@ -31,29 +32,6 @@ ExportFormat find_format(const ExportRequest& request) {
         if (format.name == request.format) return format;
     throw ConfigError(concat("--to takes ", join(export_formats()), ", got ", request.format));
 }
-
-/// A file that is removed unless it was moved to its place.
-class NewFile {
-  public:
-    explicit NewFile(const std::string& path) : path_(concat(path, ".tmp-", int64_t(getpid()))) {
-        fs::remove(path_);
-    }
-    ~NewFile() {
-        std::error_code ignored;
-        fs::remove(path_, ignored);
-    }
-    NewFile(const NewFile&) = delete;
-    NewFile& operator=(const NewFile&) = delete;
-
-    const std::string& path() const { return path_; }
-    void move_to(const std::string& place) const {
-        rename_file(path_, place);
-        sync_folder(parent_folder(place));
-    }
-
-  private:
-    const std::string path_;
-};
 
 void check_place(const ExportRequest& request) {
     const fs::path path(request.output);

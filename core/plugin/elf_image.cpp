@@ -61,7 +61,7 @@ std::string printable(const std::string& bytes) {
 /// One file, read piece by piece; every offset is checked before it is used.
 class ElfReader {
   public:
-    explicit ElfReader(const std::string& path) : path_(path), file_(path) {}
+    ElfReader(const std::string& path, const std::string& shown) : shown_(shown), file_(path) {}
 
     ElfImage read() {
         read_header();
@@ -75,7 +75,7 @@ class ElfReader {
     }
 
   private:
-    [[noreturn]] void fail(const std::string& what) const { throw ConfigError(path_ + what); }
+    [[noreturn]] void fail(const std::string& what) const { throw ConfigError(shown_ + what); }
     [[noreturn]] void fail_damaged(const std::string& what) const {
         fail(concat(" is damaged: ", what, ". Build or copy it again."));
     }
@@ -223,7 +223,7 @@ class ElfReader {
         return "fnv" + hex(raw);
     }
 
-    std::string path_;
+    std::string shown_;
     ByteFile file_;
     Elf64_Ehdr header_{};
     std::vector<Elf64_Phdr> segments_;
@@ -231,8 +231,8 @@ class ElfReader {
 
 }  // namespace
 
-ElfImage read_elf_image(const std::string& path) {
-    return ElfReader(path).read();
+ElfImage read_elf_image(const std::string& path, const std::string& shown) {
+    return ElfReader(path, shown).read();
 }
 
 }  // namespace ailab::plugin

@@ -12,8 +12,11 @@ struct ElfImage {
     std::string build_id;
 };
 
-/// Throws ConfigError, with a text that begins with `path`, when this is no complete shared library
-/// for this machine.
-ElfImage read_elf_image(const std::string& path);
+/// Throws ConfigError, with a text that begins with `shown`, when this is no complete shared
+/// library for this machine.
+ElfImage read_elf_image(const std::string& path, const std::string& shown);
+inline ElfImage read_elf_image(const std::string& path) {
+    return read_elf_image(path, path);
+}
 
 }  // namespace ailab::plugin

@@ -11,7 +11,6 @@
 #include <map>
 
 #include "ailab/log.hpp"
-#include "plugin/elf_image.hpp"
 #include "plugin/search_path.hpp"
 #include "plugin/shared_object.hpp"
 #include "plugin/stamp_check.hpp"
@@ -28,12 +27,12 @@ struct stat file_status(const std::string& path) {
     return about;
 }
 
-void warn_if_writable_by_all(const std::string& path) {
+void warn_if_writable_by_all(const std::string& path, const std::string& shown) {
     if (file_status(path).st_mode & S_IWOTH)
-        log_warning(path,
+        log_warning(shown,
                     " can be changed by every user of this machine, and its code runs with your "
                     "rights: chmod o-w ",
-                    path);
+                    shown);
 }
 
 /// A descriptor shorter than ours lacks our newest fields; these must be there.
@@ -43,16 +42,17 @@ std::string nonempty(const char* text) {
     return text ? text : "";
 }
 
-LoadedPlugin about_plugin(const std::string& path, const Descriptor& descriptor) {
+LoadedPlugin about_plugin(const std::string& path, const std::string& shown,
+                          const Descriptor& descriptor) {
     LoadedPlugin about;
     about.name = nonempty(descriptor.name);
     about.version = nonempty(descriptor.version);
     about.doc = nonempty(descriptor.doc);
-    about.path = path;
+    about.path = shown;
     std::error_code error;
     about.builtin = fs::equivalent(fs::path(path).parent_path(), builtin_folder(), error);
     if (about.name.empty() || about.name.find('/') != std::string::npos)
-        throw ConfigError(concat(path, ": the name \"", about.name,
+        throw ConfigError(concat(shown, ": the name \"", about.name,
                                  "\" in AILAB_PLUGIN must be neither empty nor hold a slash."));
     return about;
 }
@@ -109,20 +109,25 @@ std::string origin_text(const std::string& path, const std::string& source, int 
                   ":", line, ")");
 }
 
-OpenedPlugin open_plugin(const std::string& path) {
-    const ElfImage image = read_elf_image(path);
-    const Stamp stamp = read_stamp(path, image.stamp);
-    check_stamp(path, stamp, host_stamp());
-    if (const std::string warning = stamp_warning(path, stamp, host_stamp()); !warning.empty())
-        log_warning(warning);
-    warn_if_writable_by_all(path);
+ElfImage check_plugin(const std::string& path, const std::string& shown) {
+    ElfImage image = read_elf_image(path, shown);
+    check_stamp(shown, read_stamp(shown, image.stamp), host_stamp());
+    return image;
+}
 
-    const Descriptor& descriptor = load_shared_object(path);
+OpenedPlugin open_plugin(const std::string& path, const std::string& shown) {
+    const ElfImage image = check_plugin(path, shown);
+    const Stamp stamp = read_stamp(shown, image.stamp);
+    if (const std::string warning = stamp_warning(shown, stamp, host_stamp()); !warning.empty())
+        log_warning(warning);
+    warn_if_writable_by_all(path, shown);
+
+    const Descriptor& descriptor = load_shared_object(path, shown);
     if (descriptor.size < descriptor_minimum)
-        throw ConfigError(concat(path, " has a damaged descriptor of ", descriptor.size,
+        throw ConfigError(concat(shown, " has a damaged descriptor of ", descriptor.size,
                                  " bytes. Build it again."));
     OpenedPlugin opened;
-    opened.about = about_plugin(path, descriptor);
+    opened.about = about_plugin(path, shown, descriptor);
     opened.about.build_id = image.build_id;
     opened.modules = read_modules(opened.about, descriptor);
     if (descriptor.size >= sizeof(Descriptor)) opened.shutdown = descriptor.shutdown;

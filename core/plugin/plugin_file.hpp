@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "plugin/elf_image.hpp"
 #include "plugin/plugin_host.hpp"
 
 namespace ailab::plugin {
@@ -22,9 +23,14 @@ struct OpenedPlugin {
 using FileId = std::pair<dev_t, ino_t>;
 FileId file_id(const std::string& path);
 
+/// Throws ConfigError, whose text begins with `shown`, unless the file is a plugin for this host.
+/// None of its code runs.
+ElfImage check_plugin(const std::string& path, const std::string& shown);
+
 /// Checks the file and its stamp, then loads it and checks what it registers. Throws ConfigError.
-/// It stays in memory for ever, also after an error: objects may outlive any other moment.
-OpenedPlugin open_plugin(const std::string& path);
+/// It stays in memory for ever, also after an error: objects may outlive any other moment. Messages
+/// and LoadedPlugin::path have `shown` in place of the path.
+OpenedPlugin open_plugin(const std::string& path, const std::string& shown);
 
 /// "libmy.so (net.cpp:40)".
 std::string origin_text(const std::string& path, const std::string& source, int line);

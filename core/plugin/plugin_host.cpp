@@ -8,6 +8,7 @@
 #include "ailab/log.hpp"
 #include "plugin/builtin_index.hpp"
 #include "plugin/describe_plugin.hpp"
+#include "plugin/memory_file.hpp"
 #include "plugin/module_table.hpp"
 #include "plugin/plugin_file.hpp"
 #include "plugin/search_path.hpp"
@@ -29,11 +30,25 @@ class Host final : public PluginHost {
 
     void load(const std::string& path_or_name) override {
         try {
-            load_file(plugin::find_plugin_file(path_or_name, folders_));
+            const std::string path = plugin::find_plugin_file(path_or_name, folders_);
+            load_file(path, path);
         } catch (const ConfigError&) {
             not_loaded_.push_back(path_or_name);
             throw;
         }
+    }
+
+    void load_bytes(const std::string& shown, std::string_view bytes,
+                    const std::string& build_id) override {
+        auto file = std::make_unique<const plugin::MemoryFile>(
+            std::filesystem::path(shown).filename().string(), bytes);
+        const std::string path = file->path();
+        const std::string found = plugin::check_plugin(path, shown).build_id;
+        if (found != build_id)
+            throw ConfigError(concat(shown, " is another build (", found.substr(0, 12), ", not ",
+                                     build_id.substr(0, 12), ")."));
+        in_memory_.push_back(std::move(file));  // for good: the loader is about to know its path
+        load_file(path, shown);
     }
 
     std::shared_ptr<const ModuleEntry> find(const std::string& kind, const std::string& name,
@@ -85,16 +100,17 @@ class Host final : public PluginHost {
     }
 
     std::string describe(const std::string& path, const CommonOptions& common_options) override {
-        const OpenedPlugin& opened = load_file(plugin::find_plugin_file(path, folders_));
+        const std::string file = plugin::find_plugin_file(path, folders_);
+        const OpenedPlugin& opened = load_file(file, file);
         return plugin::describe_plugin(opened.about, opened.modules, common_options);
     }
 
   private:
-    const OpenedPlugin& load_file(const std::string& path) {
+    const OpenedPlugin& load_file(const std::string& path, const std::string& shown) {
         const FileId id = plugin::file_id(path);
         const auto known = by_file_.find(id);
         if (known != by_file_.end()) return opened_[known->second];
-        OpenedPlugin opened = plugin::open_plugin(path);
+        OpenedPlugin opened = plugin::open_plugin(path, shown);
         check_plugin_name(opened.about);
         // Nothing below throws anything but bad_alloc: all modules are registered, or none.
         by_file_.emplace(id, opened_.size());
@@ -153,7 +169,7 @@ class Host final : public PluginHost {
     std::shared_ptr<const ModuleEntry> loaded_entry(const ModuleEntry& wanted) {
         if (!wanted.node) {
             for (const IndexedPlugin& indexed : index_.plugins())
-                if (indexed.name == wanted.plugin) load_file(indexed.path);
+                if (indexed.name == wanted.plugin) load_file(indexed.path, indexed.path);
         }
         for (const auto& entry : table_.find(wanted.kind, wanted.name))
             if (entry->plugin == wanted.plugin) return entry;
@@ -176,6 +192,7 @@ class Host final : public PluginHost {
     std::vector<OpenedPlugin> opened_;
     std::vector<std::string> not_loaded_;  // asked for, and refused
     std::map<FileId, size_t> by_file_;
+    std::vector<std::unique_ptr<const plugin::MemoryFile>> in_memory_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ailab/module_spec.hpp"
@@ -31,6 +32,11 @@ class AILAB_API PluginHost {
     /// Loads a plugin: all its modules are registered, or none. The same file twice is no error.
     /// Throws ConfigError.
     virtual void load(const std::string& path_or_name) = 0;
+    /// The same for a plugin whose bytes are in memory, and are those that run, whatever becomes of
+    /// the file they came from. `shown` is what messages call it. Throws ConfigError, before any of
+    /// its code runs, if it is another build than `build_id`.
+    virtual void load_bytes(const std::string& shown, std::string_view bytes,
+                            const std::string& build_id) = 0;
     /// The module, loading the built-in plugin whose index has it. "plugin/Name" picks among
     /// equals. nullptr when unknown or ambiguous, and then `complaint` says so with the nearest
     /// names.

@@ -33,6 +33,19 @@ std::vector<std::string> file_names(const std::string& name) {
     return {"lib" + name + ".so", name};
 }
 
+/// Those of $AILAB_PLUGIN_PATH.
+std::vector<std::string> environment_folders() {
+    const char* value = std::getenv("AILAB_PLUGIN_PATH");
+    const std::string text = value ? value : "";
+    std::vector<std::string> folders;
+    for (size_t start = 0; start <= text.size();) {
+        const size_t end = std::min(text.find(':', start), text.size());
+        if (end > start) folders.push_back(text.substr(start, end - start));
+        start = end + 1;
+    }
+    return folders;
+}
+
 class Search {
   public:
     explicit Search(const std::string& name) : names_(file_names(name)), bare_(names_.size() > 1) {}
@@ -57,12 +70,7 @@ class Search {
             note(value ? "$AILAB_PLUGIN_PATH (empty)" : "$AILAB_PLUGIN_PATH (unset)");
             return;
         }
-        const std::string folders = value;
-        for (size_t start = 0; start <= folders.size();) {
-            const size_t end = std::min(folders.find(':', start), folders.size());
-            if (end > start) in_folder(folders.substr(start, end - start));
-            start = end + 1;
-        }
+        for (const std::string& folder : environment_folders()) in_folder(folder);
     }
 
     const std::optional<std::string>& found() const { return found_; }
@@ -87,6 +95,17 @@ std::string builtin_folder() {
 
 std::string cmake_package_folder() {
     return (library_folder() / "cmake" / "ailab").string();
+}
+
+std::vector<std::string> installed_plugin_files(const std::string& file) {
+    std::vector<std::string> folders = environment_folders(), found;
+    folders.push_back(builtin_folder());
+    for (const std::string& folder : folders) {
+        const fs::path path = fs::path(folder) / file;
+        std::error_code error;
+        if (fs::is_regular_file(path, error)) found.push_back(path.string());
+    }
+    return found;
 }
 
 std::string find_plugin_file(const std::string& name, const std::vector<std::string>& folders) {

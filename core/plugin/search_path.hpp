@@ -15,4 +15,8 @@ std::string cmake_package_folder();
 /// finds libmy.so there. Throws ConfigError that lists every place tried.
 std::string find_plugin_file(const std::string& name, const std::vector<std::string>& folders);
 
+/// The files called `file` in the folders that the user and the installation have plugins in:
+/// those of $AILAB_PLUGIN_PATH, and builtin_folder(). Not in the current folder.
+std::vector<std::string> installed_plugin_files(const std::string& file);
+
 }  // namespace ailab::plugin

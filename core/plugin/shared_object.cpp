@@ -128,35 +128,43 @@ std::string advice(const std::string& message, const std::string& path) {
     return "";
 }
 
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+        text.replace(at, from.size(), to);
+    return text;
+}
+
 }  // namespace
 
-const Descriptor& load_shared_object(const std::string& path) {
+const Descriptor& load_shared_object(const std::string& path, const std::string& shown) {
     using boost::dll::load_mode::type;
     const auto mode = static_cast<type>(RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     boost::dll::shared_library library;
     boost::dll::fs::error_code error;
     const DenormalGuard denormals;
     {
-        const LoadGuard guard(path);
+        const LoadGuard guard(shown);
         try {
             library.load(path, error, mode);
         } catch (const std::exception& e) {
-            throw ConfigError(cannot_be_loaded(path, concat("threw \"", e.what(), "\"")));
+            throw ConfigError(cannot_be_loaded(shown, concat("threw \"", e.what(), "\"")));
         } catch (...) {
-            throw ConfigError(cannot_be_loaded(path, "threw something that is no std::exception"));
+            throw ConfigError(cannot_be_loaded(shown, "threw something that is no std::exception"));
         }
     }
     if (denormals.restore())
-        log_warning(path, " (or a library that it needs) was linked with -ffast-math, which makes ",
+        log_warning(shown,
+                    " (or a library that it needs) was linked with -ffast-math, which makes ",
                     "all numbers below 1.2e-38 zero in the whole process: that is undone. Give the "
                     "option to the compiler alone, not when linking");
     if (error) {
         const char* text = dlerror();
-        const std::string message = text ? text : error.message();
-        throw ConfigError(concat(path, " cannot be loaded: ", message, ".", advice(message, path)));
+        const std::string message = replaced(text ? text : error.message(), path, shown);
+        throw ConfigError(
+            concat(shown, " cannot be loaded: ", message, ".", advice(message, shown)));
     }
     if (!library.has("ailab_plugin_descriptor"))
-        throw ConfigError(concat(path,
+        throw ConfigError(concat(shown,
                                  " has an ailab stamp but no descriptor. Put AILAB_PLUGIN(...) "
                                  "in exactly one .cpp, and do not hide its symbols."));
     return library.get<const Descriptor>("ailab_plugin_descriptor");

@@ -1,7 +1,6 @@
 #include "artifact.hpp"
 
 #include <ATen/ATen.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
@@ -11,11 +10,14 @@
 #include "ailab/abi.hpp"
 #include "ailab/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "artifact_signature.hpp"
 #include "checkpoint/input_file.hpp"
+#include "checkpoint/pickle_values.hpp"
 #include "checkpoint/safetensors_header.hpp"
 #include "config/formats.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run/load_weights.hpp"
+#include "signature.hpp"
 
 namespace ailab {
 namespace {
@@ -24,13 +26,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* spec_key = "ailab.spec";
 constexpr const char* version_key = "ailab.version";
-constexpr const char* checksum_key = "ailab.crc32c";
 constexpr const char* no_checksum = "00000000";
 constexpr const char* plugin_prefix = "plugin/";
 
 /// Where the eight digits of the checksum stand in a file, or 0. The header comes first.
 uint64_t find_checksum(const std::string& header) {
-    const std::string before = concat("\"", checksum_key, "\":\"");
+    const std::string before = concat("\"", artifact_checksum, "\":\"");
     const size_t at = header.find(before);
     return at == std::string::npos ? 0 : at + before.size();
 }
@@ -73,16 +74,16 @@ void write_checksum(const std::string& path) {
     if (!out.flush()) throw Error(concat("cannot write ", path));
 }
 
-void check_checksum(const std::string& path) {
-    const InputFile file(path);
+void check_checksum(const InputFile& file) {
+    const std::string& path = file.path();
     const std::string header = read_header(file);
     const uint64_t at = find_checksum(header);
     if (at == 0)
         throw Error(concat(path, " is no artifact of ailab-run export --to artifact, or damaged"));
-    const std::string written = header.substr(at, 8);
-    if (checksum_of(file, at) != written)
-        throw Error(concat(path, " is damaged: its checksum is not the one that was written (",
-                           written, "). Copy or export it again"));
+    if (checksum_of(file, at) != header.substr(at, 8))
+        throw Error(concat(path,
+                           " is damaged: its checksum is not the one that was written. Copy or "
+                           "export it again"));
 }
 
 at::Tensor bytes_of(const std::string& path) {
@@ -92,73 +93,16 @@ at::Tensor bytes_of(const std::string& path) {
     return bytes;
 }
 
-/// A folder for the plugins of an artifact; what was loaded stays in memory without it.
-class PluginFolder {
-  public:
-    PluginFolder() {
-        std::string name = (fs::temp_directory_path() / "ailab-plugins-XXXXXX").string();
-        if (!mkdtemp(name.data()))
-            throw Error(concat("cannot make the folder ", name, ": ", std::strerror(errno)));
-        path_ = name;
-    }
-    ~PluginFolder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    PluginFolder(const PluginFolder&) = delete;
-    PluginFolder& operator=(const PluginFolder&) = delete;
-
-    std::string add(const std::string& name, const at::Tensor& bytes) const {
-        const std::string path = (path_ / fs::path(name).filename()).string();
-        std::ofstream file(path, std::ios::binary);
-        file.write(static_cast<const char*>(bytes.const_data_ptr()), bytes.numel());
-        if (!file.flush()) throw Error(concat("cannot write ", path));
-        return path;
-    }
-
-  private:
-    fs::path path_;
-};
-
-const LoadedPlugin* find_loaded(const std::vector<LoadedPlugin>& loaded, const std::string& name) {
-    for (const LoadedPlugin& plugin : loaded)
-        if (plugin.name == name) return &plugin;
-    return nullptr;
-}
-
-/// The user's plugins that the model was exported with, exactly those.
-void load_plugins(const std::string& path, const ServedSpec& spec,
-                  const std::map<std::string, at::Tensor>& included,
-                  const PredictorOptions& options) {
-    PluginHost& host = PluginHost::instance();
-    host.add_search_folder(fs::absolute(path).parent_path().string());
-    for (const std::string& plugin : options.plugins) host.load(plugin);
-    const PluginFolder folder;
-    for (const ServedPlugin& wanted : spec.plugins) {
-        if (wanted.builtin) continue;
-        const std::string title =
-            concat(path, " needs the plugin \"", wanted.name, "\" ", wanted.version, " (",
-                   wanted.file, ", build ", wanted.build_id.substr(0, 12), ")");
-        if (!find_loaded(host.loaded(), wanted.name)) {
-            const auto bytes = included.find(wanted.file);
-            try {
-                host.load(bytes == included.end() ? wanted.file
-                                                  : folder.add(wanted.file, bytes->second));
-            } catch (const ConfigError& error) {
-                throw ConfigError(concat(title, ", which cannot be loaded: ", error.what(),
-                                         " Put it beside the artifact, name it with --plugins, or "
-                                         "export with --with-plugins"));
+/// As an artifact stores it: with the digests of the files that the user's plugins are.
+ServedSpec with_digests(ServedSpec spec) {
+    const std::vector<LoadedPlugin> loaded = PluginHost::instance().loaded();
+    for (ServedPlugin& plugin : spec.plugins)
+        for (const LoadedPlugin& file : loaded)
+            if (!plugin.builtin && file.name == plugin.name) {
+                const at::Tensor bytes = bytes_of(file.path);
+                plugin.sha256 = sha256(bytes.const_data_ptr(), bytes.nbytes());
             }
-        }
-        const std::vector<LoadedPlugin> loaded = host.loaded();
-        const LoadedPlugin* found = find_loaded(loaded, wanted.name);
-        if (!found || found->build_id != wanted.build_id)
-            throw ConfigError(concat(title, ", and ", found ? found->path : wanted.file,
-                                     " is another build (",
-                                     found ? found->build_id.substr(0, 12) : "unknown",
-                                     "). Give the file that the model was exported with, or export "
-                                     "the model again"));
-    }
+    return spec;
 }
 
 Node parse_spec(const Metadata& metadata, const std::string& path) {
@@ -167,8 +111,8 @@ Node parse_spec(const Metadata& metadata, const std::string& path) {
     if (text == metadata.end() || version == metadata.end())
         throw Error(concat(path, " is no artifact of ailab-run export --to artifact"));
     if (version->second != AILAB_VERSION)
-        throw Error(concat(path, " was exported by ailab ", version->second, " and this is ailab ",
-                           AILAB_VERSION, "; export the model again"));
+        throw Error(concat(path, " was exported by ailab ", printable(version->second),
+                           " and this is ailab ", AILAB_VERSION, "; export the model again"));
     return from_json(text->second, path);
 }
 
@@ -178,8 +122,7 @@ void write_artifact(const std::string& path, const ServedSpec& spec, const Named
                     bool with_plugins) {
     Metadata metadata = {{"format", "pt"},
                          {version_key, AILAB_VERSION},
-                         {spec_key, to_json(to_node(spec))},
-                         {checksum_key, no_checksum}};
+                         {spec_key, to_json(to_node(with_digests(spec)))}};
     NamedTensors tensors = weights;
     note_aliases(weights, metadata);
     if (with_plugins)
@@ -187,7 +130,13 @@ void write_artifact(const std::string& path, const ServedSpec& spec, const Named
             if (!plugin.builtin)
                 tensors.emplace_back(plugin_prefix + fs::path(plugin.path).filename().string(),
                                      bytes_of(plugin.path));
-    write_safetensors(path, tensors, metadata);
+    write_artifact(path, {path, std::move(metadata), std::move(tensors)});
+}
+
+void write_artifact(const std::string& path, const Artifact& artifact) {
+    Metadata metadata = artifact.metadata;
+    metadata[artifact_checksum] = no_checksum;
+    write_safetensors(path, artifact.tensors, metadata);
     write_checksum(path);
 }
 
@@ -206,34 +155,45 @@ bool is_plugin_record(const std::string& name) {
     return name.starts_with(plugin_prefix);
 }
 
-ServedSpec read_artifact_spec(const std::string& path) {
-    check_checksum(path);
+Artifact read_artifact(const std::string& path) {
     const InputFile file(path);
-    const std::string header = read_header(file);
-    const Metadata metadata =
-        parse_header(header.substr(sizeof(uint64_t)), file.size() - header.size(), path).metadata;
+    check_checksum(file);
+    Artifact artifact;
+    artifact.path = path;
+    artifact.tensors = read_safetensors(file, &artifact.metadata);
+    return artifact;
+}
+
+ServedSpec Artifact::spec() const {
     return spec_from(parse_spec(metadata, path), path);
+}
+
+NamedTensors Artifact::weights() const {
+    NamedTensors weights = tensors;
+    std::erase_if(weights, [](const auto& entry) { return is_plugin_record(entry.first); });
+    restore_aliases(weights, metadata);
+    return weights;
+}
+
+IncludedPlugins Artifact::plugins() const {
+    IncludedPlugins plugins;
+    for (const auto& [name, tensor] : tensors)
+        if (is_plugin_record(name)) plugins[name.substr(std::strlen(plugin_prefix))] = tensor;
+    return plugins;
+}
+
+ServedSpec read_artifact_spec(const std::string& path) {
+    return read_artifact(path).spec();
 }
 
 std::unique_ptr<ServedModel> open_artifact(const std::string& path,
                                            const PredictorOptions& options) {
-    check_checksum(path);
-    Metadata metadata;
-    NamedTensors tensors = read_safetensors(path, &metadata);
-    restore_aliases(tensors, metadata);
-    NamedTensors weights;
-    std::map<std::string, at::Tensor> plugins;
-    const size_t prefix = std::strlen(plugin_prefix);
-    for (auto& [name, tensor] : tensors)
-        if (is_plugin_record(name))
-            plugins[name.substr(prefix)] = tensor;
-        else
-            weights.emplace_back(name, tensor);
-    const Node node = parse_spec(metadata, path);
-    ServedSpec spec = spec_from(node, path);
-    load_plugins(path, spec, plugins, options);
+    const Artifact artifact = read_artifact(path);
+    if (!options.public_key.empty()) verify_artifact(artifact, options.public_key);
+    ServedSpec spec = artifact.spec();
+    load_plugins(path, spec.plugins, artifact.plugins(), options);
     auto model = std::make_unique<ServedModel>(std::move(spec), options.device);
-    copy_weights(model->model(), weights, path);
+    copy_weights(model->model(), artifact.weights(), path);
     return model;
 }
 

@@ -30,6 +30,15 @@ Result guarded(Result failed, const std::function<Result()>& work) noexcept {
     return failed;
 }
 
+ailab_predictor* open_with(const char* artifact,
+                           const std::function<void(ailab::PredictorOptions&)>& choose) {
+    return guarded<ailab_predictor*>(nullptr, [&] {
+        ailab::PredictorOptions options;
+        choose(options);
+        return new ailab_predictor{ailab::Predictor(std::string(artifact), options)};
+    });
+}
+
 /// [samples, …] with the sample's shape where it is known.
 at::Tensor as_batch(const ailab::Predictor& predictor, const float* input, int64_t samples,
                     int64_t sample_size) {
@@ -45,8 +54,19 @@ at::Tensor as_batch(const ailab::Predictor& predictor, const float* input, int64
 }  // namespace
 
 ailab_predictor* ailab_open(const char* artifact) {
-    return guarded<ailab_predictor*>(
-        nullptr, [&] { return new ailab_predictor{ailab::Predictor(std::string(artifact))}; });
+    return open_with(artifact, [](ailab::PredictorOptions&) {});
+}
+
+ailab_predictor* ailab_open_trusted(const char* artifact) {
+    return open_with(artifact,
+                     [](ailab::PredictorOptions& options) { options.trust_plugins = true; });
+}
+
+ailab_predictor* ailab_open_signed(const char* artifact, const char* public_key) {
+    return open_with(artifact, [&](ailab::PredictorOptions& options) {
+        options.public_key = public_key;
+        if (options.public_key.empty()) throw ailab::Error("the public key's file has no name");
+    });
 }
 
 int64_t ailab_predict(ailab_predictor* model, const float* input, int64_t samples,

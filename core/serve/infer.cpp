@@ -161,6 +161,8 @@ Predictor open(const InferRequest& request) {
     options.topk = request.topk;
     if (request.batch_size > 0) options.batch_size = request.batch_size;
     options.plugins = request.config.plugins;
+    options.trust_plugins = request.trust_plugins;
+    options.public_key = request.public_key;
     if (!request.artifact.empty()) return Predictor(request.artifact, options);
     return PredictorAccess::make(request.config, request.checkpoint, options);
 }

@@ -11,6 +11,8 @@ namespace ailab {
 struct InferRequest {
     /// An artifact, when config.path is empty.
     std::string artifact;
+    bool trust_plugins = false;  // of the artifact
+    std::string public_key;      // that the artifact must be signed by, if it is not ""
     ConfigInput config;
     std::string checkpoint;
     /// Files, folders, globs, .safetensors files of inputs, "-" for a list on standard input.

@@ -165,6 +165,8 @@ Predictor::Predictor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Predictor PredictorAccess::make(const ConfigInput& input, const std::string& checkpoint,
                                 const PredictorOptions& options) {
+    if (!options.public_key.empty())
+        throw ConfigError("a public key is for artifacts: a configuration is not signed");
     const RunConfig run = load_config(input);
     const std::string path = choose_checkpoint(checkpoint, run.work_dir);
     const ValidationData data(run);

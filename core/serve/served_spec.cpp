@@ -90,6 +90,7 @@ Node plugin_node(const ServedPlugin& plugin) {
     node.set("build_id", Node::string(plugin.build_id));
     node.set("file", Node::string(plugin.file));
     node.set("builtin", Node(Node::Value(plugin.builtin)));
+    if (!plugin.sha256.empty()) node.set("sha256", Node::string(plugin.sha256));
     return node;
 }
 
@@ -245,12 +246,15 @@ ServedSpec spec_from(const Node& node, const std::string& source) {
         }
         const Node& image = member(node, "image", source);
         if (!image.is_null()) spec.image = image_from(image, source);
-        for (const Node& plugin : member(node, "plugins", source).items())
+        for (const Node& plugin : member(node, "plugins", source).items()) {
             spec.plugins.push_back({member(plugin, "name", source).as_string(),
                                     member(plugin, "version", source).as_string(),
                                     member(plugin, "build_id", source).as_string(),
                                     member(plugin, "file", source).as_string(),
                                     member(plugin, "builtin", source).as_bool()});
+            if (const Node* digest = plugin.find("sha256"))
+                spec.plugins.back().sha256 = digest->as_string();
+        }
         spec.config = member(node, "config", source);
     } catch (const std::bad_variant_access&) {
         throw Error(concat(source, ": a value has another type than it should"));

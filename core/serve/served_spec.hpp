@@ -18,6 +18,7 @@ struct ServedPlugin {
     std::string build_id;
     std::string file;  // its name, without folders
     bool builtin = false;
+    std::string sha256 = {};  // of the file, in hex; "" if unknown
 };
 
 /// Everything beside the weights that serving a trained model takes: what an artifact stores.

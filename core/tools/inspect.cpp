@@ -8,6 +8,7 @@
 #include "ailab/number_text.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
+#include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
@@ -15,6 +16,7 @@
 #include "run/checkpoint_choice.hpp"
 #include "run/error_context.hpp"
 #include "serve/artifact.hpp"
+#include "serve/artifact_signature.hpp"
 #include "tools.hpp"
 
 namespace ailab {
@@ -81,9 +83,17 @@ void inspect_folder(const std::string& path, Inspection& result) {
     for (const auto& [name, digest] : manifest.files) result.add(name, megabytes(digest.size));
 }
 
-void inspect_artifact(const std::string& path, Inspection& result) {
-    const ServedSpec spec = read_artifact_spec(path);
+void inspect_artifact(const std::string& path, const std::string& public_key, Inspection& result) {
+    const Artifact artifact = read_artifact(path);
+    if (!public_key.empty()) verify_artifact(artifact, public_key);
+    const ServedSpec spec = artifact.spec();
     result.add("valid", "yes: its checksum is right");
+    const std::string signer = printable(signer_of(artifact));
+    result.add("signed",
+               signer.empty() ? "no"
+               : public_key.empty()
+                   ? concat("it says so, by the key ", signer, "; --public-key FILE checks it")
+                   : concat("yes, by the key ", signer, " of ", public_key));
     result.add("artifact of", spec.model.flow());
     result.add("input",
                concat(spec.input, " [N, ", c10::str(at::IntArrayRef(spec.input_shape)).substr(1)));
@@ -92,13 +102,14 @@ void inspect_artifact(const std::string& path, Inspection& result) {
         if (!plugin.builtin)
             result.add("plugin", concat(plugin.name, " ", plugin.version, " (", plugin.file,
                                         ", build ", plugin.build_id.substr(0, 12), ")"));
-    result.weights = read_safetensors(path);
-    std::erase_if(result.weights, [](const auto& entry) { return is_plugin_record(entry.first); });
+    result.weights = artifact.weights();
 }
 
-void inspect(const std::string& given, const std::string& work_dir, Inspection& result) {
-    if (is_artifact(given)) return inspect_artifact(given, result);
-    const std::string path = find_checkpoint_of(given, work_dir);
+void inspect(const std::string& given, const ToolRequest& request, Inspection& result) {
+    if (is_artifact(given)) return inspect_artifact(given, request.public_key, result);
+    if (!request.public_key.empty())
+        throw ConfigError(concat(given, " is no artifact; --public-key is for those"));
+    const std::string path = find_checkpoint_of(given, request.work_dir);
     result.add("path", path);
     if (fs::is_directory(path)) return inspect_folder(path, result);
     const WeightsFile file = read_weights_file(path);
@@ -123,7 +134,7 @@ ToolOutput inspect_checkpoint(const ToolRequest& request) {
     for (const std::string& path : request.paths) {
         Inspection found;
         try {
-            inspect(path, request.work_dir, found);
+            inspect(path, request, found);
         } catch (const std::exception& error) {
             found.add_damage("error", short_message(error));
         }

@@ -13,6 +13,7 @@ struct ToolRequest {
     std::string output;                   // a file, where the tool writes one
     bool force = false;                   // replaces a file that exists
     bool json = false;
+    std::string public_key;  // that an artifact must be signed by, if it is not ""
 };
 
 /// The runs of work_dirs, a line each: state, epochs, best metrics, duration, and where its

@@ -6,12 +6,15 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <thread>
 
 #include "ailab/error.hpp"
 #include "ailab/module_spec.hpp"
 #include "ailab/sampler.hpp"
+#include "plugin/elf_image.hpp"
 #include "temporary_folder.hpp"
 
 namespace fs = std::filesystem;
@@ -201,6 +204,50 @@ TEST(PluginHost, ShutsDownNewestFirstAndOnce) {
     host().shutdown();
     host().shutdown();
     EXPECT_EQ(testing::internal::GetCapturedStdout(), "shutdown of second\nshutdown of first\n");
+}
+
+std::string bytes_of(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(PluginHost, APluginMayBeInMemoryAlone) {
+    const std::string build = plugin::read_elf_image(fixture("good")).build_id;
+    testing::internal::CaptureStderr();
+    host().load_bytes("model.ailab:libmy.so", bytes_of(fixture("good")), build);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    EXPECT_EQ(found("sampler", "InOrder")->origin, "model.ailab:libmy.so (good.cpp:47)");
+    EXPECT_EQ(host().loaded().front().path, "model.ailab:libmy.so");
+    EXPECT_EQ(host().loaded().front().build_id, build);
+    EXPECT_FALSE(host().loaded().front().builtin);
+    // Several stay apart, though the loader knows them by the paths of their descriptors.
+    host().load_bytes("twin", bytes_of(fixture("twin")),
+                      plugin::read_elf_image(fixture("twin")).build_id);
+    EXPECT_EQ(found("sampler", "twin/InOrder")->plugin, "twin");
+    EXPECT_EQ(found("sampler", "good/InOrder")->plugin, "good");
+}
+
+TEST(PluginHost, WhatIsWrongWithOneInMemoryIsSaidUnderItsNameBeforeItsCodeRuns) {
+    const auto refusal = [](const std::string& bytes, const std::string& build_id) {
+        return error_of([&] { host().load_bytes("model.ailab:libmy.so", bytes, build_id); });
+    };
+    // Its code would end this process.
+    EXPECT_EQ(refusal(bytes_of(fixture("static_throw")), "0123456789abcdef"),
+              "model.ailab:libmy.so is another build (" +
+                  plugin::read_elf_image(fixture("static_throw")).build_id.substr(0, 12) +
+                  ", not 0123456789ab).");
+    for (const std::string& bytes :
+         {std::string(), std::string("hello"), bytes_of(fixture("good")).substr(0, 1000)})
+        EXPECT_EQ(refusal(bytes, "").find("model.ailab:libmy.so "), 0u) << refusal(bytes, "");
+    const std::string unresolved =
+        refusal(bytes_of(fixture("nobody_defines_it")),
+                plugin::read_elf_image(fixture("nobody_defines_it")).build_id);
+    EXPECT_EQ(
+        unresolved.find("model.ailab:libmy.so cannot be loaded: model.ailab:libmy.so: undefined "
+                        "symbol"),
+        0u)
+        << unresolved;
+    EXPECT_TRUE(host().loaded().empty());
 }
 
 TEST(PluginHost, LooksInTheConfigurationsFolder) {

@@ -26,7 +26,7 @@ class Refused(InFolder):
             (["optimizer.lr=0.1"],
              "no configuration file is given: ailab-run [train|browse] CONFIG [key=value ...]." + HELP),
             (["trian", config],
-             'unknown command or missing file "trian". Did you mean train? Commands: train, test, infer, export, browse, runs, compare, inspect, average.' + HELP),
+             'unknown command or missing file "trian". Did you mean train? Commands: train, test, infer, export, browse, runs, compare, inspect, average, sign.' + HELP),
             ([config, "lr"],
              '"lr" is no override: write key=value, for example optimizer.lr=0.01.' + HELP),
             ([config, "=3"],

@@ -1,12 +1,12 @@
-/* A trained model for C, and for what calls C: the same as predictor.hpp in five functions.
+/* A trained model for C, and for what calls C: the same as predictor.hpp in seven functions.
  *
  *     ailab_predictor* model = ailab_open("model.ailab");
  *     if (!model) { fprintf(stderr, "%s\n", ailab_last_error()); return 1; }
  *     const char* line = ailab_predict_file(model, "cat.jpg");
  *     ailab_close(model);
  *
- * Link libailab_core.so. All functions but ailab_open() and ailab_close() may be called by several
- * threads at once for the same model. */
+ * Link libailab_core.so. All functions but ailab_open…() and ailab_close() may be called by
+ * several threads at once for the same model. */
 #ifndef AILAB_PREDICTOR_H
 #define AILAB_PREDICTOR_H
 
@@ -20,8 +20,17 @@ extern "C" {
 
 typedef struct ailab_predictor ailab_predictor;
 
-/* Opens an artifact of `ailab-run export --to artifact`. NULL on failure. */
+/* Opens an artifact of `ailab-run export --to artifact`. One that brings plugins of its own (in it
+ * or beside it), which are code, is refused: ailab_last_error() says which. Those that are found in
+ * AILAB_PLUGIN_PATH are the user's. NULL on failure. */
 AILAB_C_API ailab_predictor* ailab_open(const char* artifact);
+
+/* The same, and the artifact's plugins run: for one whose maker you trust as your own code. */
+AILAB_C_API ailab_predictor* ailab_open_trusted(const char* artifact);
+
+/* The same for an artifact that `ailab-run sign` has signed by the key whose public half the file
+ * `public_key` holds (Ed25519, PEM). Without that signature nothing of it is used. */
+AILAB_C_API ailab_predictor* ailab_open_signed(const char* artifact, const char* public_key);
 
 /* `input` holds `samples` samples as the model takes them (transformed), one after another:
  * `sample_size` float32 numbers each, which must be as many as a sample has. The model's outputs of

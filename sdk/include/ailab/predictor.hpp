@@ -27,8 +27,17 @@ struct PredictorOptions {
     int64_t batch_size = 8;
     /// Classes that a prediction lists.
     int64_t topk = 5;
-    /// Files of plugins, beside those that the model's file names.
+    /// Files of plugins, of your own: they are loaded before those that the model's file names.
     std::vector<std::string> plugins;
+    /// Runs the plugins that an artifact brings: in it, or beside it. They are code, and run with
+    /// the rights of your process; without this, and without a public_key, such an artifact is
+    /// refused.
+    bool trust_plugins = false;
+    /// A file with an Ed25519 public key (PEM, as `openssl pkey -pubout` writes it). Then an
+    /// artifact must have a signature of `ailab-run sign` by that key, over all that it holds and
+    /// over the plugins that it names; it is checked before anything of it is used, and its plugins
+    /// are trusted.
+    std::string public_key;
 };
 
 struct ClassScore {
@@ -55,12 +64,14 @@ struct Prediction {
 /// are.
 class AILAB_API Predictor {
   public:
-    /// An artifact of `ailab-run export --to artifact`. Throws Error (damaged, of another version)
-    /// and ConfigError (a plugin that is missing or of another build), saying what to do.
+    /// An artifact of `ailab-run export --to artifact`. Throws Error (damaged, of another version,
+    /// not signed by the key) and ConfigError (a plugin that is missing, of another build or not
+    /// trusted), saying what to do. No code of the artifact runs before its checks are done.
     explicit Predictor(const std::string& artifact, const PredictorOptions& options = {});
     /// A configuration, and a checkpoint of it: a folder, a run's folder, a .safetensors or .pth
     /// file, `latest` or `best`. Needs the validation data, whose samples say what the model is
-    /// fed.
+    /// fed. The plugins that the configuration names are loaded: it is to be one that you trust.
+    /// There is nothing that public_key could be of: throws ConfigError.
     Predictor(const std::string& config, const std::string& checkpoint,
               const PredictorOptions& options = {});
     ~Predictor();

@@ -58,6 +58,9 @@ class FakeHost final : public PluginHost {
         loaded_.push_back({.name = "extra", .path = name});
         add<fake::TinyModel>("model", "ExtraModel", "extra");
     }
+    void load_bytes(const std::string& shown, std::string_view, const std::string&) override {
+        throw ConfigError("plugin " + shown + " is none of these tests'");
+    }
     std::shared_ptr<const ModuleEntry> find(const std::string& kind, const std::string& name,
                                             std::string& complaint) override {
         std::vector<std::string> known;

@@ -40,6 +40,18 @@ TEST_F(SearchPath, GoesFromThePathGivenToTheEnvironment) {
     EXPECT_EQ(find(folder.path("env1/libmy.so")), folder.path("env1/libmy.so"));
 }
 
+TEST_F(SearchPath, TheUsersOwnAreThoseOfTheEnvironmentAndOfTheInstallation) {
+    folder.write("libmy.so", "1");
+    folder.write("config/libmy.so", "2");
+    EXPECT_TRUE(installed_plugin_files("libmy.so").empty());
+    setenv("AILAB_PLUGIN_PATH", (folder.path("env1") + ":" + folder.path("env2")).c_str(), 1);
+    folder.write("env2/libmy.so", "4");
+    folder.write("env1/libmy.so", "3");
+    EXPECT_EQ(
+        installed_plugin_files("libmy.so"),
+        (std::vector<std::string>{folder.path("env1/libmy.so"), folder.path("env2/libmy.so")}));
+}
+
 TEST_F(SearchPath, ABareNameFindsTheLibraryAndNoFolderOfThatName) {
     fs::create_directories("my");
     folder.write("config/libmy.so", "1");
