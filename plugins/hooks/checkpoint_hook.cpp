@@ -251,10 +251,23 @@ class CheckpointHook final : public Hook {
         }
         const bool goes_on_here =
             fs::path(run.resumed_from()).parent_path() == fs::path(folder_).lexically_normal();
+        if (goes_on_here && run.is_main()) remove_halves();
         if (best_ && goes_on_here && !best_name_.empty() && !is_complete(best_name_))
             log_warning("the best checkpoint so far, ", best_name_, " (", *best_value_,
                         "), is no longer there: it went when a better one came that is left "
                         "behind now. The next better one is kept again");
+    }
+
+    /// A checkpoint gets its name when it is complete: without its manifest it is one that a killed
+    /// run was about to remove.
+    void remove_halves() {
+        const std::vector<std::string> names = saved_;
+        std::error_code none;  // what cannot be looked at stays
+        for (const std::string& name : names) {
+            if (!fs::is_directory(fs::path(folder_) / name, none) || is_complete(name)) continue;
+            remove(name);
+            log_info("removed what was left of the old checkpoint ", name);
+        }
     }
 
     bool is_complete(const std::string& name) const {
@@ -288,11 +301,12 @@ class CheckpointHook final : public Hook {
     void remove(const std::string& name) {
         std::erase(saved_, name);
         const fs::path checkpoint = fs::path(folder_) / name;
-        // Without its manifest a folder that is half removed is no checkpoint.
+        // Without its manifest a folder that is half removed is no checkpoint, and the folder goes
+        // last: as long as it is there remove_halves() finds what a kill has left.
         std::error_code error;
         fs::remove(checkpoint / "manifest.json", error);
-        if (!error) fs::remove_all(checkpoint, error);
         if (!error) fs::remove(checkpoint.string() + ".safetensors", error);
+        if (!error) fs::remove_all(checkpoint, error);
         if (error)
             log_warning("cannot remove the old checkpoint ", checkpoint.string(), ": ",
                         error.message());

@@ -41,6 +41,7 @@ HOOKS = {
     "lr_scheduler": {"type": "LrSchedulerHook", "by": "iter", "warmup": "linear", "warmup_iters": 20,
                      "scheduler": {"type": "CosineAnnealingLR"}},
     "checkpoint": {"type": "CheckpointHook", "by": "iter", "interval": 11, "keep_last": 3, "save_best": "top1"},
+    "fault": {"type": "FaultHook"},
 }
 
 
