@@ -99,7 +99,7 @@ class FaultHook : public ailab::Hook {
         if (run.progress().train_iter == o.step) reach(run, "middle");
     }
     void before_val_iter(ailab::Run& run) override {
-        if (run.progress().iter == 1) reach(run, "val");
+        if (run.progress().iter == 0) reach(run, "val");
     }
     void before_save_checkpoint(ailab::Run& run, const std::string&) override {
         reach(run, "checkpoint");

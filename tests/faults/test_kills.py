@@ -22,7 +22,7 @@ class Kills(Campaign):
         duration = self.straight_seconds
         calls = self.calls_on_checkpoints(ranks, sections)
 
-        def case(draw, folder):
+        def case(draw, folder, _):
             config = small_run(folder, **sections)
             story = []
             for _ in range(KILLS):
