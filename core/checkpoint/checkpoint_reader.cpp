@@ -1,8 +1,11 @@
+#include <filesystem>
+
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
 #include "config/regular_file.hpp"
 #include "manifest.hpp"
 #include "state_files.hpp"
+#include "validate_weights.hpp"
 
 namespace ailab {
 namespace {
@@ -13,6 +16,21 @@ void require_file(const Manifest& manifest, const std::string& name, const std::
     if (!manifest.files.count(name))
         throw Error(
             concat("the checkpoint ", path, " is not complete: its manifest has no ", name));
+}
+
+void check_file(const std::string& path, const std::string& name, const FileDigest& expected) {
+    FileDigest found;
+    try {
+        found = digest_file(path + "/" + name);
+    } catch (const Error& error) {
+        throw Error(concat("the checkpoint ", path, " is not complete: ", error.what()));
+    }
+    if (found.size != expected.size)
+        throw Error(concat("the checkpoint ", path, " is damaged: ", name, " has ", found.size,
+                           " bytes, its manifest says ", expected.size));
+    if (found.crc32c != expected.crc32c)
+        throw Error(concat("the checkpoint ", path, " is damaged: the checksum of ", name,
+                           " is not that of its manifest"));
 }
 
 NamedTensors read_tensors(const std::string& file, Metadata& metadata) {
@@ -46,20 +64,20 @@ void validate_checkpoint(const std::string& path) {
     require_file(manifest, checkpoint_file::state_values, path);
     for (int rank = 0; rank < manifest.world_size; ++rank)
         require_file(manifest, checkpoint_file::rank(rank), path);
-    for (const auto& [name, expected] : manifest.files) {
-        FileDigest found;
-        try {
-            found = digest_file(path + "/" + name);
-        } catch (const Error& error) {
-            throw Error(concat("the checkpoint ", path, " is not complete: ", error.what()));
-        }
-        if (found.size != expected.size)
-            throw Error(concat("the checkpoint ", path, " is damaged: ", name, " has ", found.size,
-                               " bytes, its manifest says ", expected.size));
-        if (found.crc32c != expected.crc32c)
-            throw Error(concat("the checkpoint ", path, " is damaged: the checksum of ", name,
-                               " is not that of its manifest"));
-    }
+    for (const auto& [name, expected] : manifest.files) check_file(path, name, expected);
+}
+
+void validate_weights(const std::string& path) {
+    namespace fs = std::filesystem;
+    std::error_code none;
+    const bool is_folder = fs::is_directory(path, none);
+    const fs::path folder = is_folder ? fs::path(path) : fs::path(parent_folder(path));
+    if (!fs::exists(folder / checkpoint_file::manifest, none)) return;
+    if (is_folder) return validate_checkpoint(path);
+    const Manifest manifest = read_manifest(folder.string());
+    const std::string name = fs::path(path).filename().string();
+    if (const auto file = manifest.files.find(name); file != manifest.files.end())
+        check_file(folder.string(), name, file->second);
 }
 
 State read_rank_state(const std::string& path, int rank) {

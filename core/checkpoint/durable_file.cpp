@@ -68,8 +68,9 @@ void DurableFile::write(const void* data, size_t size) {
 }
 
 FileDigest DurableFile::finish() {
-    if (fsync(file_) != 0) fail("write", errno);
-    if (close(std::exchange(file_, -1)) != 0) {
+    while (fsync(file_) != 0)  // a network file system's may be interrupted by a signal
+        if (errno != EINTR) fail("write", errno);
+    if (close(std::exchange(file_, -1)) != 0 && errno != EINTR) {  // interrupted, it is closed
         const int error = errno;
         unlink(path_.c_str());
         fail("close", error);
@@ -102,9 +103,11 @@ void finish_together(const std::vector<DurableFile*>& files,
 void sync_folder(const std::string& path) {
     const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.get() < 0) fail_at("open the folder", path, errno);
-    // Some network file systems have no fsync of folders, and need none.
-    if (fsync(folder.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
-        fail_at("sync the folder", path, errno);
+    while (fsync(folder.get()) != 0) {
+        // Some network file systems have no fsync of folders, and need none.
+        if (errno == EINVAL || errno == ENOTSUP) return;
+        if (errno != EINTR) fail_at("sync the folder", path, errno);
+    }
 }
 
 void replace_text_file(const std::string& path, const std::string& text) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "ailab/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "checkpoint/durable_file.hpp"
@@ -22,6 +23,13 @@ namespace {
 
 constexpr const char* start_file = "branch.json";
 constexpr uint64_t max_start_size = 16 << 20;
+constexpr const char* branches_key = "branches";
+constexpr const char* checksum_key = "crc32c";  // of the branches as compact JSON
+
+int64_t checksum_of(const Node& branches) {
+    const std::string text = to_json(branches);
+    return int64_t(crc32c(text.data(), text.size()));
+}
 
 Lineage read_lineage(const Node& node) {
     Lineage lineage;
@@ -32,6 +40,25 @@ Lineage read_lineage(const Node& node) {
     }
     if (lineage.branches.empty()) throw Error("there is no branch in it");
     return lineage;
+}
+
+std::string encode_start(const Lineage& lineage) {
+    Node branches = lineage_node(lineage);
+    Node start = Node::map();
+    start.set(checksum_key, Node(checksum_of(branches)));
+    start.set(branches_key, std::move(branches));
+    return to_json(start, 1) + "\n";
+}
+
+/// Of a run that an older ailab has begun it is the branches alone.
+Lineage decode_start(const std::string& text, const std::string& file) {
+    const Node start = from_json(text, file);
+    if (start.is_list()) return read_lineage(start);
+    const StateReader reader(start);
+    const Node& branches = reader.at(branches_key);
+    if (reader.integer(checksum_key) != checksum_of(branches))
+        throw Error("it is not as it was written (its checksum is another)");
+    return read_lineage(branches);
 }
 
 std::pair<int64_t, int64_t> place_on(const Branch& branch) {
@@ -120,7 +147,7 @@ std::optional<Lineage> read_start(const std::string& run_dir) {
     std::error_code none;
     if (!fs::is_regular_file(file, none)) return std::nullopt;
     try {
-        return read_lineage(from_json(read_regular_file(file, max_start_size), file));
+        return decode_start(read_regular_file(file, max_start_size), file);
     } catch (const std::exception& error) {
         log_warning(file, " cannot be used: ", error.what());
         return std::nullopt;
@@ -138,8 +165,7 @@ Lineage begin_branch(const std::string& work_dir, const std::string& run_dir,
         const int64_t step = from.empty() ? 0 : lineage.own().step;
         lineage.branches.push_back({fs::path(run_dir).filename().string(), step, order});
     }
-    replace_text_file((fs::path(run_dir) / start_file).string(),
-                      to_json(lineage_node(lineage), 1) + "\n");
+    replace_text_file((fs::path(run_dir) / start_file).string(), encode_start(lineage));
     return lineage;
 }
 

@@ -11,6 +11,7 @@
 #include "checkpoint/averages.hpp"
 #include "checkpoint/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
+#include "checkpoint/validate_weights.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "last_checkpoint.hpp"
 #include "parameters.hpp"
@@ -248,6 +249,7 @@ std::string describe_key(const WeightsFile& file) {
 /// `classes_may_differ`.
 LoadedWeights load(torch::nn::Module& model, const Pretrained& from, bool classes_may_differ) {
     const std::string place = named_place(from.file), path = weights_path(place);
+    validate_weights(place);
     WeightsFile file = read_weights_file(path);
     LoadedWeights loaded;
     const std::string averaged = path == place ? "" : take_averages(place, file);

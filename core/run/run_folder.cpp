@@ -82,6 +82,7 @@ void link_latest(const std::string& work_dir, const std::string& run_dir) {
     const fs::path link = fs::path(work_dir) / "latest";
     const fs::path fresh = fs::path(work_dir) / concat(".latest-", int64_t(getpid()));
     std::error_code error;
+    if (fs::read_symlink(link, error) == fs::path(run_dir).filename()) return;
     fs::remove(fresh, error);
     fs::create_symlink(fs::path(run_dir).filename(), fresh, error);
     if (error) {
@@ -110,7 +111,8 @@ void write_text_file(const std::string& path, const std::string& text) {
         }
         done += size_t(n);
     }
-    if (close(file) != 0) throw Error(concat("cannot write ", path, ": ", strerror(errno)));
+    if (close(file) != 0 && errno != EINTR)  // interrupted, it is closed
+        throw Error(concat("cannot write ", path, ": ", strerror(errno)));
 }
 
 int64_t started_at(const std::string& run_dir) {

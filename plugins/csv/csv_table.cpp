@@ -1,8 +1,12 @@
 #include "csv_table.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,6 +23,11 @@ std::string number_text(double value) {
     char text[32];
     const auto end = std::to_chars(text, text + sizeof text, value).ptr;
     return {text, end};
+}
+
+/// Why the last call failed.
+std::string reason() {
+    return errno == 0 ? "" : concat(": ", std::strerror(errno));
 }
 
 std::vector<std::string> cells_of(const std::string& line) {
@@ -40,73 +49,88 @@ std::string as_column(std::string name) {
 
 CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path());
-    read();
+    Content content = read();
+    columns_ = std::move(content.columns);
+    rows_ = int64_t(content.rows.size());
+    is_torn_ = content.is_torn;
 }
 
-void CsvTable::read() {
+CsvTable::Content CsvTable::read() const {
     std::ifstream file(path_, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    is_torn_ = !text.empty() && !text.ends_with('\n');
+    Content content;
+    content.is_torn = !text.empty() && !text.ends_with('\n');
     text.resize(text.rfind('\n') + 1);  // 0 where there is none
     std::istringstream lines(text);
     std::string line;
-    if (!std::getline(lines, line)) return;
-    columns_ = cells_of(line);
+    if (!std::getline(lines, line)) return content;
+    content.columns = cells_of(line);
     while (std::getline(lines, line)) {
-        std::vector<std::string> row = cells_of(line);
-        if (row.size() == columns_.size())
-            rows_.push_back(std::move(row));
+        Cells row = cells_of(line);
+        if (row.size() == content.columns.size())
+            content.rows.push_back(std::move(row));
         else
-            is_torn_ = true;
+            content.is_torn = true;
     }
+    return content;
 }
 
 bool CsvTable::cut(const Extent& extent) {
     const Extent present = this->extent();
     if (present.rows < extent.rows || present.columns < extent.columns) return false;
     if (present.rows == extent.rows && present.columns == extent.columns) return true;
-    rows_.resize(size_t(extent.rows));
+    std::vector<Cells> rows = read().rows;
+    rows.resize(size_t(extent.rows));
     columns_.resize(size_t(extent.columns));
-    for (auto& row : rows_) row.resize(std::min(row.size(), columns_.size()));
-    rewrite();
+    for (Cells& row : rows) row.resize(std::min(row.size(), columns_.size()));
+    rewrite(rows);
     return true;
 }
 
 void CsvTable::cut_behind(double last) {
-    std::erase_if(rows_, [&](const auto& row) {
+    std::vector<Cells> rows = read().rows;
+    std::erase_if(rows, [&](const Cells& row) {
         const auto number = row.empty() ? std::nullopt : parse_number(row[0]);
         return !number || *number > last;
     });
-    rewrite();
+    rewrite(rows);
 }
 
-std::string CsvTable::line(const std::vector<std::string>& cells) const {
-    std::vector<std::string> all = cells;
-    all.resize(columns_.size());
-    return join(all, ",") + "\n";
+std::string CsvTable::line(Cells cells) const {
+    cells.resize(columns_.size());
+    return join(cells, ",") + "\n";
 }
 
 /// Complete, or as it was before.
-void CsvTable::rewrite() {
+void CsvTable::rewrite(const std::vector<Cells>& rows) {
     std::error_code error;
     if (columns_.empty()) {
         std::filesystem::remove(path_, error);
         if (error) throw Error(concat("cannot remove ", path_, ": ", error.message()));
+        rows_ = 0;
         return;
     }
-    const std::string fresh = path_ + ".tmp";
+    is_torn_ = true;
+    const std::string fresh = concat(path_, ".tmp-", int64_t(getpid()));
+    errno = 0;
     std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
     file << join(columns_, ",") << '\n';
-    for (const auto& row : rows_) file << line(row);
+    for (const Cells& row : rows) file << line(row);
     file.close();
-    if (file) std::filesystem::rename(fresh, path_, error);
-    is_torn_ = !file || error;
-    if (is_torn_) throw Error(concat("cannot write ", path_));
+    if (!file) {
+        const std::string why = reason();
+        std::filesystem::remove(fresh, error);
+        throw Error(concat("cannot write ", path_, why));
+    }
+    std::filesystem::rename(fresh, path_, error);
+    if (error) throw Error(concat("cannot write ", path_, ": ", error.message()));
+    rows_ = int64_t(rows.size());
+    is_torn_ = false;
 }
 
 void CsvTable::add(const Row& row) {
     bool is_new = false;
-    std::vector<std::string> cells(columns_.size());
+    Cells cells(columns_.size());
     for (const auto& [name, value] : row) {
         const std::string column = as_column(name);
         const auto found = std::find(columns_.begin(), columns_.end(), column);
@@ -118,12 +142,20 @@ void CsvTable::add(const Row& row) {
         cells.push_back(number_text(value));
         is_new = true;
     }
-    rows_.push_back(std::move(cells));
-    if (is_new || is_torn_) return rewrite();
-    std::ofstream file(path_, std::ios::binary | std::ios::app);
-    file << line(rows_.back()) << std::flush;
-    is_torn_ = !file;
-    if (is_torn_) throw Error(concat("cannot write ", path_));
+    waiting_.push_back(std::move(cells));
+    if (is_new || is_torn_) {
+        std::vector<Cells> rows = read().rows;
+        rows.insert(rows.end(), waiting_.begin(), waiting_.end());
+        rewrite(rows);
+    } else {
+        errno = 0;
+        std::ofstream file(path_, std::ios::binary | std::ios::app);
+        file << line(waiting_.back()) << std::flush;
+        is_torn_ = !file;
+        if (is_torn_) throw Error(concat("cannot write ", path_, reason()));
+        ++rows_;
+    }
+    waiting_.clear();
 }
 
 }  // namespace ailab

@@ -26,20 +26,31 @@ class CsvTable {
     bool cut(const Extent& extent);
     /// Drops the rows whose first column, a number, is above `last`. Throws Error.
     void cut_behind(double last);
-    Extent extent() const { return {int64_t(rows_.size()), int64_t(columns_.size())}; }
+    /// Of the file.
+    Extent extent() const { return {rows_, int64_t(columns_.size())}; }
 
     /// Throws Error; the row is in the file then once a later one can be written.
     void add(const Row& row);
 
   private:
-    void read();
-    void rewrite();
-    std::string line(const std::vector<std::string>& cells) const;
+    using Cells = std::vector<std::string>;  // of a row; columns that came later are not in it
+    struct Content {
+        Cells columns;
+        std::vector<Cells> rows;
+        bool is_torn = false;  // there are rows that were not written as a whole
+    };
+
+    Content read() const;
+    void rewrite(const std::vector<Cells>& rows);
+    std::string line(Cells cells) const;
 
     const std::string path_;
-    std::vector<std::string> columns_;
-    std::vector<std::vector<std::string>> rows_;  // cells; columns that came later are not in them
-    bool is_torn_ = false;                        // a row could not be written as a whole
+    Cells columns_;
+    // A run may have millions of rows: they stay in the file, but for those that could not be
+    // written.
+    int64_t rows_ = 0;
+    std::vector<Cells> waiting_;
+    bool is_torn_ = false;
 };
 
 }  // namespace ailab

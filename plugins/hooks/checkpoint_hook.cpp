@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <utility>
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
@@ -261,10 +262,22 @@ class CheckpointHook final : public Hook {
         }
         const bool goes_on_here =
             fs::path(run.resumed_from()).parent_path() == fs::path(folder_).lexically_normal();
+        if (goes_on_here && run.is_main()) remove_halves();
         if (best_ && goes_on_here && !best_name_.empty() && !is_complete(best_name_))
             log_warning("the best checkpoint so far, ", best_name_, " (", *best_value_,
                         "), is no longer there: it went when a better one came that is left "
                         "behind now. The next better one is kept again");
+    }
+
+    /// A checkpoint gets its name when it is complete: without its manifest it is one whose removal
+    /// was broken off.
+    void remove_halves() {
+        const std::vector<std::string> names = saved_;
+        std::error_code none;  // what cannot be looked at stays
+        for (const std::string& name : names)
+            if (fs::is_directory(fs::path(folder_) / name, none) && !is_complete(name) &&
+                remove(name))
+                log_info("removed what was left of the old checkpoint ", name);
     }
 
     bool is_complete(const std::string& name) const {
@@ -282,6 +295,7 @@ class CheckpointHook final : public Hook {
     }
 
     void prune() {
+        if (std::exchange(has_halves_, false)) remove_halves();
         if (o.keep_last)
             for (const char* prefix : {"epoch_", "iter_"}) {
                 const std::vector<std::string> names = complete(prefix);
@@ -295,17 +309,22 @@ class CheckpointHook final : public Hook {
             if (name != best_name_ && is_best_of(prefix, name)) remove(name);
     }
 
-    void remove(const std::string& name) {
-        std::erase(saved_, name);
+    bool remove(const std::string& name) {
         const fs::path checkpoint = fs::path(folder_) / name;
-        // Without its manifest a folder that is half removed is no checkpoint.
+        // Without its manifest a folder that is half removed is no checkpoint, and the folder goes
+        // last: as long as it is there remove_halves() finds what a kill has left.
         std::error_code error;
         fs::remove(checkpoint / "manifest.json", error);
-        if (!error) fs::remove_all(checkpoint, error);
         if (!error) fs::remove(checkpoint.string() + ".safetensors", error);
-        if (error)
-            log_warning("cannot remove the old checkpoint ", checkpoint.string(), ": ",
-                        error.message());
+        if (!error) fs::remove_all(checkpoint, error);
+        if (!error) {
+            std::erase(saved_, name);
+            return true;
+        }
+        has_halves_ = true;
+        log_warning("cannot remove the old checkpoint ", checkpoint.string(),
+                    " yet: ", error.message());
+        return false;
     }
 
     const Options o;
@@ -316,6 +335,7 @@ class CheckpointHook final : public Hook {
     Node best_of_;  // by which result, as the checkpoint that the run goes on from says
     std::string folder_;
     std::vector<std::string> saved_;  // names of this branch's checkpoints, oldest first
+    bool has_halves_ = false;         // one could not be removed, and is tried again
     bool knows_saved_ = true;
     std::string writing_;
     int64_t saved_step_ = -1;

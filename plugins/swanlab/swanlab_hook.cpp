@@ -111,8 +111,14 @@ class SwanLabHook final : public Hook {
         if (!folder) return false;
         const fs::path path = parent / folder->as_string();
         const std::string id = saved_.find("id")->as_string();
-        if (!log_.go_on(path / concat("run-", id, ".swanlab"), saved_.find("bytes")->as_int()))
+        const fs::path file = path / concat("run-", id, ".swanlab");
+        if (!log_.go_on(file, saved_.find("bytes")->as_int())) {
+            if (fs::exists(file))
+                log_warning(file.string(),
+                            " has not what it had when the checkpoint was written, or is damaged; "
+                            "the run goes on as another experiment of its group");
             return false;
+        }
         folder_ = path.string();
         facts_.id = id;
         number_ = saved_.find("records")->as_int();
@@ -127,10 +133,17 @@ class SwanLabHook final : public Hook {
             facts_.group = id->as_string();
         folder_ =
             (parent / concat("run-", time_text(time_t(unix_time())), "-", facts_.id)).string();
-        fs::create_directories(fs::path(folder_) / "files");
+        std::error_code error;
+        fs::create_directories(fs::path(folder_) / "files", error);
+        if (error)
+            throw Error(concat("cannot create the folder ", folder_, ": ", error.message(),
+                               "; choose another with log_dir"));
         log_.open(concat(folder_, "/run-", facts_.id, ".swanlab"));
         const std::string config = folder_ + "/files/config.yaml";
-        std::ofstream(config) << config_text(run.config());
+        std::ofstream file(config, std::ios::binary);
+        if (!(file << config_text(run.config()) << std::flush))
+            log_warning("cannot write ", config,
+                        ". The training goes on; SwanLab will miss this file");
         log_.append(swanlab::start_record(facts_, unix_time()));
         log_.append(swanlab::config_record(fs::absolute(config).string(), unix_time()));
     }

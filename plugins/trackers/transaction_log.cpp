@@ -35,6 +35,30 @@ void append_chunk(std::string& bytes, ChunkType type, std::string_view payload) 
     bytes += checked;
 }
 
+/// Whether all of it is written; errno says why not.
+bool write_all(int file, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(file, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = ENOSPC;
+        if (n <= 0) return false;
+        bytes.remove_prefix(size_t(n));
+    }
+    return true;
+}
+
+/// Whether readers get as far as `size`: they stop at a record that is damaged.
+bool is_whole(const std::string& path, int64_t size, const LogFormat& format) {
+    try {
+        if (size == int64_t(log_header(format).size())) return true;
+        const std::vector<StoredRecord> records = read_log(path, format);
+        return std::any_of(records.begin(), records.end(),
+                           [&](const StoredRecord& record) { return record.end == size; });
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 uint32_t little_endian(std::string_view bytes) {
     uint32_t value = 0;
     for (size_t i = 0; i < bytes.size(); ++i) value |= uint32_t(uint8_t(bytes[i])) << (8 * i);
@@ -75,7 +99,7 @@ void TransactionLog::open(const std::string& path) {
     file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     if (file_ < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     const std::string header = log_header(format_);
-    if (::write(file_, header.data(), header.size()) != ssize_t(header.size()))
+    if (!write_all(file_, header))
         throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     size_ = int64_t(header.size());
 }
@@ -83,7 +107,7 @@ void TransactionLog::open(const std::string& path) {
 bool TransactionLog::go_on(const std::string& path, int64_t size) {
     struct stat status {};
     if (size < int64_t(log_header(format_).size()) || ::stat(path.c_str(), &status) != 0 ||
-        int64_t(status.st_size) < size)
+        int64_t(status.st_size) < size || !is_whole(path, size, format_))
         return false;
     path_ = path;
     file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -96,20 +120,15 @@ bool TransactionLog::go_on(const std::string& path, int64_t size) {
 void TransactionLog::append(std::string_view record) {
     if (file_ < 0) return;
     const std::string bytes = framed(record, size_);
-    for (size_t done = 0; done < bytes.size();) {
-        const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            if (!warned_)
-                log_warning("cannot write ", path_, ": ", std::strerror(n < 0 ? errno : ENOSPC),
-                            ". The training goes on; ", format_.tracker,
-                            " will miss what does not fit");
-            warned_ = true;
-            // Readers stop at a record that was cut off, so what comes later would be lost too.
-            if (ftruncate(file_, size_) != 0) close();
-            return;
-        }
-        done += size_t(n);
+    if (!write_all(file_, bytes)) {
+        if (!warned_)
+            log_warning("cannot write ", path_, ": ", std::strerror(errno),
+                        ". The training goes on; ", format_.tracker,
+                        " will miss what does not fit");
+        warned_ = true;
+        // Readers stop at a record that was cut off, so what comes later would be lost too.
+        if (ftruncate(file_, size_) != 0) close();
+        return;
     }
     size_ += int64_t(bytes.size());
 }

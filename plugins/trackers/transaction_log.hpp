@@ -34,7 +34,8 @@ class TransactionLog {
     /// Makes the file, which must not exist. Throws Error: the run has not begun yet.
     void open(const std::string& path);
     /// Goes on with a file that is there behind its first `size` bytes, which are whole records;
-    /// the rest is cut off. False, and nothing is changed, when it has not as many. Throws Error.
+    /// the rest is cut off. False, and nothing is changed, when it has not as many, or some are
+    /// damaged. Throws Error.
     bool go_on(const std::string& path, int64_t size);
     /// Of the whole records.
     int64_t size() const { return size_; }

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "ailab/error.hpp"
+#include "ailab/log.hpp"
 #include "records.hpp"
 #include "trackers/transaction_log.hpp"
 
@@ -30,13 +30,24 @@ int64_t cut_earlier_starts(const std::string& folder, const std::string& run_id,
         if (!fs::exists(file)) continue;
         const bool fixed = may_be_uploaded(file);
         int64_t end = int64_t(log_header(wandb_log).size());
-        for (const StoredRecord& stored : read_log(file.string(), wandb_log)) {
-            const auto step = history_step(stored.bytes);
-            if (step && *step > last_kept && !fixed) break;
-            if (step) last_step = std::max(last_step, *step);
-            end = stored.end;
+        try {
+            bool reached = false;
+            for (const StoredRecord& stored : read_log(file.string(), wandb_log)) {
+                const auto step = history_step(stored.bytes);
+                reached = step && *step > last_kept;
+                if (reached && !fixed) break;
+                if (step) last_step = std::max(last_step, *step);
+                end = stored.end;
+            }
+            // A last record that a kill has cut off is of a step that comes again.
+            if (!reached && last_step < last_kept && uintmax_t(end) < fs::file_size(file))
+                log_warning(file.string(), " is damaged behind byte ", end,
+                            ": W&B will miss what was logged there");
+            if (!fixed) fs::resize_file(file, uintmax_t(end));
+        } catch (const std::exception& error) {
+            log_warning("what an earlier start of this run has written for W&B stays as it is: ",
+                        error.what());
         }
-        if (!fixed) fs::resize_file(file, uintmax_t(end));
     }
     return last_step;
 }

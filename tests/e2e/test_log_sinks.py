@@ -5,86 +5,9 @@ import csv
 import json
 import os
 import shutil
-import struct
-
-from swanlab.proto.swanlab.record.v1.record_pb2 import Record as SwanRecord
-from swanlab.sdk.internal.core_python.store import DataStoreReader
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from wandb.proto import wandb_internal_pb2
 
 from harness import RunFolder, TestCase, call, command, mlp_config, mpirun
-
-# What a clock or the machine tells.
-FLAKY = ("time", "data_time", "memory")
-
-
-def is_steady(tag):
-    return tag.split("/")[-1] not in FLAKY
-
-
-def csv_rows(run):
-    """By file, the rows without what a clock tells."""
-    tables = {}
-    for path in sorted(run.path.glob("*.csv")):
-        with open(path) as file:
-            tables[path.name] = [{k: v for k, v in row.items() if k not in FLAKY} for row in csv.DictReader(file)]
-    return tables
-
-
-def event_points(run):
-    """What TensorBoard shows of scalars and images."""
-    folder = run.path.parent / "tf_logs" / run.path.name
-    events = EventAccumulator(str(folder), {"scalars": 0, "images": 0}).Reload()
-    shown = {tag: [(p.step, p.value) for p in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-    shown.update({tag: [(p.step, p.encoded_image_string) for p in events.Images(tag)]
-                  for tag in events.Tags()["images"]})
-    return {tag: points for tag, points in shown.items() if is_steady(tag)}
-
-
-def wandb_rows(run):
-    """The rows of all starts of the run."""
-    rows = []
-    for path in sorted(run.path.glob("wandb/offline-run-*/run-*.wandb")):
-        data, at, payload = path.read_bytes(), 7, b""
-        while at < len(data):
-            if 32768 - at % 32768 < 7:
-                at += 32768 - at % 32768
-                continue
-            _, size, kind = struct.unpack_from("<IHB", data, at)
-            part = data[at + 7:at + 7 + size]
-            payload = part if kind in (1, 2) else payload + part
-            at += 7 + size
-            if kind in (1, 4):
-                record = wandb_internal_pb2.Record.FromString(payload)
-                if record.HasField("history"):
-                    items = {".".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
-                    rows.append({k: v for k, v in items.items() if is_steady(k) and k not in ("_timestamp", "_runtime")})
-    return rows
-
-
-def swanlab_points(run):
-    (path,) = run.path.glob("swanlog/run-*/run-*.swanlab")
-    reader = DataStoreReader()
-    reader.open(path)
-    points, columns = [], []
-    for data in reader:
-        record = SwanRecord()
-        record.ParseFromString(data)
-        if record.HasField("column"):
-            columns.append(record.column.column_key)
-        if record.HasField("scalar") and is_steady(record.scalar.key):
-            points.append((record.scalar.key, record.scalar.step, record.scalar.value.number))
-    reader.close()
-    assert len(columns) == len(set(columns)), columns
-    return points
-
-
-def json_lines(run):
-    return [{k: v for k, v in line.items() if k not in FLAKY} for line in run.lines() if line["mode"] != "summary"]
-
-
-READERS = {"csv": csv_rows, "tensorboard": event_points, "wandb": wandb_rows, "swanlab": swanlab_points,
-           "metrics.jsonl": json_lines}
+from run_readers import READERS
 
 
 class AResumedRun(TestCase):

@@ -11,9 +11,9 @@ import time
 import unittest
 
 import numpy
-from safetensors.numpy import load_file
 
 from harness import FASHION_MNIST, RunFolder, TestCase, command, environment, mlp_config, mpirun
+from run_readers import log_lines, tensors
 
 ITERATIONS = 600  # with accumulation and the short steps at the ends of epochs: 305 optimizer steps
 FLAKY = ("time", "data_time", "memory", "samples_per_second", "time_to_first_step", "peak_memory")
@@ -24,21 +24,6 @@ def mpirun_gently(ranks, words, **options):
     if ranks == 1:
         return mpirun(1, words, **options)
     return mpirun(ranks, words, extra=["--mca", "odls_base_sigkill_timeout", "3"], **options)
-
-
-def log_lines(run):
-    """The lines of train.log that tell of training and evaluation, without what tells of times."""
-    lines = re.findall(r"(?:Iter|Epoch)\(.*", (run.path / "train.log").read_text())
-    return [re.sub(r"  (eta|time|data_time|memory): .*?(?=  |$)", "", line) for line in lines]
-
-
-def tensors(checkpoint):
-    """All that a checkpoint holds, without what only tells of times."""
-    found = {}
-    for file in sorted(pathlib.Path(checkpoint).glob("*.safetensors")):
-        for name, tensor in load_file(file).items():
-            found[f"{file.name}:{name}"] = tensor
-    return found
 
 
 class ResumeCase(TestCase):

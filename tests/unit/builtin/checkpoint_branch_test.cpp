@@ -91,6 +91,22 @@ TEST_F(CheckpointBranch, RemovesItsOwnAlone) {
         << "best_top1_epoch_4 is of the first run's end, which the second did not come from";
 }
 
+TEST_F(CheckpointBranch, RemovesWhatAKillLeftHalfRemoved) {
+    in_a_run([&](FakeRun& run) { train(*hook(), run, 1, {50, 60, 70}); });
+    // As a kill leaves it: the manifest goes first.
+    fs::create_directories(in_folder("epoch_1"));
+    std::ofstream(in_folder("epoch_1") + "/model.safetensors") << "weights";
+    fs::create_directories(in_folder("epoch_9"));  // not of this branch
+    in_a_run([&](FakeRun& run) {
+        const auto again = hook();
+        again->load_state(states_.at(3));
+        run.resumed = in_folder("epoch_3");
+        run.now.step = run.now.train_iter = 3;
+        again->before_run(run);
+    });
+    EXPECT_EQ(present(), (FolderNames{"best_top1_epoch_3", "epoch_2", "epoch_3", "epoch_9"}));
+}
+
 TEST_F(CheckpointBranch, AStateThatDoesNotNameThemTakesThoseBefore) {
     in_a_run([&](FakeRun& run) { train(*hook(), run, 1, {50, 60}); });
     fs::create_directories(in_folder("epoch_7"));

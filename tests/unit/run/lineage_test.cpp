@@ -236,6 +236,30 @@ TEST_F(LineageTest, AStartThatCannotBeReadIsNone) {
     }
 }
 
+TEST_F(LineageTest, NorIsAStartWithAChangedBit) {
+    start("a");
+    save_steps("a", 1, 2);
+    start("a", "epoch_1");
+    const std::string file = run_dir("a") + "/branch.json";
+    std::ifstream stream(file);
+    const std::string whole{std::istreambuf_iterator<char>(stream), {}};
+    ASSERT_TRUE(read_start(run_dir("a")));
+    for (size_t bit = 0; bit < 8 * whole.size(); bit += 3) {
+        std::string changed = whole;
+        changed[bit / 8] = char(changed[bit / 8] ^ 1 << bit % 8);
+        std::ofstream(file, std::ios::trunc) << changed;
+        EXPECT_FALSE(read_start(run_dir("a"))) << changed;
+    }
+}
+
+TEST_F(LineageTest, OneOfAnOlderAilabHasNoChecksum) {
+    start("a");
+    std::ofstream(run_dir("a") + "/branch.json") << R"([{"name": "a", "step": 7, "order": 3}])";
+    const std::optional<Lineage> found = read_start(run_dir("a"));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->own().step, 7);
+}
+
 TEST_F(LineageTest, AnUnreadableOneIsNamedUnlessItIsOlder) {
     start("a");
     save_steps("a", 1, 3);

@@ -87,6 +87,26 @@ TEST_F(EarlierStartsTest, StayAsTheyAreOnceUploaded) {
     }
 }
 
+TEST_F(EarlierStartsTest, StayAsTheyAreWithADamagedHead) {
+    const std::string file = start("20260101_000000", "a", {0, 5}, false) + "/run-a.wandb";
+    start("20260101_000100", "a", {10}, false);
+    std::string bytes = read(file);
+    bytes[4] = char(bytes[4] ^ 1);
+    write(file, bytes);
+    EXPECT_EQ(cut_earlier_starts(folder_.string(), "a", 10), 10);
+    EXPECT_EQ(read(file), bytes);
+}
+
+TEST_F(EarlierStartsTest, EndWhereTheyAreDamaged) {
+    const std::string run = start("20260101_000000", "a", {0, 5, 10}, false);
+    std::string bytes = read(run + "/run-a.wandb");
+    const StoredRecord third = read_log(run + "/run-a.wandb", wandb_log).at(3);
+    bytes[size_t(third.end - 1)] = char(bytes[size_t(third.end - 1)] ^ 1);
+    write(run + "/run-a.wandb", bytes);
+    EXPECT_EQ(cut_earlier_starts(folder_.string(), "a", 10), 0);
+    EXPECT_EQ(steps(run), Steps{0});
+}
+
 TEST_F(EarlierStartsTest, NeedNotExist) {
     EXPECT_EQ(cut_earlier_starts(folder_.string(), "a", 5), -1);
     EXPECT_EQ(cut_earlier_starts(path("none"), "a", 5), -1);
