@@ -156,7 +156,7 @@ Manifest read_manifest(const std::string& folder) {
     for (const Member& entry : files.members())
         manifest.files[entry.key] = read_digest(entry.key, entry.value, file);
     for (const Member& entry : root.members())
-        if (!is_among(own_keys, entry.key)) manifest.facts.set(entry.key, entry.value);
+        if (!is_among(own_keys, entry.key)) manifest.facts.members().push_back(entry);
     return manifest;
 }
 

@@ -12,10 +12,20 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int deepest = 16;  // three levels are in use
+
+/// What stands there, for messages.
+std::string shown(const json& value) {
+    constexpr size_t longest = 200;
+    const std::string text = value.dump();
+    return text.size() <= longest ? text : text.substr(0, longest) + "…";
+}
+
 /// json::parse keeps the last of two equal keys in silence.
 json parse_without_duplicates(const std::string& text, const std::string& path) {
     std::vector<std::set<std::string>> open;
-    auto callback = [&](int, json::parse_event_t event, json& parsed) {
+    auto callback = [&](int depth, json::parse_event_t event, json& parsed) {
+        if (depth > deepest) throw Error(path + ": the header is nested too deeply");
         if (event == json::parse_event_t::object_start) open.emplace_back();
         if (event == json::parse_event_t::object_end) open.pop_back();
         if (event == json::parse_event_t::key &&
@@ -40,7 +50,7 @@ uint64_t checked_product(uint64_t a, uint64_t b, const std::string& where) {
 uint64_t whole_number(const json& value, const std::string& where, const char* what) {
     if (!value.is_number_unsigned() ||
         value.get<uint64_t>() > uint64_t(std::numeric_limits<int64_t>::max()))
-        throw Error(concat(where, ": ", what, " must be a whole number, got ", value.dump()));
+        throw Error(concat(where, ": ", what, " must be a whole number, got ", shown(value)));
     return value.get<uint64_t>();
 }
 
@@ -52,13 +62,13 @@ TensorEntry parse_entry(const std::string& name, const json& value, const std::s
     TensorEntry entry;
     entry.name = name;
     if (!value["dtype"].is_string())
-        throw Error(concat(where, ": dtype must be a string, got ", value["dtype"].dump()));
+        throw Error(concat(where, ": dtype must be a string, got ", shown(value["dtype"])));
     entry.dtype = value["dtype"].get<std::string>();
     const uint64_t item_size = safetensors_item_size(entry.dtype);
     if (item_size == 0) throw Error(concat(where, ": unknown dtype \"", entry.dtype, "\""));
 
     if (!value["shape"].is_array())
-        throw Error(concat(where, ": shape must be a list, got ", value["shape"].dump()));
+        throw Error(concat(where, ": shape must be a list, got ", shown(value["shape"])));
     uint64_t bytes = item_size;
     uint64_t strides = item_size;  // what memory layouts are computed with, also of empty tensors
     for (const json& dimension : value["shape"]) {
@@ -69,11 +79,11 @@ TensorEntry parse_entry(const std::string& name, const json& value, const std::s
     }
     const json& offsets = value["data_offsets"];
     if (!offsets.is_array() || offsets.size() != 2)
-        throw Error(concat(where, ": data_offsets must be [begin, end], got ", offsets.dump()));
+        throw Error(concat(where, ": data_offsets must be [begin, end], got ", shown(offsets)));
     entry.begin = whole_number(offsets[0], where, "an offset");
     entry.end = whole_number(offsets[1], where, "an offset");
     if (entry.end < entry.begin || entry.end - entry.begin != bytes)
-        throw Error(concat(where, ": data_offsets ", offsets.dump(), " do not hold the ", bytes,
+        throw Error(concat(where, ": data_offsets ", shown(offsets), " do not hold the ", bytes,
                            " bytes of its shape"));
     return entry;
 }

@@ -30,6 +30,8 @@ class Expander {
         : root_(root), defaults_(defaults), problems_(problems) {}
 
     void expand(Node& node) {
+        constexpr size_t most_told = 100;  // each lists the known names
+        if (problems_.size() >= most_told) return;
         if (node.is_list()) {
             for (Node& item : node.items()) expand(item);
         } else if (node.is_map()) {
@@ -181,6 +183,11 @@ class Expander {
                 if (member.value.is_scalar() && !defaults_.count(member.key))
                     known.push_back(member.key);
         const std::string nearest = nearest_name(name, known);
+        constexpr size_t most_listed = 50;
+        if (known.size() > most_listed) {
+            known.resize(most_listed);
+            known.push_back("…");
+        }
         const bool in_environment = !name.empty() && std::getenv(name.c_str());
         std::string hint = nearest.empty() ? "" : concat("; did you mean ${", nearest, "}?");
         if (in_environment) hint = concat("; the environment variable is ${env:", name, "}.");

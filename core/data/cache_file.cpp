@@ -150,10 +150,10 @@ void CacheFile::prepare(bool is_alone) {
     if (std::memcmp(found.magic, magic, sizeof magic) != 0)
         fail("is there already and is no cache of images; give another name, or remove it", 0);
     const bool valid =
-        size_t(got) == sizeof found && found.version == version &&
+        size_t(got) == sizeof found && size >= header_bytes && found.version == version &&
         found.checksum == uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(&found.slots),
                                            sizeof found.slots)) &&
-        header_bytes + found.slots * slot_bytes <= size &&
+        found.slots > 0 && found.slots <= (size - header_bytes) / slot_bytes &&
         unguarded(found.end) >= header_bytes + found.slots * slot_bytes;
     if (valid) {
         slots_ = found.slots;

@@ -60,14 +60,21 @@ struct ImageCache::Slot {
     uint32_t checksum;  // of `second`, the shape, the dtype, and the data
     uint32_t state;     // atomic
 
+    uint64_t item_bytes() const { return c10::elementSize(static_cast<at::ScalarType>(dtype)); }
+    /// The greatest number where it would not fit one: no file has as many.
     uint64_t bytes() const {
-        return uint64_t(channels) * height * width *
-               c10::elementSize(static_cast<at::ScalarType>(dtype));
+        uint64_t product = item_bytes();
+        for (const uint32_t size : {channels, height, width})
+            if (__builtin_mul_overflow(product, size, &product)) return UINT64_MAX;
+        return product;
     }
-    bool has_known_dtype() const {
+    /// Whether it can be what put() wrote.
+    bool is_plausible() const {
         if (dtype >= uint32_t(at::ScalarType::NumOptions)) return false;
         const auto type = static_cast<at::ScalarType>(dtype);
-        return c10::isIntegralType(type, /*includeBool=*/false) || c10::isFloatingType(type);
+        const bool is_known =
+            c10::isIntegralType(type, /*includeBool=*/false) || c10::isFloatingType(type);
+        return is_known && channels > 0 && height > 0 && width > 0 && offset % item_bytes() == 0;
     }
     uint32_t checksum_of(const void* data) const {
         const uint64_t facts[] = {second, channels, height, width, dtype};
@@ -113,7 +120,7 @@ at::Tensor ImageCache::find(const ImageKey& key) {
 bool ImageCache::is_sound(Slot& one, uint64_t number) {
     std::atomic<bool>& checked = checked_[number];
     if (checked.load(std::memory_order_acquire)) return true;
-    const bool is_plausible = one.has_known_dtype();
+    const bool is_plausible = one.is_plausible();
     if (is_plausible && !file_->has(one.offset, one.bytes())) return false;
     if (is_plausible && one.checksum_of(file_->data(one.offset)) == one.checksum) {
         checked.store(true, std::memory_order_release);

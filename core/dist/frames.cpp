@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace ailab::dist {
 namespace {
@@ -90,14 +91,17 @@ bool Connection::receive() {
 }
 
 std::optional<Frame> Connection::next() {
-    if (received_.size() < header_size) return std::nullopt;
+    const std::string_view waiting = std::string_view(received_).substr(taken_);
     uint32_t size = 0;
-    std::memcpy(&size, received_.data(), sizeof size);
+    if (waiting.size() >= header_size) std::memcpy(&size, waiting.data(), sizeof size);
     if (size > largest_payload) throw ProtocolError("a frame is larger than any can be");
-    if (received_.size() < header_size + size) return std::nullopt;
-    Frame frame{FrameType(received_[sizeof size]), received_.substr(header_size, size)};
-    received_.erase(0, header_size + size);
-    return frame;
+    if (waiting.size() < header_size + size) {
+        // Not after each frame: a peer may send a million small ones at once.
+        received_.erase(0, std::exchange(taken_, 0));
+        return std::nullopt;
+    }
+    taken_ += header_size + size;
+    return Frame{FrameType(waiting[sizeof size]), std::string(waiting.substr(header_size, size))};
 }
 
 }  // namespace ailab::dist

@@ -78,6 +78,7 @@ class Connection {
   private:
     Fd fd_;
     std::string received_;
+    size_t taken_ = 0;  // bytes at its beginning that next() has given
     std::string unsent_;
 };
 

@@ -29,6 +29,7 @@ class Fields {
         switch (tag & 7) {
             case 0:
                 number = varint();
+                bytes = {};
                 return true;
             case 1:
                 bytes = take(8);
@@ -98,9 +99,13 @@ std::pair<std::string, at::Tensor> read_tensor(std::string_view bytes) {
         if (f.field == 8) name = f.bytes;
         if (f.field == 9) raw = f.bytes;
     }
+    size_t size = c10::elementSize(type);
+    bool fits = true;
+    for (const int64_t dim : dims)
+        fits = fits && dim >= 0 && !__builtin_mul_overflow(size, size_t(dim), &size);
+    if (!fits || size != raw.size()) throw Error(concat("the tensor ", name, " is cut"));
     at::Tensor tensor = at::empty(dims, type);
-    if (tensor.nbytes() != raw.size()) throw Error(concat("the tensor ", name, " is cut"));
-    std::memcpy(tensor.mutable_data_ptr(), raw.data(), raw.size());
+    if (size > 0) std::memcpy(tensor.mutable_data_ptr(), raw.data(), size);
     return {name, tensor};
 }
 
@@ -111,6 +116,8 @@ void read_attribute(std::string_view bytes, Node& node) {
         if (f.field == 1) name = f.bytes;
         if (f.field == 2) {
             float value = 0;
+            if (f.bytes.size() != sizeof value)
+                throw Error(concat("the attribute ", name, " of the ONNX file is no float"));
             std::memcpy(&value, f.bytes.data(), sizeof value);
             node.floats[name] = value;
         }

@@ -92,6 +92,15 @@ class ElfReader {
         return file_.read(offset, size);
     }
 
+    /// A part that the headers name. A linker writes no two parts in one place, but a damaged file
+    /// may name the whole of itself thousands of times: that is not read each time.
+    std::string part(uint64_t offset, uint64_t size) {
+        constexpr uint64_t times = 2;  // as a section and as a segment
+        read_ += size;
+        if (read_ > times * file_.size()) fail_damaged("its parts lie upon each other");
+        return bytes(offset, size);
+    }
+
     template <class T>
     T get(uint64_t offset) const {
         static_assert(std::is_trivially_copyable_v<T>);
@@ -144,7 +153,7 @@ class ElfReader {
             if (segment.p_type == PT_LOAD) require(segment.p_offset, segment.p_filesz);
     }
 
-    void read_sections(ElfImage& image) const {
+    void read_sections(ElfImage& image) {
         const auto sections =
             table<Elf64_Shdr>(header_.e_shoff, header_.e_shnum, header_.e_shentsize, "section");
         if (header_.e_shstrndx >= sections.size()) fail_damaged("its section names are missing");
@@ -155,23 +164,23 @@ class ElfReader {
             if (section.sh_type == SHT_NULL || section.sh_type == SHT_NOBITS) continue;
             if (section.sh_name >= names.size())
                 fail_damaged("the name of a section lies outside of its names");
-            const std::string name = names.c_str() + section.sh_name;
-            if (name == stamp_section)
+            if (names.compare(section.sh_name, stamp_section.size(), stamp_section) == 0 &&
+                names.c_str()[section.sh_name + stamp_section.size()] == '\0')
                 image.stamp =
-                    bytes(section.sh_offset, std::min<uint64_t>(section.sh_size, small_section));
+                    part(section.sh_offset, std::min<uint64_t>(section.sh_size, small_section));
             else if (section.sh_type == SHT_NOTE && section.sh_size <= small_section)
-                find_build_id(bytes(section.sh_offset, section.sh_size), image);
+                find_build_id(part(section.sh_offset, section.sh_size), image);
         }
     }
 
     /// Without section headers the stamp is still in what gets loaded: look for its magic.
-    void read_segments(ElfImage& image) const {
+    void read_segments(ElfImage& image) {
         for (const Elf64_Phdr& segment : segments_) {
             if (segment.p_type == PT_NOTE && segment.p_filesz <= small_section)
-                find_build_id(bytes(segment.p_offset, segment.p_filesz), image);
+                find_build_id(part(segment.p_offset, segment.p_filesz), image);
             if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) || !image.stamp.empty())
                 continue;
-            const std::string content = bytes(segment.p_offset, segment.p_filesz);
+            const std::string content = part(segment.p_offset, segment.p_filesz);
             for (size_t at = content.find(stamp_magic); at != std::string::npos;
                  at = content.find(stamp_magic, at + 1)) {
                 uint32_t size = 0;
@@ -225,6 +234,7 @@ class ElfReader {
 
     std::string shown_;
     ByteFile file_;
+    uint64_t read_ = 0;  // bytes of parts
     Elf64_Ehdr header_{};
     std::vector<Elf64_Phdr> segments_;
 };

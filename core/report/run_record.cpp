@@ -7,6 +7,7 @@
 #include <ctime>
 #include <filesystem>
 #include <sstream>
+#include <unordered_set>
 
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
@@ -79,14 +80,14 @@ std::string state_of(const RunRecord& record) {
 std::vector<std::string> RunRecord::names(const std::string& mode) const {
     constexpr std::array counters = {"epoch", "iter", "iters", "step"};
     std::vector<std::string> names;
+    std::unordered_set<std::string> seen;
     for (const Node& line : lines) {
         if (mode_of(line) != mode) continue;
         for (const Member& member : line.members()) {
             if (!member.value.is_number() && !member.value.is_null()) continue;
             const bool counts =
                 std::find(counters.begin(), counters.end(), member.key) != counters.end();
-            if (!counts && std::find(names.begin(), names.end(), member.key) == names.end())
-                names.push_back(member.key);
+            if (!counts && seen.insert(member.key).second) names.push_back(member.key);
         }
     }
     return names;

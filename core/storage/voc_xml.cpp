@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <boost/property_tree/ptree.hpp>
 #include <boost/property_tree/xml_parser.hpp>
 #include <filesystem>
 #include <limits>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "ailab/datasets/storage.hpp"
 #include "config/regular_file.hpp"
@@ -14,6 +17,62 @@ namespace {
 using Tree = boost::property_tree::ptree;
 
 const std::vector<std::string> corners = {"xmin", "ymin", "xmax", "ymax"};
+
+constexpr std::string_view blanks = " \t\r\n";
+
+/// The place behind the tag that begins an element at `at`, and whether it ends it too.
+std::pair<size_t, bool> end_of_tag(std::string_view text, size_t at) {
+    at = std::min(text.find_first_of(" \t\r\n/>?", at + 1), text.size());  // its name
+    char last = '\0';
+    for (; at < text.size() && text[at] != '>'; ++at) {
+        const char c = text[at];
+        if ((c == '"' || c == '\'') && last == '=')
+            at = std::min(text.find(c, at + 1), text.size() - 1);
+        if (blanks.find(c) == blanks.npos) last = c;
+    }
+    return {at, last == '/'};
+}
+
+/// Throws BrokenSample where elements lie within each other deeper than in any annotation: Boost's
+/// parser calls itself for each, and its stack has an end. What is an element is as for it
+/// (rapidxml's parse_node), also in texts that are no XML.
+void check_depth(std::string_view text, const std::string& path) {
+    constexpr int deepest = 64;
+    int depth = 0;
+    for (size_t at = 0; (at = text.find('<', at)) < text.size();) {
+        const std::string_view rest = text.substr(at);
+        const auto behind = [&](size_t begin, std::string_view end) {
+            const size_t found = text.find(end, at + begin);
+            return found == text.npos ? text.size() : found + end.size();
+        };
+        const bool is_doctype =
+            rest.size() > 9 && rest.starts_with("<!DOCTYPE") && blanks.find(rest[9]) != blanks.npos;
+        if (rest.starts_with("<!--")) {
+            at = behind(4, "-->");
+        } else if (rest.starts_with("<![CDATA[")) {
+            at = behind(9, "]]>");
+        } else if (rest.starts_with("<?")) {
+            at = behind(2, "?>");
+        } else if (is_doctype) {  // anything may stand in its brackets
+            for (int brackets = 0; at < text.size() && (brackets > 0 || text[at] != '>'); ++at)
+                brackets += text[at] == '[' ? 1 : text[at] == ']' && brackets > 0 ? -1 : 0;
+        } else if (rest.starts_with("<!")) {
+            at = behind(2, ">");
+        } else if (rest.starts_with("</")) {
+            at = behind(2, ">");
+            depth = std::max(0, depth - 1);
+        } else {
+            if (++depth > deepest)
+                throw BrokenSample(concat(path,
+                                          ": no annotation of PASCAL VOC: elements lie within each "
+                                          "other deeper than ",
+                                          deepest, " levels"));
+            const auto [end, ends_element] = end_of_tag(text, at);
+            at = end;
+            if (ends_element) --depth;
+        }
+    }
+}
 
 Node object_of(const Tree& tree) {
     Node object = Node::map();
@@ -65,9 +124,11 @@ Record VocXml::record(int64_t index) const {
     if (!file.problem().empty())
         throw BrokenSample(concat(path, " cannot be read: ", file.problem()));
     try {
-        std::istringstream text(file.text());
+        const std::string text = file.text();
+        check_depth(text, path);
+        std::istringstream stream(text);
         Tree whole;
-        boost::property_tree::read_xml(text, whole);
+        boost::property_tree::read_xml(stream, whole);
         const Tree& tree = whole.get_child("annotation");
         const auto filename = tree.get<std::string>("filename");
         values.set("filename", Node::string(filename));

@@ -9,6 +9,8 @@
 namespace ailab {
 namespace {
 
+constexpr size_t most = 1'000'000;  // names
+
 bool is_digits(const std::string& text) {
     return !text.empty() && text.size() < 18 &&
            std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -16,13 +18,12 @@ bool is_digits(const std::string& text) {
 
 /// What stands between two braces: "0000..0099", or "a,b".
 std::vector<std::string> alternatives(const std::string& inside, const std::string& pattern) {
-    constexpr int64_t most = 1'000'000;
     std::vector<std::string> found;
     const size_t dots = inside.find("..");
     if (dots != std::string::npos) {
         const std::string first = inside.substr(0, dots), last = inside.substr(dots + 2);
         if (!is_digits(first) || !is_digits(last) || std::stoll(last) < std::stoll(first) ||
-            std::stoll(last) - std::stoll(first) >= most)
+            size_t(std::stoll(last) - std::stoll(first)) >= most)
             throw ConfigError(concat("{", inside, "} in ", pattern,
                                      " is no range of numbers such as {0000..0099}"));
         for (int64_t n = std::stoll(first); n <= std::stoll(last); ++n) {
@@ -41,16 +42,24 @@ std::vector<std::string> alternatives(const std::string& inside, const std::stri
 }
 
 std::vector<std::string> expand_braces(const std::string& pattern) {
-    const size_t open = pattern.find('{');
-    if (open == std::string::npos) return {pattern};
-    const size_t close = pattern.find('}', open);
-    if (close == std::string::npos)
-        throw ConfigError(concat("the { in ", pattern, " is not closed"));
-    std::vector<std::string> names;
-    for (const std::string& middle :
-         alternatives(pattern.substr(open + 1, close - open - 1), pattern))
-        for (const std::string& rest : expand_braces(pattern.substr(close + 1)))
-            names.push_back(pattern.substr(0, open) + middle + rest);
+    std::vector<std::string> names(1);
+    for (size_t at = 0; at < pattern.size();) {
+        const size_t open = std::min(pattern.find('{', at), pattern.size());
+        for (std::string& name : names) name.append(pattern, at, open - at);
+        if (open == pattern.size()) break;
+        const size_t close = pattern.find('}', open);
+        if (close == std::string::npos)
+            throw ConfigError(concat("the { in ", pattern, " is not closed"));
+        const std::vector<std::string> middles =
+            alternatives(pattern.substr(open + 1, close - open - 1), pattern);
+        if (middles.size() > most / names.size())
+            throw ConfigError(concat(pattern, " stands for more than ", most, " files"));
+        std::vector<std::string> longer;
+        for (const std::string& name : names)
+            for (const std::string& middle : middles) longer.push_back(name + middle);
+        names = std::move(longer);
+        at = close + 1;
+    }
     return names;
 }
 

@@ -133,10 +133,11 @@ class Archive {
         };
         const Tensor pixels = tensor("data"), labels = tensor(variant_.python_labels);
         if (pixels.dim() != 2 || pixels.size(1) != pixel_bytes ||
-            pixels.scalar_type() != at::kByte || labels.numel() != pixels.size(0))
+            pixels.scalar_type() != at::kByte || labels.numel() != pixels.size(0) ||
+            !at::isIntegralType(labels.scalar_type(), /*includeBool=*/false))
             throw Error(concat(path.string(), ": data must be [n, ", pixel_bytes,
-                               "] uint8 and go with n labels"));
-        append(labels, pixels);
+                               "] uint8 and go with n labels, which are whole numbers"));
+        append(labels.to(at::kLong), pixels);
     }
 
     void append(const Tensor& labels, const Tensor& pixels) {

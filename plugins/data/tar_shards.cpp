@@ -67,6 +67,7 @@ class Shard {
     std::string read(uint64_t begin, uint64_t size) const {
         const auto sparse = sparse_.find(begin);
         if (sparse == sparse_.end()) return std::string(file_.text().substr(begin, size));
+        check_sparse(begin, size, sparse->second);
         std::string bytes(size, '\0');
         for (const TarPiece& piece : sparse->second)
             file_.text().copy(bytes.data() + piece.offset, piece.size, piece.begin);
@@ -74,6 +75,17 @@ class Shard {
     }
 
   private:
+    /// What a few bytes may claim to be is bounded: as much as they could be packed in by gzip.
+    void check_sparse(uint64_t begin, uint64_t size, const std::vector<TarPiece>& pieces) const {
+        constexpr uint64_t always = 64 << 20, times = 1000;
+        uint64_t stored = 0;
+        for (const TarPiece& piece : pieces) stored += piece.size;
+        if (size > always + times * stored)
+            throw BrokenSample(concat(path(), ": the sparse file at byte ", begin, " is to have ",
+                                      size, " bytes, of which ", stored,
+                                      " are there. Write the archive again, without --sparse"));
+    }
+
     const MappedFile file_;
     std::map<uint64_t, std::vector<TarPiece>> sparse_;  // of few members, by their begin
 };

@@ -139,8 +139,11 @@ void EventFile::close() {
 
 std::vector<std::string> events_at(const std::string& path, int64_t size, int64_t step) {
     constexpr size_t head_size = 12, tail_size = 4;  // length and checksums
+    std::error_code none;
+    const uintmax_t there = fs::file_size(path, none);
+    if (none) return {};
     std::ifstream file(path, std::ios::binary);
-    std::string bytes(size_t(std::max<int64_t>(0, size)), '\0');
+    std::string bytes(std::min(size_t(std::max<int64_t>(0, size)), size_t(there)), '\0');
     file.read(bytes.data(), std::streamsize(bytes.size()));
     std::string_view rest(bytes.data(), size_t(file.gcount()));
     std::vector<std::string> found;

@@ -1,5 +1,5 @@
 // Whatever the bytes, the reader answers with values or an Error, soon and in little memory. The
-// mutations are the same on every run; tests/fuzz/pth_fuzz tries others.
+// mutations are the same on every run; tests/fuzz (the target pth) tries others.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 

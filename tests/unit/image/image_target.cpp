@@ -12,8 +12,7 @@
 
 namespace ailab::test {
 
-std::vector<std::string> image_seeds() {
-    constexpr int height = 37, width = 45;
+std::vector<std::string> image_seeds(int height, int width) {
     std::vector<std::string> seeds;
     const std::string exif = std::string("Exif\0\0", 6) + exif_of(6, true);
     for (const JpegKind& kind : jpeg_kinds())

@@ -7,7 +7,7 @@
 namespace ailab::test {
 
 /// Small files of all formats and kinds.
-std::vector<std::string> image_seeds();
+std::vector<std::string> image_seeds(int height = 37, int width = 45);
 
 /// Changes, removes, doubles or cuts bytes in a few places.
 std::string mutate_image(std::string file, std::mt19937_64& random);

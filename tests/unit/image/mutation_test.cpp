@@ -1,4 +1,4 @@
-// The fuzzer's inputs (tests/fuzz/image_fuzz.cpp), for a few seconds.
+// The fuzz target's inputs (tests/fuzz/images.cpp), for a few seconds.
 #include <gtest/gtest.h>
 
 #include "image_target.hpp"

@@ -1,0 +1,148 @@
+// What comes from other processes: plugin files (ELF and the stamp in it), the ranks' control
+// channel.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ailab/abi.hpp"
+#include "dist/address_file.hpp"
+#include "dist/hub.hpp"
+#include "dist/last_words.hpp"
+#include "dist/rank_info.hpp"
+#include "dist/spoke.hpp"
+#include "plugin/elf_builder.hpp"
+#include "plugin/elf_image.hpp"
+#include "plugin/stamp_check.hpp"
+#include "target.hpp"
+
+namespace ailab::fuzz {
+namespace {
+
+// ---- plugin files
+
+void elf(const std::string& input) {
+    const std::string path = as_file(input);
+    const plugin::ElfImage image = plugin::read_elf_image(path);
+    require(!image.build_id.empty(), "a plugin has no build id");
+    const plugin::Stamp stamp = plugin::read_stamp(path, image.stamp);
+    plugin::stamp_warning(path, stamp, plugin::host_stamp());
+    plugin::check_stamp(path, stamp, plugin::host_stamp());
+}
+
+std::vector<std::string> elf_seeds() {
+    const plugin::Stamp stamp = plugin::make_stamp();
+    ElfBuilder elf;
+    elf.sections = {
+        {".note.gnu.build-id", SHT_NOTE,
+         ElfBuilder::note(NT_GNU_ABI_TAG, "GNU", std::string(16, '\1')) +
+             ElfBuilder::note(NT_GNU_BUILD_ID, "GNU", "\x01\xab\xcd\xef")},
+        {"ailab_abi", SHT_PROGBITS, {reinterpret_cast<const char*>(&stamp), sizeof stamp}},
+        {".bss", SHT_NOBITS, ""}};
+    ElfBuilder stripped = elf;
+    stripped.stripped = true;
+    ElfBuilder nameless = elf;
+    nameless.sections.erase(nameless.sections.begin());
+    return {elf.build(), stripped.build(), nameless.build()};
+}
+
+// ---- the control channel
+
+/// Both ends of a connection within this process.
+struct Pair {
+    Pair() { require(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair failed"); }
+    int ends[2];
+};
+
+/// As rank 0 and the others take frames: whatever comes is taken in, then what is complete is read.
+void read_frames(const std::string& input) {
+    Pair pair;
+    dist::Connection reader{dist::Fd(pair.ends[0])};
+    const dist::Fd writer(pair.ends[1]);
+    for (size_t done = 0; done < input.size();) {
+        const ssize_t n =
+            ::send(writer.get(), input.data() + done, input.size() - done, MSG_DONTWAIT);
+        if (n > 0) done += size_t(n);
+        require(reader.receive() || done == input.size(), "the connection has ended");
+        if (n <= 0) break;
+    }
+    while (const std::optional<dist::Frame> frame = reader.next()) {
+        try {
+            switch (frame->type) {
+                case dist::FrameType::hello: {
+                    dist::PayloadReader hello(frame->payload);
+                    hello.number(), hello.number(), hello.number();
+                    dist::decode_info(hello);
+                    break;
+                }
+                case dist::FrameType::welcome: {
+                    dist::PayloadReader members(frame->payload);
+                    for (int rank = 0; rank < 3; ++rank) dist::decode_info(members);
+                    break;
+                }
+                case dist::FrameType::end:
+                    dist::PayloadReader(frame->payload).number();
+                    break;
+                case dist::FrameType::warning:
+                case dist::FrameType::refused:
+                    break;
+                default:
+                    dist::failure_line(dist::Report::decode(frame->payload));
+            }
+        } catch (const dist::ProtocolError&) {
+        }
+    }
+}
+
+/// The first byte says what the rest is: frames, rank 0's address, a file with that.
+void rendezvous(const std::string& input) {
+    if (input.empty()) return;
+    const std::string rest = input.substr(1);
+    try {
+        switch (input[0] % 3) {
+            case 0:
+                return read_frames(rest);
+            case 1:
+                dist::Meeting::decode(rest).encode();
+                return;
+            default:
+                dist::read_address({in_folder("address", rest) + "/address", "key", "init_method"});
+        }
+    } catch (const dist::ProtocolError&) {
+    }
+}
+
+std::vector<std::string> rendezvous_seeds() {
+    const auto frame = [](dist::FrameType type, const std::string& payload) {
+        const auto size = uint32_t(payload.size());
+        return std::string(reinterpret_cast<const char*>(&size), sizeof size) + char(type) +
+               payload;
+    };
+    dist::PayloadWriter hello, welcome;
+    hello.number(77).number(1).number(2);
+    const dist::RankInfo info{
+        .host = "node07", .host_id = "id", .addresses = {"10.0.0.7"}, .port = 9};
+    encode_info(hello, info);
+    for (int rank = 0; rank < 3; ++rank) encode_info(welcome, info);
+    const dist::Report report{.rank = 1, .host = "node07", .text = "out of memory"};
+    dist::Meeting meeting;
+    meeting.host_id = "id";
+    meeting.addresses = {"10.0.0.7", "127.0.0.1"};
+    const std::string address = dist::PayloadWriter()
+                                    .text("ailab rendezvous 1")
+                                    .text("key")
+                                    .text(meeting.encode())
+                                    .number(9)
+                                    .bytes();
+    return {'\0' + frame(dist::FrameType::hello, hello.bytes()) +
+                frame(dist::FrameType::welcome, welcome.bytes()) +
+                frame(dist::FrameType::failure, report.encode()) +
+                frame(dist::FrameType::end, dist::PayloadWriter().number(1).bytes()),
+            '\1' + meeting.encode(), '\2' + address};
+}
+
+const Registration elf_target({.name = "elf", .run = elf, .seeds = elf_seeds});
+const Registration rendezvous_target({.name = "rendezvous",
+                                      .run = rendezvous,
+                                      .seeds = rendezvous_seeds});
+
+}  // namespace
+}  // namespace ailab::fuzz
