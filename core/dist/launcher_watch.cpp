@@ -28,14 +28,16 @@ namespace ailab {
 namespace dist {
 namespace {
 
-/// The variable that a launcher gives each of its processes, and one that only a launcher sets.
+/// What a launcher gives each of its processes, and has not been given itself.
 struct LauncherMark {
+    const char* given;
+    const char* proof;  // nobody sets it by hand
     const char* rank;
-    const char* proof;
 };
-constexpr std::array<LauncherMark, 3> marks = {{{"OMPI_COMM_WORLD_RANK", "PMIX_NAMESPACE"},
-                                                {"RANK", "TORCHELASTIC_RUN_ID"},
-                                                {"SLURM_PROCID", "SLURM_STEP_ID"}}};
+constexpr std::array<LauncherMark, 3> marks = {
+    {{"OMPI_COMM_WORLD_RANK", "PMIX_NAMESPACE", "OMPI_COMM_WORLD_RANK"},
+     {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RUN_ID", "RANK"},
+     {"SLURM_PROCID", "SLURM_STEP_ID", "SLURM_PROCID"}}};
 
 /// Whose children are those that have lost their parent: init, and what stands for it in a
 /// container or a session. An mpirun may be a container's first process too.
@@ -53,14 +55,16 @@ std::string process_file(pid_t process, const char* name) {
     return concat("/proc/", int64_t(process), "/", name);
 }
 
-/// 0 when there is no such process.
+constexpr pid_t outside = 0;  // of this process's container
+constexpr pid_t gone = -1;
+
 pid_t parent_of(pid_t process) {
     const std::string stat = read_text(process_file(process, "stat"));
     const size_t name_end = stat.rfind(')');  // the name may hold anything
-    if (name_end == std::string::npos) return 0;
+    if (name_end == std::string::npos) return gone;
     std::istringstream fields(stat.substr(name_end + 1));
     std::string state;
-    pid_t parent = 0;
+    pid_t parent = gone;
     fields >> state >> parent;
     return parent;
 }
@@ -75,7 +79,7 @@ std::string name_of(pid_t process) {
 /// user's: a daemon, which starts processes and is none of them.
 bool was_given(pid_t process, const std::string& variable) {
     const std::string all = '\0' + read_text(process_file(process, "environ"));
-    return all.find(concat('\0', variable, '\0')) != std::string::npos;
+    return all.find('\0' + variable + '\0') != std::string::npos;
 }
 
 bool is_among(const auto& names, const std::string& name) {
@@ -88,11 +92,16 @@ bool adopts_orphans(pid_t process) {
     return is_among(reapers, name) || (process == 1 && !name.starts_with("python"));
 }
 
-/// The nearest ancestor that is not one of the launcher's processes itself; 0 when it is gone.
+/// The nearest ancestor that is not one of the launcher's processes itself.
 pid_t find_launcher(const std::string& variable) {
     pid_t process = ::getppid();
     while (process > 1 && was_given(process, variable)) process = parent_of(process);
-    return process > 0 && !adopts_orphans(process) ? process : 0;
+    if (process == outside || process == gone) return process;
+    if (process == 1 && was_given(process, variable)) return outside;
+    if (!adopts_orphans(process)) return process;
+    // With a shell of the launcher's in between it may be a daemon that was started there, such as
+    // tmux: then the run was started by hand.
+    return process == ::getppid() ? gone : outside;
 }
 
 bool is_ancestor(pid_t wanted) {
@@ -146,10 +155,16 @@ void when_launcher_ends(std::function<void()> end) {
 void watch_launcher() {
     using namespace dist;
     for (const LauncherMark& mark : marks) {
+        const std::optional<std::string> given = environment(mark.given);
         const std::optional<std::string> rank = environment(mark.rank);
-        if (!rank || !environment(mark.proof)) continue;
-        const pid_t launcher = find_launcher(concat(mark.rank, "=", *rank));
-        if (launcher == 0) print_and_end(*rank);
+        if (!given || !rank || !environment(mark.proof)) continue;
+        // One task of Slurm may be a shell, in which somebody works.
+        if (mark.given == std::string("SLURM_PROCID") &&
+            environment("SLURM_NTASKS").value_or("1") == "1")
+            continue;
+        const pid_t launcher = find_launcher(concat(mark.given, "=", *given));
+        if (launcher == outside) return;
+        if (launcher == gone) print_and_end(*rank);
         Fd handle = open_process(launcher);
         // It may have gone meanwhile, and its number may be another's now.
         if (!is_ancestor(launcher)) print_and_end(*rank);
