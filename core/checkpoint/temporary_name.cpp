@@ -40,7 +40,12 @@ std::string set_aside_name(const std::string& temporary) {
 }
 
 bool is_temporary_name(const std::string& name) {
-    return name.find(mark) != std::string::npos || name.starts_with(".latest-");
+    if (name.starts_with(".latest-")) return true;
+    const size_t at = name.rfind(mark);
+    if (at == std::string::npos) return false;
+    std::string_view id = std::string_view(name).substr(at + mark.size());
+    if (id.ends_with(aside)) id.remove_suffix(aside.size());
+    return !id.empty() && id.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
 }
 
 std::string name_before_set_aside(const std::string& path) {

@@ -98,10 +98,7 @@ pid_t find_launcher(const std::string& variable) {
     while (process > 1 && was_given(process, variable)) process = parent_of(process);
     if (process == outside || process == gone) return process;
     if (process == 1 && was_given(process, variable)) return outside;
-    if (!adopts_orphans(process)) return process;
-    // With a shell of the launcher's in between it may be a daemon that was started there, such as
-    // tmux: then the run was started by hand.
-    return process == ::getppid() ? gone : outside;
+    return adopts_orphans(process) ? gone : process;
 }
 
 bool is_ancestor(pid_t wanted) {

@@ -61,6 +61,18 @@ std::vector<fs::path> temporaries_in(const fs::path& folder) {
     return found;
 }
 
+/// Anything else may lie in a work_dir too.
+bool is_run(const fs::path& folder) {
+    std::error_code none;
+    for (const char* file : {"config.yaml", "branch.json", ".lock"})
+        if (fs::exists(folder / file, none)) return true;
+    return false;
+}
+
+bool is_of_work_dir(const std::string& name) {
+    return name.starts_with(".latest-") || name.starts_with("last_checkpoint.");
+}
+
 void clean_run(const fs::path& run, Cleaner& cleaner) {
     std::vector<fs::path> found = temporaries_in(run);
     const std::vector<fs::path> checkpoints = temporaries_in(run / "checkpoints");
@@ -104,9 +116,9 @@ std::vector<std::string> remove_leftovers(const std::string& work_dir) {
     for (const fs::path& path : entries_of(work_dir)) {
         std::error_code none;
         const std::string name = path.filename().string();
-        if (is_temporary_name(name)) {
+        if (is_temporary_name(name) && is_of_work_dir(name)) {
             own.push_back(path);
-        } else if (fs::is_directory(fs::symlink_status(path, none))) {
+        } else if (fs::is_directory(fs::symlink_status(path, none)) && is_run(path)) {
             clean_run(path, cleaner);
             others = others || is_run_alive(path.string());
         }

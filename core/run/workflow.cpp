@@ -111,6 +111,7 @@ void Runner::run() {
         position_.entry = 0;
         if (config_.dry_run || (!trains && config_.total_iters)) break;
     }
+    beat();
     job_.doing("waiting for the checkpoint that is being saved");
     writer_.wait();
     dist::set_run_complete();

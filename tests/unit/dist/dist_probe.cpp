@@ -1,7 +1,8 @@
 // A job that behaves, or misbehaves, as its command line says: dist_probe SCENARIO [key=value …].
 // Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher, after
 // (milliseconds until it misbehaves), others=finish, then=fail|kill (what `warn` ends with),
-// broadcast (a file that stands for MPI), watch=launcher.
+// broadcast (a file that stands for MPI), watch=launcher, say=ready (when all
+// are there).
 #include <ATen/ATen.h>
 #include <unistd.h>
 
@@ -149,6 +150,10 @@ void play(Job& job, const Arguments& arguments) {
     if (scenario == "all_config") job.fail("train.yaml:1:1: wrong\ntrain.yaml:2:1: too", 2);
     job.beat({"train", 3, 17, 412});
     job.exchange("ready", "");
+    if (arguments.get("say", "") == "ready") {
+        std::puts("ready");
+        std::fflush(stdout);
+    }
     if (scenario == "stop" || scenario == "loop") job.doing("after_run", "slow");
     std::this_thread::sleep_for(std::chrono::milliseconds(arguments.number("after", 50)));
     if (job.rank() == arguments.number("rank", -1)) {

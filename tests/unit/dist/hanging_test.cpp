@@ -17,6 +17,13 @@ namespace {
 
 const std::string own_host = dist::host_name();
 
+bool within(double seconds, const auto& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+    while (!condition() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return condition();
+}
+
 struct Hang {
     std::string how;  // stop: the process; loop: its main thread
     int rank;
@@ -31,9 +38,10 @@ class Hanging : public testing::TestWithParam<Hang> {};
 
 TEST_P(Hanging, EndsTheJobAfterTheTimeoutAndIsNamedWithWhatItDoes) {
     const Hang& hang = GetParam();
-    auto ranks = start_ranks(
-        3, {hang.how, "rank=" + std::to_string(hang.rank), "timeout=2", "others=" + hang.others},
-        master(free_port()));
+    auto ranks = start_ranks(3,
+                             {hang.how, "rank=" + std::to_string(hang.rank), "timeout=2",
+                              "after=700", "others=" + hang.others},
+                             master(free_port()));
     const auto begin = std::chrono::steady_clock::now();
     std::string output;
     for (int rank = 0; rank < 3; ++rank) {
@@ -69,14 +77,17 @@ INSTANTIATE_TEST_SUITE_P(Table, Hanging,
                          });
 
 TEST(Pausing, AWholeJobThatIsStoppedForLongerThanTheTimeoutGoesOn) {
-    auto ranks = start_ranks(3, {"fail", "rank=1", "timeout=2", "after=6000"}, master(free_port()));
-    const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
-    sleep(2500);
+    auto ranks =
+        start_ranks(3, {"fail", "rank=-1", "others=finish", "timeout=3", "after=1000", "say=ready"},
+                    master(free_port()));
+    for (const auto& rank : ranks)
+        ASSERT_TRUE(within(30, [&] { return rank->output() == "ready\n"; }));
     for (const auto& rank : ranks) rank->signal(SIGSTOP);
-    sleep(3000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(4500));
     for (const auto& rank : ranks) rank->signal(SIGCONT);
     const Outcome outcome = wait_for(ranks);
-    EXPECT_EQ(outcome.output.find("it has not answered"), std::string::npos) << outcome.output;
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{0, 0, 0}));
+    EXPECT_EQ(outcome.output, "ready\nready\nready\n");
 }
 
 // ---- the launcher
@@ -107,13 +118,6 @@ TEST_P(Launcher, ThatIsKilledTakesItsRanksAlongAndAShellDoesNot) {
     Process shell({"sh", "-c", start.variables + " " + rank + " & wait"}, {});
     pid_t pid = 0;
     const auto alive = [&] { return ::kill(pid, 0) == 0; };
-    const auto within = [](double seconds, const auto& condition) {
-        const auto deadline =
-            std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-        while (!condition() && std::chrono::steady_clock::now() < deadline)
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        return condition();
-    };
     ASSERT_TRUE(within(10, [&] { return bool(std::ifstream(note) >> pid) && pid > 0; }));
     // It watches once it is itself, and has a thread for that.
     const auto threads = [&] {

@@ -68,14 +68,19 @@ TEST_F(Leftovers, OfKilledRunsAreRemovedAndNamedAndTheRestStays) {
         "work/a/checkpoints/epoch_1/manifest.json",
         "work/a/config.yaml",
         "work/a/train.log",
-        "work/a/notes.tmp",  // of the user
+        "work/a/notes.tmp",  // of the user, as the next ones
+        "work/a/notes.tmp-today",
+        "work/notes.tmp-1",
+        "work/photos/epoch_1.tmp-1",
         "work/last_checkpoint",
         "work/b/config.yaml",
     };
     for (const std::string& name : kept) touch(name);
     const std::set<std::string> before = there();
     for (const std::string& name : gone) touch(name);
-    touch("work/a/.lock");
+    char host[256] = {};
+    gethostname(host, sizeof host - 1);
+    std::ofstream(root_ / "work/a/.lock") << "host " << host << ", process 4711";
     const std::vector<std::string> lines = remove_leftovers((root_ / "work").string());
     EXPECT_EQ(there(), before);
     std::set<std::string> told(lines.begin(), lines.end()), expected;
