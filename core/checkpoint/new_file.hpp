@@ -1,20 +1,16 @@
 #pragma once
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 
-#include "ailab/error.hpp"
 #include "durable_file.hpp"
+#include "temporary_name.hpp"
 
 namespace ailab {
 
 /// A file that is removed unless it was moved to its place.
 class NewFile {
   public:
-    explicit NewFile(const std::string& path) : path_(concat(path, ".tmp-", int64_t(getpid()))) {
-        std::filesystem::remove(path_);
-    }
+    explicit NewFile(const std::string& path) : path_(temporary_name(path)) {}
     ~NewFile() {
         std::error_code ignored;
         std::filesystem::remove(path_, ignored);
