@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <sstream>
-#include <thread>
 
 #include "collective.hpp"
 #include "log/log.hpp"
@@ -13,9 +12,6 @@
 
 namespace ailab::dist {
 namespace {
-
-constexpr std::chrono::microseconds shortest_pause{100};
-constexpr std::chrono::microseconds longest_pause{10'000};
 
 /// The local ranks as the ranks' hosts tell, where the launcher left them open.
 Placement refined(Placement placement, const std::vector<RankInfo>& members) {
@@ -63,6 +59,9 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
       store_(std::move(joined.store)),
       timeout_(timeout) {
     store_->setTimeout(timeout_);
+    // What listens for other ranks (gloo) does so there, and not on all addresses.
+    store_->set(concat("ailab/address/", placement_.rank),
+                joined.members[size_t(placement_.rank)].address);
     watcher_->limit_collectives(timeout_);
     // Other launchers may leave their ranks alone on purpose.
     if (placement_.launcher == "mpirun") watcher_->watch_parent();
@@ -174,7 +173,6 @@ void ManyJob::barrier() {
 // ---- text
 
 void ManyJob::to_store(const std::string& key, const std::string& text, const std::string& name) {
-    const QuietC10d quiet;
     try {
         store_->set(key, text);
     } catch (const c10::Error& error) {
@@ -183,23 +181,11 @@ void ManyJob::to_store(const std::string& key, const std::string& text, const st
 }
 
 std::string ManyJob::from_store(const std::string& key, const std::string& name, int from_rank) {
-    const QuietC10d quiet;
-    const Clock::time_point deadline = Clock::now() + timeout_;
-    auto pause = shortest_pause;
     try {
-        // Not Store::wait(), which knows no message of ours when time is up.
-        while (!store_->check({key})) {
-            if (Clock::now() > deadline) throw Error("it timed out");
-            std::this_thread::sleep_for(pause);
-            pause = std::min(2 * pause, longest_pause);
-        }
         return store_->get_to_str(key);
     } catch (const c10::Error& error) {
         throw CollectiveError(concat(name, " waited for rank ", from_rank,
                                      " and failed: ", error.what_without_backtrace()));
-    } catch (const Error& error) {
-        throw CollectiveError(
-            concat(name, " waited for rank ", from_rank, " and failed: ", error.what()));
     }
 }
 

@@ -10,6 +10,8 @@ void visit_section(OptionVisitor& v, DistConfig& dist) {
     v.option("init_method", dist.init_method, "env://, tcp://host:port or file:///path");
     v.option("world_size", dist.world_size, "checked against the launcher's", at_least(1));
     v.option("timeout", dist.timeout, "seconds that a collective may take", above(0));
+    v.option("require_secret", dist.require_secret,
+             "refuse to run where the ranks of several hosts share no secret (AILAB_SECRET)");
 }
 
 void visit_section(OptionVisitor& v, DataConfig& data) {
