@@ -261,7 +261,7 @@ INSTANTIATE_TEST_SUITE_P(
                [](auto& one, auto& two) { return one + two + one; },
                {"one", "two", "refused"}},
         Attack{"cut_short_and_joined",
-               [](auto& one, auto& two) { return one.substr(0, one.size() - 1) + two; },
+               [](auto& one, auto& two) { return one.substr(0, one.size() - 8) + two; },
                {"refused"}},
         Attack{"cut_short_and_waiting",
                [](auto& one, auto&) { return one.substr(0, one.size() - 1); },
@@ -280,8 +280,9 @@ INSTANTIATE_TEST_SUITE_P(
                },
                {"refused"}},
         Attack{"without_macs",
-               [](auto& one, auto& two) {
-                   return one.substr(0, one.size() - 16) + two.substr(0, two.size() - 16);
+               [](auto& one, auto&) {
+                   const std::string bare = one.substr(0, one.size() - 16);
+                   return bare + bare + bare + bare;
                },
                {"refused"}},
         Attack{"endless", [](auto&, auto&) { return std::string(8, '\xff'); }, {"refused"}},
