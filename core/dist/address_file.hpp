@@ -4,20 +4,24 @@
 #include <string>
 
 #include "init_method.hpp"
+#include "net.hpp"
 
 namespace ailab::dist {
 
 /// What rank 0 writes into an AddressFile.
 struct Address {
     std::string meeting;  // Meeting::encode()
-    uint16_t store_port = 0;
+    /// Made for this job.
+    std::string secret;
 };
 
 /// The file while rank 0 shows it: written whole or not at all, readable by this user alone,
-/// removed when this object goes. One left over from a killed job is replaced.
+/// removed when this object goes. One left over from a killed job is replaced; those of other jobs
+/// in the user's own folder are removed.
 class PublishedAddress {
   public:
-    /// Throws ConfigError when the path holds something that is no address file.
+    /// Throws ConfigError when the path holds something that is no address file, Error when none of
+    /// the paths can be written.
     PublishedAddress(const AddressFile& file, const Address& address);
     ~PublishedAddress();
     PublishedAddress(const PublishedAddress&) = delete;
@@ -26,6 +30,7 @@ class PublishedAddress {
   private:
     std::string path_;
     std::string bytes_;
+    Fd lock_;  // held as long as the file is shown
 };
 
 /// Nothing while there is no file, or one of another job or user.

@@ -8,13 +8,26 @@
 #include <cstring>
 #include <utility>
 
+#include "ailab/error.hpp"
+#include "secret.hpp"
+
 namespace ailab::dist {
 namespace {
 
 constexpr size_t header_size = sizeof(uint32_t) + sizeof(uint8_t);
-constexpr uint32_t largest_payload = 1 << 20;
+constexpr size_t mac_size = 16;
+/// A stranger can make this process keep no more than this.
+constexpr size_t largest_of_stranger = 1 << 10;
+constexpr size_t largest_of_rank = 64 << 20;
 /// A peer that takes nothing any more gets no more either; it is found out by other means.
 constexpr size_t largest_backlog = 4 << 20;
+constexpr size_t largest_received = 1 << 20;  // in one call
+
+std::string mac(const std::string& key, uint64_t number, std::string_view header_and_payload) {
+    std::string text(reinterpret_cast<const char*>(&number), sizeof number);
+    text.append(header_and_payload);
+    return hmac(key, text).substr(0, mac_size);
+}
 
 }  // namespace
 
@@ -27,6 +40,12 @@ PayloadWriter& PayloadWriter::number(int64_t value) {
 PayloadWriter& PayloadWriter::text(std::string_view value) {
     number(int64_t(value.size()));
     bytes_.append(value);
+    return *this;
+}
+
+PayloadWriter& PayloadWriter::texts(const std::vector<std::string>& values) {
+    number(int64_t(values.size()));
+    for (const std::string& value : values) text(value);
     return *this;
 }
 
@@ -49,17 +68,39 @@ std::string PayloadReader::text() {
     return std::string(take(size_t(size)));
 }
 
+std::vector<std::string> PayloadReader::texts() {
+    std::vector<std::string> values;
+    for (int64_t left = number(); left > 0; --left) values.push_back(text());
+    return values;
+}
+
 Connection::Connection(Fd fd) : fd_(std::move(fd)) {
     const int flags = ::fcntl(fd_.get(), F_GETFL);
     ::fcntl(fd_.get(), F_SETFL, flags | O_NONBLOCK);
 }
 
+void Connection::protect(FrameKeys keys) {
+    keys_ = std::move(keys);
+}
+
+size_t Connection::largest_payload() const {
+    return is_protected() ? largest_of_rank : largest_of_stranger;
+}
+
 void Connection::send(FrameType type, const std::string& payload) {
-    if (!fd_ || unsent_.size() > largest_backlog) return;
-    const auto size = uint32_t(std::min<size_t>(payload.size(), largest_payload));
-    unsent_.append(reinterpret_cast<const char*>(&size), sizeof size);
-    unsent_.push_back(char(type));
-    unsent_.append(payload, 0, size);
+    // An answer that is waited for comes whole or not at all, and never more of them than were
+    // asked for.
+    const bool may_be_dropped = type != FrameType::store_reply && type != FrameType::store_request;
+    if (!fd_ || (may_be_dropped && unsent_.size() > largest_backlog)) return;
+    if (payload.size() > largest_payload())
+        throw Error(concat("a text of ", payload.size(), " bytes for another rank is too long: ",
+                           largest_payload(), " are the most"));
+    const auto size = uint32_t(payload.size());
+    std::string frame(reinterpret_cast<const char*>(&size), sizeof size);
+    frame.push_back(char(type));
+    frame.append(payload);
+    if (is_protected()) frame.append(mac(keys_.send, sent_++, frame));
+    unsent_.append(frame);
     flush();
 }
 
@@ -79,29 +120,40 @@ void Connection::flush() {
 
 bool Connection::receive() {
     std::array<char, 16384> buffer;
-    while (true) {
+    for (size_t total = 0; total < largest_received;) {
         const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (got > 0 && received_.size() < largest_backlog)
+        if (got > 0) {
             received_.append(buffer.data(), size_t(got));
-        else if (got < 0 && errno == EINTR)
-            continue;
-        else
+            total += size_t(got);
+            // What a stranger sends is looked at first.
+            if (!is_protected()) return true;
+        } else if (got == 0 || errno != EINTR) {
             return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        }
     }
+    return true;
 }
 
 std::optional<Frame> Connection::next() {
-    const std::string_view waiting = std::string_view(received_).substr(taken_);
+    const std::string_view waiting = std::string_view(received_).substr(given_);
     uint32_t size = 0;
     if (waiting.size() >= header_size) std::memcpy(&size, waiting.data(), sizeof size);
-    if (size > largest_payload) throw ProtocolError("a frame is larger than any can be");
-    if (waiting.size() < header_size + size) {
+    if (size > largest_payload()) throw ProtocolError("a frame is larger than any can be");
+    const size_t without_mac = header_size + size;
+    const size_t whole = without_mac + (is_protected() ? mac_size : 0);
+    if (waiting.size() < whole) {
         // Not after each frame: a peer may send a million small ones at once.
-        received_.erase(0, std::exchange(taken_, 0));
+        received_.erase(0, std::exchange(given_, 0));
         return std::nullopt;
     }
-    taken_ += header_size + size;
-    return Frame{FrameType(waiting[sizeof size]), std::string(waiting.substr(header_size, size))};
+    if (is_protected() &&
+        !equal_in_secret(waiting.substr(without_mac, mac_size),
+                         mac(keys_.receive, taken_, waiting.substr(0, without_mac))))
+        throw ProtocolError("a frame was changed, repeated or left out on its way");
+    if (is_protected()) ++taken_;
+    Frame frame{FrameType(waiting[sizeof size]), std::string(waiting.substr(header_size, size))};
+    given_ += whole;
+    return frame;
 }
 
 }  // namespace ailab::dist

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 #include "ailab/error.hpp"
@@ -12,22 +13,40 @@
 namespace ailab::dist {
 namespace {
 
-constexpr std::chrono::seconds hello_within{5};
+constexpr std::chrono::seconds join_within{5};
+/// Who has not joined yet: the oldest goes when more come.
+constexpr size_t most_strangers = 256;
+/// When the process has no file descriptor left for one more connection.
+constexpr std::chrono::milliseconds accept_again_after{100};
+/// When it is first told who is missing, and how often again.
+constexpr std::chrono::seconds first_missing_word{5};
+constexpr std::chrono::seconds missing_word_again{60};
+constexpr size_t most_ranks_listed = 16;
 
 // What is printed when several things happen at once: the cause, not its consequences.
 enum Weight { by_signal, by_secondary, by_keeper, by_loss, by_config, by_failure };
 
 }  // namespace
 
-Hub::Hub(int world_size, uint64_t nonce, bool loopback_only)
-    : Watcher(0, world_size), nonce_(nonce), listener_(listen_on(0, loopback_only)) {
-    joined_ranks_.assign(size_t(world_size), false);
+Hub::Hub(HubPlan plan)
+    : Watcher(0, plan.world_size),
+      plan_(std::move(plan)),
+      next_missing_word_(Clock::now() + first_missing_word) {
+    joined_ranks_.assign(size_t(world_size_), false);
     joined_ranks_[0] = true;
+    plan_.table->on_change([this] { wake(); });
     start_thread();
 }
 
+Hub::~Hub() {
+    stop_thread();
+    plan_.table->on_change({});
+}
+
 void Hub::collect(std::vector<pollfd>& waits) {
-    if (!ending_) waits.push_back({listener_.fd.get(), POLLIN, 0});
+    answer_waiting_requests();
+    if (!ending_ && Clock::now() >= next_accept_)
+        for (const Fd& socket : plan_.listener.sockets) waits.push_back({socket.get(), POLLIN, 0});
     for (const auto& peer : peers_) {
         const short events = POLLIN | (peer->connection.has_unsent() ? POLLOUT : 0);
         waits.push_back({peer->connection.fd(), events, 0});
@@ -35,7 +54,8 @@ void Hub::collect(std::vector<pollfd>& waits) {
 }
 
 void Hub::handle(const pollfd& ready) {
-    if (ready.fd == listener_.fd.get()) return accept_all();
+    for (const Fd& socket : plan_.listener.sockets)
+        if (ready.fd == socket.get()) return accept_one(socket.get());
     const auto found = std::find_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
         return peer->connection.fd() == ready.fd;
     });
@@ -46,26 +66,56 @@ void Hub::handle(const pollfd& ready) {
     const bool open = peer.connection.receive();
     try {
         while (const std::optional<Frame> frame = peer.connection.next()) take(peer, *frame);
-    } catch (const ProtocolError&) {
-        return gone(peer);  // not one of ours
+    } catch (const ProtocolError& error) {
+        if (peer.rank > 0 && !ending_)
+            judge_failure({.rank = peer.rank,
+                           .host = peer.member.host,
+                           .beat = peer.beat,
+                           .text = concat("what came from this rank is not what it can have sent: ",
+                                          error.what())});
+        return gone(peer);
     }
     if (!open) gone(peer);
 }
 
-void Hub::accept_all() {
-    const int fd = ::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) return;
+void Hub::accept_one(int listener) {
+    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        // Else the socket would be ready again at once.
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            next_accept_ = Clock::now() + accept_again_after;
+        return;
+    }
     auto peer = std::make_unique<Peer>();
     peer->connection = Connection(Fd(fd));
     peer->heard = Clock::now();
+    const auto stranger = [](const auto& each) { return each->rank < 0; };
+    if (size_t(std::count_if(peers_.begin(), peers_.end(), stranger)) >= most_strangers)
+        peers_.erase(std::find_if(peers_.begin(), peers_.end(), stranger));
     peers_.push_back(std::move(peer));
 }
 
-void Hub::take(Peer& peer, const Frame& frame) {
-    if (peer.rank < 0) {
-        if (frame.type != FrameType::hello) throw ProtocolError("no hello");
-        return take_hello(peer, PayloadReader(frame.payload));
+void Hub::take_first_words(Peer& peer, const Frame& frame) {
+    if (peer.goodbye) throw ProtocolError("it was refused");
+    if (peer.connection.is_protected()) {
+        if (frame.type != FrameType::join) throw ProtocolError("it did not join");
+        return admit(peer, PayloadReader(frame.payload));
     }
+    if (!peer.handshake) {
+        if (frame.type != FrameType::hello) throw ProtocolError("no hello");
+        peer.handshake = std::make_unique<HubHandshake>(plan_.secret, frame.payload);
+        if (peer.handshake->hello().meeting == plan_.nonce)
+            return peer.connection.send(FrameType::challenge, peer.handshake->challenge());
+        peer.connection.send(FrameType::refused, "another job listens there");
+        peer.goodbye = true;
+        return;
+    }
+    if (frame.type != FrameType::proof) throw ProtocolError("no proof");
+    peer.connection.protect(peer.handshake->verify(frame.payload));
+}
+
+void Hub::take(Peer& peer, const Frame& frame) {
+    if (peer.rank < 0) return take_first_words(peer, frame);
     peer.heard = Clock::now();
     switch (frame.type) {
         case FrameType::heartbeat:
@@ -90,20 +140,22 @@ void Hub::take(Peer& peer, const Frame& frame) {
             // Before all are done nobody may leave: then its connection counts as lost.
             peer.goodbye = all_done_;
             return;
+        case FrameType::store_request:
+            return take_request(peer, frame.payload);
         default:
             throw ProtocolError("not for rank 0");
     }
 }
 
-void Hub::take_hello(Peer& peer, PayloadReader reader) {
-    const auto nonce = uint64_t(reader.number());
-    const int rank = int(reader.number()), world_size = int(reader.number());
+/// It has proved to be of this job.
+void Hub::admit(Peer& peer, PayloadReader reader) {
+    const int rank = peer.handshake->hello().rank;
+    const int world_size = peer.handshake->hello().world_size;
     RankInfo member = decode_info(reader);
     auto refuse = [&](const std::string& why) {
         peer.connection.send(FrameType::refused, why);
         peer.goodbye = true;
     };
-    if (nonce != nonce_) return refuse("another job listens there");
     if (world_size != world_size_ || rank < 1 || rank >= world_size_) {
         Report wrong{.rank = rank, .host = member.host};
         wrong.text =
@@ -123,12 +175,40 @@ void Hub::take_hello(Peer& peer, PayloadReader reader) {
     if (present() == world_size_ && !welcomed_) welcome_all();
 }
 
+void Hub::take_request(const Peer& peer, const std::string& payload) {
+    waiting_requests_.push_back({peer.rank, NumberedRequest::decode(payload)});
+    answer_waiting_requests();
+}
+
+/// One that is answered may be what another waits for.
+void Hub::answer_waiting_requests() {
+    const auto answer = [this](const WaitingRequest& waiting) {
+        Peer* const peer = find(waiting.rank);
+        if (!peer) return true;
+        const std::optional<StoreReply> reply = plan_.table->attempt(waiting.asked.request);
+        if (reply)
+            peer->connection.send(FrameType::store_reply,
+                                  encode_reply(waiting.asked.number, *reply));
+        return reply.has_value();
+    };
+    while (std::erase_if(waiting_requests_, answer) > 0) continue;
+}
+
 void Hub::welcome_all() {
     welcomed_ = true;
+    // Nobody else is to come.
+    plan_.listener.sockets.clear();
     std::vector<RankInfo> members(static_cast<size_t>(world_size_));
-    members[0] = {.host = host_, .host_id = host_id(), .addresses = {}};
-    for (const auto& peer : peers_)
-        if (peer->rank > 0) members[size_t(peer->rank)] = peer->member;
+    members[0] = {.host = host_, .host_id = host_id(), .addresses = {}, .address = loopback};
+    for (const auto& peer : peers_) {
+        if (peer->rank <= 0) continue;
+        members[size_t(peer->rank)] = peer->member;
+        // This host's address on the network is the one at which other hosts reached it.
+        if (peer->member.host_id != host_id())
+            members[0].address = local_address(peer->connection.fd());
+    }
+    for (RankInfo& member : members)
+        if (member.host_id == host_id()) member.address = members[0].address;
     PayloadWriter writer;
     for (const RankInfo& member : members) encode_info(writer, member);
     send_all(FrameType::welcome, writer.bytes());
@@ -136,6 +216,7 @@ void Hub::welcome_all() {
 }
 
 void Hub::gone(Peer& peer) {
+    strangers_came_ |= peer.handshake && !peer.connection.is_protected() && !peer.goodbye;
     const bool lost = peer.rank > 0 && !peer.goodbye && !ending_;
     if (lost) {
         const std::chrono::duration<double> silence = Clock::now() - peer.heard;
@@ -222,7 +303,8 @@ void Hub::end_job() {
     say_no_more_at_signals();
     print_line(same_everywhere ? verdict_->report.text : verdict_->line);
     const std::string status = PayloadWriter().number(verdict_->report.status).bytes();
-    for (const auto& peer : peers_) peer->connection.send(FrameType::end, status);
+    for (const auto& peer : peers_)
+        if (peer->connection.is_protected()) peer->connection.send(FrameType::end, status);
 }
 
 void Hub::done_here() {
@@ -342,8 +424,9 @@ void Hub::look_for_keepers(Clock::time_point now) {
 Clock::time_point Hub::tick(Clock::time_point now) {
     const auto far = now + std::chrono::hours(1);
     std::erase_if(peers_, [&](const auto& peer) {
-        return peer->rank < 0 && now - peer->heard > hello_within;
+        return peer->rank < 0 && now - peer->heard > join_within;
     });
+    say_who_is_missing(now);
     print_warnings(warnings_.take_due(now));
     look_for_keepers(now);
     if (verdict_ && !ending_ && now >= verdict_->when) end_job();
@@ -359,16 +442,33 @@ Clock::time_point Hub::tick(Clock::time_point now) {
         // Leaving early is a failure that the others shall notice at once.
         left_ = all_left || !all_done_;
     }
+    if (!welcomed_) return std::min(verdict_ ? verdict_->when : far, next_missing_word_);
     return std::min(verdict_ ? verdict_->when : far, warnings_.next().value_or(far));
 }
 
-std::string Hub::missing() {
+void Hub::say_who_is_missing(Clock::time_point now) {
+    if (welcomed_ || ending_ || leaving_ || now < next_missing_word_) return;
+    next_missing_word_ = now + missing_word_again;
+    print_warnings({concat("waiting for ", missing_ranks(), " of ", world_size_, ". ", plan_.hint,
+                           strangers_came_ ? " Somebody came who does not know the secret of this "
+                                             "job: is AILAB_SECRET the same for all ranks?"
+                                           : "")});
+}
+
+std::string Hub::missing_ranks() {
     std::vector<std::string> ranks;
+    size_t count = 0;
     const std::lock_guard lock(joined_mutex_);
     for (size_t rank = 0; rank < joined_ranks_.size(); ++rank)
-        if (!joined_ranks_[rank]) ranks.push_back(std::to_string(rank));
-    return concat("of ", world_size_, " ranks, these did not join in time: ", join(ranks),
-                  ". Were they started, and can they reach this host?");
+        if (!joined_ranks_[rank] && ++count <= most_ranks_listed)
+            ranks.push_back(std::to_string(rank));
+    return concat(count == 1 ? "rank " : "ranks ", join(ranks),
+                  count > ranks.size() ? concat(" and ", count - ranks.size(), " more") : "");
+}
+
+std::string Hub::missing() {
+    return concat("of ", world_size_, " ranks, these did not join in time: ",
+                  missing_ranks().substr(missing_ranks().find(' ') + 1), ". ", plan_.hint);
 }
 
 Hub::Peer* Hub::find(int rank) {

@@ -4,24 +4,40 @@
 #include <utility>
 
 #include "ailab/background.hpp"
-#include "frames.hpp"
+#include "handshake.hpp"
+#include "store_table.hpp"
 #include "warnings.hpp"
 #include "watcher.hpp"
 
 namespace ailab::dist {
 
+/// What makes a Hub.
+struct HubPlan {
+    int world_size = 1;
+    /// Who does not prove to know it is not let in.
+    std::string secret;
+    /// Tells this job from any other that listened on the same port; may be empty.
+    std::string nonce;
+    Listener listener;
+    /// What the message about ranks that do not come advises.
+    std::string hint;
+    /// Of the job's store.
+    std::shared_ptr<StoreTable> table;
+};
+
 /// Rank 0's watcher: the others connect to it. It alone prints, and it tells everybody when to end.
+/// Until all are there it listens, and strangers may come too: each has a few seconds for the
+/// handshake, a kilobyte of memory, and there are never many of them.
 class Hub final : public Watcher {
   public:
-    /// `nonce` tells this job from any other that listened on the same port.
-    Hub(int world_size, uint64_t nonce, bool loopback_only);
-    ~Hub() override { stop_thread(); }
-    uint16_t port() const { return listener_.port; }
+    explicit Hub(HubPlan plan);
+    ~Hub() override;
 
   private:
     struct Peer {
         Connection connection;
-        int rank = -1;  // until its hello came
+        std::unique_ptr<HubHandshake> handshake;  // between its hello and its proof
+        int rank = -1;                            // until it joined
         RankInfo member;
         Beat beat;
         Clock::time_point heard;
@@ -51,9 +67,14 @@ class Hub final : public Watcher {
     Clock::time_point tick(Clock::time_point now) override;
     std::string missing() override;
 
-    void accept_all();
+    void accept_one(int listener);
     void take(Peer& peer, const Frame& frame);
-    void take_hello(Peer& peer, PayloadReader reader);
+    void take_first_words(Peer& peer, const Frame& frame);
+    void admit(Peer& peer, PayloadReader reader);
+    void take_request(const Peer& peer, const std::string& payload);
+    void answer_waiting_requests();
+    void say_who_is_missing(Clock::time_point now);
+    std::string missing_ranks();
     void welcome_all();
     void gone(Peer& peer);
     void judge_failure(Report report);
@@ -72,9 +93,17 @@ class Hub final : public Watcher {
     int present() const;
     void send_all(FrameType type, const std::string& payload = {});
 
-    const uint64_t nonce_;
-    const Listener listener_;
+    struct WaitingRequest {
+        int rank;
+        NumberedRequest asked;
+    };
+
+    HubPlan plan_;
     std::vector<std::unique_ptr<Peer>> peers_;
+    std::vector<WaitingRequest> waiting_requests_;
+    bool strangers_came_ = false;  // who did not know the secret
+    Clock::time_point next_accept_{};
+    Clock::time_point next_missing_word_;
     std::map<int, std::string> config_errors_;  // by rank
     std::optional<Verdict> verdict_;
     bool welcomed_ = false;

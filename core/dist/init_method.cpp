@@ -12,6 +12,8 @@
 
 #include "ailab/error.hpp"
 #include "environment.hpp"
+#include "launcher.hpp"
+#include "net.hpp"
 
 namespace ailab::dist {
 namespace {
@@ -26,9 +28,41 @@ bool read_port(const std::string& text, uint16_t& port) {
     return error == std::errc() && end == text.data() + text.size() && port != 0;
 }
 
-StoreAddress from_tcp(const std::string& init_method, std::string rest) {
+/// In the user's own folder, under a name that all ranks of the job find and no other job does.
+AddressFile private_file(const std::string& key, const std::string& source, uint16_t port) {
+    char name[32];
+    std::snprintf(name, sizeof name, "/meet-%016zx", std::hash<std::string>()(key));
+    AddressFile file{.paths = {},
+                     .key = key,
+                     .source = source,
+                     .port = port,
+                     .in_private_folder = true,
+                     .one_host = true};
+    for (const std::string& folder : private_folders()) file.paths.push_back(folder + name);
+    return file;
+}
+
+/// Of ranks whose launcher does not say how many of them share the host.
+bool means_this_host(const std::string& host) {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+bool share_one_host(const Placement& placement, const std::string& host) {
+    if (placement.local_size != unknown_local_size) return placement.one_host();
+    return means_this_host(host);
+}
+
+/// On one host the port still tells the job from others, but what matters goes through a file.
+MeetingPlace at_address(HubAddress address, const Placement& placement) {
+    if (!share_one_host(placement, address.host)) return address;
+    return private_file(concat("port ", address.port, " of ", host_id()), address.source,
+                        address.port);
+}
+
+MeetingPlace from_tcp(const std::string& init_method, std::string rest,
+                      const Placement& placement) {
     const size_t colon = rest.rfind(':');
-    StoreAddress address{.source = concat("dist.init_method ", init_method)};
+    HubAddress address{.host = {}, .source = concat("dist.init_method ", init_method)};
     if (colon == std::string::npos || !read_port(rest.substr(colon + 1), address.port))
         throw wrong(init_method, "has no port from 1 to 65535");
     address.host = rest.substr(0, colon);
@@ -38,10 +72,11 @@ StoreAddress from_tcp(const std::string& init_method, std::string rest) {
         throw wrong(init_method, "holds an IPv6 address without brackets");
     if (address.host.empty() || address.host.find_first_of("/?@ ") != std::string::npos)
         throw wrong(init_method, "has no host name");
-    return address;
+    return at_address(std::move(address), placement);
 }
 
-AddressFile from_file(const std::string& init_method, const std::string& path) {
+AddressFile from_file(const std::string& init_method, const std::string& path,
+                      const Placement& placement) {
     if (path.size() < 2 || path.front() != '/')
         throw wrong(init_method, "has no absolute path (three slashes: file:///tmp/job)");
     struct stat status {};
@@ -50,7 +85,10 @@ AddressFile from_file(const std::string& init_method, const std::string& path) {
         throw wrong(init_method, concat("is in a folder that does not exist: ", folder));
     if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
         throw wrong(init_method, "exists and is not a file");
-    return {path, concat("file ", path), concat("dist.init_method ", init_method)};
+    return {.paths = {path},
+            .key = concat("file ", path),
+            .source = concat("dist.init_method ", init_method),
+            .one_host = placement.one_host()};
 }
 
 uint16_t master_port() {
@@ -62,17 +100,18 @@ uint16_t master_port() {
     return port;
 }
 
-StoreAddress from_master_variables() {
-    StoreAddress address{.host = *environment("MASTER_ADDR"),
-                         .port = master_port(),
-                         .source = "MASTER_ADDR and MASTER_PORT"};
-    if (environment("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True") {
-        address.rank0_serves = false;
-        // The agent's store lives on when it restarts the workers.
-        address.prefix =
-            concat("ailab/attempt_", environment("TORCHELASTIC_RESTART_COUNT").value_or("0"));
-    }
-    return address;
+MeetingPlace from_master_variables(const Placement& placement) {
+    const std::string host = *environment("MASTER_ADDR"), source = "MASTER_ADDR and MASTER_PORT";
+    const uint16_t port = master_port();
+    if (environment("TORCHELASTIC_USE_AGENT_STORE").value_or("") != "True")
+        return at_address({host, port, source}, placement);
+    // The port is the agent's, who may start the workers again.
+    const std::string attempt =
+        concat("ailab/attempt_", environment("TORCHELASTIC_RESTART_COUNT").value_or("0"));
+    if (!share_one_host(placement, host)) return AgentStore{host, port, attempt, source};
+    return private_file(
+        concat("agent ", port, " ", environment("TORCHELASTIC_RUN_ID").value_or(""), " ", attempt),
+        source, 0);
 }
 
 /// The same for all ranks of this mpirun on this host, and for no other mpirun.
@@ -94,23 +133,22 @@ std::string mpirun_key() {
 }
 
 AddressFile mpirun_file() {
-    const std::string key = mpirun_key();
-    const std::string folder =
-        ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : environment("TMPDIR").value_or("/tmp");
-    char name[64];
-    std::snprintf(name, sizeof name, "/ailab-%lu-%016zx", static_cast<unsigned long>(::geteuid()),
-                  std::hash<std::string>()(key));
-    return {folder + name, key, "dist.init_method env:// under mpirun"};
+    return private_file(mpirun_key(), "dist.init_method env:// under mpirun", 0);
+}
+
+bool slurm_has_one_node() {
+    for (const char* variable : {"SLURM_STEP_NODELIST", "SLURM_NODELIST", "SLURM_JOB_NODELIST"})
+        if (const auto nodes = environment(variable)) return first_slurm_host(*nodes) == *nodes;
+    for (const char* variable : {"SLURM_STEP_NUM_NODES", "SLURM_NNODES"})
+        if (environment(variable).value_or("") == "1") return true;
+    return false;
 }
 
 std::string slurm_host() {
+    if (slurm_has_one_node()) return loopback;
+    if (const auto host = environment("MASTER_ADDR")) return *host;
     for (const char* variable : {"SLURM_STEP_NODELIST", "SLURM_NODELIST", "SLURM_JOB_NODELIST"})
-        if (const auto nodes = environment(variable)) {
-            const std::string host = first_slurm_host(*nodes);
-            return host == *nodes ? "127.0.0.1" : host;  // a single node
-        }
-    for (const char* variable : {"SLURM_STEP_NUM_NODES", "SLURM_NNODES"})
-        if (environment(variable).value_or("") == "1") return "127.0.0.1";
+        if (const auto nodes = environment(variable)) return first_slurm_host(*nodes);
     throw ConfigError(
         "dist.init_method env:// under Slurm: SLURM_NODELIST is not set, so it is unknown where "
         "rank 0 runs; set MASTER_ADDR, or give dist.init_method tcp://<host of rank 0>:<port>");
@@ -127,19 +165,19 @@ uint16_t slurm_port() {
     return uint16_t(20'000 + job % 12'000);
 }
 
-StoreAddress from_slurm_variables() {
-    return {.host = environment("MASTER_ADDR") ? *environment("MASTER_ADDR") : slurm_host(),
-            .port = environment("MASTER_PORT") ? master_port() : slurm_port(),
-            .rank0_serves = true,
-            .prefix = {},
-            .source = "Slurm's variables"};
+MeetingPlace from_slurm_variables(const Placement& placement) {
+    const std::string host = slurm_host();
+    const uint16_t port = environment("MASTER_PORT") ? master_port() : slurm_port();
+    const bool given = environment("MASTER_ADDR") && environment("MASTER_PORT");
+    return at_address({host, port, given ? "MASTER_ADDR and MASTER_PORT" : "Slurm's variables"},
+                      placement);
 }
 
 MeetingPlace from_environment(const Placement& placement) {
     const bool address = environment("MASTER_ADDR").has_value();
     const bool port = environment("MASTER_PORT").has_value();
-    if (address && port) return from_master_variables();
-    if (placement.launcher == "slurm") return from_slurm_variables();
+    if (placement.launcher == "slurm") return from_slurm_variables(placement);
+    if (address && port) return from_master_variables(placement);
     if (address || port)
         throw ConfigError(concat(
             "dist.init_method env://: ", address ? "MASTER_ADDR" : "MASTER_PORT", " is set, but ",
@@ -153,6 +191,17 @@ MeetingPlace from_environment(const Placement& placement) {
 }
 
 }  // namespace
+
+std::vector<std::string> private_folders() {
+    const std::string user = std::to_string(::geteuid());
+    std::vector<std::string> folders;
+    if (const auto runtime = environment("XDG_RUNTIME_DIR")) folders.push_back(*runtime + "/ailab");
+    const std::string usual = concat("/run/user/", user, "/ailab");
+    if (folders.empty() || folders[0] != usual) folders.push_back(usual);
+    folders.push_back(concat("/tmp/ailab-", user));
+    folders.push_back(concat("/dev/shm/ailab-", user));
+    return folders;
+}
 
 std::string first_slurm_host(const std::string& nodes) {
     std::string host;
@@ -173,9 +222,10 @@ std::string first_slurm_host(const std::string& nodes) {
 MeetingPlace meeting_place(const std::string& init_method, const Placement& placement) {
     const std::string tcp = "tcp://", file = "file://";
     if (init_method == "env://") return from_environment(placement);
-    if (init_method.starts_with(tcp)) return from_tcp(init_method, init_method.substr(tcp.size()));
+    if (init_method.starts_with(tcp))
+        return from_tcp(init_method, init_method.substr(tcp.size()), placement);
     if (init_method.starts_with(file))
-        return from_file(init_method, init_method.substr(file.size()));
+        return from_file(init_method, init_method.substr(file.size()), placement);
     throw wrong(init_method, "is not known");
 }
 

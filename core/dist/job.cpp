@@ -8,10 +8,12 @@
 namespace ailab {
 
 std::shared_ptr<Job> Job::start(const Placement& placement, const std::string& init_method,
-                                double timeout_seconds, TextBroadcast broadcast) {
+                                double timeout_seconds, TextBroadcast broadcast,
+                                bool require_secret) {
     if (placement.world_size == 1) return std::make_shared<dist::SingleJob>(placement);
     const auto timeout = std::chrono::milliseconds(int64_t(timeout_seconds * 1000));
-    dist::Joined joined = dist::find_other_ranks(placement, init_method, timeout, broadcast);
+    dist::Joined joined = dist::find_other_ranks(
+        placement, {init_method, timeout, require_secret, std::move(broadcast)});
     return std::make_shared<dist::ManyJob>(placement, std::move(joined), timeout);
 }
 

@@ -30,9 +30,11 @@ class Job : public Comm {
     /// Finds the other ranks by `init_method` and starts watching them. With one rank nothing is
     /// opened. Takes over SIGTERM and SIGINT. Throws ConfigError for a wrong init_method, Error
     /// when rank 0 cannot be found. Call it before threads are started: they inherit the blocked
-    /// signals.
+    /// signals. Where the ranks share no secret (see docs/security.md) rank 0 warns, or with
+    /// `require_secret` it is a ConfigError.
     static std::shared_ptr<Job> start(const Placement& placement, const std::string& init_method,
-                                      double timeout_seconds, TextBroadcast broadcast = {});
+                                      double timeout_seconds, TextBroadcast broadcast = {},
+                                      bool require_secret = false);
     /// Whether start() will need a broadcast: several hosts, and nothing says where rank 0 is.
     static bool needs_broadcast(const Placement& placement, const std::string& init_method);
     ~Job() override = default;

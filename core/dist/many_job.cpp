@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <sstream>
-#include <thread>
 
 #include "collective.hpp"
 #include "host/exit_guard.hpp"
@@ -15,9 +14,6 @@
 
 namespace ailab::dist {
 namespace {
-
-constexpr std::chrono::microseconds shortest_pause{100};
-constexpr std::chrono::microseconds longest_pause{10'000};
 
 /// The local ranks as the ranks' hosts tell, where the launcher left them open.
 Placement refined(Placement placement, const std::vector<RankInfo>& members) {
@@ -65,6 +61,9 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
       store_(std::move(joined.store)),
       timeout_(timeout) {
     store_->setTimeout(timeout_);
+    // What listens for other ranks (gloo) does so there, and not on all addresses.
+    store_->set(concat("ailab/address/", placement_.rank),
+                joined.members[size_t(placement_.rank)].address);
     watcher_->limit_waits(timeout_);
     const auto fail_here = [watcher = watcher_.get()](const std::string& text) {
         watcher->fail(text, 1, false);
@@ -194,7 +193,6 @@ void ManyJob::barrier() {
 // ---- text
 
 void ManyJob::to_store(const std::string& key, const std::string& text, const std::string& name) {
-    const QuietC10d quiet;
     try {
         store_->set(key, text);
     } catch (const c10::Error& error) {
@@ -203,24 +201,12 @@ void ManyJob::to_store(const std::string& key, const std::string& text, const st
 }
 
 std::string ManyJob::from_store(const std::string& key, const std::string& name, int from_rank) {
-    const QuietC10d quiet;
     const InCollective here("an exchange");
-    const Clock::time_point deadline = Clock::now() + timeout_;
-    auto pause = shortest_pause;
     try {
-        // Not Store::wait(), which knows no message of ours when time is up.
-        while (!store_->check({key})) {
-            if (Clock::now() > deadline) throw Error("it timed out");
-            std::this_thread::sleep_for(pause);
-            pause = std::min(2 * pause, longest_pause);
-        }
         return store_->get_to_str(key);
     } catch (const c10::Error& error) {
         throw CollectiveError(concat(name, " waited for rank ", from_rank,
                                      " and failed: ", error.what_without_backtrace()));
-    } catch (const Error& error) {
-        throw CollectiveError(
-            concat(name, " waited for rank ", from_rank, " and failed: ", error.what()));
     }
 }
 

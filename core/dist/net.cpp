@@ -50,19 +50,30 @@ uint16_t bound_port(int fd) {
     return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
 }
 
-template <class Address>
-Fd try_listen(const Address& address, int family) {
-    Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Fd try_listen(const addrinfo& address, uint16_t port) {
+    Fd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fd;
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-    if (family == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+    sockaddr_storage place{};
+    std::memcpy(&place, address.ai_addr, address.ai_addrlen);
+    if (address.ai_family == AF_INET6)
+        reinterpret_cast<sockaddr_in6&>(place).sin6_port = htons(port);
+    else
+        reinterpret_cast<sockaddr_in&>(place).sin_port = htons(port);
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&place), address.ai_addrlen) != 0 ||
         ::listen(fd.get(), SOMAXCONN) != 0) {
         const int error = errno;
         fd.reset();
         errno = error;
     }
     return fd;
+}
+
+std::string numeric(const sockaddr* address, socklen_t length) {
+    std::array<char, NI_MAXHOST> text{};
+    if (::getnameinfo(address, length, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0)
+        return "";
+    return text.data();
 }
 
 using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
@@ -76,6 +87,14 @@ AddressList look_up(const std::string& host, uint16_t port, std::string& why) {
     const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &raw);
     if (failed != 0) why = concat("host \"", host, "\" is not known: ", ::gai_strerror(failed));
     return {failed == 0 ? raw : nullptr, ::freeaddrinfo};
+}
+
+bool is_own_other_end(int fd) {
+    sockaddr_storage here{}, there{};
+    socklen_t here_size = sizeof here, there_size = sizeof there;
+    return ::getsockname(fd, reinterpret_cast<sockaddr*>(&here), &here_size) == 0 &&
+           ::getpeername(fd, reinterpret_cast<sockaddr*>(&there), &there_size) == 0 &&
+           here_size == there_size && std::memcmp(&here, &there, here_size) == 0;
 }
 
 Fd try_connect(const addrinfo& address, Clock::time_point deadline, std::string& why) {
@@ -93,6 +112,8 @@ Fd try_connect(const addrinfo& address, Clock::time_point deadline, std::string&
         else if (ready < 0 || ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
             error = errno;
     }
+    // A port of the kernel's own choice may be the very one that nobody listens at yet.
+    if (error == 0 && is_own_other_end(fd.get())) error = ECONNREFUSED;
     if (error != 0) {
         why = std::strerror(error);
         return Fd();
@@ -135,25 +156,44 @@ int milliseconds_until(Clock::time_point deadline) {
     return int(std::clamp<int64_t>(left.count(), 0, 1'000'000'000));
 }
 
-Listener listen_on(uint16_t port, bool loopback_only) {
-    Fd fd;
-    if (!loopback_only) {
-        sockaddr_in6 any{};
-        any.sin6_family = AF_INET6;
-        any.sin6_port = htons(port);
-        any.sin6_addr = in6addr_any;
-        fd = try_listen(any, AF_INET6);
+Listener listen_on(const std::vector<std::string>& addresses, uint16_t port) {
+    errno = EADDRNOTAVAIL;
+    // A port that is free on one address may be taken on the next.
+    for (int attempts_left = port == 0 ? 20 : 1; attempts_left > 0; --attempts_left) {
+        Listener listener{{}, port};
+        for (const std::string& address : addresses) {
+            std::string why;
+            const AddressList found = look_up(address, 0, why);
+            if (!found) continue;
+            Fd fd = try_listen(*found, listener.port);
+            // An address that is no longer this host's, say.
+            if (!fd && errno != EADDRINUSE) continue;
+            if (!fd) {
+                listener.sockets.clear();
+                break;
+            }
+            listener.port = bound_port(fd.get());
+            listener.sockets.push_back(std::move(fd));
+        }
+        if (!listener.sockets.empty()) return listener;
     }
-    if (!fd && (loopback_only || errno != EADDRINUSE)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        address.sin_addr.s_addr = htonl(loopback_only ? INADDR_LOOPBACK : INADDR_ANY);
-        fd = try_listen(address, AF_INET);
+    throw Error(concat("cannot listen on port ", port, ": ", std::strerror(errno)));
+}
+
+std::vector<std::string> listening_addresses(const std::string& host) {
+    const std::vector<std::string> own = own_addresses();
+    std::vector<std::string> found, loopbacks;
+    std::string why;
+    const AddressList addresses = look_up(host, 0, why);
+    for (const addrinfo* each = addresses.get(); each; each = each->ai_next) {
+        const std::string address = numeric(each->ai_addr, each->ai_addrlen);
+        if (is_loopback(address)) loopbacks.push_back(address);
+        if (std::find(own.begin(), own.end(), address) != own.end()) found.push_back(address);
     }
-    if (!fd) throw Error(concat("cannot listen on port ", port, ": ", std::strerror(errno)));
-    const uint16_t bound = bound_port(fd.get());
-    return {std::move(fd), bound};
+    // A loopback that is written as a number is meant.
+    if (found.empty() && (loopbacks.empty() || loopbacks[0] != host)) found = own;
+    found.insert(found.end(), loopbacks.begin(), loopbacks.end());
+    return found;
 }
 
 Fd connect_to(const std::string& host, uint16_t port, Clock::time_point deadline,
@@ -185,27 +225,36 @@ std::string host_id() {
     return id;
 }
 
-std::vector<std::string> reachable_addresses() {
+bool is_loopback(const std::string& address) {
+    return address.starts_with("127.") || address == "::1";
+}
+
+std::vector<std::string> own_addresses() {
     std::vector<std::string> found;
     ifaddrs* raw = nullptr;
-    if (::getifaddrs(&raw) == 0) {
-        const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> interfaces(raw, ::freeifaddrs);
-        for (const int family : {AF_INET, AF_INET6}) {
-            for (const ifaddrs* each = raw; each; each = each->ifa_next) {
-                if (!each->ifa_addr || each->ifa_addr->sa_family != family ||
-                    (each->ifa_flags & IFF_LOOPBACK) || !(each->ifa_flags & IFF_UP))
-                    continue;
-                const socklen_t length =
-                    family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-                std::array<char, NI_MAXHOST> text{};
-                if (::getnameinfo(each->ifa_addr, length, text.data(), text.size(), nullptr, 0,
-                                  NI_NUMERICHOST) == 0)
-                    found.emplace_back(text.data());
-            }
+    if (::getifaddrs(&raw) != 0) return found;
+    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> interfaces(raw, ::freeifaddrs);
+    for (const int family : {AF_INET, AF_INET6}) {
+        for (const ifaddrs* each = raw; each; each = each->ifa_next) {
+            if (!each->ifa_addr || each->ifa_addr->sa_family != family ||
+                (each->ifa_flags & IFF_LOOPBACK) || !(each->ifa_flags & IFF_UP))
+                continue;
+            const socklen_t length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+            const std::string address = numeric(each->ifa_addr, length);
+            // "fe80::1%eth0" means something on this host alone.
+            if (!address.empty() && address.find('%') == std::string::npos)
+                found.push_back(address);
         }
     }
-    found.push_back(host_name());
     return found;
+}
+
+std::string local_address(int fd) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    if (::getsockname(fd, any, &length) != 0) return "";
+    return numeric(any, length);
 }
 
 }  // namespace ailab::dist

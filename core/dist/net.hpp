@@ -27,14 +27,20 @@ class Fd {
     int fd_ = -1;
 };
 
+/// Sockets that listen at one port of some of this host's addresses.
 struct Listener {
-    Fd fd;
+    std::vector<Fd> sockets;
     uint16_t port = 0;
 };
 
-/// Listens on 127.0.0.1 or on all addresses; port 0 takes a free one. Throws Error when it is
-/// taken.
-Listener listen_on(uint16_t port, bool loopback_only);
+/// Listens on these numeric addresses, never on all there are; port 0 takes one that is free on
+/// each. Throws Error when the port is taken.
+Listener listen_on(const std::vector<std::string>& addresses, uint16_t port);
+
+/// Where a rank listens for others of `host`, a name or address of this host: on those of its
+/// addresses that are this host's. When they say nothing (a loopback, as Debian has it for its own
+/// name, or that of a gateway) on each address of this host.
+std::vector<std::string> listening_addresses(const std::string& host);
 
 /// One attempt over all addresses that `host` has. An empty Fd and the reason in `why` when none
 /// answers before `deadline`.
@@ -47,8 +53,12 @@ std::string why_unknown(const std::string& host);
 std::string host_name();
 /// Equal for two processes exactly when they share a machine, its network and its /dev/shm.
 std::string host_id();
-/// Addresses under which other hosts may reach this one, the likeliest first.
-std::vector<std::string> reachable_addresses();
+inline const std::string loopback = "127.0.0.1";
+bool is_loopback(const std::string& address);
+/// This host's numeric addresses on its networks, the likeliest first; no loopback.
+std::vector<std::string> own_addresses();
+/// Under which numeric address of this host the socket is connected.
+std::string local_address(int fd);
 
 int milliseconds_until(Clock::time_point deadline);
 

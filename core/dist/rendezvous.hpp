@@ -17,10 +17,18 @@ struct Joined {
     std::vector<RankInfo> members;
 };
 
+/// How the ranks are to meet.
+struct MeetingTerms {
+    std::string init_method = "env://";
+    std::chrono::milliseconds timeout{};
+    /// Refuse to meet where nobody gave the ranks a secret; else rank 0 warns.
+    bool require_secret = false;
+    TextBroadcast broadcast;
+};
+
 /// Finds the other ranks (there are some) and starts to watch them. Returns when all are there.
 /// Throws ConfigError for a wrong init_method, Error when rank 0 cannot be reached; once it is
 /// reached, every other failure ends the job with one message.
-Joined find_other_ranks(const Placement& placement, const std::string& init_method,
-                        std::chrono::milliseconds timeout, const TextBroadcast& broadcast);
+Joined find_other_ranks(const Placement& placement, const MeetingTerms& terms);
 
 }  // namespace ailab::dist

@@ -29,64 +29,105 @@ int status_of(const Frame& end) {
 }  // namespace
 
 std::string Meeting::encode() const {
-    PayloadWriter writer;
-    writer.number(int64_t(nonce)).text(host_id).number(port).number(int64_t(addresses.size()));
-    for (const std::string& address : addresses) writer.text(address);
-    return writer.bytes();
+    return PayloadWriter().text(nonce).text(host_id).number(port).texts(addresses).bytes();
 }
 
 Meeting Meeting::decode(const std::string& bytes) {
     PayloadReader reader(bytes);
     Meeting meeting;
-    meeting.nonce = uint64_t(reader.number());
+    meeting.nonce = reader.text();
     meeting.host_id = reader.text();
     meeting.port = uint16_t(reader.number());
-    for (int64_t left = reader.number(); left > 0; --left)
-        meeting.addresses.push_back(reader.text());
+    meeting.addresses = reader.texts();
     return meeting;
 }
 
-Connection join_meeting(const Meeting& meeting, int rank, int world_size, const RankInfo& self,
-                        Clock::time_point deadline, std::string& why) {
-    deadline = std::min(deadline, Clock::now() + answer_within);
-    Fd fd = reach(meeting.host_id, meeting.addresses, meeting.port, deadline, why);
-    if (!fd) return {};
-    Connection hub(std::move(fd));
-    PayloadWriter hello;
-    hello.number(int64_t(meeting.nonce)).number(rank).number(world_size);
-    encode_info(hello, self);
-    hub.send(FrameType::hello, hello.bytes());
-    why = "no answer";
-    try {
-        while (Clock::now() < deadline) {
-            pollfd wait{hub.fd(), POLLIN, 0};
-            ::poll(&wait, 1, milliseconds_until(deadline));
-            const bool open = hub.receive();
-            if (const std::optional<Frame> frame = hub.next()) {
-                if (frame->type == FrameType::accepted) return hub;
-                if (frame->type == FrameType::end) ::_exit(status_of(*frame));
-                why = frame->type == FrameType::refused ? frame->payload : "a strange answer";
-                return {};
-            }
-            if (!open) break;
-        }
-    } catch (const ProtocolError& error) {
-        why = error.what();
+namespace {
+
+/// The next frame. Throws ProtocolError when none comes in time.
+Frame wait_for_frame(Connection& connection, Clock::time_point deadline) {
+    bool open = true;
+    while (true) {
+        if (std::optional<Frame> frame = connection.next()) return std::move(*frame);
+        if (!open) throw ProtocolError("the connection was closed without a word of this job");
+        if (Clock::now() >= deadline)
+            throw ProtocolError("no answer (another program may hold that port)");
+        pollfd wait{connection.fd(), POLLIN, 0};
+        ::poll(&wait, 1, milliseconds_until(deadline));
+        open = connection.receive();
     }
-    return {};
 }
 
-Spoke::Spoke(int rank, int world_size, Connection hub, Listener listener)
+/// Where others of the job reach this rank: over the network that leads to rank 0.
+std::vector<std::string> spoke_addresses(const Connection& hub, bool one_host) {
+    if (one_host) return {loopback};
+    // Ranks of the own host come by the loopback, see reach().
+    const std::string used = local_address(hub.fd());
+    if (!is_loopback(used)) return {used, loopback};
+    std::vector<std::string> all = own_addresses();
+    all.push_back(loopback);
+    return all;
+}
+
+}  // namespace
+
+std::optional<Admission> join_hub(Fd connected, const std::string& nonce, const JoiningRank& self,
+                                  Clock::time_point deadline, std::string& why) {
+    deadline = std::min(deadline, Clock::now() + answer_within);
+    Connection hub(std::move(connected));
+    const RankHandshake handshake(self.secret, nonce, self.rank, self.world_size);
+    try {
+        hub.send(FrameType::hello, handshake.hello());
+        const Frame answer = wait_for_frame(hub, deadline);
+        if (answer.type == FrameType::refused) throw ProtocolError(answer.payload);
+        if (answer.type != FrameType::challenge) throw ProtocolError("a strange answer");
+        RankHandshake::Answer mine = handshake.answer(answer.payload);
+        hub.send(FrameType::proof, mine.proof);
+        hub.protect(std::move(mine.keys));
+
+        const std::vector<std::string> addresses = spoke_addresses(hub, self.one_host);
+        Listener listener = listen_on(addresses, 0);
+        RankInfo info{.host = host_name(),
+                      .host_id = host_id(),
+                      .addresses = {},
+                      .port = listener.port,
+                      .address = local_address(hub.fd())};
+        for (const std::string& address : addresses)
+            if (!is_loopback(address)) info.addresses.push_back(address);
+        PayloadWriter join;
+        encode_info(join, info);
+        hub.send(FrameType::join, join.bytes());
+        const Frame verdict = wait_for_frame(hub, deadline);
+        if (verdict.type == FrameType::end) ::_exit(status_of(verdict));
+        if (verdict.type == FrameType::refused) throw ProtocolError(verdict.payload);
+        if (verdict.type != FrameType::accepted) throw ProtocolError("a strange answer");
+        return Admission{std::move(hub), std::move(listener)};
+    } catch (const ProtocolError& error) {
+        why = error.what();
+        return std::nullopt;
+    }
+}
+
+Spoke::Spoke(int rank, int world_size, Admission admission, std::shared_ptr<StoreClient> store)
     : Watcher(rank, world_size),
-      hub_(std::move(hub)),
-      listener_(std::move(listener)),
+      hub_(std::move(admission.hub)),
+      listener_(std::move(admission.listener)),
+      store_(std::move(store)),
       hub_heard_(Clock::now()) {
-    // Frames may have come in one piece with the hub's answer to the hello.
+    // Frames may have come in one piece with the hub's answer.
     while (const std::optional<Frame> frame = hub_.next()) take(*frame);
+    store_->on_request([this] { wake(); });
     start_thread();
 }
 
+Spoke::~Spoke() {
+    stop_thread();
+    store_->close();
+}
+
 void Spoke::collect(std::vector<pollfd>& waits) {
+    for (const std::string& request : store_->take_requests())
+        hub_.send(FrameType::store_request, request);
     const short events = POLLIN | (hub_.has_unsent() ? POLLOUT : 0);
     if (hub_.open()) waits.push_back({hub_.fd(), events, 0});
 }
@@ -113,6 +154,8 @@ void Spoke::take(const Frame& frame) {
             return;
         case FrameType::welcome:
             return take_welcome(frame.payload);
+        case FrameType::store_reply:
+            return store_->take_reply(frame.payload);
         case FrameType::end:
             end_process(status_of(frame), false);
         case FrameType::all_done:
@@ -167,6 +210,7 @@ void Spoke::done_here() {
 
 void Spoke::leave_here() {
     hub_.send(FrameType::goodbye);
+    store_->close();
     leaving_ = true;
     deadline_ = Clock::now() + EndTimes::leave;
 }
@@ -243,14 +287,18 @@ bool Spoke::lower_rank_speaks() {
 void Spoke::tell_higher_ranks() {
     const Clock::time_point deadline = Clock::now() + linger;
     std::vector<Fd> told;  // kept open, so that the word arrives
+    std::vector<pollfd> waits;
+    for (const Fd& socket : listener_.sockets) waits.push_back({socket.get(), POLLIN, 0});
     while (Clock::now() < deadline) {
-        pollfd wait{listener_.fd.get(), POLLIN, 0};
-        if (::poll(&wait, 1, milliseconds_until(deadline)) <= 0) continue;
-        Fd fd(::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (!fd) continue;
-        const char word = 1;
-        (void)!::send(fd.get(), &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-        told.push_back(std::move(fd));
+        if (::poll(waits.data(), waits.size(), milliseconds_until(deadline)) <= 0) continue;
+        for (const pollfd& ready : waits) {
+            if (ready.revents == 0) continue;
+            Fd fd(::accept4(ready.fd, nullptr, nullptr, SOCK_CLOEXEC));
+            if (!fd) continue;
+            const char word = 1;
+            (void)!::send(fd.get(), &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+            told.push_back(std::move(fd));
+        }
     }
 }
 

@@ -1,34 +1,54 @@
 #pragma once
 #include <deque>
+#include <memory>
+#include <optional>
 
-#include "frames.hpp"
+#include "handshake.hpp"
+#include "store_table.hpp"
 #include "watcher.hpp"
 
 namespace ailab::dist {
 
-/// Where rank 0's Hub listens, as rank 0 publishes it.
+/// Where rank 0's Hub listens, as rank 0 publishes it. Nothing of it is secret.
 struct Meeting {
-    uint64_t nonce = 0;
+    std::string nonce;
     std::string host_id;
     std::vector<std::string> addresses;
     uint16_t port = 0;
 
     std::string encode() const;
+    /// Throws ProtocolError.
     static Meeting decode(const std::string& bytes);
 };
 
-/// Says hello at a meeting point. An open connection when the hub there took this rank in; else
-/// `why` says what stood against it, which may pass (the remains of an earlier job). Does not
-/// return when the hub tells this rank to end.
-Connection join_meeting(const Meeting& meeting, int rank, int world_size, const RankInfo& self,
-                        Clock::time_point deadline, std::string& why);
+/// This rank, as it joins.
+struct JoiningRank {
+    int rank = 0;
+    int world_size = 1;
+    /// Then all that listens does so on the loopback.
+    bool one_host = false;
+    std::string secret;
+};
+
+/// A rank that was let in.
+struct Admission {
+    Connection hub;
+    /// Where higher ranks ask whether this one speaks when rank 0 is gone.
+    Listener listener;
+};
+
+/// Proves to be of the job to what answers at this connection, and has it prove the same. Nothing,
+/// and in `why` what stood against it, which may pass (the remains of an earlier job): until
+/// `deadline`, or a few seconds. Does not return when the hub tells this rank to end.
+std::optional<Admission> join_hub(Fd connected, const std::string& nonce, const JoiningRank& self,
+                                  Clock::time_point deadline, std::string& why);
 
 /// The watcher of every rank but 0.
 class Spoke final : public Watcher {
   public:
-    /// `listener` is this rank's, where higher ranks ask whether it speaks when rank 0 is gone.
-    Spoke(int rank, int world_size, Connection hub, Listener listener);
-    ~Spoke() override { stop_thread(); }
+    /// `store`'s requests go to the hub.
+    Spoke(int rank, int world_size, Admission admission, std::shared_ptr<StoreClient> store);
+    ~Spoke() override;
 
   private:
     void collect(std::vector<pollfd>& waits) override;
@@ -56,6 +76,7 @@ class Spoke final : public Watcher {
 
     Connection hub_;
     const Listener listener_;
+    const std::shared_ptr<StoreClient> store_;
     std::vector<RankInfo> known_;  // the thread's own copy
     Beat hub_beat_;
     Clock::time_point hub_heard_;

@@ -1,8 +1,5 @@
 #include "store_comm.hpp"
 
-#include <chrono>
-#include <thread>
-
 #include "ailab/error.hpp"
 #include "collective.hpp"
 
@@ -52,13 +49,8 @@ class StoreComm final : public Comm {
     std::string wait_for(const std::string& key) {
         const dist::InCollective here("the saving of a checkpoint",
                                       dist::InCollective::Thread::saver);
-        std::chrono::microseconds pause(200);
-        while (!job_.store()->check({key})) {
-            std::this_thread::sleep_for(pause);
-            pause = std::min<std::chrono::microseconds>(pause * 2, std::chrono::milliseconds(5));
-        }
-        const std::vector<uint8_t> bytes = job_.store()->get(key);
-        return {bytes.begin(), bytes.end()};
+        job_.store()->wait({key}, c10d::Store::kNoTimeout);
+        return job_.store()->get_to_str(key);
     }
 
     Job& job_;

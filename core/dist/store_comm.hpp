@@ -8,7 +8,7 @@ namespace ailab {
 
 /// What a background thread may do with the other ranks: exchange text over the job's store, apart
 /// from the collectives of the main threads. All ranks' threads must call alike. Tensors are
-/// refused. Waits by polling, so that the store stays free for the main thread.
+/// refused.
 std::unique_ptr<Comm> make_store_comm(Job& job, const std::string& name);
 
 }  // namespace ailab

@@ -69,6 +69,8 @@ class Watcher {
     /// Called by the constructor's end of the derived class: the thread uses its virtual functions.
     void start_thread();
     void stop_thread();
+    /// Has the thread look at what there is to do. Any thread.
+    void wake();
     /// Ends the process from the watcher's thread.
     [[noreturn]] void end_process(int status, bool others_may_run);
     Report report(const std::string& text, int status) const;
@@ -112,7 +114,6 @@ class Watcher {
     void loop();
     void take_mail();
     void look_at_collective(const Beat& own);
-    void wake();
 
     struct Mail {
         std::vector<std::string> warnings;

@@ -134,7 +134,7 @@ int run_job(Started& started) {
         early = choose_early_broadcast();
     std::shared_ptr<Job> job =
         Job::start(started.placement, config.dist.init_method, config.dist.timeout,
-                   early ? early->early_broadcast() : TextBroadcast());
+                   early ? early->early_broadcast() : TextBroadcast(), config.dist.require_secret);
     std::unique_ptr<Runner> runner;
     try {
         if (config.runtime.allocator == "caching") install_caching_allocator();

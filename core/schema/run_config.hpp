@@ -19,6 +19,8 @@ struct DistConfig {
     std::optional<int64_t> world_size;
     /// Seconds that a collective may take.
     double timeout = 1800;
+    /// Ranks of several hosts that share no secret (AILAB_SECRET) are an error, not a warning.
+    bool require_secret = false;
 };
 
 struct DataloaderConfig {

@@ -14,6 +14,8 @@ void visit_section(OptionVisitor& v, DistConfig& dist) {
              between(1, most_ranks));
     v.option("timeout", dist.timeout, "seconds that a collective, or a sample, may take",
              {.min = 0, .max = most_seconds, .exclusive_min = true});
+    v.option("require_secret", dist.require_secret,
+             "refuse to run where the ranks of several hosts share no secret (AILAB_SECRET)");
 }
 
 void visit_section(OptionVisitor& v, DataConfig& data) {

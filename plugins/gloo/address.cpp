@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 namespace ailab::gloo {
 namespace {
@@ -36,22 +34,13 @@ std::string source_address_to(const std::string& host) {
     return "";
 }
 
-bool loopback(const std::string& address) {
-    return address.empty() || address.starts_with("127.") || address == "::1";
-}
-
 }  // namespace
 
-std::string own_address(const c10::intrusive_ptr<c10d::Store>& store) {
-    auto plain = store;
-    if (auto* prefixed = dynamic_cast<c10d::PrefixStore*>(store.get()))
-        plain = prefixed->getUnderlyingNonPrefixStore();
-    if (auto* tcp = dynamic_cast<c10d::TCPStore*>(plain.get()))
-        if (const std::string address = source_address_to(tcp->getHost()); !loopback(address))
-            return address;
+std::string own_address(c10d::Store& store, int rank) {
+    const std::string key = "ailab/address/" + std::to_string(rank);
+    if (store.check({key})) return store.get_to_str(key);
     // An address that belongs to nobody (RFC 5737): the default route.
-    const std::string address = source_address_to("192.0.2.1");
-    return loopback(address) ? "" : address;
+    return source_address_to("192.0.2.1");
 }
 
 }  // namespace ailab::gloo

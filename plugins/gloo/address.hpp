@@ -5,9 +5,9 @@
 
 namespace ailab::gloo {
 
-/// This host's own address on the network that reaches rank 0 (the store's host), else on the
-/// default route; "" when there is neither. Nothing is sent. A host's name does not serve: Debian
-/// resolves its own to 127.0.1.1.
-std::string own_address(const c10::intrusive_ptr<c10d::Store>& store);
+/// This host's own address on the network over which the ranks met, as the job leaves it in its
+/// store ("ailab/address/<rank>"), else on the default route; "" when there is neither. Nothing is
+/// sent. A host's name does not serve: Debian resolves its own to 127.0.1.1.
+std::string own_address(c10d::Store& store, int rank);
 
 }  // namespace ailab::gloo

@@ -8,6 +8,7 @@
 
 #include "address.hpp"
 #include "ailab/ailab.hpp"
+#include "sockets.hpp"
 
 namespace ailab::gloo {
 namespace {
@@ -21,7 +22,7 @@ DevicePtr make_device(const Placement& placement, const c10::intrusive_ptr<c10d:
         return Gloo::createDeviceForInterface(interface);
     // The loopback needs no name service and no network.
     if (placement.one_host()) return Gloo::createDeviceForHostname("127.0.0.1");
-    const std::string address = own_address(store);
+    const std::string address = own_address(*store, placement.rank);
     return address.empty() ? Gloo::createDefaultDevice() : Gloo::createDeviceForHostname(address);
 }
 
@@ -40,14 +41,24 @@ class GlooModule final : public Backend {
     c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device) override {
-        auto options = Gloo::Options::create();
-        options->devices.push_back(make_device(placement, store));
-        // Another one over the same store must not meet the first one's keys.
-        static std::atomic<int> count{0};
-        auto own = c10::make_intrusive<c10d::PrefixStore>(concat("gloo/", count++), store);
-        backend_ = c10::make_intrusive<Gloo>(own, placement.rank, placement.world_size,
-                                             std::move(options));
-        return backend_;
+        for (int attempts_left = 5; attempts_left > 0; --attempts_left) {
+            // Another one over the same store must not meet the first one's keys.
+            static std::atomic<int> count{0};
+            auto own = c10::make_intrusive<c10d::PrefixStore>(concat("gloo/", count++), store);
+            auto options = Gloo::Options::create();
+            NewSockets sockets;
+            options->devices.push_back(make_device(placement, store));
+            backend_ = c10::make_intrusive<Gloo>(own, placement.rank, placement.world_size,
+                                                 std::move(options));
+            if (sockets.are_all_of_ranks(*own, placement.rank, placement.world_size)) {
+                sockets.refuse_more();
+                return backend_;
+            }
+            backend_.reset();
+        }
+        throw Error(
+            "gloo: programs that are not of this run connect to its ports again and again; on one "
+            "host set dist.backend to shm");
     }
 
     void shutdown() override { backend_.reset(); }

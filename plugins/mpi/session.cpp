@@ -6,6 +6,7 @@
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "ailab/signals_blocked.hpp"
+#include "network.hpp"
 #include "types.hpp"
 
 namespace ailab::mpi {
@@ -35,6 +36,7 @@ Session::Session() {
     check(MPI_Initialized(&running), "MPI_Initialized");
     if (running) return;
     make_mpi_global();
+    leave_out_tcp_on_one_host();
     const SignalsBlocked blocked;  // MPI's own threads must not take those the job waits for
     // One thread at a time, and not always the same.
     int given = 0;

@@ -32,6 +32,7 @@ def environment(**extra):
            if not k.startswith(("OMPI_", "PMIX_", "SLURM_", "MASTER_", "RANK", "WORLD_SIZE", "LOCAL_"))}
     env.pop("OMP_NUM_THREADS", None)
     env.pop("AILAB_PLUGIN_PATH", None)
+    env.pop("AILAB_SECRET", None)
     if os.geteuid() == 0:
         env.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     env.update({k: str(v) for k, v in extra.items()})
@@ -82,8 +83,8 @@ def ranks_by_variables(ranks, words, timeout=120, port=None, cwd=None, **extra):
     processes = [
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
                          start_new_session=True,
-                         env=environment(RANK=r, LOCAL_RANK=r, WORLD_SIZE=ranks, LOCAL_WORLD_SIZE=ranks,
-                                         MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **extra))
+                         env=environment(**{**dict(RANK=r, LOCAL_RANK=r, WORLD_SIZE=ranks, LOCAL_WORLD_SIZE=ranks,
+                                                   MASTER_ADDR="127.0.0.1", MASTER_PORT=port), **extra}))
         for r in range(ranks)]
     return collect(processes, begin, timeout)
 

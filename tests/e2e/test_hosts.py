@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 from harness import TestCase, call, command, mlp_config
+from strangers import Listeners
 
 NAMES = [f"ailab{os.getpid()}{side}" for side in "ab"]
 ADDRESSES = ["10.199.77.1", "10.199.77.2"]
@@ -38,10 +39,10 @@ class Hosts(TestCase):
                               f"exec {INSIDE.format(host=NAMES[1])} sh -c \"$*\"\n")
         self.agent.chmod(0o755)
 
-    def mpirun(self, words):
+    def mpirun(self, words, *extra):
         return call(["sh", "-c", f'exec {INSIDE.format(host=NAMES[0])} "$@"', "sh",
                      "mpirun", "--mca", "plm_rsh_agent", str(self.agent), "-np", "2", "--host",
-                     ",".join(ADDRESSES), *words], timeout=60)
+                     ",".join(ADDRESSES), *extra, *words], timeout=60)
 
     def test_no_variables_say_where_rank_0_is(self):
         for backend in ("auto", "gloo"):
@@ -52,6 +53,18 @@ class Hosts(TestCase):
                 self.assertIn("ranks: 2 (mpirun), backend: " + ("mpi" if backend == "auto" else "gloo"),
                               result.err)
                 self.assertEqual(self.run_folder().lines("summary")[0]["exit"], "done")
+
+    def test_the_ranks_listen_on_the_network_that_joins_them(self):
+        """MPI aside, which is not needed where a variable says where rank 0 is. mpirun's ranks share its secret."""
+        config = mlp_config(self.folder, dist={"backend": "gloo", "require_secret": True},
+                            **{**SHORT, "total_iters": 500})
+        with Listeners(config) as listeners:
+            result = self.mpirun(command(config, plugins=["mlp"]), "-x", f"MASTER_ADDR={ADDRESSES[0]}",
+                                 "-x", "MASTER_PORT=29519")
+        self.assertDone(result)
+        self.assertNotIn("WARNING", result.err)
+        self.assertTrue(listeners.seen)
+        self.assertLessEqual(listeners.hosts(), {*ADDRESSES, "127.0.0.1"}, listeners.seen)
 
     def test_a_failure_on_the_other_host_ends_the_job(self):
         config = mlp_config(self.folder, model={"type": "FaultyModel", "how": "throw"},

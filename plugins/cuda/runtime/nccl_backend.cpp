@@ -3,6 +3,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 #include <atomic>
+#include <cstdlib>
 
 #include "ailab/ailab.hpp"
 #include "runtime.hpp"
@@ -18,6 +19,9 @@ class Nccl final : public Backend {
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device device) override {
         c10::cuda::set_device(device.index());
+        // Where NCCL listens while its ranks find each other, and for what goes neither over NVLink
+        // nor through shared memory. Over hosts the variable is the user's.
+        if (placement.one_host()) setenv("NCCL_SOCKET_IFNAME", "lo", /*overwrite=*/0);
         static std::atomic<int> count{0};
         auto own = c10::make_intrusive<c10d::PrefixStore>(concat("nccl/", count++), store);
         group_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(std::move(own), placement.rank,

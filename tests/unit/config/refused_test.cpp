@@ -107,7 +107,7 @@ const Refused keys[] = {
      "c.yaml:5:1: the configuration has no key \"xyzzy\". It takes: " + all_keys + "."},
     {"unknown_key_in_section", least + "dist: {backnd: gloo}\n",
      "c.yaml:5:8: dist has no key \"backnd\"; did you mean \"backend\"? It takes: backend, "
-     "init_method, world_size, timeout."},
+     "init_method, world_size, timeout, require_secret."},
     {"unknown_key_in_loader",
      "model: {type: TinyModel}\n"
      "data: {train: {type: ListData, root: /d}, train_dataloader: {batchsize: 4}}\n"

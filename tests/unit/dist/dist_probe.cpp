@@ -1,8 +1,8 @@
 // A job that behaves, or misbehaves, as its command line says: dist_probe SCENARIO [key=value …].
 // Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher, after
 // (milliseconds until it misbehaves), others=finish, then=fail|kill (what `warn` ends with),
-// broadcast (a file that stands for MPI), watch=launcher, say=ready (when all
-// are there).
+// broadcast (a file that stands for MPI), require=secret, watch=launcher, say=ready (when all are
+// there).
 #include <ATen/ATen.h>
 #include <unistd.h>
 
@@ -186,7 +186,8 @@ int run(const Arguments& arguments) {
     const auto placement = ailab::detect_placement(arguments.get("launcher", ""));
     const auto job =
         Job::start(placement, arguments.get("init", "env://"), arguments.number("timeout", 30),
-                   broadcast_by(arguments.get("broadcast", ""), placement.rank));
+                   broadcast_by(arguments.get("broadcast", ""), placement.rank),
+                   arguments.get("require", "") == "secret");
     try {
         play(*job, arguments);
     } catch (const std::exception& error) {

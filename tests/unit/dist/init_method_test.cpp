@@ -25,11 +25,16 @@ Placement started_by(const std::string& launcher, int local_size) {
 }
 
 std::string text(const MeetingPlace& place) {
-    if (const auto* store = std::get_if<StoreAddress>(&place))
-        return concat("store ", store->host, " ", store->port,
-                      store->rank0_serves ? "" : " of the agent", " ", store->prefix);
-    if (const auto* file = std::get_if<AddressFile>(&place)) return concat("file ", file->path);
-    return "broadcast";
+    if (const auto* hub = std::get_if<HubAddress>(&place))
+        return concat("hub at ", hub->host, " ", hub->port);
+    if (const auto* agent = std::get_if<AgentStore>(&place))
+        return concat("agent at ", agent->host, " ", agent->port, " ", agent->prefix);
+    const auto* file = std::get_if<AddressFile>(&place);
+    if (!file) return "broadcast";
+    std::string text = file->in_private_folder ? "private file" : concat("file ", file->paths[0]);
+    if (file->one_host) text += " of one host";
+    if (file->port != 0) text += concat(", port ", file->port);
+    return text;
 }
 
 struct Case {
@@ -57,12 +62,21 @@ TEST_P(InitMethod, TellsWhereToMeet) {
 INSTANTIATE_TEST_SUITE_P(
     Table, InitMethod,
     testing::Values(
-        Case{"tcp://10.0.0.1:29500", {}, "env", 0, "store 10.0.0.1 29500 "},
-        Case{"tcp://[fd00::2]:1", {}, "env", 0, "store fd00::2 1 "},
-        Case{"tcp://node-7.cluster:65535", {}, "mpirun", 2, "store node-7.cluster 65535 "},
+        Case{"tcp://10.0.0.1:29500", {}, "env", 0, "hub at 10.0.0.1 29500"},
+        Case{"tcp://[fd00::2]:1", {}, "env", 0, "hub at fd00::2 1"},
+        Case{"tcp://node-7.cluster:65535", {}, "mpirun", 1, "hub at node-7.cluster 65535"},
+        Case{"tcp://node-7.cluster:65535", {}, "mpirun", 2, "private file of one host, port 65535"},
+        Case{"tcp://127.0.0.1:5", {}, "env", 0, "private file of one host, port 5"},
+        Case{"tcp://localhost:5", {}, "env", 0, "private file of one host, port 5"},
+        Case{"tcp://localhost:5", {}, "env", 1, "hub at localhost 5"},
+        Case{"file:///tmp/job", {}, "mpirun", 2, "file /tmp/job of one host"},
         Case{"file:///tmp/job", {}, "env", 0, "file /tmp/job"},
-        Case{"env://", {{"MASTER_ADDR", "a"}, {"MASTER_PORT", "5"}}, "env", 0, "store a 5 "},
-        Case{"env://", {{"MASTER_ADDR", "a"}, {"MASTER_PORT", "5"}}, "mpirun", 2, "store a 5 "},
+        Case{"env://", {{"MASTER_ADDR", "a"}, {"MASTER_PORT", "5"}}, "env", 0, "hub at a 5"},
+        Case{"env://",
+             {{"MASTER_ADDR", "a"}, {"MASTER_PORT", "5"}},
+             "mpirun",
+             2,
+             "private file of one host, port 5"},
         Case{"env://",
              {{"MASTER_ADDR", "a"},
               {"MASTER_PORT", "5"},
@@ -70,28 +84,33 @@ INSTANTIATE_TEST_SUITE_P(
               {"TORCHELASTIC_RESTART_COUNT", "3"}},
              "env",
              0,
-             "store a 5 of the agent ailab/attempt_3"},
+             "agent at a 5 ailab/attempt_3"},
+        Case{"env://",
+             {{"MASTER_ADDR", "a"}, {"MASTER_PORT", "5"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}},
+             "env",
+             2,
+             "private file of one host"},
         Case{"env://",
              {{"SLURM_JOB_ID", "24000"}, {"SLURM_NODELIST", "node[07-09,12],gpu1"}},
              "slurm",
              0,
-             "store node07 20000 "},
+             "hub at node07 20000"},
         Case{"env://",
              {{"SLURM_JOB_ID", "123456"}, {"SLURM_NODELIST", "node7"}},
              "slurm",
              0,
-             "store 127.0.0.1 23456 "},
+             "private file of one host, port 23456"},
         Case{"env://",
              {{"SLURM_JOB_ID", "1"}, {"SLURM_NNODES", "1"}},
              "slurm",
              0,
-             "store 127.0.0.1 20001 "},
-        Case{"env://", {{"MASTER_ADDR", "a"}, {"SLURM_JOB_ID", "1"}}, "slurm", 0, "store a 20001 "},
+             "private file of one host, port 20001"},
+        Case{"env://", {{"MASTER_ADDR", "a"}, {"SLURM_JOB_ID", "1"}}, "slurm", 0, "hub at a 20001"},
         Case{"env://",
              {{"MASTER_PORT", "9"}, {"SLURM_NODELIST", "a1,a2"}},
              "slurm",
              0,
-             "store a1 9 "},
+             "hub at a1 9"},
         Case{"env://", {}, "mpirun", 1, "broadcast"}),
     name_of);
 
@@ -179,7 +198,7 @@ TEST(SlurmHosts, TheFirstOfAList) {
 TEST(MpirunFile, IsTheSameForAllRanksOfOneMpirunAlone) {
     auto file = [](const Variables& variables) {
         const CleanEnvironment environment(variables);
-        return text(meeting_place("env://", started_by("mpirun", 2)));
+        return std::get<AddressFile>(meeting_place("env://", started_by("mpirun", 2))).paths;
     };
     const Variables rank0{{"PMIX_NAMESPACE", "77"},
                           {"PMIX_SERVER_URI3", "77.0;tcp4://a:1"},
@@ -194,47 +213,112 @@ TEST(MpirunFile, IsTheSameForAllRanksOfOneMpirunAlone) {
 
 // ---- the file through which rank 0 shows its address
 
+AddressFile file_at(const std::string& path) {
+    return {.paths = {path}, .key = "key", .source = "dist.init_method file:///x"};
+}
+
 TEST(AddressFiles, AreReadBackRemovedAndPrivate) {
     const TemporaryFolder folder;
-    const AddressFile file{folder.path("job"), "key", "source"};
+    const AddressFile file = file_at(folder.path("job"));
     EXPECT_FALSE(read_address(file).has_value());
     {
-        const PublishedAddress shown(file, {"meeting", 1234});
+        const PublishedAddress shown(file, {"meeting", "secret"});
         const std::optional<Address> read = read_address(file);
         ASSERT_TRUE(read.has_value());
         EXPECT_EQ(read->meeting, "meeting");
-        EXPECT_EQ(read->store_port, 1234);
-        EXPECT_EQ(std::filesystem::status(file.path).permissions(),
+        EXPECT_EQ(read->secret, "secret");
+        EXPECT_EQ(std::filesystem::status(file.paths[0]).permissions(),
                   std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-        EXPECT_FALSE(read_address({file.path, "another key", "source"}).has_value());
+        AddressFile of_another = file;
+        of_another.key = "another key";
+        EXPECT_FALSE(read_address(of_another).has_value());
+        // What others can read is no secret any more.
+        std::filesystem::permissions(file.paths[0], std::filesystem::perms::group_read,
+                                     std::filesystem::perm_options::add);
+        EXPECT_FALSE(read_address(file).has_value());
+        std::filesystem::permissions(file.paths[0], std::filesystem::perms::group_read,
+                                     std::filesystem::perm_options::remove);
     }
-    EXPECT_FALSE(std::filesystem::exists(file.path));
+    EXPECT_FALSE(std::filesystem::exists(file.paths[0]));
 }
 
 TEST(AddressFiles, ReplaceALeftOverAndLeaveWhatIsNotTheirs) {
     const TemporaryFolder folder;
-    const AddressFile file{folder.path("job"), "key", "dist.init_method file:///x"};
-    const PublishedAddress old(file, {"old", 1});
+    const AddressFile file = file_at(folder.path("job"));
+    const std::string& path = file.paths[0];
+    const PublishedAddress old(file, {"old", "1"});
     {
-        const PublishedAddress fresh(file, {"new", 2});
+        const PublishedAddress fresh(file, {"new", "2"});
         EXPECT_EQ(read_address(file)->meeting, "new");
     }
     EXPECT_FALSE(read_address(file).has_value());
-    std::ofstream(file.path) << "";  // as mktemp leaves it
+    std::ofstream(path) << "";  // as mktemp leaves it
     EXPECT_FALSE(read_address(file).has_value());
-    { const PublishedAddress fresh(file, {"new", 2}); }
-    std::ofstream(file.path) << "my thesis";
+    { const PublishedAddress fresh(file, {"new", "2"}); }
+    std::ofstream(path) << "my thesis";
     EXPECT_FALSE(read_address(file).has_value());
     try {
-        const PublishedAddress fresh(file, {"new", 2});
+        const PublishedAddress fresh(file, {"new", "2"});
         FAIL() << "no error";
     } catch (const ConfigError& error) {
         EXPECT_EQ(error.what(),
-                  concat("dist.init_method file:///x: ", file.path,
+                  concat("dist.init_method file:///x: ", path,
                          " exists and was not left by an earlier job of yours; it is not "
                          "overwritten. Remove it or give another path"));
     }
-    EXPECT_EQ(std::filesystem::file_size(file.path), 9u);
+    EXPECT_EQ(std::filesystem::file_size(path), 9u);
+}
+
+// ---- the user's own folder
+
+using std::filesystem::perms;
+
+AddressFile private_file(std::vector<std::string> paths) {
+    return {.paths = std::move(paths), .key = "key", .source = "test", .in_private_folder = true};
+}
+
+TEST(PrivateFolders, AreMadeForThisUserAlone) {
+    const TemporaryFolder folder;
+    const AddressFile file = private_file({folder.path("own/meet-1")});
+    const PublishedAddress shown(file, {"meeting", "secret"});
+    EXPECT_EQ(std::filesystem::status(folder.path("own")).permissions(), perms::owner_all);
+    EXPECT_EQ(read_address(file)->secret, "secret");
+}
+
+TEST(PrivateFolders, ThatOthersCanUseArePassedOver) {
+    const TemporaryFolder folder;
+    for (const char* name : {"group", "sticky", "link", "file"}) {
+        if (name != std::string("link") && name != std::string("file"))
+            std::filesystem::create_directory(folder.path(name));
+    }
+    std::filesystem::permissions(folder.path("group"), perms::owner_all | perms::group_exec);
+    std::filesystem::permissions(folder.path("sticky"), perms::all | perms::sticky_bit);
+    std::filesystem::create_directory_symlink(folder.path("sticky"), folder.path("link"));
+    std::ofstream(folder.path("file")) << "";
+    const AddressFile file =
+        private_file({folder.path("missing/deep/meet-1"), folder.path("group/meet-1"),
+                      folder.path("sticky/meet-1"), folder.path("link/meet-1"),
+                      folder.path("file/meet-1"), folder.path("own/meet-1")});
+    const PublishedAddress shown(file, {"meeting", "secret"});
+    EXPECT_TRUE(std::filesystem::exists(folder.path("own/meet-1")));
+    EXPECT_EQ(read_address(file)->secret, "secret");
+    // What stands there nevertheless is not believed.
+    std::filesystem::copy(folder.path("own/meet-1"), folder.path("sticky/meet-1"));
+    EXPECT_FALSE(read_address(private_file({folder.path("sticky/meet-1")})).has_value());
+    AddressFile none = file;
+    none.paths.pop_back();
+    EXPECT_THROW(PublishedAddress(none, {"meeting", "secret"}), Error);
+}
+
+TEST(PrivateFolders, AreFreedOfWhatKilledJobsLeft) {
+    const TemporaryFolder folder;
+    const PublishedAddress alive(private_file({folder.path("own/meet-1")}), {"meeting", "1"});
+    std::ofstream(folder.path("own/meet-2")) << "of a job that was killed";
+    std::ofstream(folder.path("own/other")) << "of another program";
+    const PublishedAddress fresh(private_file({folder.path("own/meet-3")}), {"meeting", "3"});
+    EXPECT_TRUE(std::filesystem::exists(folder.path("own/meet-1")));
+    EXPECT_FALSE(std::filesystem::exists(folder.path("own/meet-2")));
+    EXPECT_TRUE(std::filesystem::exists(folder.path("own/other")));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 
 bool of_a_launcher(const std::string& variable) {
     for (const char* prefix : {"OMPI_COMM", "PMIX_", "SLURM_", "RANK=", "WORLD_SIZE=", "LOCAL_",
-                               "MASTER_", "TORCHELASTIC_"})
+                               "MASTER_", "TORCHELASTIC_", "AILAB_SECRET"})
         if (variable.starts_with(prefix)) return true;
     return false;
 }
@@ -157,7 +157,7 @@ Variables master(int port) {
 }
 
 int free_port() {
-    return dist::listen_on(0, false).port;
+    return dist::listen_on({dist::loopback}, 0).port;
 }
 
 TemporaryFolder::TemporaryFolder() {

@@ -1,13 +1,17 @@
 // Whole jobs as processes: how their ranks find each other.
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "dist/init_method.hpp"
 #include "dist/net.hpp"
 #include "processes.hpp"
 
@@ -34,14 +38,30 @@ void expect_greetings(const Outcome& outcome, int size, const std::string& launc
     EXPECT_EQ(outcome.output.size(), expected) << "nothing else is said:\n" << outcome.output;
 }
 
+/// Two ranks that each take themselves for the only one of their host.
+void expect_two_hosts_met(const Outcome& outcome) {
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{0, 0}));
+    EXPECT_EQ(outcome.output,
+              "rank 0 of 2, local 0 of 1, env: r0 r1 from0\n"
+              "rank 1 of 2, local 0 of 1, env: r0 r1 from0\n");
+}
+
+Variables as_on_two_hosts(Variables variables) {
+    variables["LOCAL_WORLD_SIZE"] = "1";
+    variables["LOCAL_RANK"] = "0";
+    return variables;
+}
+
 std::string init_tcp(int port) {
     return "init=tcp://localhost:" + std::to_string(port);
 }
 
-size_t files_in_shm() {
+size_t files_of_meetings() {
     size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
-        count += entry.path().filename().string().starts_with("ailab-");
+    std::error_code ignored;
+    for (const std::string& folder : dist::private_folders())
+        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+            count += entry.path().filename().string().find("meet-") != std::string::npos;
     return count;
 }
 
@@ -52,10 +72,10 @@ TEST(Rendezvous, OfOneRankOpensNothing) {
 }
 
 TEST(Rendezvous, MpirunNeedsNoVariables) {
-    const size_t before = files_in_shm();
+    const size_t before = files_of_meetings();
     expect_greetings(run_mpirun(2, {"greet"}), 2, "mpirun");
     expect_greetings(run_mpirun(4, {"greet"}), 4, "mpirun");
-    EXPECT_LE(files_in_shm(), before);
+    EXPECT_LE(files_of_meetings(), before);
 }
 
 TEST(Rendezvous, ByMasterVariables) {
@@ -101,6 +121,20 @@ TEST(Rendezvous, AnAgentsStoreServesEachAttempt) {
         variables["TORCHELASTIC_RESTART_COUNT"] = attempt;
         expect_greetings(run_ranks_alone(2, {"greet"}, variables), 2, "env");
     }
+    const int64_t keys_before = agent->getNumKeys();
+    // As two hosts: the ranks have no file in common, and find each other through the store.
+    const std::string secret = "a secret of this test";
+    variables["LOCAL_WORLD_SIZE"] = "1";
+    variables["LOCAL_RANK"] = "0";
+    variables["AILAB_SECRET"] = secret;
+    for (const char* attempt : {"2", "3"}) {
+        variables["TORCHELASTIC_RESTART_COUNT"] = attempt;
+        expect_two_hosts_met(run_ranks_alone(2, {"greet"}, variables));
+        const std::string key = concat("ailab/attempt_", attempt, "/ailab/meeting");
+        ASSERT_TRUE(agent->check({key}));
+        EXPECT_EQ(agent->get_to_str(key).find(secret), std::string::npos);
+    }
+    EXPECT_EQ(agent->getNumKeys(), keys_before + 2) << "an address and a challenge, and no more";
 }
 
 TEST(Rendezvous, AFileLeftByAKilledJobDoesNotMislead) {
@@ -197,7 +231,7 @@ TEST(Rendezvous, RefusesAnotherWorldSize) {
 }
 
 TEST(Rendezvous, SaysThatThePortIsTaken) {
-    const dist::Listener taken = dist::listen_on(0, false);
+    const dist::Listener taken = dist::listen_on({dist::loopback}, 0);
     Variables variables = master(taken.port);
     variables["RANK"] = "0";
     variables["WORLD_SIZE"] = "2";
@@ -234,6 +268,148 @@ TEST(Rendezvous, OfMpirunOverSeveralHostsNeedsABroadcast) {
         "where rank 0 is; start with mpirun -x MASTER_ADDR=<host of rank 0> -x MASTER_PORT=<free "
         "port>, or give dist.init_method tcp://<host of rank 0>:<port>\n";
     EXPECT_EQ(refused.output, message + message);
+}
+
+// ---- the secret of ranks on several hosts
+
+TEST(Secrets, OfTheEnvironmentJoinTheRanksOfSeveralHosts) {
+    Variables variables = as_on_two_hosts(master(free_port()));
+    variables["AILAB_SECRET"] = "0123456789abcdef";
+    expect_two_hosts_met(run_ranks_alone(2, {"greet", "require=secret"}, variables));
+    variables.erase("AILAB_SECRET");
+    variables["OMPI_MCA_orte_precondition_transports"] = "999b99bf3c1781f6-f946d4dfd6be6415";
+    expect_two_hosts_met(run_ranks_alone(2, {"greet", "require=secret"}, variables));
+}
+
+TEST(Secrets, MissingOverHostsAreTheOneWarning) {
+    const Outcome outcome = run_ranks_alone(2, {"greet"}, as_on_two_hosts(master(free_port())));
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{0, 0}));
+    EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 3) << outcome.output;
+    EXPECT_NE(outcome.output.find("WARNING - the ranks meet over the network (MASTER_ADDR and "
+                                  "MASTER_PORT) and share no secret: whoever reaches rank 0 can "
+                                  "join this run. Set AILAB_SECRET to the same random text for all "
+                                  "ranks: export AILAB_SECRET=$(openssl rand -hex 32) "
+                                  "(dist.require_secret: true makes this an error)\n"),
+              std::string::npos)
+        << outcome.output;
+}
+
+TEST(Secrets, MissingOverHostsAreAnErrorWhereOneIsRequired) {
+    const Outcome outcome =
+        run_ranks_alone(2, {"greet", "require=secret"}, as_on_two_hosts(master(free_port())));
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{2, 2}));
+    EXPECT_TRUE(outcome.output.starts_with(
+        "config: dist.require_secret: the ranks meet over the network (MASTER_ADDR and "
+        "MASTER_PORT) and share no secret. Set AILAB_SECRET to the same random text for all "
+        "ranks: export AILAB_SECRET=$(openssl rand -hex 32)\n"))
+        << outcome.output;
+}
+
+TEST(Secrets, OnOneHostAreThereWithoutASetting) {
+    expect_greetings(run_ranks_alone(2, {"greet", "require=secret"}, master(free_port())), 2,
+                     "env");
+    expect_greetings(run_mpirun(2, {"greet", "require=secret"}), 2, "mpirun");
+}
+
+TEST(Secrets, ThatDifferAreSaidOnBothSides) {
+    Variables variables = as_on_two_hosts(master(free_port()));
+    std::vector<std::unique_ptr<Process>> ranks;
+    for (const char* rank : {"0", "1"}) {
+        variables["RANK"] = rank;
+        variables["WORLD_SIZE"] = "2";
+        variables["AILAB_SECRET"] = concat("the secret of rank ", rank);
+        ranks.push_back(std::make_unique<Process>(
+            std::vector<std::string>{DIST_PROBE, "greet", "timeout=7"}, variables));
+    }
+    const Outcome outcome = wait_for(ranks);
+    EXPECT_EQ(outcome.statuses, (std::vector<int>{1, 1}));
+    EXPECT_NE(outcome.output.find(
+                  "waiting for rank 1 of 2. Were they started, and can they reach this host? "
+                  "Somebody came who does not know the secret of this job: is AILAB_SECRET the "
+                  "same for all ranks?\n"),
+              std::string::npos)
+        << outcome.output;
+    EXPECT_NE(outcome.output.find("rank 1 still looks for rank 0 by MASTER_ADDR and MASTER_PORT: "
+                                  "127.0.0.1:" +
+                                  variables["MASTER_PORT"] +
+                                  ": who answers there does not know the secret of this job"),
+              std::string::npos)
+        << outcome.output;
+}
+
+// ---- another program at the port
+
+/// Listens and answers what it is told to, until it goes.
+class OtherProgram {
+  public:
+    explicit OtherProgram(std::string answer) : answer_(std::move(answer)) {
+        thread_ = std::thread([this] { serve(); });
+    }
+    ~OtherProgram() {
+        stop_ = true;
+        thread_.join();
+    }
+    int port() const { return listener_.port; }
+
+  private:
+    void serve() {
+        std::vector<dist::Fd> taken;
+        while (!stop_) {
+            pollfd wait{listener_.sockets[0].get(), POLLIN, 0};
+            if (::poll(&wait, 1, 20) <= 0) continue;
+            taken.emplace_back(::accept(wait.fd, nullptr, nullptr));
+            (void)!::send(taken.back().get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        }
+    }
+
+    const dist::Listener listener_ = dist::listen_on({dist::loopback}, 0);
+    const std::string answer_;
+    std::atomic<bool> stop_{false};
+    std::thread thread_;
+};
+
+class PortOfAnotherProgram : public testing::TestWithParam<const char*> {};
+TEST_P(PortOfAnotherProgram, KeepsARankNoLongerThanTheTimeout) {
+    const OtherProgram other(GetParam());
+    Variables one_host = master(other.port());
+    one_host["RANK"] = "1";
+    one_host["WORLD_SIZE"] = "2";
+    Variables agent = as_on_two_hosts(one_host);
+    agent["TORCHELASTIC_USE_AGENT_STORE"] = "True";
+    for (const Variables& variables : {one_host, as_on_two_hosts(one_host), agent}) {
+        const auto begin = std::chrono::steady_clock::now();
+        Process rank1({DIST_PROBE, "greet", "timeout=3"}, variables);
+        EXPECT_EQ(rank1.wait(std::chrono::seconds(30)), 1);
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+        EXPECT_NE(rank1.output().find("rank 1 of 2 did not find rank 0 within 3 s by MASTER_ADDR "
+                                      "and MASTER_PORT: 127.0.0.1:" +
+                                      std::to_string(other.port()) + ": "),
+                  std::string::npos)
+            << rank1.output();
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Answers, PortOfAnotherProgram,
+                         testing::Values("", "SSH-2.0-OpenSSH_9.2\r\n",
+                                         "HTTP/1.1 400 Bad Request\r\n\r\n"));
+
+TEST(Rendezvous, SaysAfterSecondsWhoIsMissingAndThatSrunStartsThem) {
+    // A batch script without srun: the launcher's variables are there, the other tasks are not.
+    Process alone({DIST_PROBE, "greet", "timeout=7"}, {{"SLURM_PROCID", "0"},
+                                                       {"SLURM_NTASKS", "4"},
+                                                       {"SLURM_LOCALID", "0"},
+                                                       {"SLURM_JOB_ID", "77"},
+                                                       {"SLURM_NODELIST", "localhost"},
+                                                       {"SLURM_NNODES", "1"}});
+    EXPECT_EQ(alone.wait(), 1);
+    const std::string hint =
+        "Slurm's variables tell of 4 tasks, which srun starts: srun ailab-run ...; for one process "
+        "in a batch script or a shell give --launcher single.\n";
+    EXPECT_NE(alone.output().find("WARNING - waiting for ranks 1, 2, 3 of 4. " + hint),
+              std::string::npos)
+        << alone.output();
+    EXPECT_NE(alone.output().find("of 4 ranks, these did not join in time: 1, 2, 3. " + hint),
+              std::string::npos)
+        << alone.output();
 }
 
 }  // namespace
