@@ -121,7 +121,7 @@ class OptionReader final : public OptionVisitor {
             concat(subject_.title, " has no ", subject_.noun, " ", in_quotes(member.key),
                    nearest.empty() ? "." : "; did you mean " + in_quotes(nearest) + "?",
                    accepted.empty() ? " It takes none." : " It takes: " + join(accepted) + ".",
-                    odd_character_note(member.key), others, leftover_advice(member)));
+                   odd_character_note(member.key), others, leftover_advice(member)));
     }
 
     const Node& map_;
