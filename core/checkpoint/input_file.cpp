@@ -19,7 +19,7 @@ void InputFile::read(void* to, uint64_t count, uint64_t offset) const {
 }
 
 std::string InputFile::read_all() const {
-    std::string bytes(size_, '\0');
+    std::string bytes(size(), '\0');
     read(bytes.data(), bytes.size(), 0);
     return bytes;
 }

@@ -21,6 +21,13 @@ std::string shown(const json& value) {
     return text.size() <= longest ? text : text.substr(0, longest) + "…";
 }
 
+/// The parser quotes bytes of the file, which need not be text.
+std::string ascii(std::string text) {
+    for (char& c : text)
+        if (c < ' ' || c > '~') c = '?';
+    return text;
+}
+
 /// json::parse keeps the last of two equal keys in silence.
 json parse_without_duplicates(const std::string& text, const std::string& path) {
     std::vector<std::set<std::string>> open;
@@ -36,7 +43,7 @@ json parse_without_duplicates(const std::string& text, const std::string& path) 
     try {
         return json::parse(text, callback);
     } catch (const json::exception& error) {
-        throw Error(concat(path, ": the header is no JSON: ", error.what()));
+        throw Error(concat(path, ": the header is no JSON: ", ascii(error.what())));
     }
 }
 
@@ -142,6 +149,9 @@ SafetensorsHeader parse_header(const std::string& text, uint64_t data_size,
                                const std::string& path) {
     if (text.empty() || text.front() != '{')
         throw Error(path + ": the header does not begin with {: this is no safetensors file");
+    // The parser takes it for the end, whatever follows.
+    if (text.find('\0') != std::string::npos)
+        throw Error(path + ": the header has a zero byte: this is no safetensors file, or damaged");
     const json parsed = parse_without_duplicates(text, path);
     SafetensorsHeader header;
     for (const auto& [name, value] : parsed.items()) {

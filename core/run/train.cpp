@@ -180,7 +180,7 @@ int run_job(Started& started) {
                 begin_branch(config.work_dir, run_dir, has_branch ? resume->path : "", goes_on));
         }
         if (job->rank() == 0) {
-            environment.set("greater_is_better", directions(modules.plan));
+            environment.set("greater_is_better", directions(modules->plan));
             if (const int64_t start = started_at(run_dir); start > 0)
                 environment.set("started_at", Node(start));
             write_text_file(run_dir + "/config.yaml", runner->config_text());

@@ -1,5 +1,5 @@
-/* open_artifact plain|trusted|signed KEY|- IMAGE ARTIFACT...: a line for each artifact, the prediction of
- * the image or why there is none. */
+/* open_artifact plain|trusted|signed KEY|- IMAGE ARTIFACT...: a line for each artifact, the
+ * prediction of the image or why there is none. */
 #include <ailab/predictor.h>
 #include <stdio.h>
 #include <string.h>

@@ -212,6 +212,9 @@ TEST_F(SafetensorsTest, RefusesToRead) {
     }
     put("{", "");
     EXPECT_EQ(refusal().substr(0, 34), "FILE: the header is no JSON: [json");
+    put(std::string("{}\0\"hidden\"", 11), "");
+    EXPECT_EQ(refusal(),
+              "FILE: the header has a zero byte: this is no safetensors file, or damaged");
 }
 
 TEST_F(SafetensorsTest, RefusesWrongLengths) {
