@@ -4,6 +4,7 @@
 
 #include "input_file.hpp"
 #include "pickle_values.hpp"
+#include "tensor_size.hpp"
 
 namespace ailab {
 namespace {
@@ -48,18 +49,14 @@ std::optional<Tensor> array_of(const PickleValue& value) {
     const std::string* bytes = text_of(*(*state)[4]);
     if (!shape_items || !type || !fortran || !bytes) return std::nullopt;
     std::vector<int64_t> shape;
-    size_t expected = c10::elementSize(*type);
-    for (const PickleRef item : *shape_items) {
-        const std::optional<int64_t> size = as_integer(*item);
-        if (!size || *size < 0 || __builtin_mul_overflow(expected, size_t(*size), &expected))
-            throw Error("an array has an impossible shape");
-        shape.push_back(*size);
-    }
-    if (expected != bytes->size())
-        throw Error(concat("an array of ", expected, " bytes has ", bytes->size()));
+    for (const PickleRef item : *shape_items) shape.push_back(as_integer(*item).value_or(-1));
+    const std::optional<size_t> expected = bytes_of_shape(shape, c10::elementSize(*type));
+    if (!expected) throw Error("an array has an impossible shape");
+    if (*expected != bytes->size())
+        throw Error(concat("an array of ", *expected, " bytes has ", bytes->size()));
     if (*fortran) std::reverse(shape.begin(), shape.end());
     Tensor array = at::empty(shape, *type);
-    if (expected > 0) std::memcpy(array.mutable_data_ptr(), bytes->data(), expected);
+    if (!bytes->empty()) std::memcpy(array.mutable_data_ptr(), bytes->data(), bytes->size());
     if (!*fortran) return array;
     std::vector<int64_t> order;
     for (int64_t i = array.dim(); i-- > 0;) order.push_back(i);

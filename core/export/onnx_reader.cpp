@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "ailab/error.hpp"
+#include "checkpoint/tensor_size.hpp"
 #include "config/regular_file.hpp"
 
 namespace ailab::onnx {
@@ -99,13 +100,10 @@ std::pair<std::string, at::Tensor> read_tensor(std::string_view bytes) {
         if (f.field == 8) name = f.bytes;
         if (f.field == 9) raw = f.bytes;
     }
-    size_t size = c10::elementSize(type);
-    bool fits = true;
-    for (const int64_t dim : dims)
-        fits = fits && dim >= 0 && !__builtin_mul_overflow(size, size_t(dim), &size);
-    if (!fits || size != raw.size()) throw Error(concat("the tensor ", name, " is cut"));
+    if (bytes_of_shape(dims, c10::elementSize(type)) != raw.size())
+        throw Error(concat("the tensor ", name, " is cut"));
     at::Tensor tensor = at::empty(dims, type);
-    if (size > 0) std::memcpy(tensor.mutable_data_ptr(), raw.data(), size);
+    if (!raw.empty()) std::memcpy(tensor.mutable_data_ptr(), raw.data(), raw.size());
     return {name, tensor};
 }
 

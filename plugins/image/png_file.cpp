@@ -1,6 +1,8 @@
 #include "png_file.hpp"
 
 #include <bit>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -68,10 +70,22 @@ void PngFile::read(png_structp png, png_bytep out, size_t size) {
     rest = rest.subspan(size);
 }
 
+/// libpng takes as much memory as a chunk says it has bytes, before it reads any of them. Without
+/// it such a chunk is left out, as a damaged one.
+png_voidp PngFile::allocate(png_structp png, png_alloc_size_t size) {
+    const auto* file = static_cast<const PngFile*>(png_get_mem_ptr(png));
+    return size <= file->most_memory_ ? std::malloc(size) : nullptr;
+}
+void PngFile::release(png_structp, png_voidp memory) {
+    std::free(memory);
+}
+
 bool PngFile::read_header() {
     return errors_.run([&] {
         const auto ignore = [](png_structp, const char*) {};
-        png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, ignore);
+        most_memory_ = most_for_chunks_;
+        png_ = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, this, fail, ignore, this, allocate,
+                                        release);
         if (png_) info_ = png_create_info_struct(png_);
         if (!info_) errors_.fail("out of memory, or another libpng than this was built with");
         png_set_read_fn(png_, this, read);
@@ -81,6 +95,7 @@ bool PngFile::read_header() {
         constexpr size_t piece = 1024;
         png_set_compression_buffer_size(png_, piece);
         png_read_info(png_, info_);
+        most_memory_ = SIZE_MAX;  // rows: max_pixels is their limit
     });
 }
 
@@ -145,6 +160,7 @@ bool PngFile::read_row(uint8_t* row) {
 }
 
 bool PngFile::finish() {
+    most_memory_ = most_for_chunks_;
     return errors_.run([&] { png_read_end(png_, nullptr); });
 }
 

@@ -16,7 +16,8 @@ namespace ailab {
 /// file is interlaced), finish(). False means that libpng gave up, for the reason in error().
 class PngFile {
   public:
-    explicit PngFile(std::span<const uint8_t> bytes) : all_(bytes), rest_(bytes) {}
+    explicit PngFile(std::span<const uint8_t> bytes)
+        : all_(bytes), rest_(bytes), most_for_chunks_(bytes.size() + unpacked_chunk), most_memory_(SIZE_MAX) {}
     ~PngFile();
     PngFile(const PngFile&) = delete;
     PngFile& operator=(const PngFile&) = delete;
@@ -51,10 +52,17 @@ class PngFile {
   private:
     static void fail(png_structp png, const char* text);
     static void read(png_structp png, png_bytep out, size_t size);
+    static png_voidp allocate(png_structp png, png_alloc_size_t size);
+    static void release(png_structp png, png_voidp memory);
     void set_transforms(ImageMode mode);
+
+    /// What libpng lets a compressed chunk beside the pixels grow to.
+    static constexpr size_t unpacked_chunk = 8 << 20;
 
     const std::span<const uint8_t> all_;
     std::span<const uint8_t> rest_;
+    const size_t most_for_chunks_;
+    size_t most_memory_;  // that libpng may ask for at once
     CErrors errors_;
     png_structp png_ = nullptr;
     png_infop info_ = nullptr;

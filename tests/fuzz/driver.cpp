@@ -27,10 +27,10 @@
 #include "target.hpp"
 
 /// LibTorch's containers are not instrumented, and it leaks at exit. No input of a corpus is worth
-/// a gigabyte.
+/// half a gigabyte.
 extern "C" const char* __asan_default_options() {
     return "detect_container_overflow=0:detect_leaks=0:allocator_may_return_null=0:"
-           "max_allocation_size_mb=1024:hard_rss_limit_mb=3072";
+           "max_allocation_size_mb=512:hard_rss_limit_mb=3072";
 }
 extern "C" const char* __ubsan_default_options() {
     return "print_stacktrace=1";
