@@ -45,7 +45,7 @@ class BlockingSamples(TestCase):
                 # In a batch of 8 the second of two ranks has the samples 4 to 7.
                 words = self.words(["dist.timeout=12"], sample=20 if ranks == 1 else 21, rank=rank)
                 if ranks > 1:
-                    words = ["mpirun", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "30", "-np", "2", *words]
+                    words = ["mpirun", "--oversubscribe", "-np", "2", *words]
                 process, lines = self.start(words)
                 self.wait_for(lines, r"\[2/8\]", 30)
                 time.sleep(1)

@@ -75,9 +75,6 @@ TEST(IntegerOptions, BeyondItAreRefusedByName) {
             EXPECT_EQ(complaint_of(option, value),
                       concat(option.field.bounds, ", got ", value, "."))
                 << option.name();
-        EXPECT_EQ(complaint_of(option, "9223372036854775808").substr(0, 34),
-                  "an integer that fits 64 bits, got ")
-            << option.name();
     }
 }
 

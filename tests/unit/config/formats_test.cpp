@@ -7,6 +7,7 @@
 #include <random>
 
 #include "ailab/error.hpp"
+#include "config/utf8.hpp"
 #include "config/yaml_reader.hpp"
 
 namespace ailab {
@@ -109,7 +110,7 @@ TEST(Yaml, EveryStringReadsBackTheSame) {
         Node node = Node::map();
         node.set("value", Node::string(text));
         node.set("list", Node::list({Node::string(text), Node::string(text)}));
-        node.set(text, Node::map());
+        if (!invisible_character(text)) node.set(text, Node::map());  // no key may have one
         if (text == "value" || text == "list") continue;
         const std::string yaml = to_yaml(node);
         EXPECT_TRUE(same(reread(yaml), node)) << yaml;
@@ -168,8 +169,10 @@ Node random_tree(std::mt19937& random, int depth) {
         }
         default: {
             Node map = Node::map();
-            for (size_t i = pick(5); i > 0; --i)
-                map.set(awkward[pick(awkward.size())], random_tree(random, depth - 1));
+            for (size_t i = pick(5); i > 0; --i) {
+                const std::string& key = awkward[pick(awkward.size())];
+                if (!invisible_character(key)) map.set(key, random_tree(random, depth - 1));
+            }
             return map;
         }
     }

@@ -38,10 +38,12 @@ const TooLarge too_large[] = {
     {"workflow_epochs", "workflow: [{phase: train, epochs: 1e10}]\n",
      "c.yaml:5:35: workflow[0].epochs must be between 1 and 1000000000, got 10000000000."},
     {"total_iters", "total_iters: 9223372036854775807\n",
-     "c.yaml:5:14: total_iters must be between 1 and 1000000000000, got 9223372036854775807."},
+     "c.yaml:5:14: total_iters must be between 1 and 1000000000000, got 9223372036854775807.\n"
+     "c.yaml:5:14: total_epochs and total_iters are both given. Remove one."},
     {"beyond_64_bits", "total_iters: 9223372036854775808\n",
      "c.yaml:5:14: total_iters must be an integer that fits 64 bits, got the number "
-     "9.223372036854775808e+18."},
+     "9223372036854775808.\n"
+     "c.yaml:5:14: total_epochs and total_iters are both given. Remove one."},
     {"accumulative_counts", "accumulative_counts: 4611686018427387904\n",
      "c.yaml:5:22: accumulative_counts must be between 1 and 1000000000, got "
      "4611686018427387904."},

@@ -256,7 +256,7 @@ const Refused values[] = {
      "c.yaml:5:10: plugins must be a list of strings, got the string \"libmy.so\". Write "
      "[libmy.so]."},
     {"timeout_of_zero", least + "dist: {timeout: 0}\n",
-     "c.yaml:5:17: dist.timeout must be above 0, got 0."},
+     "c.yaml:5:17: dist.timeout must be above 0, at most 1000000, got 0."},
     {"bad_init_method", least + "dist:\n  init_method: tcp://host\n",
      "c.yaml:6:16: dist.init_method must be env://, tcp://host:port or file:///path, got "
      "\"tcp://host\"."},
