@@ -7,8 +7,11 @@
 #include "ailab/error.hpp"
 #include "command_line.hpp"
 #include "config/describe_options.hpp"
+#include "dist/launcher_watch.hpp"
 #include "help.hpp"
+#include "host/exit_guard.hpp"
 #include "list_modules.hpp"
+#include "log/result_stream.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run/train.hpp"
 #include "schema/run_config.hpp"
@@ -27,9 +30,15 @@ bool is_first_rank() {
     return true;
 }
 
+/// Training and testing print on standard error; all other commands have results for others to
+/// read.
+bool prints_results(app::Action action) {
+    return action != app::Action::train && action != app::Action::test;
+}
+
 int print(const std::string& text) {
-    const bool written =
-        std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+    const bool written = std::fwrite(text.data(), 1, text.size(), result_stream()) == text.size() &&
+                         std::fflush(result_stream()) == 0;
     if (!written) std::perror("ailab-run: cannot write to standard output");
     return written ? 0 : run_failed;
 }
@@ -95,8 +104,12 @@ int run(const app::CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    watch_launcher();
+    const ExitGuard guard;
     try {
-        return run(app::parse_command_line({argv + 1, argv + argc}));
+        const app::CommandLine line = app::parse_command_line({argv + 1, argv + argc});
+        if (prints_results(line.action)) keep_stdout_for_results();
+        return run(line);
     } catch (const ConfigError& e) {
         if (is_first_rank()) std::fprintf(stderr, "ailab-run: %s\n", e.what());
         return wrong_input;

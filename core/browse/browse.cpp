@@ -13,6 +13,7 @@
 #include "contact_sheet.hpp"
 #include "data/batch_builder.hpp"
 #include "host/threads.hpp"
+#include "log/result_stream.hpp"
 #include "run/choose.hpp"
 #include "run/phase_data.hpp"
 
@@ -105,7 +106,7 @@ class Browser {
         std::ofstream file(request_.output, std::ios::binary);
         file.write(png.data(), std::streamsize(png.size()));
         if (!file.flush()) throw Error(concat(request_.output, " cannot be written"));
-        std::printf("%s\n", request_.output.c_str());
+        std::fprintf(result_stream(), "%s\n", request_.output.c_str());
     }
 
   private:
@@ -130,7 +131,8 @@ class Browser {
         const std::string name = dataset().sample_name(id);
         sheet_.add(before, concat(id, ": ", label_in(dataset(), sample.fields)));
         sheet_.add(after, "> " + label);
-        std::printf("%lld\t%s\t%s\n", static_cast<long long>(id), label.c_str(), name.c_str());
+        std::fprintf(result_stream(), "%lld\t%s\t%s\n", static_cast<long long>(id), label.c_str(),
+                     name.c_str());
     }
 
     /// As the loader deals them, transforms of whole batches and all.
@@ -165,9 +167,10 @@ class Browser {
         const std::string path = request_.output + ".safetensors";
         std::filesystem::remove(path);  // of an earlier call
         write_safetensors(path, exact);
-        std::printf("%s\n", path.c_str());
+        std::fprintf(result_stream(), "%s\n", path.c_str());
         if (data_.loader->options().batch_transform)
-            std::printf("(without the transform of whole batches, which needs the batch)\n");
+            std::fprintf(result_stream(),
+                         "(without the transform of whole batches, which needs the batch)\n");
     }
 
     const BrowseRequest& request_;

@@ -3,27 +3,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
 #include "ailab/error.hpp"
 #include "checkpoint_files.hpp"
+#include "temporary_name.hpp"
 
 namespace ailab {
 namespace {
-
-/// A name that no other process or moment has.
-std::string unique_id() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    char text[48];
-    std::snprintf(text, sizeof text, "%llx-%x",
-                  static_cast<unsigned long long>(
-                      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()),
-                  unsigned(getpid()));
-    return text;
-}
 
 void make_folder(const std::string& path) {
     std::filesystem::create_directories(parent_folder(path));
@@ -54,7 +42,7 @@ class Commit {
     void open() {
         std::string opened;
         if (main_) {
-            const std::string folder = concat(path_, ".tmp-", unique_id());
+            const std::string folder = temporary_name(path_);
             const std::string error = error_of([&] { make_folder(folder); });
             opened = error.empty() ? folder : "![rank 0] " + error;
         }
@@ -72,14 +60,11 @@ class Commit {
         });
         const std::vector<RankReport> reports = agree(written);
 
-        if (main_ && !pointer_.empty()) next_pointer_.path = concat(pointer_, ".tmp-", getpid());
+        if (main_ && !pointer_.empty()) next_pointer_.path = temporary_name(pointer_);
         RankReport synced;
         synced.error = error_of([&] {
             if (main_) files.write_manifest(checkpoint, reports);
-            if (!next_pointer_.path.empty()) {
-                unlink(next_pointer_.path.c_str());  // of a killed process of the same number
-                files.write_text(next_pointer_.path, path_);
-            }
+            if (!next_pointer_.path.empty()) files.write_text(next_pointer_.path, path_);
             files.finish();
         });
         agree(synced);

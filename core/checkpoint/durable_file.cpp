@@ -15,6 +15,8 @@
 
 #include "ailab/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "host/pieces_written.hpp"
+#include "temporary_name.hpp"
 
 namespace ailab {
 namespace fs = std::filesystem;
@@ -62,6 +64,7 @@ void DurableFile::write(const void* data, size_t size) {
         if (n <= 0) fail("write", n < 0 ? errno : ENOSPC);
         digest_.crc32c = crc32c(bytes, size_t(n), digest_.crc32c);
         digest_.size += uint64_t(n);
+        pieces_written().fetch_add(1, std::memory_order_relaxed);
         bytes += n;
         size -= size_t(n);
     }
@@ -108,8 +111,7 @@ void sync_folder(const std::string& path) {
 }
 
 void replace_text_file(const std::string& path, const std::string& text) {
-    const std::string fresh = concat(path, ".tmp-", int64_t(getpid()));
-    unlink(fresh.c_str());  // of a killed process of the same number
+    const std::string fresh = temporary_name(path);
     DurableFile file(fresh);
     file.write(text);
     file.finish();
@@ -131,7 +133,7 @@ std::string replace_folder(const std::string& from, const std::string& to) {
     if (errno != ENOTEMPTY && errno != EEXIST) fail_at("rename to", to, errno);
     if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return from;
     if (errno != EINVAL && errno != ENOSYS) fail_at("rename to", to, errno);
-    const std::string old = from + "-old";
+    const std::string old = set_aside_name(from);
     if (rename(to.c_str(), old.c_str()) != 0) fail_at("rename", to, errno);
     if (rename(from.c_str(), to.c_str()) == 0) return old;
     const int error = errno;

@@ -1,18 +1,16 @@
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
 #include "class_names.hpp"
+#include "temporary_name.hpp"
 
 namespace ailab {
 
 void write_weights(const std::string& path, const NamedTensors& weights,
                    const std::vector<std::string>& classes) {
     std::filesystem::create_directories(parent_folder(path));
-    const std::string fresh = concat(path, ".tmp-", getpid());
-    unlink(fresh.c_str());  // of a killed process of the same number
+    const std::string fresh = temporary_name(path);
     Metadata metadata = {{"format", "pt"}};
     put_classes(metadata, classes);
     note_aliases(weights, metadata);

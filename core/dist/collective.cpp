@@ -1,28 +1,39 @@
 #include "collective.hpp"
 
+#include <array>
 #include <atomic>
 
 namespace ailab::dist {
 namespace {
-std::atomic<bool> failed{false};
-std::atomic<int64_t> since{0};  // nanoseconds of the steady clock; 0: in none
 
-int64_t now() noexcept {
-    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+std::atomic<bool> failed{false};
+
+/// Written by its thread alone.
+struct WaitSlot {
+    std::atomic<const char*> what{nullptr};
+    std::atomic<uint64_t> number{0};
+};
+std::array<WaitSlot, 2> slots;
+
+WaitSlot& slot_of(InCollective::Thread thread) noexcept {
+    return slots[size_t(thread)];
 }
+
 }  // namespace
 
-InCollective::InCollective() noexcept {
-    since.store(now(), std::memory_order_relaxed);
+InCollective::InCollective(const char* what, Thread thread) noexcept : thread_(thread) {
+    WaitSlot& slot = slot_of(thread);
+    slot.number.store(slot.number.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    slot.what.store(what, std::memory_order_relaxed);
 }
 
 InCollective::~InCollective() {
-    since.store(0, std::memory_order_relaxed);
+    slot_of(thread_).what.store(nullptr, std::memory_order_relaxed);
 }
 
-std::chrono::nanoseconds InCollective::lasted() noexcept {
-    const int64_t begin = since.load(std::memory_order_relaxed);
-    return std::chrono::nanoseconds(begin == 0 ? 0 : now() - begin);
+InCollective::State InCollective::now(Thread thread) noexcept {
+    const WaitSlot& slot = slot_of(thread);
+    return {slot.what.load(std::memory_order_relaxed), slot.number.load(std::memory_order_relaxed)};
 }
 
 CollectiveError::CollectiveError(const std::string& text) : Error(text) {

@@ -2,6 +2,7 @@
 #include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "ailab/error.hpp"
@@ -18,24 +19,36 @@ class CollectiveError : public Error {
 /// consequence.
 bool collective_failed() noexcept;
 
-/// The main thread is in a collective while this lives. The watcher ends the job when it stays
-/// there too long: some backends wait for ever.
+/// A thread waits for other ranks while this lives. The watchers tell by it who keeps whom waiting,
+/// and end the job when that lasts too long: some backends wait for ever.
 class InCollective {
   public:
-    InCollective() noexcept;
+    /// Who waits: the main thread in a collective, or the thread that saves for what the others
+    /// have saved. Each may be in one at a time.
+    enum class Thread { main, saver };
+    /// `what` is a literal.
+    explicit InCollective(const char* what, Thread thread = Thread::main) noexcept;
     ~InCollective();
     InCollective(const InCollective&) = delete;
     InCollective& operator=(const InCollective&) = delete;
 
-    /// How long the present one has lasted; 0 outside of any. Any thread.
-    static std::chrono::nanoseconds lasted() noexcept;
+    struct State {
+        const char* what = nullptr;  // nullptr: in none
+        uint64_t number = 0;         // of those so far
+    };
+    /// Any thread.
+    static State now(Thread thread) noexcept;
+
+  private:
+    const Thread thread_;
 };
 
-/// Runs `start`, which returns the Work of a collective, and waits for it. `what` ("all_reduce_sum
-/// of [3] float32") is called for the message only. Throws CollectiveError.
+/// Runs `start`, which returns the Work of a collective, and waits for it. `name` is a literal
+/// ("all_reduce_sum"); `what` ("all_reduce_sum of [3] float32") is called for the message only.
+/// Throws CollectiveError.
 template <class Start, class What>
-void run_collective(Start start, std::chrono::milliseconds timeout, What what) {
-    const InCollective here;
+void run_collective(const char* name, Start start, std::chrono::milliseconds timeout, What what) {
+    const InCollective here(name);
     try {
         const c10::intrusive_ptr<c10d::Work> work = start();
         if (work && !work->wait(timeout)) throw Error("it was aborted");

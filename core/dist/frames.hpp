@@ -24,6 +24,7 @@ enum class FrameType : uint8_t {
     all_done,   // from rank 0: it is over everywhere
     goodbye,    // to rank 0: the connection ends well
     warning,    // to rank 0: to be told with those of other ranks (text)
+    given_up,   // to rank 0: it did not answer, which was told, and the job has ended
 };
 
 /// The other end sent what this protocol does not have.

@@ -13,10 +13,9 @@ namespace ailab::dist {
 namespace {
 
 constexpr std::chrono::seconds hello_within{5};
-constexpr std::chrono::seconds leave_within{5};
 
 // What is printed when several things happen at once: the cause, not its consequences.
-enum Weight { by_signal, by_secondary, by_loss, by_config, by_failure };
+enum Weight { by_signal, by_secondary, by_keeper, by_loss, by_config, by_failure };
 
 }  // namespace
 
@@ -75,12 +74,18 @@ void Hub::take(Peer& peer, const Frame& frame) {
         case FrameType::warning:
             return warnings_.add(peer.rank, frame.payload, peer.heard);
         case FrameType::failure:
+            peer.failed = true;
             return judge_failure(Report::decode(frame.payload));
         case FrameType::stopped:
             return judge_signal(Report::decode(frame.payload));
         case FrameType::done:
             peer.done = true;
+            if (!first_done_) first_done_ = Clock::now();
             return check_done();
+        case FrameType::given_up:
+            // This process did not answer, and the others have said so and ended.
+            say_no_more_at_signals();
+            end_process(1, false);
         case FrameType::goodbye:
             // Before all are done nobody may leave: then its connection counts as lost.
             peer.goodbye = all_done_;
@@ -155,11 +160,15 @@ void Hub::print_warnings(const std::vector<std::string>& lines) {
 }
 
 void Hub::failed_here(Report report) {
+    own_failed_ = true;
     judge_failure(std::move(report));
 }
 
 void Hub::stopped_here(int signal) {
-    judge_signal(report(concat("stopped by ", signal_name(signal)), 128 + signal));
+    // A launcher ends all when one of them ends, and that one may have had no time to say why.
+    judge_signal(report(concat("stopped by ", signal_name(signal),
+                               welcomed_ ? "" : " while it waited: " + missing()),
+                        128 + signal));
 }
 
 void Hub::judge_signal(Report report) {
@@ -191,6 +200,16 @@ void Hub::judge(Verdict verdict) {
 }
 
 void Hub::end_job() {
+    if (verdict_->weight == by_secondary) {
+        // Nobody has told the cause. Who has stood still for that long may be it.
+        const auto least = std::max(EndTimes::silence, limit() / 2);
+        std::optional<Keeper> keeper = find_silent(Clock::now(), least);
+        if (!keeper && limit().count() > 0) keeper = find_still(limit() / 2);
+        if (keeper) {
+            verdict_->line = hanging_line(keeper->first.rank, keeper->first.host,
+                                          keeper->first.beat, keeper->second);
+        }
+    }
     ending_ = true;
     deadline_ = Clock::now() + EndTimes::leave;
     const bool same_everywhere =
@@ -208,6 +227,7 @@ void Hub::end_job() {
 
 void Hub::done_here() {
     own_done_ = true;
+    if (!first_done_) first_done_ = Clock::now();
     check_done();
 }
 
@@ -217,17 +237,106 @@ void Hub::check_done() {
                                  [](const auto& peer) { return peer->rank < 0 || peer->done; });
     if (!all || all_done_ || verdict_) return;
     all_done_ = true;
+    closing_since_ = Clock::now();
     send_all(FrameType::all_done);
     set_all_done();
 }
 
 void Hub::leave_here() {
     leaving_ = true;
-    deadline_ = Clock::now() + leave_within;
 }
 
-void Hub::send_beat() {
-    send_all(FrameType::heartbeat, report("", 0).encode());
+void Hub::send_beat(const Beat& own) {
+    own_beat_ = own;
+    Report mine = report("", 0);
+    mine.beat = own;
+    send_all(FrameType::heartbeat, mine.encode());
+}
+
+void Hub::excuse(Clock::duration pause) {
+    for (const auto& peer : peers_) peer->heard += pause;
+    if (first_done_) *first_done_ += pause;
+    if (closing_since_) *closing_since_ += pause;
+}
+
+// ---- who keeps the others waiting
+
+/// Does not send its heartbeats any more.
+std::optional<Hub::Keeper> Hub::find_silent(Clock::time_point now,
+                                            std::chrono::milliseconds least) const {
+    for (const auto& peer : peers_) {
+        const auto silence =
+            std::chrono::duration_cast<std::chrono::milliseconds>(now - peer->heard);
+        if (peer->rank < 0 || peer->goodbye || silence < least) continue;
+        return Keeper{
+            {.rank = peer->rank, .host = peer->member.host, .beat = peer->beat},
+            concat("it has not answered for ", too_long(silence), ": stopped, or its host hangs")};
+    }
+    return std::nullopt;
+}
+
+/// Has been at one place for so long, which is none where it waits for others, while others do.
+std::optional<Hub::Keeper> Hub::find_still(std::chrono::milliseconds least) const {
+    struct Rank {
+        int rank;
+        std::string host;
+        Beat beat;
+        bool failed;
+        bool done;
+    };
+    std::vector<Rank> ranks{{rank_, host_, own_beat_, own_failed_, own_done_}};
+    for (const auto& peer : peers_)
+        if (peer->rank > 0)
+            ranks.push_back({peer->rank, peer->member.host, peer->beat, peer->failed, peer->done});
+    std::sort(ranks.begin(), ranks.end(),
+              [](const Rank& a, const Rank& b) { return a.rank < b.rank; });
+    const auto waits = std::find_if(ranks.begin(), ranks.end(), [&](const Rank& each) {
+        const bool waits = !each.beat.waits_in.empty() && each.beat.waits >= least;
+        return each.done || (waits_are_seen() && (each.failed || waits));
+    });
+    if (waits == ranks.end()) return std::nullopt;
+    std::vector<std::string> more;
+    std::optional<Rank> first;
+    for (const Rank& each : ranks) {
+        if (each.failed || each.done || !each.beat.waits_in.empty() || each.beat.still < least)
+            continue;
+        first ? more.push_back(std::to_string(each.rank)) : void(first.emplace(each));
+    }
+    if (!first) return std::nullopt;
+    std::string text = concat("it has not gone on for ", too_long(first->beat.still), ", and rank ",
+                              waits->rank, " waits for it");
+    if (waits->done) text += " to end";
+    if (!waits->beat.waits_in.empty() && !waits->done) text += " in " + waits->beat.waits_in;
+    if (!more.empty()) text += concat("; so it is with rank ", join(more));
+    return Keeper{{.rank = first->rank, .host = first->host, .beat = first->beat}, text};
+}
+
+/// Has not closed what it uses long after the run was over everywhere.
+std::optional<Hub::Keeper> Hub::find_late(Clock::time_point now) const {
+    const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - *closing_since_);
+    if (since < std::max<std::chrono::milliseconds>(limit(), EndTimes::closing))
+        return std::nullopt;
+    const std::string text =
+        concat("the run is over, but this rank has not closed its backend for ", too_long(since));
+    for (const auto& peer : peers_)
+        if (peer->rank > 0 && !peer->goodbye)
+            return Keeper{{.rank = peer->rank, .host = peer->member.host, .beat = peer->beat},
+                          text};
+    return Keeper{{.rank = rank_, .host = host_, .beat = own_beat_}, text};
+}
+
+void Hub::look_for_keepers(Clock::time_point now) {
+    if (limit().count() == 0 || ending_ || (verdict_ && verdict_->weight >= by_keeper)) return;
+    std::optional<Keeper> keeper = find_silent(now, std::max(limit(), EndTimes::silence));
+    if (!keeper && closing_since_) keeper = find_late(now);
+    const bool may_wait_for_end = !first_done_ || now - *first_done_ >= limit();
+    if (!keeper && !closing_since_ && may_wait_for_end) keeper = find_still(limit());
+    if (!keeper) return;
+    auto& [report, text] = *keeper;
+    judge({.weight = by_keeper,
+           .report = report,
+           .line = hanging_line(report.rank, report.host, report.beat, text),
+           .when = now});
 }
 
 Clock::time_point Hub::tick(Clock::time_point now) {
@@ -236,6 +345,7 @@ Clock::time_point Hub::tick(Clock::time_point now) {
         return peer->rank < 0 && now - peer->heard > hello_within;
     });
     print_warnings(warnings_.take_due(now));
+    look_for_keepers(now);
     if (verdict_ && !ending_ && now >= verdict_->when) end_job();
     const bool alone = present() == 1;
     if (ending_) {
@@ -247,8 +357,7 @@ Clock::time_point Hub::tick(Clock::time_point now) {
             return peer->rank < 0 || peer->goodbye;
         });
         // Leaving early is a failure that the others shall notice at once.
-        left_ = all_left || !all_done_ || now >= deadline_;
-        return deadline_;
+        left_ = all_left || !all_done_;
     }
     return std::min(verdict_ ? verdict_->when : far, warnings_.next().value_or(far));
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "ailab/background.hpp"
 #include "frames.hpp"
@@ -24,6 +25,7 @@ class Hub final : public Watcher {
         RankInfo member;
         Beat beat;
         Clock::time_point heard;
+        bool failed = false;
         bool done = false;
         bool goodbye = false;
     };
@@ -44,7 +46,8 @@ class Hub final : public Watcher {
     void stopped_here(int signal) override;
     void done_here() override;
     void leave_here() override;
-    void send_beat() override;
+    void send_beat(const Beat& own) override;
+    void excuse(Clock::duration pause) override;
     Clock::time_point tick(Clock::time_point now) override;
     std::string missing() override;
 
@@ -56,6 +59,12 @@ class Hub final : public Watcher {
     void judge_failure(Report report);
     void judge_signal(Report report);
     void judge(Verdict verdict);
+    /// What the verdict says when a rank keeps the others waiting.
+    using Keeper = std::pair<Report, std::string>;
+    std::optional<Keeper> find_silent(Clock::time_point now, std::chrono::milliseconds least) const;
+    std::optional<Keeper> find_still(std::chrono::milliseconds least) const;
+    std::optional<Keeper> find_late(Clock::time_point now) const;
+    void look_for_keepers(Clock::time_point now);
     void end_job();
     void check_done();
     void print_warnings(const std::vector<std::string>& lines);
@@ -69,7 +78,10 @@ class Hub final : public Watcher {
     std::map<int, std::string> config_errors_;  // by rank
     std::optional<Verdict> verdict_;
     bool welcomed_ = false;
+    Beat own_beat_;
+    bool own_failed_ = false;
     bool own_done_ = false;
+    std::optional<Clock::time_point> first_done_, closing_since_;
     bool all_done_ = false;
     bool ending_ = false;
     bool leaving_ = false;

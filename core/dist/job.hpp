@@ -18,6 +18,9 @@ struct Heartbeat {
     int64_t step = 0;
 };
 
+/// The text where it stays until the process ends, for heartbeats. For a few texts: each is kept.
+const char* lasting_text(const std::string& text);
+
 /// Rank 0's text to everyone before there is a store: how MPI can tell where rank 0 is when mpirun
 /// started ranks on several hosts and no variable says it. Collective.
 using TextBroadcast = std::function<std::string(const std::string&)>;
@@ -46,13 +49,17 @@ class Job : public Comm {
     virtual const std::string& backend_name() const = 0;
 
     virtual void beat(const Heartbeat& heartbeat) noexcept = 0;
+    /// What the main thread does from here on, until it says something else or beats: a literal or
+    /// a lasting_text(). `hook`: whose point `what` is. Cheap: called several times an iteration.
+    virtual void doing(const char* what, const char* hook = nullptr) noexcept = 0;
 
     /// An error on this rank: the message (one for the job) goes to rank 0, which prints it and
     /// ends every rank. Does not return. `status` is the exit status (1, or 2 for configuration:
     /// the same message from all ranks is printed as it is, one from some with rank, host and
     /// position).
     [[noreturn]] virtual void fail(const std::string& message, int status = 1) = 0;
-    /// The run is over on this rank: waits for the others, shuts the backend down.
+    /// The run is over on this rank: waits for the others, shuts the backend down. From here on the
+    /// run has its status: a first signal changes it no more.
     virtual void finish() = 0;
 };
 

@@ -22,15 +22,12 @@ std::string who(int rank, const std::string& host) {
 
 }  // namespace
 
-std::string Beat::describe() const {
-    if (phase == "start") return phase;
-    return concat(phase, ", epoch ", epoch, ", iter ", iter, ", step ", step);
-}
-
 std::string Report::encode() const {
     PayloadWriter writer;
     writer.number(rank).text(host).text(beat.phase).number(beat.epoch).number(beat.iter);
-    writer.number(beat.step).text(text.substr(0, longest_text)).number(status).number(secondary);
+    writer.number(beat.step).text(beat.doing).text(beat.waits_in).number(beat.waits.count());
+    writer.number(beat.still.count());
+    writer.text(text.substr(0, longest_text)).number(status).number(secondary);
     return writer.bytes();
 }
 
@@ -43,6 +40,10 @@ Report Report::decode(const std::string& bytes) {
     report.beat.epoch = reader.number();
     report.beat.iter = reader.number();
     report.beat.step = reader.number();
+    report.beat.doing = reader.text();
+    report.beat.waits_in = reader.text();
+    report.beat.waits = std::chrono::milliseconds(reader.number());
+    report.beat.still = std::chrono::milliseconds(reader.number());
     report.text = reader.text();
     report.status = int(reader.number());
     report.secondary = reader.number() != 0;
@@ -50,7 +51,12 @@ Report Report::decode(const std::string& bytes) {
 }
 
 std::string failure_line(const Report& report) {
-    return concat(who(report.rank, report.host), report.beat.describe(), ": ", report.text);
+    return concat(who(report.rank, report.host), report.beat.position(), ": ", report.text);
+}
+
+std::string hanging_line(int rank, const std::string& host, const Beat& beat,
+                         const std::string& text) {
+    return concat(who(rank, host), beat.describe(), ": ", text);
 }
 
 std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago) {

@@ -22,6 +22,9 @@ struct Report {
 
 /// "ailab: [rank 2, node07] train, epoch 3, iter 17, step 412: <text>".
 std::string failure_line(const Report& report);
+/// The same of a rank that keeps the others waiting, with what it does there.
+std::string hanging_line(int rank, const std::string& host, const Beat& beat,
+                         const std::string& text);
 /// "ailab: [rank 1, node07] ended without a word (killed?); last heartbeat: train, …, 0.4 s
 /// before".
 std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago);

@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "collective.hpp"
+#include "host/exit_guard.hpp"
+#include "launcher_watch.hpp"
 #include "log/log.hpp"
 #include "quiet_c10d.hpp"
 
@@ -63,14 +65,26 @@ ManyJob::ManyJob(const Placement& placement, Joined joined, std::chrono::millise
       store_(std::move(joined.store)),
       timeout_(timeout) {
     store_->setTimeout(timeout_);
-    watcher_->limit_collectives(timeout_);
-    // Other launchers may leave their ranks alone on purpose.
-    if (placement_.launcher == "mpirun") watcher_->watch_parent();
+    watcher_->limit_waits(timeout_);
+    const auto fail_here = [watcher = watcher_.get()](const std::string& text) {
+        watcher->fail(text, 1, false);
+    };
+    when_launcher_ends([fail_here] { fail_here(launcher_is_gone); });
+    tell_exits([fail_here, watcher = watcher_.get()](const std::string& text) {
+        const std::string doing = watcher->beat().read().doing;
+        fail_here(doing.empty() ? text : concat(doing, ": ", text));
+    });
     collect_warnings([watcher = watcher_.get()](const std::string& text) { watcher->warn(text); });
 }
 
 ManyJob::~ManyJob() {
     collect_warnings({});
+    stop_telling();
+}
+
+void ManyJob::stop_telling() {
+    when_launcher_ends([] {});  // the run has its status
+    tell_exits({});
 }
 
 void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
@@ -80,6 +94,7 @@ void ManyJob::use(std::shared_ptr<Backend> backend, c10::Device device) {
     set_timeout_of(*communicator_, timeout_);
     backend_name_ = communicator_->getBackendName();
     backend_ = std::move(backend);
+    watcher_->see_waits(device.is_cpu());
     watcher_->on_abort([backend = backend_] { backend->abort(); });
 }
 
@@ -91,9 +106,11 @@ void ManyJob::finish() {
     if (std::exchange(finished_, true)) return;
     collect_warnings({});
     watcher_->wait_for_done();
+    watcher_->beat().set_doing("closing the backend", nullptr);
     // No rank is in a collective any more.
     communicator_.reset();
     if (backend_) backend_->shutdown();
+    stop_telling();
     watcher_->leave();
 }
 
@@ -127,8 +144,9 @@ void ManyJob::all_reduce(at::Tensor& tensor, c10d::ReduceOp::RedOpType op, const
         c10d::AllreduceOptions options;
         options.reduceOp = op;
         options.timeout = timeout_;
-        run_collective([&] { return communicator_->allreduce(tensors, options); }, wait_time(),
-                       [&] { return what(name, moved); });
+        run_collective(
+            name, [&] { return communicator_->allreduce(tensors, options); }, wait_time(),
+            [&] { return what(name, moved); });
     });
 }
 
@@ -151,8 +169,9 @@ void ManyJob::broadcast(at::Tensor& tensor, int root) {
         c10d::BroadcastOptions options;
         options.rootRank = root;
         options.timeout = timeout_;
-        run_collective([&] { return communicator_->broadcast(tensors, options); }, wait_time(),
-                       [&] { return what("broadcast", moved); });
+        run_collective(
+            "broadcast", [&] { return communicator_->broadcast(tensors, options); }, wait_time(),
+            [&] { return what("broadcast", moved); });
     });
 }
 
@@ -167,8 +186,9 @@ void ManyJob::barrier() {
         options.device = device_;
         options.device_ids = {device_.index()};
     }
-    run_collective([&] { return communicator_->barrier(options); }, wait_time(),
-                   [&] { return concat("barrier over ", backend_name_); });
+    run_collective(
+        "barrier", [&] { return communicator_->barrier(options); }, wait_time(),
+        [&] { return concat("barrier over ", backend_name_); });
 }
 
 // ---- text
@@ -184,6 +204,7 @@ void ManyJob::to_store(const std::string& key, const std::string& text, const st
 
 std::string ManyJob::from_store(const std::string& key, const std::string& name, int from_rank) {
     const QuietC10d quiet;
+    const InCollective here("an exchange");
     const Clock::time_point deadline = Clock::now() + timeout_;
     auto pause = shortest_pause;
     try {

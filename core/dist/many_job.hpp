@@ -30,10 +30,14 @@ class ManyJob final : public Job {
     c10::intrusive_ptr<c10d::Backend> backend() const override { return communicator_; }
     const std::string& backend_name() const override { return backend_name_; }
     void beat(const Heartbeat& heartbeat) noexcept override { watcher_->beat().set(heartbeat); }
+    void doing(const char* what, const char* hook) noexcept override {
+        watcher_->beat().set_doing(what, hook);
+    }
     [[noreturn]] void fail(const std::string& message, int status) override;
     void finish() override;
 
   private:
+    static void stop_telling();
     void all_reduce(at::Tensor& tensor, c10d::ReduceOp::RedOpType op, const char* name);
     void on_device(at::Tensor& tensor, const std::function<void(at::Tensor&)>& collective);
     std::string what(const char* name, const at::Tensor& tensor) const;

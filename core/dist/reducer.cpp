@@ -184,7 +184,7 @@ void BucketReducer::launch_ready(size_t end) {
 void BucketReducer::launch(Bucket& bucket) {
     c10d::AllreduceOptions options;
     options.reduceOp = c10d::ReduceOp::SUM;
-    const dist::InCollective here;
+    const dist::InCollective here("the all_reduce of gradients");
     try {
         bucket.work = backend_->allreduce(bucket.reduced, options);
     } catch (const c10::Error& error) {
@@ -200,7 +200,8 @@ void BucketReducer::launch(Bucket& bucket) {
 
 void BucketReducer::wait(Bucket& bucket) {
     dist::run_collective(
-        [&] { return std::exchange(bucket.work, {}); }, std::chrono::milliseconds(0),
+        "the all_reduce of gradients", [&] { return std::exchange(bucket.work, {}); },
+        std::chrono::milliseconds(0),
         [&] { return concat("all_reduce of gradients over ", backend_->getBackendName()); });
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "ailab/error.hpp"
 #include "host/mapped_memory.hpp"
 #include "last_words.hpp"
 #include "log/log.hpp"
@@ -24,6 +25,7 @@ std::atomic<int64_t> first_signal_at{0};  // ns
 std::atomic<bool> checkpoint_wanted{false};
 std::atomic<bool> end_wanted{false};  // by SIGUSR2
 std::atomic<bool> graceful{false};
+std::atomic<bool> complete{false};
 std::atomic<int> wake{-1};
 std::atomic<const BeatCell*> own_beat{nullptr};
 std::array<char, 64> own_host{};
@@ -132,6 +134,8 @@ bool ends_at_once(int signal) noexcept {
     return !graceful.load() && signal != SIGUSR1 && signal != SIGUSR2;
 }
 
+constexpr const char* closes = ": the run is complete and closes; a second one ends it at once";
+
 [[noreturn]] void end_alone_with(const char* what, const char* more, int status) noexcept {
     FixedText line;
     if (console_is_drawn_on()) line << "\n";
@@ -146,8 +150,14 @@ bool ends_at_once(int signal) noexcept {
 }
 
 void end_alone(int signal) {
+    const bool first = first_signal.load() == 0;
     note(signal);
     if (ends_at_once(signal)) end_alone_with("stopped by ", signal_name(signal), 128 + signal);
+    if (!complete.load() || !first || !speaks_here.load() || signal == SIGUSR1) return;
+    FixedText line;
+    if (console_is_drawn_on()) line << "\n";
+    line << "ailab: " << signal_name(signal) << closes << "\n";
+    line.print();
 }
 
 void end_alone_by_fault(const char* text) {
@@ -200,6 +210,17 @@ const char* mapped_memory_fault() noexcept {
     return fault_is_there.load() ? fault_text.data() : nullptr;
 }
 
+void set_run_complete() noexcept {
+    graceful = true;
+    complete = true;
+}
+bool run_complete() noexcept {
+    return complete;
+}
+std::string complete_line(int signal) {
+    return concat("ailab: ", signal_name(signal), closes);
+}
+
 void set_graceful_stop(bool value) noexcept {
     graceful = value;
 }
@@ -238,8 +259,16 @@ SignalGuard::SignalGuard(int wake_fd, bool speaks) {
     blocked_ = true;
 }
 
+void SignalGuard::settle() noexcept {
+    settled_ = true;
+    set_run_complete();
+    speaks_here = false;
+    wake = -1;
+}
+
 SignalGuard::~SignalGuard() {
     tell_memory_faults(nullptr);
+    if (settled_) return;
     for (const auto& [signal, before] : before_) sigaction(signal, &before, nullptr);
     if (blocked_) pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
@@ -247,6 +276,7 @@ SignalGuard::~SignalGuard() {
 void SignalGuard::install(void (*handler)(int)) {
     first_signal = 0;
     checkpoint_wanted = end_wanted = false;
+    graceful = complete = false;
     take_over_bus_faults();
     struct sigaction action {};
     action.sa_handler = handler;

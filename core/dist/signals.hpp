@@ -22,6 +22,13 @@ struct SignalRequests {
 };
 SignalRequests take_signal_requests() noexcept;
 
+/// The run has done all that it was to do and only closes: a first signal does not change its
+/// status, and is answered by a line that says so; a second one ends the process at once.
+void set_run_complete() noexcept;
+bool run_complete() noexcept;
+/// That answer, for who prints it in place of the handler.
+std::string complete_line(int signal);
+
 /// Whether the run looks at stop requests at its step boundaries and ends by itself (true), or a
 /// stop ends the process at once (false, as at the start).
 void set_graceful_stop(bool graceful) noexcept;
@@ -51,6 +58,9 @@ class SignalGuard {
     /// there are not interrupted.
     SignalGuard(int wake_fd, bool speaks);
     ~SignalGuard();
+    /// The job is over, and the run has its status: until the process ends signals stay as
+    /// set_run_complete() has them, also when this goes.
+    void settle() noexcept;
     SignalGuard(const SignalGuard&) = delete;
     SignalGuard& operator=(const SignalGuard&) = delete;
 
@@ -58,6 +68,7 @@ class SignalGuard {
     void install(void (*handler)(int));
 
     bool blocked_ = false;
+    bool settled_ = false;
     sigset_t mask_before_{};
     std::vector<std::pair<int, struct sigaction>> before_;
 };

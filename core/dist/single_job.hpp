@@ -8,6 +8,7 @@ namespace ailab::dist {
 class SingleJob final : public Job {
   public:
     explicit SingleJob(Placement placement);
+    ~SingleJob() override;
 
     int rank() const override { return 0; }
     int world_size() const override { return 1; }
@@ -30,8 +31,11 @@ class SingleJob final : public Job {
     c10::intrusive_ptr<c10d::Backend> backend() const override { return {}; }
     const std::string& backend_name() const override { return backend_name_; }
     void beat(const Heartbeat& heartbeat) noexcept override { beat_.set(heartbeat); }
+    void doing(const char* what, const char* hook) noexcept override {
+        beat_.set_doing(what, hook);
+    }
     [[noreturn]] void fail(const std::string& message, int status) override;
-    void finish() override { signals_.reset(); }
+    void finish() override;
 
   private:
     const Placement placement_;

@@ -171,8 +171,14 @@ void Spoke::leave_here() {
     deadline_ = Clock::now() + EndTimes::leave;
 }
 
-void Spoke::send_beat() {
-    hub_.send(FrameType::heartbeat, report("", 0).encode());
+void Spoke::send_beat(const Beat& own) {
+    Report mine = report("", 0);
+    mine.beat = own;
+    hub_.send(FrameType::heartbeat, mine.encode());
+}
+
+void Spoke::excuse(Clock::duration pause) {
+    hub_heard_ += pause;
 }
 
 Clock::time_point Spoke::tick(Clock::time_point now) {
@@ -180,24 +186,39 @@ Clock::time_point Spoke::tick(Clock::time_point now) {
         left_ = !hub_.open() || !hub_.has_unsent() || now >= deadline_;
         return deadline_;
     }
+    const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(now - hub_heard_);
+    if (limit().count() > 0 && silence >= std::max(limit(), EndTimes::silence)) hub_silent(silence);
     if (!pending_) return now + std::chrono::hours(1);
-    if (now >= deadline_) {  // rank 0 does not answer any more
-        print_line(failure_line(*pending_));
-        end_process(pending_->status, true);
-    }
-    return deadline_;
+    if (now < deadline_) return deadline_;
+    // Rank 0 does not answer any more.
+    if (silence >= EndTimes::silence && limit().count() > 0) hub_silent(silence);
+    print_line(failure_line(*pending_));
+    end_process(pending_->status, true);
 }
 
 void Spoke::hub_lost() {
-    const bool own_failure = pending_ && !pending_->secondary && pending_->status < 128;
-    if (own_failure) {
-        print_line(failure_line(*pending_));
-        end_process(pending_->status, false);
-    }
-    if (lower_rank_speaks()) end_process(1, false);
-    const std::string host = known_.empty() ? "unknown host" : known_[0].host;
     const std::chrono::duration<double> silence = Clock::now() - hub_heard_;
-    print_line(lost_line(0, host, hub_beat_, silence.count()));
+    speak_for_hub(
+        lost_line(0, known_.empty() ? "unknown host" : known_[0].host, hub_beat_, silence.count()),
+        false);
+}
+
+void Spoke::hub_silent(std::chrono::milliseconds silence) {
+    speak_for_hub(hanging_line(0, known_.empty() ? "unknown host" : known_[0].host, hub_beat_,
+                               concat("it has not answered for ", too_long(silence),
+                                      ": stopped, or its host hangs")),
+                  true);
+}
+
+void Spoke::speak_for_hub(const std::string& line, bool others_may_run) {
+    // Should it wake, it has nothing to add.
+    if (hub_.open()) hub_.send(FrameType::given_up);
+    if (pending_ && !pending_->secondary && pending_->status < 128) {  // this rank's own failure
+        print_line(failure_line(*pending_));
+        end_process(pending_->status, others_may_run);
+    }
+    if (lower_rank_speaks()) end_process(1, others_may_run);
+    print_line(line);
     tell_higher_ranks();
     end_process(1, true);
 }

@@ -39,7 +39,8 @@ class Spoke final : public Watcher {
     void stopped_here(int signal) override;
     void done_here() override;
     void leave_here() override;
-    void send_beat() override;
+    void send_beat(const Beat& own) override;
+    void excuse(Clock::duration pause) override;
     Clock::time_point tick(Clock::time_point now) override;
     std::string missing() override;
 
@@ -47,6 +48,8 @@ class Spoke final : public Watcher {
     void take_welcome(const std::string& payload);
     void ask_for_end(Report report, FrameType type);
     [[noreturn]] void hub_lost();
+    [[noreturn]] void hub_silent(std::chrono::milliseconds silence);
+    [[noreturn]] void speak_for_hub(const std::string& line, bool others_may_run);
     /// Whether a rank between 0 and this one lives, which then prints instead.
     bool lower_rank_speaks();
     void tell_higher_ranks();

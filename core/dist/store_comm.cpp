@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "collective.hpp"
 
 namespace ailab {
 namespace {
@@ -47,8 +48,10 @@ class StoreComm final : public Comm {
     }
     std::string next_key(const char* what) { return concat(prefix_, count_++, "/", what, "/"); }
 
-    /// Without an end of its own: a rank that is gone ends the whole job.
+    /// Without an end of its own: a rank that is gone, or stands still, ends the whole job.
     std::string wait_for(const std::string& key) {
+        const dist::InCollective here("the saving of a checkpoint",
+                                      dist::InCollective::Thread::saver);
         std::chrono::microseconds pause(200);
         while (!job_.store()->check({key})) {
             std::this_thread::sleep_for(pause);

@@ -3,12 +3,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <thread>
 #include <utility>
 
 #include "ailab/error.hpp"
+#include "ailab/number_text.hpp"
 #include "collective.hpp"
 
 namespace ailab::dist {
@@ -17,11 +19,24 @@ namespace {
 constexpr size_t stack_size = 256 << 10;
 /// Often enough to tell what a killed rank did last, seldom enough to cost nothing.
 constexpr std::chrono::milliseconds beat_interval{250};
+/// Who wakes so much later than wanted was stopped (Ctrl-Z, a debugger, a laptop that slept).
+constexpr std::chrono::milliseconds paused{1000};
 
 Fd make_eventfd() {
     Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!fd) throw Error(concat("eventfd failed: ", std::strerror(errno)));
     return fd;
+}
+
+/// Ends this process with `line` when it has not ended by itself by then. What hangs by then may
+/// hold any lock, and the thread lives as long as the process.
+void limit_exit(std::chrono::milliseconds patience, const std::string& line) {
+    std::thread([patience, line] {
+        unblock_stop_signals();  // a second one ends at once
+        std::this_thread::sleep_for(patience);
+        print_line(line);
+        ::_exit(1);
+    }).detach();
 }
 
 }  // namespace
@@ -110,25 +125,44 @@ void Watcher::wait_for_done() {
 
 void Watcher::leave() {
     stop_thread();
+    signals_.settle();
+    const auto patience = std::max<std::chrono::milliseconds>(limit(), EndTimes::closing);
+    limit_exit(patience, hanging_line(rank_, host_, beat_.read(),
+                                      concat("the run is over and complete, but the process does "
+                                             "not end within ",
+                                             double(patience.count()) / 1000,
+                                             " s: the destructor of a static object hangs")));
 }
 
-void Watcher::watch_parent() {
-    parent_ = ::getppid();
+void Watcher::limit_waits(std::chrono::milliseconds timeout) {
+    limit_milliseconds_ = timeout.count();
 }
 
-void Watcher::limit_collectives(std::chrono::milliseconds timeout) {
-    collective_milliseconds_ = timeout.count();
+void Watcher::see_waits(bool seen) {
+    waits_are_seen_ = seen;
+}
+
+std::chrono::milliseconds Watcher::limit() const {
+    return std::chrono::milliseconds(limit_milliseconds_.load());
+}
+
+std::string Watcher::too_long(std::chrono::milliseconds time) const {
+    return concat(fixed_text(double(time.count()) / 1000, 1), " s (dist.timeout is ",
+                  double(limit().count()) / 1000, " s)");
 }
 
 /// MPI's calls know no time. Other backends end by themselves, and say more.
-void Watcher::look_at_collective() {
+void Watcher::look_at_collective(const Beat& own) {
     constexpr std::chrono::milliseconds first_word{1000};  // the backend's
-    const std::chrono::milliseconds limit(collective_milliseconds_.load());
-    if (limit.count() == 0 || InCollective::lasted() < limit + first_word) return;
-    collective_milliseconds_ = 0;
-    failed_here(report(concat("a collective has not ended within ", double(limit.count()) / 1000,
-                              " s (dist.timeout): another rank does not come to it"),
-                       1));
+    const bool main_waits = InCollective::now(InCollective::Thread::main).what;
+    if (limit().count() == 0 || !main_waits || own.waits < limit() + first_word ||
+        std::exchange(collective_told_, true))
+        return;
+    Report mine = report(concat(own.waits_in, " has not ended within ", too_long(own.waits),
+                                ": another rank does not come to it"),
+                         1);
+    mine.secondary = true;
+    failed_here(std::move(mine));
 }
 
 void Watcher::end_process(int status, bool others_may_run) {
@@ -189,26 +223,26 @@ void Watcher::take_mail() {
         signal_seen_ = true;
         // A run that looks at stop requests by itself ends in good order, and says so.
         if (!graceful_stop()) stopped_here(signal);
+        if (run_complete() && rank_ == 0) print_line(complete_line(signal));
     }
 }
 
 void Watcher::loop() {
-    Clock::time_point next_beat = Clock::now();
+    Clock::time_point next_beat = Clock::now(), wanted = next_beat;
     std::vector<pollfd> waits;
     while (!left_) {
-        Clock::time_point now = Clock::now();
+        const Clock::time_point now = Clock::now();
+        if (now - wanted > paused) {
+            standstill_.excuse(now - wanted);
+            excuse(now - wanted);
+        }
         if (now >= next_beat) {
-            if (const pid_t parent = parent_.exchange(0); parent != 0) {
-                if (::getppid() != parent)
-                    failed_here(report("the launcher that started this rank is gone", 1));
-                else
-                    parent_ = parent;
-            }
-            look_at_collective();
-            send_beat();
+            const Beat own = standstill_.look(now);
+            look_at_collective(own);
+            send_beat(own);
             next_beat = now + beat_interval;
         }
-        const Clock::time_point wanted = std::min(tick(now), next_beat);
+        wanted = std::min(tick(now), next_beat);
         if (left_) break;
         waits.assign(1, {wake_.get(), POLLIN, 0});
         collect(waits);

@@ -31,6 +31,10 @@ struct EndTimes {
     /// What rank 0 gives the others to be gone, and they give rank 0 to answer.
     static constexpr std::chrono::milliseconds leave{1000};
     static constexpr std::chrono::milliseconds answer{2500};
+    /// So long at least a process may take to close when the run is over.
+    static constexpr std::chrono::milliseconds closing{5000};
+    /// Who sends no heartbeat for so long does not answer.
+    static constexpr std::chrono::milliseconds silence{1000};
 };
 
 class Watcher {
@@ -52,11 +56,13 @@ class Watcher {
     void warn(const std::string& text);
     /// Waits until every rank has called this.
     void wait_for_done();
-    /// Ends the job when a collective of this rank lasts longer and its backend does not say so.
-    void limit_collectives(std::chrono::milliseconds timeout);
-    /// Ends the job when the launcher, this process's parent, is gone.
-    void watch_parent();
-    /// Leaves the job in good order and ends the thread.
+    /// Ends the job when a rank keeps others waiting for longer: it does not answer, does not come
+    /// to a collective, or does not end when others have.
+    void limit_waits(std::chrono::milliseconds timeout);
+    /// Whether a rank that waits for others does so inside of the collective's call. With GPUs it
+    /// waits wherever it needs the result.
+    void see_waits(bool seen);
+    /// Leaves the job in good order and ends the thread. The process is to end soon, or is ended.
     void leave();
 
   protected:
@@ -66,6 +72,11 @@ class Watcher {
     /// Ends the process from the watcher's thread.
     [[noreturn]] void end_process(int status, bool others_may_run);
     Report report(const std::string& text, int status) const;
+    /// What limit_waits() has set; 0: no limit yet.
+    std::chrono::milliseconds limit() const;
+    bool waits_are_seen() const { return waits_are_seen_; }
+    /// "3.2 s (dist.timeout is 3 s)".
+    std::string too_long(std::chrono::milliseconds time) const;
     void set_members(std::vector<RankInfo> members);
     void set_all_done();
 
@@ -79,7 +90,11 @@ class Watcher {
     virtual void stopped_here(int signal) = 0;
     virtual void done_here() = 0;
     virtual void leave_here() = 0;
-    virtual void send_beat() = 0;
+    /// Tells the others this rank's, as it is now.
+    virtual void send_beat(const Beat& own) = 0;
+    /// This process was stopped for so long, and mostly the others with it: that they were not
+    /// heard meanwhile means nothing.
+    virtual void excuse(Clock::duration pause) = 0;
     /// Looks at the clock; returns when it wants to be called again at the latest.
     virtual Clock::time_point tick(Clock::time_point now) = 0;
     /// For the message at the joining deadline: who is missing.
@@ -96,7 +111,7 @@ class Watcher {
     static void* thread_main(void* self);
     void loop();
     void take_mail();
-    void look_at_collective();
+    void look_at_collective(const Beat& own);
     void wake();
 
     struct Mail {
@@ -109,10 +124,12 @@ class Watcher {
     Fd wake_;
     SignalGuard signals_;
     pthread_t thread_{};
-    std::atomic<pid_t> parent_{0};                     // 0: nobody to watch
-    std::atomic<int64_t> collective_milliseconds_{0};  // 0: no limit
+    std::atomic<int64_t> limit_milliseconds_{0};  // 0: no limit
+    std::atomic<bool> waits_are_seen_{true};
+    Standstill standstill_{beat_};
     bool running_ = false;
     bool signal_seen_ = false;
+    bool collective_told_ = false;
     bool fault_told_ = false;
 
     std::mutex mutex_;

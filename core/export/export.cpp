@@ -8,7 +8,9 @@
 
 #include "ailab/number_text.hpp"
 #include "checkpoint/durable_file.hpp"
+#include "checkpoint/temporary_name.hpp"
 #include "export_format.hpp"
+#include "log/result_stream.hpp"
 #include "run/checkpoint_choice.hpp"
 #include "run/error_context.hpp"
 #include "run/output_place.hpp"
@@ -33,9 +35,7 @@ ExportFormat find_format(const ExportRequest& request) {
 /// A file that is removed unless it was moved to its place.
 class NewFile {
   public:
-    explicit NewFile(const std::string& path) : path_(concat(path, ".tmp-", int64_t(getpid()))) {
-        fs::remove(path_);
-    }
+    explicit NewFile(const std::string& path) : path_(temporary_name(path)) {}
     ~NewFile() {
         std::error_code ignored;
         fs::remove(path_, ignored);
@@ -116,12 +116,12 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     ServedSpec spec = spec_of(config, *made, data, checkpoint);
     // Other systems run the weights' own precision; an artifact says what it was validated in.
     if (spec.autocast && format.name != "artifact") {
-        std::printf("validated in %s, exported in %s\n", c10::toString(*spec.autocast),
-                    spec.dtype.c_str());
+        std::fprintf(result_stream(), "validated in %s, exported in %s\n",
+                     c10::toString(*spec.autocast), spec.dtype.c_str());
         spec.autocast.reset();
     }
     ServedModel model(std::move(spec), "cpu", made);
-    std::printf("%s\n", load_trained_weights(model.model(), checkpoint).c_str());
+    std::fprintf(result_stream(), "%s\n", load_trained_weights(model.model(), checkpoint).c_str());
     constexpr int64_t sample_count = 8;
     const at::Tensor real =
         data.inputs(model.spec().input, sample_count).to(input_type(model.spec()));
@@ -140,8 +140,8 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
                            format.tolerance, ". ", about_batches));
     const auto bytes = fs::file_size(file.path());
     file.move_to(request.output);
-    std::printf("%s (%s, %s MB); %s\n", request.output.c_str(), format.name.c_str(),
-                fixed_text(double(bytes) / 1e6, 1).c_str(), finding.c_str());
+    std::fprintf(result_stream(), "%s (%s, %s MB); %s\n", request.output.c_str(),
+                 format.name.c_str(), fixed_text(double(bytes) / 1e6, 1).c_str(), finding.c_str());
 }
 
 }  // namespace ailab

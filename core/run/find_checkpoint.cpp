@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/state_files.hpp"
+#include "checkpoint/temporary_name.hpp"
 #include "last_checkpoint.hpp"
 #include "lineage.hpp"
 #include "state_access.hpp"
@@ -22,11 +23,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Folders that are, or were to become, checkpoints.
+/// Folders that are, or seem to be, checkpoints.
 void collect(const fs::path& folder, std::set<fs::path>& found) {
     std::error_code none;  // a folder that is not there, or not readable, has none
     for (const auto& entry : fs::directory_iterator(folder, none)) {
         const std::string name = entry.path().filename();
+        // Its writing was broken off, or is under way.
+        if (is_temporary_name(name)) continue;
         const bool named =
             name.starts_with("epoch_") || name.starts_with("iter_") || name.starts_with("best_");
         if (entry.is_directory(none) &&
@@ -139,7 +142,7 @@ std::vector<Candidate> in_order(std::vector<Candidate> candidates,
     return ordered;
 }
 
-/// The number in a name such as epoch_3 or iter_40.tmp-…, with the word before it.
+/// The number in a name such as epoch_3 or iter_40, with the word before it.
 std::pair<std::string, int64_t> numbered(const fs::path& path) {
     const std::string name = path.filename();
     const size_t digits = name.find('_') + 1;
@@ -163,10 +166,6 @@ FoundCheckpoint newest_of(const std::set<fs::path>& paths, const std::vector<Lin
     std::vector<std::pair<Candidate, std::string>> skipped;
     for (const Candidate& candidate : in_order(std::move(candidates), starts)) {
         const std::string path = candidate.path.string();
-        if (candidate.path.filename().string().find(".tmp-") != std::string::npos) {
-            skipped.emplace_back(candidate, "its writing was broken off");
-            continue;
-        }
         try {
             validate_checkpoint(path);
             found.path = path;
@@ -183,9 +182,20 @@ FoundCheckpoint newest_of(const std::set<fs::path>& paths, const std::vector<Lin
 
 }  // namespace
 
+std::string without_latest(const std::string& path) {
+    fs::path plain;
+    for (const fs::path& part : fs::path(path)) {
+        std::error_code none;
+        const fs::path link = plain / part;
+        const fs::path run = part == "latest" ? fs::read_symlink(link, none) : fs::path();
+        plain /= run.empty() || run.is_absolute() || run.has_parent_path() ? part : run;
+    }
+    return plain.string();
+}
+
 std::string run_folder_in(const std::string& work_dir, const std::string& run_dir) {
     std::error_code none;
-    const fs::path told = fs::absolute(run_dir).lexically_normal();
+    const fs::path told = fs::absolute(without_latest(run_dir)).lexically_normal();
     if (fs::exists(told, none) && !fs::equivalent(told.parent_path(), work_dir, none)) return "";
     const fs::path here = fs::path(work_dir) / told.filename();
     return fs::exists(here / "config.yaml", none) ? here.string() : "";
@@ -241,10 +251,10 @@ LeftBehind find_left_behind(const std::string& checkpoint, const std::string& ru
 
 std::string resolve_checkpoint(const std::string& given) {
     std::error_code none;
-    const std::string path =
+    const std::string path = without_latest(
         follow_last_checkpoint(given,
                                "a checkpoint's folder (…/checkpoints/epoch_1), a run's folder, a "
-                               "last_checkpoint, or auto");
+                               "last_checkpoint, or auto"));
     for (const char* part : {checkpoint_file::manifest, checkpoint_file::model})
         if (!fs::is_directory(path, none) || fs::exists(fs::path(path) / part, none)) return path;
     std::set<fs::path> candidates;

@@ -11,7 +11,7 @@ namespace ailab {
 struct FoundCheckpoint {
     std::string path;                  // "" when there is none
     std::vector<std::string> skipped;  // "<path>: why it cannot be used", as they were tried
-    bool exist = false;                // whether there are any, good or not
+    bool exist = false;                // whether there are any that were completed, good or not
 };
 
 /// Looks through all runs of a work_dir, and through the folder that its last_checkpoint names if
@@ -25,6 +25,9 @@ struct LeftBehind {
 };
 /// Among the checkpoints beside `checkpoint` and in the run's folder.
 LeftBehind find_left_behind(const std::string& checkpoint, const std::string& run_dir);
+
+/// The path with a run's own name in place of the link `latest`, which will mean a later run.
+std::string without_latest(const std::string& path);
 
 /// The folder of a run that was written as `run_dir`, as it stands in `work_dir` now; "" when the
 /// run is of another work_dir (one that this is a copy of, say).

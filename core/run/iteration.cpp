@@ -13,6 +13,7 @@ namespace ailab {
 
 void Runner::take_batch(PhaseData& data) {
     const auto begin = Clock::now();
+    job_.doing("waiting for a batch");
     batch_ = data.loader->next();
     const double waited = seconds(Clock::now() - begin);
     const StageTimes times = data.loader->take_times();
@@ -74,6 +75,7 @@ void Runner::train_iteration() {
     if (progress_.iter >= window_.end) begin_window(data);
     take_batch(data);
     call(before_train_iter_);
+    job_.doing("forward and backward");
     seed_step();
     window_.own += batch_.size;
     if (sync_batch_norm_) sync_batch_norm_->begin(batch_.size, ranks_with_samples(data));
@@ -114,6 +116,7 @@ void Runner::evaluate_iteration(Meters& sums) {
     take_batch(data);
     call(val ? &Hook::before_val_iter : &Hook::before_test_iter, "before iteration");
     if (batch_.size > 0) {
+        job_.doing("forward");
         forward_.run_model(batch_, progress_.phase);
         if (forward_.has_loss()) {
             const BatchPlan& plan = data.loader->plan();

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <csignal>
+#include <utility>
 
 #include "ailab/log.hpp"
 #include "dist/last_words.hpp"
@@ -40,6 +41,9 @@ void Runner::checkpoint_for_request() {
 }
 
 void Runner::serve_requests() {
+    if (requests_.stop != 0 && ends_with_phase())
+        log_info(dist::signal_name(std::exchange(requests_.stop, 0)),
+                 ": nothing of the run is left, so it ends as it is, complete");
     if (requests_.stop == 0 && !requests_.checkpoint) return;
     if (config_.test) {  // there is nothing to save
         requests_.checkpoint = false;

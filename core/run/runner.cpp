@@ -45,6 +45,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       backward_(forward_, modules.loss.get(), job, window_, sync_batch_norm_.get()),
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
+    for (const std::string& name : modules.hook_names) hook_labels_.push_back(lasting_text(name));
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
     for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->parameters());
@@ -68,6 +69,7 @@ const Dataset* Runner::dataset(Phase phase) const {
 // ---- hooks
 
 void Runner::call(size_t hook, HookPoint point, const char* name) {
+    job_.doing(name, hook_labels_[hook]);
     try {
         (modules_.hooks[hook].get()->*point)(*this);
     } catch (...) {
@@ -111,6 +113,7 @@ void Runner::call_before_run() {
 
 void Runner::call_after_load(const std::string& checkpoint) {
     for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        job_.doing("after_load_checkpoint", hook_labels_[i]);
         try {
             modules_.hooks[i]->after_load_checkpoint(*this, checkpoint);
         } catch (...) {

@@ -117,6 +117,7 @@ class Runner final : public Run {
     void evaluate_epoch(Phase phase);
     void begin_phase(Phase phase, int64_t iterations);
     bool is_due(const WorkflowStep& step) const;
+    bool ends_with_phase() const;
     int64_t train_iterations(const WorkflowStep& step);
     void call_before_run();
     void call_after_load(const std::string& checkpoint);
@@ -186,6 +187,7 @@ class Runner final : public Run {
     const c10::Device torch_device_;
     Modules& modules_;
     const std::string run_dir_;
+    std::vector<const char*> hook_labels_;  // the hooks' names, for heartbeats
     const IterationPoint before_train_iter_, after_backward_, before_step_, after_step_,
         after_train_iter_;
     const std::unique_ptr<SyncBatchNorm> sync_batch_norm_;  // or none

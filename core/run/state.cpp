@@ -191,12 +191,14 @@ State Runner::rank_state() const {
 
 void Runner::save_checkpoint(const std::string& path) {
     for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+        job_.doing("before_save_checkpoint", hook_labels_[i]);
         try {
             modules_.hooks[i]->before_save_checkpoint(*this, path);
         } catch (...) {
             rethrow_with(concat("hook \"", modules_.hook_names[i], "\", before_save_checkpoint"));
         }
     }
+    job_.doing("saving a checkpoint");
     broadcast_buffers();
     writer_.write(path, config_.work_dir + "/last_checkpoint", gather_state(),
                   make_store_comm(job_, concat("checkpoint-", checkpoints_++)));
@@ -206,6 +208,7 @@ void Runner::save_checkpoint(const std::string& path) {
 }
 
 void Runner::save_weights(const std::string& path) {
+    job_.doing("saving weights");
     broadcast_buffers();
     NamedTensors weights;
     for (const auto& hook : modules_.hooks) {

@@ -116,6 +116,7 @@ void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& s
     grad_norm_ = Tensor();
     skip_reason_ = window_.samples == 0 ? "none of its samples can be used" : "";
     call(before_step_);
+    job_.doing("the optimizer's step");
     clip(update);
     if (skip_reason_.empty()) step();
     if (scaler_) scaler_->update();

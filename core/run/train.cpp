@@ -12,11 +12,15 @@
 #include "choose.hpp"
 #include "compare_ranks.hpp"
 #include "config/formats.hpp"
+#include "dist/last_words.hpp"
 #include "dist/launcher.hpp"
+#include "dist/net.hpp"
 #include "error_context.hpp"
 #include "host/caching_allocator.hpp"
+#include "host/exit_guard.hpp"
 #include "host/mapped_memory.hpp"
 #include "host/threads.hpp"
+#include "leftovers.hpp"
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run_folder.hpp"
@@ -133,24 +137,33 @@ int run_job(Started& started) {
         }
         if (config.runtime.deterministic) make_deterministic();
         at::globalContext().setBenchmarkCuDNN(config.runtime.cudnn_benchmark);
+        job->doing("making the modules");
         Hooks hooks = make_hooks(config);
+        if (job->rank() == 0)
+            for (const std::string& line : remove_leftovers(config.work_dir))
+                log_info("left by a run that was killed: ", line);
         const std::optional<Resume> resume =
             prepare_resume(plan_resume(config, hooks), config, *job);
         int64_t batch = config.data.train ? global_batch_size(config, job->world_size()) : 0;
         if (resume && resume->global_batch_size > 0) batch = resume->global_batch_size;
-        Modules modules = build_modules({config, *job, *started.device.device, torch_device,
-                                         threads, batch, resume.has_value()},
-                                        std::move(hooks));
+        // Destroyed before the job ends: what hangs in a user's destructor then keeps others
+        // waiting.
+        std::optional<Modules> modules =
+            build_modules({config, *job, *started.device.device, torch_device, threads, batch,
+                           resume.has_value()},
+                          std::move(hooks));
         const auto plugins = watch_plugins();
         const bool goes_on = resume && !resume->run_dir.empty();
         const std::string run_dir =
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);
-        const RunLock lock(run_dir, *job);
+        const RunLock lock(run_dir, *job,
+                           [&job](const std::string& text) { job->fail(text, failure_status); });
         if (goes_on && job->rank() == 0) link_latest(config.work_dir, run_dir);
         Node environment = describe_environment(
             *job, job->world_size() > 1 ? job->backend_name() : "none", torch_device.str());
         runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device,
-                                          modules, run_dir);
+                                          *modules, run_dir);
+        job->doing("taking over the checkpoint");
         if (resume) runner->restore(*resume);
         if (job->rank() == 0 && !config.test) {
             const bool has_branch = resume && !resume->original;
@@ -163,7 +176,7 @@ int run_job(Started& started) {
             write_text_file(run_dir + "/config.yaml", runner->config_text());
             write_text_file(run_dir + "/environment.json", to_json(environment, 2) + "\n");
         }
-        log_start({config, *job, threads, modules, started.device.name, run_dir, batch});
+        log_start({config, *job, threads, *modules, started.device.name, run_dir, batch});
         if (resume) log_info("resumed from ", resume->path, " at step ", runner->progress().step);
         try {
             runner->run();
@@ -180,9 +193,14 @@ int run_job(Started& started) {
             runner->on_exception(message);
             throw;
         }
+        lock.check();
         const int signal = runner->stop_signal();
+        job->doing("the destructors of the modules");
         runner.reset();
+        modules.reset();
+        job->doing("the plugins' shutdown");
         PluginHost::instance().shutdown();
+        job->doing("the end");
         job->finish();
         return signal == 0 ? 0 : 128 + signal;
     } catch (const ConfigError& error) {
@@ -207,7 +225,15 @@ int run_with(const ConfigInput& input, const TestRequest* test, const std::strin
         std::fprintf(stderr, "%s\n", error.what());
         return config_status;
     }
-    set_log_rank(started.placement.rank, started.placement.world_size);
+    const int rank = started.placement.rank, world_size = started.placement.world_size;
+    set_log_rank(rank, world_size);
+    // Until there is a job, which knows more.
+    if (world_size > 1)
+        tell_exits([rank](const std::string& text) {
+            dist::print_line(
+                concat("ailab: [rank ", rank, ", ", dist::host_name(), "] start: ", text));
+            ::_exit(failure_status);
+        });
     std::string init_method = "env://";
     try {
         started.config = load_config(input);

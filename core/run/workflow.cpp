@@ -3,6 +3,7 @@
 
 #include "ailab/log.hpp"
 #include "error_context.hpp"
+#include "leftovers.hpp"
 #include "runner.hpp"
 
 namespace ailab {
@@ -76,9 +77,13 @@ void Runner::say_if_trained() const {
 void Runner::run() {
     beat();
     call_before_run();
+    if (job_.rank() == 0 && !checkpoint_folder_.starts_with(run_dir_ + "/"))
+        for (const std::string& line : remove_leftovers_of_dead(checkpoint_folder_))
+            log_info("left by a run that was killed: ", line);
     if (!resumed_from_.empty()) call_after_load(resumed_from_);
     check_savable();
     say_if_trained();
+    job_.doing("looking at the first batches");
     rehearse();
     dist::set_graceful_stop(true);
     const bool trains = modules_.data.count(Phase::train) != 0;
@@ -106,15 +111,18 @@ void Runner::run() {
         position_.entry = 0;
         if (config_.dry_run || (!trains && config_.total_iters)) break;
     }
+    beat();
+    job_.doing("waiting for the checkpoint that is being saved");
     writer_.wait();
-    // What ends a run that was told to stop is no second wish to stop it.
-    dist::set_graceful_stop(stop_signal_ != 0);
+    dist::set_run_complete();
     if (stop_reason_.empty() && resumed_from_.empty() && gradient_watch_.steps() > 0 &&
         !config_.dry_run)
         tell_never_reached("the whole run");
     if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
     call(&Hook::after_run, "after_run");
+    job_.doing("waiting for the checkpoint that is being saved");
     writer_.wait();
+    job_.doing("closing");
 }
 
 /// Whether an evaluation takes place in this round.
@@ -125,6 +133,23 @@ bool Runner::is_due(const WorkflowStep& step) const {
     const bool last = config_.total_iters ? position_.train_iter >= *config_.total_iters
                                           : rounds >= *config_.total_epochs;
     return last || rounds % config_.val_interval == 0;
+}
+
+/// Whether this is the last iteration of the last phase.
+bool Runner::ends_with_phase() const {
+    const WorkflowStep& step = config_.workflow[position_.entry];
+    const bool train = progress_.phase == Phase::train && phase_of(step.phase) == Phase::train;
+    if (train && progress_.iter + 1 < progress_.iters) return false;
+    if (!train && position_.repeat == 0) return false;  // an evaluation that was broken off
+    if (position_.repeat + (train ? 1 : 0) < step.epochs) return false;
+    // This epoch or round is counted when its training is over, or later.
+    const bool counted = !train && position_.epoch != round_epoch_;
+    const int64_t rounds = position_.epoch + (counted ? 0 : 1);
+    const bool trained = config_.total_iters ? position_.train_iter >= *config_.total_iters
+                                             : rounds >= *config_.total_epochs;
+    return trained && std::none_of(config_.workflow.begin() + ptrdiff_t(position_.entry) + 1,
+                                   config_.workflow.end(),
+                                   [this](const WorkflowStep& next) { return is_due(next); });
 }
 
 void Runner::run_entry(const WorkflowStep& step) {

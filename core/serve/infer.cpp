@@ -16,6 +16,7 @@
 #include "host/clock.hpp"
 #include "host/threads.hpp"
 #include "input_list.hpp"
+#include "log/result_stream.hpp"
 #include "prediction_line.hpp"
 #include "predictor_access.hpp"
 #include "progress_line.hpp"
@@ -36,7 +37,7 @@ class LineOutput {
         if (!file_) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
     }
     void write(const std::string& line) {
-        std::FILE* out = file_ ? file_.get() : stdout;
+        std::FILE* out = file_ ? file_.get() : result_stream();
         if (std::fputs(line.c_str(), out) < 0 || std::fputc('\n', out) < 0 || std::fflush(out) != 0)
             throw Error(concat("cannot write to ", path_, ": ", std::strerror(errno)));
     }
@@ -55,7 +56,7 @@ class Results {
     Results(LineOutput& output, ProgressLine& progress) : output_(output), progress_(progress) {}
 
     void add(const Prediction& prediction) {
-        if (isatty(STDOUT_FILENO)) progress_.clear();
+        if (isatty(fileno(result_stream()))) progress_.clear();
         output_.write(prediction_line(prediction));
         if (!prediction.error.empty()) {
             progress_.clear();

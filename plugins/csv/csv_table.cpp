@@ -1,5 +1,7 @@
 #include "csv_table.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -94,7 +96,7 @@ void CsvTable::rewrite() {
         if (error) throw Error(concat("cannot remove ", path_, ": ", error.message()));
         return;
     }
-    const std::string fresh = path_ + ".tmp";
+    const std::string fresh = concat(path_, ".tmp-", int64_t(getpid()));
     std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
     file << join(columns_, ",") << '\n';
     for (const auto& row : rows_) file << line(row);

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -104,7 +106,8 @@ class ReportHook final : public Hook {
 
     /// On the writer's thread. Complete, or what was there before.
     void write(const std::map<std::string, report::Findings>& findings) {
-        const fs::path path = fs::path(folder_) / o.file, fresh = path.string() + ".tmp";
+        const fs::path path = fs::path(folder_) / o.file,
+                       fresh = concat(path.string(), ".tmp-", int64_t(getpid()));
         try {
             std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
             file << report::run_page(read_run(folder_), findings).html();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -20,9 +21,14 @@ std::string system_text(int number) {
     return std::strerror(number);
 }
 
+/// Names the process, and the space in which its number holds: what a killed one has left is
+/// removed by a later run (core/run/leftovers.cpp).
 std::string fresh_name() {
     static std::atomic<int> count{0};
-    return concat("/ailab-", getpid(), "-", count++, "-", std::random_device()());
+    struct stat space {};
+    ::stat("/proc/self/ns/pid", &space);
+    return concat("/ailab-shm-", uint64_t(space.st_ino), "-", getpid(), "-", count++, "-",
+                  std::random_device()());
 }
 
 }  // namespace

@@ -72,7 +72,8 @@ class Faults(TestCase):
                 errors = self.start("stay", backend, "mpirun", dist={"backend": backend, "timeout": 3},
                                     model={"type": "FaultyModel", "how": "stay"})
                 self.assertEqual(len(self.messages(errors)), 1, errors)
-                self.assertRegex(self.messages(errors)[0], r"\[rank 0.*train.*step 19: ")
+                self.assertRegex(self.messages(errors)[0], r"\[rank 1.*train.*step 19, forward and backward: it has not "
+                                                           r"gone on for .* s \(dist\.timeout is 3 s\), and rank 0 waits")
 
     def test_a_killed_mpirun_leaves_no_rank_behind(self):
         for backend in ("shm", "gloo", "mpi"):

@@ -1,7 +1,8 @@
 // A job that behaves, or misbehaves, as its command line says: dist_probe SCENARIO [key=value …].
 // Keys: rank (which one misbehaves), init (dist.init_method), timeout (seconds), launcher, after
 // (milliseconds until it misbehaves), others=finish, then=fail|kill (what `warn` ends with),
-// broadcast (a file that stands for MPI).
+// broadcast (a file that stands for MPI), watch=launcher, say=ready (when all
+// are there).
 #include <ATen/ATen.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "ailab/log.hpp"
 #include "dist/job.hpp"
 #include "dist/launcher.hpp"
+#include "dist/launcher_watch.hpp"
 #include "store_backend.hpp"
 
 namespace {
@@ -116,6 +118,8 @@ void misbehave(Job& job, const std::string& scenario) {
     if (scenario == "kill") ::raise(SIGKILL);
     if (scenario == "exit") ::_exit(3);
     if (scenario == "terminate") ::kill(::getpid(), SIGTERM);
+    if (scenario == "stop") ::raise(SIGSTOP);
+    if (scenario == "loop") std::this_thread::sleep_for(std::chrono::hours(1));
     if (scenario == "config") job.fail("train.yaml:1:1: wrong", 2);
 }
 
@@ -146,6 +150,11 @@ void play(Job& job, const Arguments& arguments) {
     if (scenario == "all_config") job.fail("train.yaml:1:1: wrong\ntrain.yaml:2:1: too", 2);
     job.beat({"train", 3, 17, 412});
     job.exchange("ready", "");
+    if (arguments.get("say", "") == "ready") {
+        std::puts("ready");
+        std::fflush(stdout);
+    }
+    if (scenario == "stop" || scenario == "loop") job.doing("after_run", "slow");
     std::this_thread::sleep_for(std::chrono::milliseconds(arguments.number("after", 50)));
     if (job.rank() == arguments.number("rank", -1)) {
         misbehave(job, scenario);
@@ -172,6 +181,8 @@ ailab::TextBroadcast broadcast_by(const std::string& path, int rank) {
 }
 
 int run(const Arguments& arguments) {
+    if (arguments.get("watch", "") == "launcher") ailab::watch_launcher();
+    if (arguments.scenario == "wait") std::this_thread::sleep_for(std::chrono::hours(1));
     const auto placement = ailab::detect_placement(arguments.get("launcher", ""));
     const auto job =
         Job::start(placement, arguments.get("init", "env://"), arguments.number("timeout", 30),

@@ -180,5 +180,31 @@ TEST_F(FindCheckpoint, RefusesPathsThatNameNone) {
         "itself");
 }
 
+TEST_F(FindCheckpoint, WhatWasBrokenOffIsNoneAndABrokenOneIsOne) {
+    make_run("work/a");
+    fs::create_directories(root_ / "work/a/checkpoints/iter_6.tmp-18a1-2f-77");
+    fs::create_directories(root_ / "work/a/checkpoints/iter_4.tmp-18a1-2f-77-old");
+    EXPECT_FALSE(find_newest_checkpoint(path("work")).exist) << "a fresh start";
+    fs::create_directories(root_ / "work/a/checkpoints/iter_3");
+    EXPECT_TRUE(find_newest_checkpoint(path("work")).exist) << "no fresh start beside it";
+}
+
+TEST_F(FindCheckpoint, AnotherNameForLatestIsTheRunsOwn) {
+    make_run("work/a");
+    save("work/a", "work/a/checkpoints", 1);
+    fs::create_directory_symlink("a", root_ / "work/latest");
+    for (const char* given : {"work/latest", "work/latest/", "work/latest/checkpoints",
+                              "work/latest/checkpoints/epoch_1", "work/./latest"})
+        EXPECT_EQ(fs::path(resolve_checkpoint(path(given))).lexically_normal(),
+                  root_ / "work/a/checkpoints/epoch_1")
+            << given;
+    EXPECT_EQ(shorten(run_folder_in(path("work"), path("work/latest"))), "work/a");
+    // Only the link that runs make: other links and folders are as the user has them.
+    fs::create_directory_symlink(root_ / "work", root_ / "link");
+    EXPECT_EQ(shorten(without_latest(path("link/latest"))), "link/a");
+    fs::create_directories(root_ / "plain/latest");
+    EXPECT_EQ(shorten(without_latest(path("plain/latest"))), "plain/latest");
+}
+
 }  // namespace
 }  // namespace ailab::test

@@ -76,7 +76,7 @@ struct TwoKinds final : Optimizer {
     const double lr_, decay_;
 };
 
-std::vector<NamedParameter> parameters_of(const Trained& trained) {
+std::vector<NamedParameter> trained_parameters_of(const Trained& trained) {
     std::vector<NamedParameter> parameters;
     for (const auto& item : trained.model.named_parameters())
         parameters.push_back({item.key(), item.value()});
@@ -90,7 +90,8 @@ std::vector<NamedParameter> parameters_of(const Trained& trained) {
 std::map<std::string, ParamGroup> settings(const Trained& trained, const ParamwiseConfig& config,
                                            const Optimizer& optimizer = PlainOptimizer()) {
     std::map<std::string, ParamGroup> result;
-    for (const ParamGroup& group : make_groups(parameters_of(trained), trained, optimizer, config))
+    for (const ParamGroup& group :
+         make_groups(trained_parameters_of(trained), trained, optimizer, config))
         for (const std::string& name : group.names) result[name] = group;
     return result;
 }
@@ -232,8 +233,8 @@ TEST(ParamGroups, TellWhatWeightDecayDoesNotReach) {
          "weight decay 0.25, not of 3 of 6 parameters: fc1.weight, fc1.bias, fc2.bias"},
     };
     for (const Case& c : table)
-        EXPECT_EQ(describe_decay(make_groups(parameters_of({*net, nullptr}), {*net, nullptr},
-                                             PlainOptimizer(), c.config)),
+        EXPECT_EQ(describe_decay(make_groups(trained_parameters_of({*net, nullptr}),
+                                             {*net, nullptr}, PlainOptimizer(), c.config)),
                   c.expected);
 }
 

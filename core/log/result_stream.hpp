@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdio>
+
+#include "ailab/export.hpp"
+
+namespace ailab {
+
+/// Keeps standard output for results, of a command that prints some: what else writes there (a
+/// plugin's prints, a library's) goes to standard error from here on, so that JSON lines stay JSON.
+/// Before plugins are
+/// loaded.
+AILAB_API void keep_stdout_for_results();
+
+/// Where results go: standard output.
+AILAB_API std::FILE* result_stream() noexcept;
+
+}  // namespace ailab
