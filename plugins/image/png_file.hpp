@@ -17,7 +17,10 @@ namespace ailab {
 class PngFile {
   public:
     explicit PngFile(std::span<const uint8_t> bytes)
-        : all_(bytes), rest_(bytes), most_for_chunks_(bytes.size() + unpacked_chunk), most_memory_(SIZE_MAX) {}
+        : all_(bytes),
+          rest_(bytes),
+          most_for_chunks_(bytes.size() + unpacked_chunk),
+          most_memory_(SIZE_MAX) {}
     ~PngFile();
     PngFile(const PngFile&) = delete;
     PngFile& operator=(const PngFile&) = delete;

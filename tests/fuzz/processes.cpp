@@ -1,14 +1,17 @@
 // What comes from other processes: plugin files (ELF and the stamp in it), the ranks' control
 // channel.
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ailab/abi.hpp"
 #include "dist/address_file.hpp"
+#include "dist/handshake.hpp"
 #include "dist/hub.hpp"
 #include "dist/last_words.hpp"
 #include "dist/rank_info.hpp"
 #include "dist/spoke.hpp"
+#include "dist/store_table.hpp"
 #include "plugin/elf_builder.hpp"
 #include "plugin/elf_image.hpp"
 #include "plugin/stamp_check.hpp"
@@ -67,12 +70,23 @@ void read_frames(const std::string& input) {
     while (const std::optional<dist::Frame> frame = reader.next()) {
         try {
             switch (frame->type) {
-                case dist::FrameType::hello: {
-                    dist::PayloadReader hello(frame->payload);
-                    hello.number(), hello.number(), hello.number();
-                    dist::decode_info(hello);
+                case dist::FrameType::hello:
+                    dist::Hello::decode(frame->payload).encode();
+                    break;
+                case dist::FrameType::challenge:
+                    dist::Challenge::decode(frame->payload).encode();
+                    break;
+                case dist::FrameType::join: {
+                    dist::PayloadReader info(frame->payload);
+                    dist::decode_info(info);
                     break;
                 }
+                case dist::FrameType::store_request:
+                    dist::NumberedRequest::decode(frame->payload).request.encode();
+                    break;
+                case dist::FrameType::store_reply:
+                    dist::StoreReply::decode(frame->payload).encode();
+                    break;
                 case dist::FrameType::welcome: {
                     dist::PayloadReader members(frame->payload);
                     for (int rank = 0; rank < 3; ++rank) dist::decode_info(members);
@@ -82,6 +96,7 @@ void read_frames(const std::string& input) {
                     dist::PayloadReader(frame->payload).number();
                     break;
                 case dist::FrameType::warning:
+                case dist::FrameType::proof:
                 case dist::FrameType::refused:
                     break;
                 default:
@@ -90,6 +105,12 @@ void read_frames(const std::string& input) {
         } catch (const dist::ProtocolError&) {
         }
     }
+}
+
+void read_address_of(const std::string& input) {
+    const std::string path = in_folder("address", input) + "/address";
+    require(::chmod(path.c_str(), 0600) == 0, "chmod failed");  // another's is not looked at
+    dist::read_address({.paths = {path}, .key = "key", .source = "init_method"});
 }
 
 /// The first byte says what the rest is: frames, rank 0's address, a file with that.
@@ -104,7 +125,7 @@ void rendezvous(const std::string& input) {
                 dist::Meeting::decode(rest).encode();
                 return;
             default:
-                dist::read_address({in_folder("address", rest) + "/address", "key", "init_method"});
+                read_address_of(rest);
         }
     } catch (const dist::ProtocolError&) {
     }
@@ -116,24 +137,38 @@ std::vector<std::string> rendezvous_seeds() {
         return std::string(reinterpret_cast<const char*>(&size), sizeof size) + char(type) +
                payload;
     };
-    dist::PayloadWriter hello, welcome;
-    hello.number(77).number(1).number(2);
-    const dist::RankInfo info{
-        .host = "node07", .host_id = "id", .addresses = {"10.0.0.7"}, .port = 9};
-    encode_info(hello, info);
+    dist::PayloadWriter join, welcome;
+    const dist::RankInfo info{.host = "node07",
+                              .host_id = "id",
+                              .addresses = {"10.0.0.7"},
+                              .port = 9,
+                              .address = "10.0.0.7"};
+    encode_info(join, info);
     for (int rank = 0; rank < 3; ++rank) encode_info(welcome, info);
+    const std::string random(32, 'r');
+    const dist::Hello hello{.meeting = "77", .rank = 1, .world_size = 2, .challenge = random};
+    const dist::Challenge challenge{.challenge = random, .proof = random};
+    const dist::StoreRequest set{
+        .call = dist::StoreRequest::set, .keys = {"key"}, .values = {"value"}};
+    const dist::StoreReply reply{.values = {"value"}};
     const dist::Report report{.rank = 1, .host = "node07", .text = "out of memory"};
     dist::Meeting meeting;
+    meeting.nonce = "77";
     meeting.host_id = "id";
     meeting.addresses = {"10.0.0.7", "127.0.0.1"};
     const std::string address = dist::PayloadWriter()
-                                    .text("ailab rendezvous 1")
+                                    .text("ailab rendezvous 2")
                                     .text("key")
                                     .text(meeting.encode())
-                                    .number(9)
+                                    .text(random)
                                     .bytes();
-    return {'\0' + frame(dist::FrameType::hello, hello.bytes()) +
+    return {'\0' + frame(dist::FrameType::hello, hello.encode()) +
+                frame(dist::FrameType::challenge, challenge.encode()) +
+                frame(dist::FrameType::join, join.bytes()) +
                 frame(dist::FrameType::welcome, welcome.bytes()) +
+                frame(dist::FrameType::store_request,
+                      dist::PayloadWriter().number(1).bytes() + set.encode()) +
+                frame(dist::FrameType::store_reply, reply.encode()) +
                 frame(dist::FrameType::failure, report.encode()) +
                 frame(dist::FrameType::end, dist::PayloadWriter().number(1).bytes()),
             '\1' + meeting.encode(), '\2' + address};
