@@ -3,7 +3,7 @@ that it would have been."""
 import time
 import unittest
 
-from campaign import (PLUGINS, STEPS, Campaign, Job, RunFolder, checkpoints, leftovers, shared_memory, share, small_run)
+from campaign import PLUGINS, STEPS, Campaign, Job, RunFolder, checkpoints, leftovers, share, small_run
 
 KILLS = 4  # a case
 

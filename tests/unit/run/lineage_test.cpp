@@ -244,7 +244,7 @@ TEST_F(LineageTest, NorIsAStartWithAChangedBit) {
     std::ifstream stream(file);
     const std::string whole{std::istreambuf_iterator<char>(stream), {}};
     ASSERT_TRUE(read_start(run_dir("a")));
-    for (size_t bit = 0; bit < 8 * whole.size(); bit += 3) {
+    for (size_t bit = 0; bit < 8 * whole.size(); bit += 7) {
         std::string changed = whole;
         changed[bit / 8] = char(changed[bit / 8] ^ 1 << bit % 8);
         std::ofstream(file, std::ios::trunc) << changed;
