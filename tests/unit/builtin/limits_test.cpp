@@ -51,7 +51,7 @@ std::string complaint_of(const IntegerOption& option, const std::string& value) 
     read_module(option.kind, from_json(json, "test"), option.kind, problems);
     const std::string start =
         concat(option.kind, ".", option.field.name, list ? "[0]" : "", " must be ");
-    for (const Problem& problem : problems.list())
+    for (const ailab::Problem& problem : problems.list())
         if (problem.text.starts_with(start)) return problem.text.substr(start.size());
     return "";
 }

@@ -254,7 +254,7 @@ TEST(Optimizers, TakeParametersOfSeveralDtypes) {
     });
 }
 
-struct Names {
+struct KeptNames {
     const char* json;
     std::vector<std::string> of_matrix;
     std::vector<std::string> of_vector;
@@ -262,7 +262,7 @@ struct Names {
 
 TEST(OptimizerState, HasPyTorchsNames) {
     const std::vector<std::string> adam = {"exp_avg", "exp_avg_sq", "step"};
-    const std::vector<Names> table = {
+    const std::vector<KeptNames> table = {
         {R"({"type": "SGD"})", {"step"}, {"step"}},
         {R"({"type": "SGD", "momentum": 0.9})",
          {"momentum_buffer", "step"},
@@ -292,7 +292,7 @@ TEST(OptimizerState, HasPyTorchsNames) {
         {R"({"type": "Lion"})", {"exp_avg", "step"}, {"exp_avg", "step"}},
         {R"({"type": "LAMB"})", adam, adam},
     };
-    for (const Names& row : table) {
+    for (const KeptNames& row : table) {
         Problem problem;
         const auto optimizer = problem.optimizer(row.json);
         EXPECT_TRUE(optimizer->save_state().tensors.empty()) << "made with the first step";
