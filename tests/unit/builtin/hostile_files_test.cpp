@@ -62,7 +62,7 @@ std::string sparse_tar(const std::string& size) {
         header.replace(0, name.size(), name);
         header.replace(124, 11, "00000000001");
         header[156] = type;
-        header.replace(257, 8, "ustar  ");
+        header.replace(257, 7, "ustar  ");
         header.replace(386, rest.size(), rest);
         header.replace(148, 8, "        ");
         int sum = 0;
@@ -126,9 +126,9 @@ TEST(HostileCifar, LabelsMayBeAnArrayOfAnyIntegers) {
     };
     EXPECT_EQ(complaint("u1", "\3"), "");
     EXPECT_EQ(complaint("i2", "\3\0"s), "");
-    EXPECT_EQ(complaint("f4", std::string(4, '\0')),
-              "FOLDER/test_batch: data must be [n, 3072] uint8 and go with n labels, which are "
-              "whole numbers");
+    EXPECT_TRUE(contains(complaint("f4", std::string(4, '\0')),
+                         "FOLDER/test_batch: data must be [n, 3072] uint8 and go with n labels, "
+                         "which are whole numbers"));
 }
 
 }  // namespace

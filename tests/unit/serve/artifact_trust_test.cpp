@@ -192,7 +192,7 @@ TEST_F(ArtifactTrust, WhatLiesBesideItMustBeAFileAndNoLinkElsewhere) {
     fs::create_directory(beside);
     refused("it is a folder");
     ASSERT_EQ(mkfifo(beside.c_str(), 0600), 0);
-    refused("it is no regular file");
+    refused("it is a named pipe");
     write(beside, "no library");
     refused("which cannot be loaded");
     EXPECT_NE(complaint_when_trusted().find("there is no " + beside), std::string::npos);
