@@ -1,6 +1,5 @@
 // ailab-run: reads the command line and hands over to libailab_core.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "dist/launcher_watch.hpp"
 #include "help.hpp"
 #include "host/exit_guard.hpp"
+#include "host/launcher_rank.hpp"
 #include "list_modules.hpp"
 #include "log/result_stream.hpp"
 #include "plugin/plugin_host.hpp"
@@ -26,9 +26,8 @@ constexpr int wrong_input = 2;
 
 /// A mistake on the command line is every rank's: one of them says so.
 bool is_first_rank() {
-    for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID", "RANK"})
-        if (const char* rank = std::getenv(name)) return std::string(rank) == "0";
-    return true;
+    const std::string rank = launcher_rank();
+    return rank.empty() || rank == "0";
 }
 
 /// Of all commands but train and test, which are done by all ranks together: whether this process

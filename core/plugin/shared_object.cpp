@@ -17,6 +17,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "host/launcher_rank.hpp"
 #include "plugin/denormals.hpp"
 
 namespace ailab::plugin {
@@ -30,8 +31,14 @@ std::string cannot_be_loaded(const std::string& path, const std::string& what) {
                   ". Move that work into the module's constructor.");
 }
 
+/// The process ends alone, before the ranks have met.
+std::string speaker() {
+    const std::string rank = launcher_rank();
+    return rank.empty() ? "ailab-run: " : concat("ailab-run: rank ", rank, ": ");
+}
+
 [[noreturn]] void end_with(const std::string& what) {
-    std::fprintf(stderr, "ailab-run: %s\n", cannot_be_loaded(loading, what).c_str());
+    std::fprintf(stderr, "%s%s\n", speaker().c_str(), cannot_be_loaded(loading, what).c_str());
     std::_Exit(2);
 }
 
@@ -79,7 +86,7 @@ class LoadGuard {
         const std::string mark = "\n";
         const std::string text = cannot_be_loaded(path, concat("crashed (", mark, ")"));
         const size_t at = text.rfind(mark);
-        crash_text = {concat("ailab-run: ", text.substr(0, at)),
+        crash_text = {concat(speaker(), text.substr(0, at)),
                       concat(text.substr(at + mark.size()), "\n")};
         std::set_terminate(report_exception);
         struct sigaction action {};

@@ -36,7 +36,9 @@ fs::path same_in(const fs::path& folder, const fs::path& path) {
 
 LastCheckpoint read_last_checkpoint(const std::string& file) {
     LastCheckpoint last;
-    if (!fs::exists(status_of(file))) return last;
+    // A folder in its place is told of when the run is to write there.
+    const fs::file_status status = status_of(file);
+    if (!fs::exists(status) || fs::is_directory(status)) return last;
     constexpr uint64_t most_bytes = 1 << 16;
     const std::string text = read_regular_file(file, most_bytes);
     last.written = text.substr(0, text.find('\n'));

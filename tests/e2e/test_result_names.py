@@ -71,7 +71,7 @@ class Directions(TestCase):
             runs = call([str(AILAB), "runs", str(work), "--json"])
             self.assertDone(runs)
             listed, = json.loads(runs.out)
-            self.assertIn(f"(epoch {1 + values.index(min(values))})", listed["best"])
+            self.assertEqual(listed["best"]["epoch"], 1 + values.index(min(values)))
 
 
 if __name__ == "__main__":

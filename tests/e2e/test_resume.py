@@ -139,8 +139,10 @@ class Signals(ResumeCase):
                     result = mpirun_gently(ranks, words, timeout=60)
                     self.assertEqual(result.status, status, str(result))
                     run = RunFolder(folder / "work")
-                    # A step takes two iterations.
-                    self.assertTrue((run.path / "checkpoints" / "iter_34" / "manifest.json").exists(), str(result))
+                    # A step takes two iterations. On a busy machine the signal may reach the other rank a step late.
+                    saved, = (run.path / "checkpoints").glob("iter_*")
+                    self.assertIn(saved.name, ("iter_34", "iter_36", "iter_38"), str(result))
+                    self.assertTrue((saved / "manifest.json").exists(), str(result))
                     self.assertIn(f"SIG{signal}", run.lines("summary")[0]["exit"])
                     self.assertNotIn("ailab: [rank", result.err, "that is how failures are told")
                     self.assertIn(f"SIG{signal}: saving a checkpoint, then the run ends", result.err)
