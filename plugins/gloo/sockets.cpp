@@ -57,7 +57,8 @@ std::set<std::string> lines_of(const std::string& text) {
 
 std::set<int> NewSockets::open_sockets() {
     std::set<int> found;
-    const std::unique_ptr<DIR, decltype(&closedir)> folder(opendir("/proc/self/fd"), &closedir);
+    const auto close = [](DIR* open) { closedir(open); };
+    const std::unique_ptr<DIR, decltype(close)> folder(opendir("/proc/self/fd"), close);
     if (!folder) return found;
     while (const dirent* entry = readdir(folder.get())) {
         const int file = std::atoi(entry->d_name);

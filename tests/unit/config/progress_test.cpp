@@ -72,7 +72,7 @@ TEST(Progress, IsAddedToARunThatNamesNone) {
     EXPECT_EQ(config.hooks[1].name, "progress");
     EXPECT_EQ(config.hooks[1].spec.type(), "ProgressHook");
     EXPECT_EQ(resolved_hooks(config), before);
-    for (const std::string& enable : {"true", "false"}) {
+    for (const std::string enable : {"true", "false"}) {
         config = parse_with("hooks: {b: {type: ProgressHook, enable: " + enable + "}}\n", "");
         add_progress_hook(config);
         EXPECT_EQ(config.hooks.size(), 1u);

@@ -52,7 +52,8 @@ TEST(Secrets, AreThoseOfTheUserElseOfMpirun) {
 }
 
 TEST(Secrets, ThatCanBeGuessedAreRefused) {
-    const CleanEnvironment environment({{"AILAB_SECRET", "hunter2"}});
+    const std::map<std::string, std::string> given = {{"AILAB_SECRET", "hunter2"}};
+    const CleanEnvironment environment(given);
     try {
         secret_of_environment();
         FAIL() << "no error";

@@ -38,7 +38,8 @@ TEST(Orientation, OfPng) {
 /// The file with its chunk eXIf moved in front of the end, where some tools write it.
 std::string with_exif_behind_pixels(std::string file) {
     const size_t begin = file.find("eXIf") - 4, end = file.size() - 12;
-    const size_t size = 12 + (size_t(uint8_t(file[begin + 2])) << 8) + uint8_t(file[begin + 3]);
+    const auto byte = [&](size_t at) { return size_t{static_cast<uint8_t>(file[at])}; };
+    const size_t size = 12 + (byte(begin + 2) << 8) + byte(begin + 3);
     const std::string chunk = file.substr(begin, size);
     return file.insert(end, chunk).erase(begin, size);
 }

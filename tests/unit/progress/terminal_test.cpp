@@ -103,7 +103,8 @@ class Pty {
 };
 
 TEST(Terminal, AsksForItsColumnsEachTime) {
-    const Variables variables({{"COLUMNS", "33"}});
+    const std::vector<std::pair<std::string, std::string>> given = {{"COLUMNS", "33"}};
+    const Variables variables(given);
     const Pty pty(120);
     EXPECT_EQ(terminal_columns(pty.program()), 120u);
     pty.resize(40);
