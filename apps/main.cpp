@@ -30,10 +30,15 @@ bool is_first_rank() {
     return rank.empty() || rank == "0";
 }
 
-/// Of all commands but train and test, which are done by all ranks together: whether this process
-/// is one that leaves them to rank 0.
+/// What all ranks do together, printing on standard error; every other command is one process's and
+/// has results for others to read.
+bool is_a_run(app::Action action) {
+    return action == app::Action::train || action == app::Action::test;
+}
+
+/// Whether this process is one that leaves the command to rank 0.
 bool leaves_to_rank_0(const app::CommandLine& line) {
-    if (line.action == app::Action::train || line.action == app::Action::test) return false;
+    if (is_a_run(line.action)) return false;
     Placement placement;
     try {
         placement = detect_placement(line.launcher);
@@ -52,12 +57,6 @@ bool leaves_to_rank_0(const app::CommandLine& line) {
                      "them, or give --launcher single, if there is no other\n",
                      placement.rank, placement.world_size);
     return placement.rank != 0;
-}
-
-/// Training and testing print on standard error; all other commands have results for others to
-/// read.
-bool prints_results(app::Action action) {
-    return action != app::Action::train && action != app::Action::test;
 }
 
 int print(const std::string& text) {
@@ -137,7 +136,7 @@ int main(int argc, char** argv) {
     const ExitGuard guard;
     try {
         const app::CommandLine line = app::parse_command_line({argv + 1, argv + argc});
-        if (prints_results(line.action)) keep_stdout_for_results();
+        if (!is_a_run(line.action)) keep_stdout_for_results();
         return leaves_to_rank_0(line) ? 0 : run(line);
     } catch (const ConfigError& e) {
         if (is_first_rank()) std::fprintf(stderr, "ailab-run: %s\n", e.what());
