@@ -64,13 +64,6 @@ std::shared_ptr<Hook> make_ema(const std::string& options) {
 
 class EMAHookTest : public HookTest {
   protected:
-    void on_one_rank(const std::function<void(FakeRun&)>& body) {
-        const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-            FakeRun run(comm, folder_);
-            body(run);
-        });
-        EXPECT_EQ(errors[0], "");
-    }
     static void begin(Hook& hook, FakeRun& run, const std::shared_ptr<Model>& model) {
         run.net = model;
         hook.before_run(run);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "ailab/ailab.hpp"
 #include "checkpoint/thread_comm.hpp"
@@ -146,6 +147,13 @@ class HookTest : public testing::Test {
     void TearDown() override {
         log_to_file("");
         std::filesystem::remove_all(folder_);
+    }
+    void on_one_rank(const std::function<void(FakeRun&)>& body) {
+        const auto errors = run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            body(run);
+        });
+        EXPECT_EQ(errors[0], "");
     }
     std::vector<std::string> lines(const std::string& name) const {
         std::ifstream file(folder_ / name);

@@ -23,13 +23,6 @@ Batch scored(int64_t classes, const Tensor& target) {
 
 class MetricResults : public HookTest {
   protected:
-    void in_a_run(const std::function<void(FakeRun&)>& work) {
-        const auto errors = run_ranks(1, [&](ThreadComm& comm) {
-            FakeRun run(comm, folder_);
-            work(run);
-        });
-        EXPECT_EQ(errors[0], "");
-    }
     static std::string problems_of(Hook& hook, Names others) {
         RunPlan plan{.phases = {Phase::val}};
         for (const std::string& name : hook.result_names(Phase::val)) others.push_back(name);
@@ -53,8 +46,8 @@ TEST_F(MetricResults, AreKnownFromTheFirstBatch) {
          {"f1", "top1"},
          {"f1_0", "f1_1", "top1"}}};
     for (const auto& [metrics, classes, before, after] : table)
-        in_a_run([&, classes = classes, &metrics = metrics, &before = before,
-                  &after = after](FakeRun& run) {
+        on_one_rank([&, classes = classes, &metrics = metrics, &before = before,
+                     &after = after](FakeRun& run) {
             const auto hook = make<Hook>(concat(R"({"type": "MetricHook")", metrics, "}"));
             EXPECT_EQ(hook->result_names(Phase::val), before);
             hook->before_run(run);
@@ -66,7 +59,7 @@ TEST_F(MetricResults, AreKnownFromTheFirstBatch) {
 TEST_F(MetricResults, OfOneNameAreRefusedWithBothOwners) {
     const char* twice = R"({"type": "MetricHook", "f1": {"type": "F1Score", "average": "none"},
         "f1_1": {"type": "Accuracy"}})";
-    in_a_run([&](FakeRun& run) {
+    on_one_rank([&](FakeRun& run) {
         const auto hook = make<Hook>(twice);
         EXPECT_EQ(problems_of(*hook, {"loss"}), "") << "only the data tell";
         hook->check_evaluation(run, Phase::val, scored(2, torch::tensor({0, 1})));
@@ -76,7 +69,7 @@ TEST_F(MetricResults, OfOneNameAreRefusedWithBothOwners) {
     });
     // Where nobody could look before: in the first iteration.
     for (const Phase phase : {Phase::train, Phase::val})
-        in_a_run([&](FakeRun& run) {
+        on_one_rank([&](FakeRun& run) {
             const auto hook = make<Hook>(
                 phase == Phase::val
                     ? twice
@@ -90,7 +83,7 @@ TEST_F(MetricResults, OfOneNameAreRefusedWithBothOwners) {
             EXPECT_TRUE(contains(error, "both have a result \"f1_1\"")) << error;
         });
     // A term of the loss.
-    in_a_run([&](FakeRun& run) {
+    on_one_rank([&](FakeRun& run) {
         const auto hook = make<Hook>(R"({"type": "MetricHook",
             "part": {"type": "F1Score", "average": "none"}})");
         hook->check_evaluation(run, Phase::val, scored(2, torch::tensor({0, 1})));
@@ -124,7 +117,7 @@ TEST_F(MetricResults, LeaveOutWhatTheLossIgnores) {
              "b": {"type": "CrossEntropyLoss", "ignore_index": 255}}})",
          R"("type": "Accuracy")", false}};
     for (const auto& row : table)
-        in_a_run([&](FakeRun& run) {
+        on_one_rank([&](FakeRun& run) {
             run.settings.set("loss", from_json(row.loss, "test"));
             const auto hook =
                 make<Hook>(concat(R"({"type": "MetricHook", "m": {)", row.metric, "}}"));
@@ -142,7 +135,7 @@ TEST_F(MetricResults, OfIgnoredTargetsAloneAreNaNWithOneWarning) {
          {"", R"(, "m": {"type": "Accuracy"})", R"(, "m": {"type": "F1Score"})",
           R"(, "m": {"type": "MeanIoU"})", R"(, "m": {"type": "AUROC"})",
           R"(, "m": {"type": "CalibrationError"})", R"(, "m": {"type": "CohenKappa"})"})
-        in_a_run([&, metrics = metrics](FakeRun& run) {
+        on_one_rank([&, metrics = metrics](FakeRun& run) {
             run.settings.set(
                 "loss", from_json(R"({"type": "CrossEntropyLoss", "ignore_index": -100})", "test"));
             const auto hook = make<Hook>(concat(R"({"type": "MetricHook")", metrics, "}"));
