@@ -20,13 +20,13 @@ class StoreComm final : public Comm {
         if (world_size() == 1) return text;
         const std::string key = next_key("broadcast");
         if (rank() != 0) return wait_for(key);
-        job_.store()->set(key, text);
+        set(key, text);
         return text;
     }
     std::vector<std::string> gather_text(const std::string& text) override {
         if (world_size() == 1) return {text};
         const std::string key = next_key("gather");
-        job_.store()->set(key + std::to_string(rank()), text);
+        set(key + std::to_string(rank()), text);
         std::vector<std::string> texts;
         for (int from = 0; from < world_size(); ++from)
             texts.push_back(from == rank() ? text : wait_for(key + std::to_string(from)));
@@ -49,8 +49,26 @@ class StoreComm final : public Comm {
     std::string wait_for(const std::string& key) {
         const dist::InCollective here("the saving of a checkpoint",
                                       dist::InCollective::Thread::saver);
-        job_.store()->wait({key}, c10d::Store::kNoTimeout);
-        return job_.store()->get_to_str(key);
+        return by_store([&] {
+            job_.store()->wait({key}, c10d::Store::kNoTimeout);
+            return job_.store()->get_to_str(key);
+        });
+    }
+    void set(const std::string& key, const std::string& text) {
+        by_store([&] { job_.store()->set(key, text); });
+    }
+
+    /// A rank 0 that stops between two calls answers the second no more: that is its failure, of
+    /// which its silence tells, and not this rank's.
+    template <class Call>
+    static auto by_store(Call call) -> decltype(call()) {
+        try {
+            return call();
+        } catch (const c10::Error& error) {
+            throw dist::CollectiveError(
+                concat("an exchange for the saving of a checkpoint failed: ",
+                       error.what_without_backtrace()));
+        }
     }
 
     Job& job_;

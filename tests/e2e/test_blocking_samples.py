@@ -108,7 +108,7 @@ class BlockingSamples(TestCase):
         self.assertRegex(result.err, r"data\.val \(Blocking\), sample 3 \(row-3\): it has not come within 2 s")
 
     def test_a_sample_that_nobody_needs_does_not_keep_a_finished_run(self):
-        result = call(self.words(["total_epochs=null", "total_iters=2"], sample=18), timeout=60)
+        result = call(self.words(["total_epochs=null", "total_iters=2", "model.waits_in_step=1"], sample=18), timeout=60)
         self.assertDone(result)
         self.assertLess(result.seconds, 20, str(result))
         self.assertIn("a sample that nobody waits for any more has not come", result.err)

@@ -1,5 +1,6 @@
 // A data set with a sample that does not come, as of a network file system whose host is gone.
 #include <ailab/ailab.hpp>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -7,6 +8,8 @@
 AILAB_PLUGIN("blocking", "1.0", "A sample that does not come")
 
 namespace {
+
+std::atomic<bool> blocks{false};
 
 int my_rank() {
     const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
@@ -46,8 +49,9 @@ class Blocking : public ailab::Dataset {
 
   private:
     void block(int64_t i) const {
-        if (i == o.sample && my_rank() == o.rank)
-            std::this_thread::sleep_for(std::chrono::duration<double>(o.seconds));
+        if (i != o.sample || my_rank() != o.rank) return;
+        blocks = true;
+        std::this_thread::sleep_for(std::chrono::duration<double>(o.seconds));
     }
 
     const Options o;
@@ -56,10 +60,25 @@ AILAB_REGISTER_DATASET(Blocking, "Numbers; one sample comes late")
 
 class Line : public ailab::Model {
   public:
-    Line() { fc = register_module("fc", torch::nn::Linear(8, 1)); }
-    ailab::Tensor forward(const ailab::Tensor& x) override { return fc(x); }
+    struct Options {
+        int64_t waits_in_step = -1;
+        void visit(ailab::OptionVisitor& v) {
+            v.option("waits_in_step", waits_in_step, "until a sample blocks; -1: never",
+                     ailab::between(-1, 1e6));
+        }
+    };
+    explicit Line(const Options& options) : o(options) {
+        fc = register_module("fc", torch::nn::Linear(8, 1));
+    }
+    ailab::Tensor forward(const ailab::Tensor& x) override {
+        if (steps_++ == o.waits_in_step)
+            while (!blocks) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        return fc(x);
+    }
 
   private:
+    const Options o;
+    int64_t steps_ = 0;
     torch::nn::Linear fc{nullptr};
 };
 AILAB_REGISTER_MODEL(Line, "One linear layer")

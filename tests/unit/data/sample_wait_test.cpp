@@ -33,6 +33,11 @@ class Stuck final : public Dataset {
         for (const int64_t i : indices) wait(i);
         ensure(batch, "input", {int64_t(indices.size())}, at::kFloat).zero_();
     }
+    /// Until somebody asks for the sample that does not come.
+    void wait_until_asked() const {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return asked_; });
+    }
     void release() {
         const std::lock_guard lock(mutex_);
         released_ = true;
@@ -44,11 +49,15 @@ class Stuck final : public Dataset {
   private:
     void wait(int64_t i) const {
         std::unique_lock lock(mutex_);
-        if (i == stuck_) changed_.wait(lock, [this] { return released_; });
+        if (i != stuck_) return;
+        asked_ = true;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return released_; });
     }
 
     const int64_t stuck_;
     const bool whole_;
+    mutable bool asked_ = false;
     bool released_ = false;
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
@@ -172,6 +181,7 @@ TEST(SampleWait, OfASampleThatNobodyWantsIsGivenUp) {
     {
         Loader loader(deal_in_order(dataset, 60));
         loader.next();
+        dataset->wait_until_asked();
     }
     EXPECT_LT(seconds(Clock::now() - begin), 12);
     ASSERT_EQ(warnings.texts().size(), 1u);
