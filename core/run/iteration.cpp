@@ -81,11 +81,9 @@ void Runner::train_iteration() {
     if (sync_batch_norm_) sync_batch_norm_->begin(batch_.size, ranks_with_samples(data));
     modules_.model->owns_step() ? own_step() : shared_step();
     progress_.stepped = progress_.iter + 1 == window_.end;
-    position_.step += progress_.stepped;
-    ++position_.iter;
-    ++position_.train_iter;
-    progress_.step = position_.step;
-    progress_.train_iter = position_.train_iter;
+    workflow_.iterated(progress_.stepped);
+    progress_.step = workflow_.position().step;
+    progress_.train_iter = workflow_.position().train_iter;
     train_samples_ += batch_.global_size;
     if (seconds_to_first_step_ == 0) seconds_to_first_step_ = seconds_since_process_start();
     const auto now = Clock::now();

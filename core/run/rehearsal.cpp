@@ -72,7 +72,7 @@ bool is_about_one_value(const std::string& message) {
 }  // namespace
 
 void Runner::rehearse() {
-    if (!modules_.data.count(Phase::train) || finished()) return;
+    if (!modules_.data.count(Phase::train) || workflow_.finished()) return;
     rehearse_smallest_batch();
     // Of a hook that may change them it is not known what the metrics will get.
     if (std::any_of(modules_.hooks.begin(), modules_.hooks.end(),
@@ -166,7 +166,7 @@ void Runner::rehearse_smallest_batch() {
         plan.world_size = 1;
     }
     const int64_t last = plan.iterations() - 1;
-    const int64_t left = progress_.total_train_iters - position_.train_iter;
+    const int64_t left = progress_.total_train_iters - workflow_.position().train_iter;
     const bool comes_to_last = !config_.dry_run && loader.iteration() + left > last;
     int64_t smallest = 0;
     const auto size = [&](int64_t iteration) { return plan.slice(iteration).size(); };

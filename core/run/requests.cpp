@@ -36,12 +36,12 @@ void Runner::note_requests(const std::vector<double>& sums) {
 }
 
 void Runner::checkpoint_for_request() {
-    if (saved_step_ == position_.step) return;  // a hook was faster
-    save_checkpoint(concat(checkpoint_folder_, "/iter_", position_.train_iter));
+    if (saved_step_ == workflow_.position().step) return;  // a hook was faster
+    save_checkpoint(concat(checkpoint_folder_, "/iter_", workflow_.position().train_iter));
 }
 
 void Runner::serve_requests() {
-    if (requests_.stop != 0 && ends_with_phase())
+    if (requests_.stop != 0 && workflow_.ends_here())
         log_info(dist::signal_name(std::exchange(requests_.stop, 0)),
                  ": nothing of the run is left, so it ends as it is, complete");
     if (requests_.stop == 0 && !requests_.checkpoint) return;

@@ -20,6 +20,12 @@ std::unique_ptr<SyncBatchNorm> make_sync_batch_norm(const Modules& modules, Job&
     return std::make_unique<SyncBatchNorm>(job, device, all);
 }
 
+std::optional<int64_t> training_iterations(const Modules& modules) {
+    const auto train = modules.data.find(Phase::train);
+    if (train == modules.data.end()) return std::nullopt;
+    return train->second.loader->plan().iterations();
+}
+
 RegisteredTensors registered_by(const Modules& modules, const RunConfig& config) {
     std::vector<RegisteredTensors::Owner> owners = {
         {modules.model.get(), concat("model \"", config.model.type(), "\"")}};
@@ -52,13 +58,17 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
                torch_device.type()),
       backward_(forward_, modules.loss.get(), job, window_, sync_batch_norm_.get()),
       registered_(registered_by(modules, config)),
+      workflow_(workflow_plan(config, training_iterations(modules))),
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
     for (const std::string& name : modules.hook_names) hook_labels_.push_back(lasting_text(name));
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
     for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->parameters());
-    plan_length();
+    const RunLength length = workflow_.length();
+    progress_.total_epochs = length.epochs;
+    progress_.total_train_iters = length.train_iters;
+    progress_.total_steps = length.steps;
 }
 
 std::string Runner::config_text() const {
@@ -194,7 +204,8 @@ void Runner::publish(const std::string& name, double value) {
 }
 
 void Runner::stop(const std::string& reason) {
-    if (stop_reason_.empty()) stop_reason_ = reason;
+    workflow_.stop();
+    if (stop_reason_.empty()) stop_reason_ = reason.empty() ? "no reason was given" : reason;
 }
 
 std::string Runner::output_folder(const std::optional<std::string>& given,

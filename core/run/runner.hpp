@@ -22,25 +22,9 @@
 #include "sample_report.hpp"
 #include "step_window.hpp"
 #include "sync_batch_norm.hpp"
+#include "workflow.hpp"
 
 namespace ailab {
-
-/// Where the next iteration stands in the workflow: what a checkpoint stores.
-struct Position {
-    int64_t epoch = 0;       // training epochs (or rounds of iterations) that are complete
-    size_t entry = 0;        // of the workflow's list
-    int64_t repeat = 0;      // epochs of this entry that are complete
-    int64_t iter = 0;        // iterations of the present epoch that are complete
-    int64_t step = 0;        // optimizer steps
-    int64_t train_iter = 0;  // training iterations
-    /// Iterations of the present training phase, when a resumed run goes on in it; else 0.
-    int64_t iters = 0;
-};
-
-/// Optimizer steps of so many iterations of one phase.
-inline int64_t steps_of(int64_t iterations, int64_t accumulate) {
-    return (iterations + accumulate - 1) / accumulate;
-}
 
 /// Runs the workflow: phases, the training step, hooks. Main thread.
 class Runner final : public Run {
@@ -110,18 +94,12 @@ class Runner final : public Run {
         std::vector<size_t> hooks;
     };
 
-    // workflow.cpp
-    bool finished() const;
+    // phases.cpp
     void say_if_trained() const;
-    void plan_length();
-    void run_entry(const WorkflowStep& step);
-    void train_epoch(const WorkflowStep& step);
+    void train_epoch();
     void evaluate_epoch(Phase phase);
     void publish_loss(Meters& sums);
     void begin_phase(Phase phase, int64_t iterations);
-    bool is_due(const WorkflowStep& step) const;
-    bool ends_with_phase() const;
-    int64_t train_iterations(const WorkflowStep& step);
     void call_before_run();
     void call_after_load(const std::string& checkpoint);
     bool stops_now(int64_t iteration);
@@ -202,11 +180,7 @@ class Runner final : public Run {
     const RegisteredTensors registered_;  // as the run began
 
     Progress progress_;
-    Position position_;
-    /// Of each phase, the step whose weights it last evaluated to the end, or -1.
-    std::array<int64_t, 3> evaluated_step_{-1, -1, -1};
-    bool cut_short_ = false;   // a training phase of the last round had nothing left to train
-    int64_t round_epoch_ = 0;  // position_.epoch when the present round of the workflow began
+    Workflow workflow_;
     Batch batch_;
     std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined
     std::array<std::vector<std::shared_ptr<Meters>>, 3> windows_;  // by Phase

@@ -130,15 +130,8 @@ Checkpoint Runner::gather_state() {
 
     Node& run = checkpoint.run.values;
     run.set("seed", Node(int64_t(config_.seed)));
-    run.set("epoch", Node(position_.epoch));
-    run.set("round_epoch", Node(round_epoch_));
+    workflow_.save(run);
     run.set("trained_epoch", Node(progress_.epoch));
-    run.set("workflow_entry", Node(int64_t(position_.entry)));
-    run.set("workflow_repeat", Node(position_.repeat));
-    run.set("iter", Node(position_.iter));
-    run.set("iters", Node(position_.iters));
-    run.set("step", Node(position_.step));
-    run.set("train_iter", Node(position_.train_iter));
     run.set("train_seconds", Node(train_seconds_));
     run.set("train_samples", Node(train_samples_));
     Node results = Node::map();
@@ -156,22 +149,18 @@ Checkpoint Runner::gather_state() {
     for (const auto& [phase, data] : modules_.data)
         if (phase != Phase::train) evaluated.set(phase_name(phase), Node(data.loader->epoch()));
     run.set("evaluated", std::move(evaluated));
-    Node steps = Node::map();  // whose weights were evaluated last
-    for (const Phase phase : {Phase::val, Phase::test})
-        steps.set(phase_name(phase), Node(evaluated_step_[size_t(phase)]));
-    run.set("evaluated_step", std::move(steps));
     checkpoint.rank = rank_state();
 
     Node& facts = checkpoint.manifest;
-    facts.set("epoch", Node(position_.epoch));
-    facts.set("step", Node(position_.step));
+    facts.set("epoch", Node(workflow_.position().epoch));
+    facts.set("step", Node(workflow_.position().step));
     facts.set("model", Node::string(config_.model.type()));
     facts.set("saved_at", Node(int64_t(time(nullptr))));
     facts.set("run_dir", Node::string(run_dir_));
     save_config(config_.resolved, facts);
     facts.set("plugins", user_plugins());
     if (!lineage_.branches.empty()) {
-        lineage_ = next_on_branch(std::move(lineage_), position_.step, config_.work_dir,
+        lineage_ = next_on_branch(std::move(lineage_), workflow_.position().step, config_.work_dir,
                                   newest_checkpoint_);
         facts.set("branch", lineage_node(lineage_));
     }
@@ -211,7 +200,7 @@ void Runner::save_checkpoint(const std::string& path) {
                   make_store_comm(job_, concat("checkpoint-", checkpoints_++)));
     dist::note_checkpoint(path);
     newest_checkpoint_ = path;
-    saved_step_ = position_.step;
+    saved_step_ = workflow_.position().step;
 }
 
 void Runner::save_weights(const std::string& path) {
@@ -256,14 +245,10 @@ void Runner::restore(const Resume& resume) {
     try {
         restore_modules(resume);
         if (resume.original) {
-            position_.epoch = round_epoch_ = progress_.epoch = resume.original->epoch;
-            if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end()) {
-                const int64_t iterations = train->second.loader->plan().iterations();
-                position_.train_iter = position_.epoch * iterations;
-                position_.step =
-                    position_.epoch * steps_of(iterations, config_.accumulative_counts);
-                train->second.loader->seek(position_.epoch, 0);
-            }
+            progress_.epoch = resume.original->epoch;
+            workflow_.skip_epochs(progress_.epoch);
+            if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end())
+                train->second.loader->seek(progress_.epoch, 0);
         } else {
             const Node& facts = resume.checkpoint.manifest;
             check_resumed_classes(classes_in(facts), modules_.classes);
@@ -275,9 +260,9 @@ void Runner::restore(const Resume& resume) {
     } catch (...) {
         rethrow_with(concat("resume from ", resume.path));
     }
-    progress_.step = position_.step;
-    progress_.train_iter = position_.train_iter;
-    saved_step_ = position_.step;
+    progress_.step = workflow_.position().step;
+    progress_.train_iter = workflow_.position().train_iter;
+    saved_step_ = workflow_.position().step;
 }
 
 void Runner::restore_modules(const Resume& resume) {
@@ -373,17 +358,10 @@ void Runner::restore_original(const Resume& resume) {
 
 void Runner::restore_position(const State& run) {
     const StateReader values(run.values);
-    position_.epoch = values.integer("epoch");
+    workflow_.load(values);
     // An evaluation belongs to the epoch that was trained before it, though that is counted by
     // then.
     progress_.epoch = values.integer("trained_epoch");
-    round_epoch_ = values.integer("round_epoch");
-    position_.entry = size_t(values.integer("workflow_entry"));
-    position_.repeat = values.integer("workflow_repeat");
-    position_.iter = values.integer("iter");
-    position_.iters = values.integer("iters");
-    position_.step = values.integer("step");
-    position_.train_iter = values.integer("train_iter");
     train_seconds_ = values.number("train_seconds");
     train_samples_ = values.integer("train_samples");
     for (const Phase phase : {Phase::train, Phase::val, Phase::test})
@@ -396,10 +374,6 @@ void Runner::restore_position(const State& run) {
         for (const auto& [phase, data] : modules_.data)
             if (const Node* epoch = evaluated->find(phase_name(phase)); epoch && epoch->is_int())
                 data.loader->seek(epoch->as_int(), 0);
-    if (const Node* steps = run.values.find("evaluated_step"))
-        for (const Phase phase : {Phase::val, Phase::test})
-            if (const Node* step = steps->find(phase_name(phase)); step && step->is_int())
-                evaluated_step_[size_t(phase)] = step->as_int();
     const auto train = modules_.data.find(Phase::train);
     if (train == modules_.data.end()) return;
     Loader& loader = *train->second.loader;

@@ -9,8 +9,10 @@ class StateReader {
   public:
     explicit StateReader(const Node& values) : values_(values) {}
 
+    /// Null where there is none.
+    const Node* find(const std::string& key) const { return values_.find(key); }
     const Node& at(const std::string& key) const {
-        const Node* found = values_.find(key);
+        const Node* found = find(key);
         if (!found) throw Error(concat("its state has no \"", key, "\""));
         return *found;
     }

@@ -17,8 +17,8 @@ namespace ailab {
 /// so resuming needs no replay.
 void Runner::seed_step() {
     const int64_t micro = progress_.iter - window_.begin;
-    Philox random(config_.seed + uint64_t(micro) * 0x9e3779b97f4a7c15, uint64_t(position_.step),
-                  uint64_t(job_.rank()));
+    Philox random(config_.seed + uint64_t(micro) * 0x9e3779b97f4a7c15,
+                  uint64_t(workflow_.position().step), uint64_t(job_.rank()));
     device_.seed(random.next64());
 }
 
@@ -204,7 +204,7 @@ void Runner::check_registered() const {
 void Runner::tell_if_nothing_counts() {
     if (told_uncounted_ || !backward_.counts_nothing() || job_.rank() != 0) return;
     told_uncounted_ = true;
-    log_warning("training, step ", position_.step, ": none of the targets counts in ",
+    log_warning("training, step ", workflow_.position().step, ": none of the targets counts in ",
                 forward_.loss_label(),
                 ": all are ignored, or weigh nothing. Such a step has no loss, and its gradients "
                 "are 0; check the labels, and the loss's ignore_index and weight");
@@ -214,8 +214,9 @@ void Runner::check_unused(const ParameterUpdate& update) {
     if (modules_.step.find_unused_parameters || window_.samples == 0) return;
     const std::vector<std::string> unused = update.unused();
     if (unused.empty()) return;
-    throw Error(concat("the loss of step ", position_.step, " does not depend on the parameter",
-                       unused.size() == 1 ? " " : "s ", join(unused),
+    throw Error(concat("the loss of step ", workflow_.position().step,
+                       " does not depend on the parameter", unused.size() == 1 ? " " : "s ",
+                       join(unused),
                        " on any rank. If that is intended, set find_unused_parameters: true in "
                        "DDPHook, or freeze ",
                        unused.size() == 1 ? "it" : "them", " with paramwise_cfg.custom_keys"));

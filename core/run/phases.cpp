@@ -1,0 +1,158 @@
+// The run from before_run to after_run, and its phases.
+#include <algorithm>
+#include <limits>
+
+#include "ailab/log.hpp"
+#include "error_context.hpp"
+#include "leftovers.hpp"
+#include "runner.hpp"
+
+namespace ailab {
+
+/// A run that goes on though it has come to its end.
+void Runner::say_if_trained() const {
+    if (resumed_from_.empty() || !workflow_.finished()) return;
+    if (!stop_reason_.empty())
+        log_info("no training is left: the run has ended early (", stop_reason_, ")");
+    else if (config_.total_iters)
+        log_info("no training is left: the run has had all ", *config_.total_iters,
+                 " iterations; raise total_iters to train on");
+    else
+        log_info("no training is left: the run has had all ", *config_.total_epochs,
+                 " epochs; raise total_epochs to train on");
+}
+
+void Runner::run() {
+    beat();
+    call_before_run();
+    if (job_.rank() == 0 && !checkpoint_folder_.starts_with(run_dir_ + "/"))
+        for (const std::string& line : remove_leftovers_of_dead(checkpoint_folder_))
+            log_info("left by a run that was killed: ", line);
+    if (!resumed_from_.empty()) call_after_load(resumed_from_);
+    check_savable();
+    say_if_trained();
+    job_.doing("looking at the first batches");
+    rehearse();
+    dist::set_graceful_stop(true);
+    while (const auto phase = workflow_.next()) {
+        phase == Phase::train ? train_epoch() : evaluate_epoch(*phase);
+        if (stop_signal_ != 0) break;  // the position is to stay as it was saved
+    }
+    beat();
+    job_.doing("waiting for the checkpoint that is being saved");
+    writer_.wait();
+    dist::set_run_complete();
+    if (stop_reason_.empty() && resumed_from_.empty() && gradient_watch_.steps() > 0 &&
+        !config_.dry_run)
+        tell_never_reached("the whole run");
+    if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
+    call(&Hook::after_run, "after_run");
+    job_.doing("waiting for the checkpoint that is being saved");
+    writer_.wait();
+    job_.doing("closing");
+}
+
+void Runner::begin_phase(Phase phase, int64_t iterations) {
+    const BatchPlan& plan = modules_.data.at(phase).loader->plan();
+    progress_.phase = phase;
+    progress_.iter = 0;
+    progress_.iters = iterations;
+    progress_.samples = 0;
+    progress_.total_samples = plan.samples_after(iterations);
+    results_[phase].clear();
+    modules_.model->train(phase == Phase::train);
+    if (phase == Phase::train) modules_.frozen_norms.apply();
+    if (modules_.loss) modules_.loss->train(phase == Phase::train);
+    beat();
+}
+
+void Runner::train_epoch() {
+    Loader& loader = *modules_.data.at(Phase::train).loader;
+    const int64_t iterations =
+        workflow_.begin_training(loader.plan().iterations() - loader.iteration());
+    const int64_t epoch = progress_.epoch = workflow_.position().epoch;
+    begin_phase(Phase::train, iterations);
+    progress_.iter = workflow_.position().iter;
+    progress_.samples = loader.plan().samples_after(progress_.iter);
+    window_ = {progress_.iter, progress_.iter, 0};
+    looks_at_registered_ = true;
+    call(&Hook::before_train_epoch, "before_train_epoch");
+    const auto begin = Clock::now();
+    last_timing_ = begin;
+    const int64_t first = progress_.iter;
+    while (progress_.iter < iterations && stop_reason_.empty()) {
+        train_iteration();
+        if (progress_.iter == first) loading_ = {};  // that one waited for the loader to start
+        ++progress_.iter;
+    }
+    train_seconds_ += seconds(Clock::now() - begin);
+    check_registered();
+    sample_report_.tell(loader, epoch);
+    tell_loading_advice(loading_, loader.options());
+    if (stop_signal_ != 0) return;  // the epoch goes on when the run does
+    sample_report_.expect_any(loader);
+    if (progress_.iter >= iterations) workflow_.trained();  // unless the run was stopped in it
+    if (progress_.iter > 0) --progress_.iter;               // of the last iteration, for hooks
+    call(&Hook::after_train_epoch, "after_train_epoch");
+}
+
+/// A term of which no target counts is NaN, as with PyTorch, and so is the loss. Collective.
+void Runner::publish_loss(Meters& sums) {
+    const auto counted = sums.reduce();
+    if (!forward_.has_loss()) return;
+    std::vector<std::pair<std::string, double>> terms;
+    double total = 0;
+    for (size_t i = 0; i < forward_.term_count(); ++i) {
+        const std::string& name = forward_.term_name(i);
+        const auto found = std::find_if(counted.begin(), counted.end(),
+                                        [&](const auto& term) { return term.first == name; });
+        const bool counts = found != counted.end();
+        terms.emplace_back(name, counts ? found->second : std::numeric_limits<double>::quiet_NaN());
+        total += terms.back().second;
+        const std::string phase = phase_name(progress_.phase);
+        if (counts || !told_terms_.insert(phase + "/" + name).second || job_.rank() != 0) continue;
+        log_warning(phase, ": none of the targets counts in ", forward_.loss_label(),
+                    forward_.term_count() > 1 ? concat(", term \"", name, "\"") : "",
+                    ": all are ignored, or weigh nothing. Its value is nan; check the labels, and "
+                    "the loss's ignore_index and weight");
+    }
+    publish("loss", total);
+    if (terms.size() > 1)
+        for (const auto& [name, value] : terms) publish(name, value);
+}
+
+void Runner::evaluate_epoch(Phase phase) {
+    const at::NoGradGuard no_grad;
+    Loader& loader = *modules_.data.at(phase).loader;
+    // A model may draw; an evaluation that is broken off and done again draws the same.
+    const Tensor generator = device_.rng_state();
+    int64_t iterations = loader.plan().iterations();
+    if (config_.dry_run) iterations = std::min<int64_t>(iterations, 2);
+    begin_phase(phase, iterations);
+    broadcast_buffers();
+    const bool val = phase == Phase::val;
+    call(val ? &Hook::before_val_epoch : &Hook::before_test_epoch, "before epoch");
+    Meters sums(job_);
+    const auto begin = Clock::now();
+    last_timing_ = begin;
+    while (progress_.iter < iterations) {
+        if (stops_now(progress_.iter)) {
+            call(&Hook::abandon_evaluation, "abandon_evaluation");
+            device_.set_rng_state(generator);
+            progress_.phase = Phase::train;
+            return serve_requests();  // the evaluation is done again when the run goes on
+        }
+        evaluate_iteration(sums);
+        ++progress_.iter;
+    }
+    sample_report_.tell(loader, progress_.epoch);
+    sample_report_.expect_any(loader);
+    if (iterations > 0) --progress_.iter;
+    workflow_.evaluated(phase);
+    publish_loss(sums);
+    call(val ? &Hook::after_val_epoch : &Hook::after_test_epoch, "after epoch");
+    progress_.phase = Phase::train;
+    serve_requests();
+}
+
+}  // namespace ailab
