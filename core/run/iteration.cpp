@@ -74,7 +74,7 @@ void Runner::train_iteration() {
     writer_.check();
     if (progress_.iter >= window_.end) begin_window(data);
     take_batch(data);
-    call(before_train_iter_);
+    hooks_.call(*this, before_train_iter_);
     job_.doing("forward and backward");
     seed_step();
     window_.own += batch_.size;
@@ -92,7 +92,7 @@ void Runner::train_iteration() {
     loading_.running += took;
     ++loading_.iterations;
     ++timing_.iterations;
-    call(after_train_iter_);
+    hooks_.call(*this, after_train_iter_);
     return_batch(data);
     backward_.drop_terms();
     gradient_watch_.count(progress_.stepped);

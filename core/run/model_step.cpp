@@ -68,7 +68,7 @@ void ModelStep::update(const std::string& optimizer, const std::function<Tensor(
         update.backward({mean}, {global == 0 ? 0 : local / global}, reduces, scale);
     }
     section_.meet();
-    runner_.call(runner_.after_backward_);
+    runner_.hooks_.call(runner_, runner_.after_backward_);
     runner_.reduce_gradients(update, 0, /*by_samples=*/!normaliser);
     runner_.check_unused(update);
     runner_.finish_step(update, [&] {

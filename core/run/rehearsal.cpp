@@ -75,7 +75,7 @@ void Runner::rehearse() {
     if (!modules_.data.count(Phase::train) || workflow_.finished()) return;
     rehearse_smallest_batch();
     // Of a hook that may change them it is not known what the metrics will get.
-    if (std::any_of(modules_.hooks.begin(), modules_.hooks.end(),
+    if (std::any_of(hooks_.all().begin(), hooks_.all().end(),
                     [](const auto& hook) { return hook->changes_evaluations(); }))
         return;
     bool knows_results = true;  // of all phases
@@ -92,15 +92,15 @@ void Runner::rehearse() {
     if (!knows_results) return;
     plan_results(modules_);
     Problems problems;
-    for (const auto& hook : modules_.hooks) hook->check_results(modules_.plan, problems);
+    for (const auto& hook : hooks_.all()) hook->check_results(modules_.plan, problems);
     problems.check();
 }
 
 /// Those that look at the first batch of a phase.
 std::vector<size_t> Runner::hooks_with_results(Phase phase) const {
     std::vector<size_t> hooks;
-    for (size_t i = 0; i < modules_.hooks.size(); ++i)
-        if (phase != Phase::train || !modules_.hooks[i]->result_names(phase).empty())
+    for (size_t i = 0; i < hooks_.size(); ++i)
+        if (phase != Phase::train || !hooks_.all()[i]->result_names(phase).empty())
             hooks.push_back(i);
     return hooks;
 }
@@ -140,13 +140,13 @@ bool Runner::rehearse_phase(Phase phase) {
     }
     for (const size_t i : hooks_with_results(phase)) {
         try {
-            modules_.hooks[i]->check_evaluation(*this, phase, batch);
+            hooks_.all()[i]->check_evaluation(*this, phase, batch);
         } catch (const ConfigError& error) {
             std::vector<Problem> problems = error.problems();
             for (Problem& problem : problems) problem.text = where(problem.text);
             throw ConfigError(std::move(problems));
         } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\""), where(""));
+            rethrow_with(concat("hook \"", hooks_.name(i), "\""), where(""));
         }
     }
     untouched.put_back();

@@ -44,15 +44,17 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       torch_device_(torch_device),
       modules_(modules),
       run_dir_(std::move(run_dir)),
-      before_train_iter_(iteration_point(&Hook::before_train_iter, "before_train_iter",
-                                         &IterationPoints::before_train_iter)),
-      after_backward_(iteration_point(&Hook::after_backward, "after_backward",
-                                      &IterationPoints::after_backward)),
+      hooks_(modules.hooks, modules.hook_names, job),
+      before_train_iter_(hooks_.iteration_point(&Hook::before_train_iter, "before_train_iter",
+                                                &IterationPoints::before_train_iter)),
+      after_backward_(hooks_.iteration_point(&Hook::after_backward, "after_backward",
+                                             &IterationPoints::after_backward)),
       before_step_(
-          iteration_point(&Hook::before_step, "before_step", &IterationPoints::before_step)),
-      after_step_(iteration_point(&Hook::after_step, "after_step", &IterationPoints::after_step)),
-      after_train_iter_(iteration_point(&Hook::after_train_iter, "after_train_iter",
-                                        &IterationPoints::after_train_iter)),
+          hooks_.iteration_point(&Hook::before_step, "before_step", &IterationPoints::before_step)),
+      after_step_(
+          hooks_.iteration_point(&Hook::after_step, "after_step", &IterationPoints::after_step)),
+      after_train_iter_(hooks_.iteration_point(&Hook::after_train_iter, "after_train_iter",
+                                               &IterationPoints::after_train_iter)),
       sync_batch_norm_(make_sync_batch_norm(modules, job, torch_device)),
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
@@ -61,7 +63,6 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       workflow_(workflow_plan(config, training_iterations(modules))),
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
-    for (const std::string& name : modules.hook_names) hook_labels_.push_back(lasting_text(name));
     if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
         scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
     for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->parameters());
@@ -87,36 +88,15 @@ const Dataset* Runner::dataset(Phase phase) const {
 
 // ---- hooks
 
-void Runner::call(size_t hook, HookPoint point, const char* name) {
-    job_.doing(name, hook_labels_[hook]);
-    try {
-        (modules_.hooks[hook].get()->*point)(*this);
-    } catch (...) {
-        rethrow_with(concat("hook \"", modules_.hook_names[hook], "\", ", name));
-    }
-}
-
-void Runner::call(HookPoint point, const char* name) {
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) call(i, point, name);
-}
-
-void Runner::call(const IterationPoint& point) {
-    for (const size_t i : point.hooks) call(i, point.point, point.name);
-}
-
-Runner::IterationPoint Runner::iteration_point(HookPoint point, const char* name,
-                                               bool IterationPoints::*overridden) const {
-    IterationPoint result{point, name, {}};
-    for (size_t i = 0; i < modules_.hooks.size(); ++i)
-        if (modules_.hooks[i]->iteration_points.*overridden) result.hooks.push_back(i);
-    return result;
+void Runner::call(HookList::Point point, const char* name) {
+    hooks_.call(*this, point, name);
 }
 
 void Runner::call_before_run() {
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
-        opening_hook_ = modules_.hook_names[i];
+    for (size_t i = 0; i < hooks_.size(); ++i) {
+        opening_hook_ = hooks_.name(i);
         try {
-            call(i, &Hook::before_run, "before_run");
+            hooks_.call(*this, i, &Hook::before_run, "before_run");
         } catch (const ConfigError& error) {
             // What is wrong with the hook as such is at its own place.
             std::vector<Problem> problems = error.problems();
@@ -131,20 +111,15 @@ void Runner::call_before_run() {
 }
 
 void Runner::call_after_load(const std::string& checkpoint) {
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
-        job_.doing("after_load_checkpoint", hook_labels_[i]);
-        try {
-            modules_.hooks[i]->after_load_checkpoint(*this, checkpoint);
-        } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", after_load_checkpoint"));
-        }
-    }
+    hooks_.each("after_load_checkpoint", [&](Hook& hook, const std::string&) {
+        hook.after_load_checkpoint(*this, checkpoint);
+    });
 }
 
 void Runner::on_exception(const std::string& message) noexcept {
     // The other ranks still run, so an epoch's checkpoint need not be lost with the next one.
     writer_.finish_within(std::chrono::seconds(3));
-    for (const auto& hook : modules_.hooks) {
+    for (const auto& hook : hooks_.all()) {
         try {
             hook->on_exception(*this, message);
         } catch (const std::exception& error) {

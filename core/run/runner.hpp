@@ -11,6 +11,7 @@
 #include "dist/signals.hpp"
 #include "forward_pass.hpp"
 #include "gradient_watch.hpp"
+#include "hook_list.hpp"
 #include "host/clock.hpp"
 #include "lineage.hpp"
 #include "loading_advice.hpp"
@@ -57,7 +58,7 @@ class Runner final : public Run {
     std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() override {
         return modules_.optimizers;
     }
-    const std::vector<std::shared_ptr<Hook>>& hooks() const override { return modules_.hooks; }
+    const std::vector<std::shared_ptr<Hook>>& hooks() const override { return hooks_.all(); }
     const Dataset* dataset(Phase phase) const override;
     Batch& batch() override { return batch_; }
     std::shared_ptr<MeterWindow> open_window(Phase phase) override;
@@ -86,14 +87,6 @@ class Runner final : public Run {
     int64_t train_samples() const override { return train_samples_; }
 
   private:
-    using HookPoint = void (Hook::*)(Run&);
-    /// A point of the training iteration, with the hooks that override it.
-    struct IterationPoint {
-        HookPoint point;
-        const char* name;
-        std::vector<size_t> hooks;
-    };
-
     // phases.cpp
     void say_if_trained() const;
     void train_epoch();
@@ -154,11 +147,7 @@ class Runner final : public Run {
     void broadcast_buffers();
 
     // runner.cpp
-    void call(HookPoint point, const char* name);
-    void call(const IterationPoint& point);
-    void call(size_t hook, HookPoint point, const char* name);
-    IterationPoint iteration_point(HookPoint point, const char* name,
-                                   bool IterationPoints::*overridden) const;
+    void call(HookList::Point point, const char* name);
     void beat() noexcept;
     void place_on_device(PhaseData& data);
     void move_to_device(Batch& batch, bool pinned) const;
@@ -171,8 +160,8 @@ class Runner final : public Run {
     const c10::Device torch_device_;
     Modules& modules_;
     const std::string run_dir_;
-    std::vector<const char*> hook_labels_;  // the hooks' names, for heartbeats
-    const IterationPoint before_train_iter_, after_backward_, before_step_, after_step_,
+    const HookList hooks_;
+    const HookList::IterationPoint before_train_iter_, after_backward_, before_step_, after_step_,
         after_train_iter_;
     const std::unique_ptr<SyncBatchNorm> sync_batch_norm_;  // or none
     const ForwardPass forward_;

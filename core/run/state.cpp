@@ -125,8 +125,9 @@ Checkpoint Runner::gather_state() {
         checkpoint.modules[optimizer_key(name)] = std::move(state);
     }
     if (scaler_) checkpoint.modules["loss_scaler"] = scaler_->save_state();
-    for (size_t i = 0; i < modules_.hooks.size(); ++i)
-        checkpoint.modules["hook." + modules_.hook_names[i]] = modules_.hooks[i]->save_state();
+    hooks_.each("save_state", [&](Hook& hook, const std::string& key) {
+        checkpoint.modules[key] = hook.save_state();
+    });
 
     Node& run = checkpoint.run.values;
     run.set("seed", Node(int64_t(config_.seed)));
@@ -166,9 +167,9 @@ Checkpoint Runner::gather_state() {
     }
     if (modules_.data.count(Phase::train)) put_classes(facts, modules_.classes);
     facts.set(data_key, modules_.data_facts);
-    for (size_t i = 0; i < modules_.hooks.size(); ++i)
-        if (!modules_.hooks[i]->export_weights().empty())
-            facts.set("exported_by", Node::string("hook." + modules_.hook_names[i]));
+    hooks_.each("export_weights", [&](Hook& hook, const std::string& key) {
+        if (!hook.export_weights().empty()) facts.set("exported_by", Node::string(key));
+    });
     return checkpoint;
 }
 
@@ -180,20 +181,15 @@ State Runner::rank_state() const {
     Node windows = Node::map();
     for (const auto& [key, window] : named_windows_) windows.set(key, window->save());
     rank.values.set("windows", std::move(windows));
-    for (size_t i = 0; i < modules_.hooks.size(); ++i)
-        put_part(rank, "hook." + modules_.hook_names[i], modules_.hooks[i]->save_rank_state());
+    hooks_.each("save_rank_state", [&](Hook& hook, const std::string& key) {
+        put_part(rank, key, hook.save_rank_state());
+    });
     return rank;
 }
 
 void Runner::save_checkpoint(const std::string& path) {
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
-        job_.doing("before_save_checkpoint", hook_labels_[i]);
-        try {
-            modules_.hooks[i]->before_save_checkpoint(*this, path);
-        } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", before_save_checkpoint"));
-        }
-    }
+    hooks_.each("before_save_checkpoint",
+                [&](Hook& hook, const std::string&) { hook.before_save_checkpoint(*this, path); });
     job_.doing("saving a checkpoint");
     broadcast_buffers();
     writer_.write(path, config_.work_dir + "/last_checkpoint", gather_state(),
@@ -207,7 +203,7 @@ void Runner::save_weights(const std::string& path) {
     job_.doing("saving weights");
     broadcast_buffers();
     NamedTensors weights;
-    for (const auto& hook : modules_.hooks) {
+    for (const auto& hook : hooks_.all()) {
         const std::map<std::string, Tensor> averages = hook->export_weights();
         if (averages.empty()) continue;
         weights.assign(averages.begin(), averages.end());
@@ -302,15 +298,9 @@ void Runner::restore_modules(const Resume& resume) {
         else
             log_warning("the checkpoint was written without float16: the loss's scale starts anew");
     }
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
-        if (const State* state = state_of("hook." + modules_.hook_names[i])) {
-            try {
-                modules_.hooks[i]->load_state(*state);
-            } catch (...) {
-                rethrow_with(concat("hook \"", modules_.hook_names[i], "\", load_state"));
-            }
-        }
-    }
+    hooks_.each("load_state", [&](Hook& hook, const std::string& key) {
+        if (const State* state = state_of(key)) hook.load_state(*state);
+    });
 }
 
 void Runner::restore_optimizer(ParameterUpdate& update, const State& saved, const Resume& resume) {
@@ -399,17 +389,12 @@ void Runner::restore_ranks(const Resume& resume) {
                 if (saved.is_null()) saved = Node::list();
                 for (const Node& entry : member.value.items()) saved.items().push_back(entry);
             }
-    for (size_t i = 0; i < modules_.hooks.size(); ++i) {
+    if (ranks.empty()) return;
+    hooks_.each("load_rank_states", [&](Hook& hook, const std::string& key) {
         std::vector<State> parts;
-        for (const State& rank : ranks)
-            parts.push_back(part_of(rank, "hook." + modules_.hook_names[i]));
-        if (parts.empty()) continue;
-        try {
-            modules_.hooks[i]->load_rank_states(parts);
-        } catch (...) {
-            rethrow_with(concat("hook \"", modules_.hook_names[i], "\", load_rank_states"));
-        }
-    }
+        for (const State& rank : ranks) parts.push_back(part_of(rank, key));
+        hook.load_rank_states(parts);
+    });
 }
 
 // ---- back to the newest checkpoint

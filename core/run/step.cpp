@@ -52,7 +52,7 @@ void Runner::shared_step() {
     const bool last = progress_.iter + 1 == window_.end;
     if (progress_.iter == window_.begin) update.begin();
     compute_gradients(update, last);
-    call(after_backward_);
+    hooks_.call(*this, after_backward_);
     if (!last) return;
     reduce_gradients(update, 0, /*by_samples=*/true);
     check_unused(update);
@@ -90,7 +90,7 @@ void Runner::closure_step(ParameterUpdate& update) {
         update.begin();
         seed_step();  // the same dropout each time
         compute_gradients(update, /*last=*/true);
-        call(after_backward_);
+        hooks_.call(*this, after_backward_);
         const double loss = reduce_gradients(update, backward_.share(), /*by_samples=*/true);
         check_unused(update);
         return loss;
@@ -118,12 +118,12 @@ void Runner::finish_step(ParameterUpdate& update, const std::function<void()>& s
     stepping_ = &update;
     grad_norm_ = Tensor();
     skip_reason_ = window_.samples == 0 ? "none of its samples can be used" : "";
-    call(before_step_);
+    hooks_.call(*this, before_step_);
     job_.doing("the optimizer's step");
     clip(update);
     if (skip_reason_.empty()) step();
     if (scaler_) scaler_->update();
-    call(after_step_);
+    hooks_.call(*this, after_step_);
     stepping_ = nullptr;
     update.drop_gradients();
 }
