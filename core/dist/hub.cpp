@@ -19,6 +19,8 @@ constexpr size_t most_strangers = 256;
 /// When the process has no file descriptor left for one more connection.
 constexpr std::chrono::milliseconds accept_again_after{100};
 /// When it is first told who is missing, and how often again.
+/// A rank that has not joined within this time is worth a word when the wait is ended.
+constexpr std::chrono::seconds late_after{2};
 constexpr std::chrono::seconds first_missing_word{5};
 constexpr std::chrono::seconds missing_word_again{60};
 constexpr size_t most_ranks_listed = 16;
@@ -246,6 +248,9 @@ void Hub::failed_here(Report report) {
 }
 
 void Hub::stopped_here(int signal) {
+    // Nobody is late yet: who sent the signal knows why, or another rank that has waited says it
+    // (this one may just have been woken).
+    if (!welcomed_ && Clock::now() - began_ < late_after) end_process(128 + signal, true);
     // A launcher ends all when one of them ends, and that one may have had no time to say why.
     judge_signal(report(concat("stopped by ", signal_name(signal),
                                welcomed_ ? "" : " while it waited: " + missing()),

@@ -106,6 +106,7 @@ class Hub final : public Watcher {
     Clock::time_point next_missing_word_;
     std::map<int, std::string> config_errors_;  // by rank
     std::optional<Verdict> verdict_;
+    const Clock::time_point began_ = Clock::now();
     bool welcomed_ = false;
     Beat own_beat_;
     bool own_failed_ = false;
