@@ -40,7 +40,6 @@ std::string set_aside_name(const std::string& temporary) {
 }
 
 bool is_temporary_name(const std::string& name) {
-    if (name.starts_with(".latest-")) return true;
     const size_t at = name.rfind(mark);
     if (at == std::string::npos) return false;
     std::string_view id = std::string_view(name).substr(at + mark.size());

@@ -12,8 +12,7 @@ std::string temporary_name(const std::string& path);
 /// `<path>-old`.
 std::string set_aside_name(const std::string& temporary);
 
-/// Whether a file's or a folder's name (without its path) is such a one, or of the link that is to
-/// replace `latest`.
+/// Whether a file's or a folder's name (without its path) is such a one.
 bool is_temporary_name(const std::string& name);
 /// The name that what was set aside had, or "".
 std::string name_before_set_aside(const std::string& path);

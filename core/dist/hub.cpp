@@ -291,10 +291,7 @@ void Hub::end_job() {
         const auto least = std::max(EndTimes::silence, limit() / 2);
         std::optional<Keeper> keeper = find_silent(Clock::now(), least);
         if (!keeper && limit().count() > 0) keeper = find_still(limit() / 2);
-        if (keeper) {
-            verdict_->line = hanging_line(keeper->first.rank, keeper->first.host,
-                                          keeper->first.beat, keeper->second);
-        }
+        if (keeper) verdict_->line = keeper->line;
     }
     ending_ = true;
     deadline_ = Clock::now() + EndTimes::leave;
@@ -348,6 +345,11 @@ void Hub::excuse(Clock::duration pause) {
 
 // ---- who keeps the others waiting
 
+Hub::Keeper Hub::make_keeper(int rank, const std::string& host, const Beat& beat,
+                             const std::string& text) {
+    return {{.rank = rank, .host = host, .beat = beat}, hanging_line(rank, host, beat, text)};
+}
+
 /// Does not send its heartbeats any more.
 std::optional<Hub::Keeper> Hub::find_silent(Clock::time_point now,
                                             std::chrono::milliseconds least) const {
@@ -355,14 +357,14 @@ std::optional<Hub::Keeper> Hub::find_silent(Clock::time_point now,
         const auto silence =
             std::chrono::duration_cast<std::chrono::milliseconds>(now - peer->heard);
         if (peer->rank < 0 || peer->goodbye || silence < least) continue;
-        return Keeper{
-            {.rank = peer->rank, .host = peer->member.host, .beat = peer->beat},
-            concat("it has not answered for ", too_long(silence), ": stopped, or its host hangs")};
+        return Keeper{{.rank = peer->rank, .host = peer->member.host, .beat = peer->beat},
+                      silent_line(peer->rank, peer->member.host, peer->beat, too_long(silence))};
     }
     return std::nullopt;
 }
 
-/// Has been at one place for so long, which is none where it waits for others, while others do.
+/// Has been at one place for so long, which is none where it waits for others, while others do; or
+/// waits for one that has done all it does.
 std::optional<Hub::Keeper> Hub::find_still(std::chrono::milliseconds least) const {
     struct Rank {
         int rank;
@@ -389,13 +391,25 @@ std::optional<Hub::Keeper> Hub::find_still(std::chrono::milliseconds least) cons
             continue;
         first ? more.push_back(std::to_string(each.rank)) : void(first.emplace(each));
     }
-    if (!first) return std::nullopt;
+    if (!first) {
+        if (!waits->done) return std::nullopt;
+        const auto in_vain = std::find_if(ranks.begin(), ranks.end(), [&](const Rank& each) {
+            return !each.failed && !each.done && !each.beat.waits_in.empty() &&
+                   each.beat.waits >= least;
+        });
+        if (in_vain == ranks.end()) return std::nullopt;
+        return make_keeper(
+            in_vain->rank, in_vain->host, in_vain->beat,
+            concat("it has waited for ", too_long(in_vain->beat.waits), " in ",
+                   in_vain->beat.waits_in, ", to which rank ", waits->rank,
+                   " does not come, whose run is over: the ranks have not done the same"));
+    }
     std::string text = concat("it has not gone on for ", too_long(first->beat.still), ", and rank ",
                               waits->rank, " waits for it");
     if (waits->done) text += " to end";
     if (!waits->beat.waits_in.empty() && !waits->done) text += " in " + waits->beat.waits_in;
     if (!more.empty()) text += concat("; so it is with rank ", join(more));
-    return Keeper{{.rank = first->rank, .host = first->host, .beat = first->beat}, text};
+    return make_keeper(first->rank, first->host, first->beat, text);
 }
 
 /// Has not closed what it uses long after the run was over everywhere.
@@ -407,9 +421,8 @@ std::optional<Hub::Keeper> Hub::find_late(Clock::time_point now) const {
         concat("the run is over, but this rank has not closed its backend for ", too_long(since));
     for (const auto& peer : peers_)
         if (peer->rank > 0 && !peer->goodbye)
-            return Keeper{{.rank = peer->rank, .host = peer->member.host, .beat = peer->beat},
-                          text};
-    return Keeper{{.rank = rank_, .host = host_, .beat = own_beat_}, text};
+            return make_keeper(peer->rank, peer->member.host, peer->beat, text);
+    return make_keeper(rank_, host_, own_beat_, text);
 }
 
 void Hub::look_for_keepers(Clock::time_point now) {
@@ -419,11 +432,7 @@ void Hub::look_for_keepers(Clock::time_point now) {
     const bool may_wait_for_end = !first_done_ || now - *first_done_ >= limit();
     if (!keeper && !closing_since_ && may_wait_for_end) keeper = find_still(limit());
     if (!keeper) return;
-    auto& [report, text] = *keeper;
-    judge({.weight = by_keeper,
-           .report = report,
-           .line = hanging_line(report.rank, report.host, report.beat, text),
-           .when = now});
+    judge({.weight = by_keeper, .report = keeper->report, .line = keeper->line, .when = now});
 }
 
 Clock::time_point Hub::tick(Clock::time_point now) {

@@ -81,7 +81,13 @@ class Hub final : public Watcher {
     void judge_signal(Report report);
     void judge(Verdict verdict);
     /// What the verdict says when a rank keeps the others waiting.
-    using Keeper = std::pair<Report, std::string>;
+    /// Who keeps the others waiting, and the line that tells it.
+    struct Keeper {
+        Report report;
+        std::string line;
+    };
+    static Keeper make_keeper(int rank, const std::string& host, const Beat& beat,
+                              const std::string& text);
     std::optional<Keeper> find_silent(Clock::time_point now, std::chrono::milliseconds least) const;
     std::optional<Keeper> find_still(std::chrono::milliseconds least) const;
     std::optional<Keeper> find_late(Clock::time_point now) const;

@@ -59,6 +59,12 @@ std::string hanging_line(int rank, const std::string& host, const Beat& beat,
     return concat(who(rank, host), beat.describe(), ": ", text);
 }
 
+std::string silent_line(int rank, const std::string& host, const Beat& beat,
+                        const std::string& silence) {
+    return concat(who(rank, host), "last heard of at ", beat.describe(),
+                  ": it has not answered for ", silence, ": stopped, or its host hangs");
+}
+
 std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago) {
     return concat(who(rank, host),
                   "ended without a word (killed?); last heartbeat: ", beat.describe(), ", ",

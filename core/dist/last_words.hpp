@@ -25,6 +25,9 @@ std::string failure_line(const Report& report);
 /// The same of a rank that keeps the others waiting, with what it does there.
 std::string hanging_line(int rank, const std::string& host, const Beat& beat,
                          const std::string& text);
+/// Of a rank that gives no sign of life, for so long: where it is now nobody knows.
+std::string silent_line(int rank, const std::string& host, const Beat& beat,
+                        const std::string& silence);
 /// "ailab: [rank 1, node07] ended without a word (killed?); last heartbeat: train, …, 0.4 s
 /// before".
 std::string lost_line(int rank, const std::string& host, const Beat& beat, double seconds_ago);

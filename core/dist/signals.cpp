@@ -231,6 +231,9 @@ bool graceful_stop() noexcept {
 void say_no_more_at_signals() noexcept {
     speaks_here = false;
 }
+bool signals_are_answered() noexcept {
+    return speaks_here;
+}
 
 void note_checkpoint(const std::string& path) noexcept {
     const size_t count = checkpoints.count.load();

@@ -248,9 +248,8 @@ void Spoke::hub_lost() {
 }
 
 void Spoke::hub_silent(std::chrono::milliseconds silence) {
-    speak_for_hub(hanging_line(0, known_.empty() ? "unknown host" : known_[0].host, hub_beat_,
-                               concat("it has not answered for ", too_long(silence),
-                                      ": stopped, or its host hangs")),
+    speak_for_hub(silent_line(0, known_.empty() ? "unknown host" : known_[0].host, hub_beat_,
+                              too_long(silence)),
                   true);
 }
 

@@ -223,7 +223,8 @@ void Watcher::take_mail() {
         signal_seen_ = true;
         // A run that looks at stop requests by itself ends in good order, and says so.
         if (!graceful_stop()) stopped_here(signal);
-        if (run_complete() && rank_ == 0) print_line(complete_line(signal));
+        if (run_complete() && rank_ == 0 && signals_are_answered())
+            print_line(complete_line(signal));
     }
 }
 

@@ -70,7 +70,7 @@ bool is_run(const fs::path& folder) {
 }
 
 bool is_of_work_dir(const std::string& name) {
-    return name.starts_with(".latest-") || name.starts_with("last_checkpoint.");
+    return name.starts_with("latest.") || name.starts_with("last_checkpoint.");
 }
 
 void clean_run(const fs::path& run, Cleaner& cleaner) {
@@ -117,7 +117,9 @@ std::vector<std::string> remove_leftovers(const std::string& work_dir) {
         std::error_code none;
         const std::string name = path.filename().string();
         if (is_temporary_name(name) && is_of_work_dir(name)) {
-            own.push_back(path);
+            // A run that just begins has no lock yet.
+            const std::optional<int64_t> process = writer_on_this_host(name);
+            if (!process || is_gone(pid_t(*process))) own.push_back(path);
         } else if (fs::is_directory(fs::symlink_status(path, none)) && is_run(path)) {
             clean_run(path, cleaner);
             others = others || is_run_alive(path.string());

@@ -14,6 +14,7 @@
 #include "ailab/abi.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "checkpoint/temporary_name.hpp"
 #include "config/formats.hpp"
 #include "config/regular_file.hpp"
 #include "plugin/plugin_host.hpp"
@@ -80,10 +81,9 @@ std::string make_run_folder(const std::string& work_dir, Comm& comm) {
 void link_latest(const std::string& work_dir, const std::string& run_dir) {
     if (const std::string taken = check_names(work_dir); !taken.empty()) throw Error(taken);
     const fs::path link = fs::path(work_dir) / "latest";
-    const fs::path fresh = fs::path(work_dir) / concat(".latest-", int64_t(getpid()));
+    const fs::path fresh = temporary_name(link.string());
     std::error_code error;
     if (fs::read_symlink(link, error) == fs::path(run_dir).filename()) return;
-    fs::remove(fresh, error);
     fs::create_symlink(fs::path(run_dir).filename(), fresh, error);
     if (error) {
         // Some file systems have no links. One of an earlier run would mislead, where there is any.

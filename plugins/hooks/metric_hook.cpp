@@ -8,6 +8,7 @@
 
 #include "log_line.hpp"
 #include "metric_exchange.hpp"
+#include "same_results.hpp"
 
 namespace ailab {
 namespace {
@@ -427,6 +428,7 @@ class MetricHook final : public Hook {
         for (Counted& counted : of_phase(phase)) mine.push_back(&counted.sums);
         const std::vector<MetricStates> sums = sum_over_ranks(mine, run.comm());
         std::set<std::string> unfit;
+        std::vector<std::pair<std::string, double>> results;
         for (size_t i = 0; i < sums.size(); ++i) {
             Counted& counted = of_phase(phase)[i];
             const Named& metric = *counted.metric;
@@ -436,6 +438,7 @@ class MetricHook final : public Hook {
             } else {
                 bool has_value = false;
                 for (const auto& [suffix, value] : counted.sums.compute(sums[i])) {
+                    results.emplace_back(metric.result(suffix), value);
                     run.publish(metric.result(suffix), value);
                     has_value = has_value || !std::isnan(value);
                 }
@@ -443,6 +446,9 @@ class MetricHook final : public Hook {
             }
             counted.sums.reset();
         }
+        check_same_results(results, run.comm(),
+                           "A metric keeps what it counts in states (add_state()), which are "
+                           "summed over the ranks, and computes its results from them alone");
         if (!unfit.empty()) leave_out(unfit);
     }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ailab/better.hpp"
+#include "same_results.hpp"
 
 namespace ailab {
 namespace {
@@ -72,10 +73,15 @@ double Monitor::worst() const {
     return better_when_greater() ? -infinity : infinity;
 }
 
-double Monitor::value(const Run& run) const {
+double Monitor::value(Run& run) const {
     std::vector<std::string> known;
     for (const auto& [name, value] : run.results(phase_)) {
-        if (name == name_) return value;
+        if (name == name_) {
+            check_same_results({{name, value}}, run.comm(),
+                               concat("What is published under the name \"", name,
+                                      "\" is to be the same on all ranks, since they act upon it"));
+            return value;
+        }
         known.push_back(name);
     }
     throw Error(missing(name_, phase_, known));

@@ -37,8 +37,9 @@ class Monitor {
     /// The worst value: every number but this one is better.
     double worst() const;
 
-    /// The value that the phase has published. Throws Error when it did not.
-    double value(const Run& run) const;
+    /// The value that the phase has published. Throws Error when it did not, and when the ranks
+    /// have different ones. Collective.
+    double value(Run& run) const;
 
     /// For Hook::check(): adds a problem if the phase does not occur or will have no such result.
     /// Learns what the result's metric says of it. "f1_3" may be one of "f1", of which only the

@@ -151,7 +151,7 @@ def shared_memory():
 def leftovers(work):
     """What is never there after a run's end: files and folders on their way to another name."""
     return sorted(str(path.relative_to(work)) for path in work.rglob("*")
-                  if ".tmp-" in path.name or path.name.startswith(".latest-"))
+                  if ".tmp-" in path.name)
 
 
 def newest_run(work):

@@ -62,7 +62,7 @@ TEST_F(Leftovers, OfKilledRunsAreRemovedAndNamedAndTheRestStays) {
         "work/a/branch.json.tmp-18a1-2f-77",
         "work/a/report.html.tmp-12",
         "work/last_checkpoint.tmp-18a1-2f-77",
-        "work/.latest-4711",
+        "work/latest.tmp-18a1-2f-77",
     };
     const std::vector<std::string> kept = {
         "work/a/checkpoints/epoch_1/manifest.json",
