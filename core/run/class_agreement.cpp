@@ -159,6 +159,19 @@ void refuse_labels_from(int64_t count, const PhaseClasses& here, const Text& tex
         here, [&](int64_t label) { return label >= count; }, text, problems);
 }
 
+/// What a data set says of its classes itself.
+std::string outside_of_its_own(int64_t count, const PhaseClasses& here) {
+    constexpr size_t most = 10;
+    std::vector<std::string> told(
+        here.names.begin(), here.names.begin() + std::ptrdiff_t(std::min(most, here.names.size())));
+    if (here.names.size() > most) told.emplace_back("…");
+    return concat(
+        "is outside of its classes 0 … ", count - 1,
+        told.empty() ? "" : concat(" (", join(told), ")"),
+        "; correct the label or the classes, or, if such samples are to be left out, name "
+        "it as ignore_index of the loss");
+}
+
 /// Names of one phase against the known ones.
 void agree_on_names(Dataset& dataset, const PhaseClasses& here, const KnownClasses& known,
                     const std::vector<std::string>& names, std::vector<std::string>& notes,
@@ -247,6 +260,9 @@ void agree_on_classes(const RunConfig& config, const ClassFacts& trained, Module
                        "out, name it as ignore_index of the loss";
             },
             problems);
+        if (const auto own = data.dataset->num_classes())
+            refuse_labels_from(
+                *own, here, [&] { return outside_of_its_own(*own, here); }, problems);
         if (problems.size() > before) continue;
         if (phase != Phase::train && known)
             agree_with(*known, *data.dataset, here, modules.notes, problems);

@@ -14,7 +14,8 @@ ClassFacts class_facts(const Dataset& dataset, const RunConfig& config);
 
 /// Numbers the classes of val and test data as those of the training data (when weights are tested:
 /// as those that they were `trained` with), where they have names and only a part of them. What
-/// then differs, and labels that are negative or beyond the classes or the model's outputs, go to
+/// then differs, and labels that are negative or beyond the set's own classes, those of the
+/// training data or the model's outputs, and are not ignored by the loss or a metric, go to
 /// `problems`, each with the place of the label. A line for the log goes to `modules.notes`.
 void agree_on_classes(const RunConfig& config, const ClassFacts& trained, Modules& modules,
                       Problems& problems);

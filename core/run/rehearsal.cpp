@@ -81,8 +81,7 @@ void Runner::rehearse() {
     bool knows_results = true;  // of all phases
     for (const Phase phase : {Phase::val, Phase::test}) {
         if (!modules_.data.count(phase)) continue;
-        const bool comes_first = config_.workflow.front().phase == phase_name(phase);
-        knows_results = !comes_first && rehearse_phase(phase) && knows_results;
+        knows_results = rehearse_phase(phase) && knows_results;
     }
     if (!hooks_with_results(Phase::train).empty()) {
         // Synchronised batch norms would wait for ranks that have no samples.

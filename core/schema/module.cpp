@@ -119,6 +119,13 @@ ModuleConfig read_module(const std::string& kind, const Node& node, const std::s
                             " is a part of another module, and pretrained is a key "
                             "of the run's model alone. Give it there; its mapping "
                             "can put the file's names below a part's."));
+    // An empty list would count as none: val and test.
+    if (const Node* phases = kind == "metric" ? node.find("phases") : nullptr;
+        phases && phases->is_list() && phases->items().empty())
+        problems.add(phases->place,
+                     concat(subject.title,
+                            ": phases is empty, so it would never be computed. Leave phases out "
+                            "for val and test, or remove the metric."));
     if (problems.size() != before) return {};
 
     config.binding = std::move(common.binding);

@@ -76,8 +76,7 @@ class ClassificationImageDataset final : public Dataset {
     bool number_classes_as(const std::vector<std::string>& names) override {
         const auto numbers = names_.number_as(names);
         if (!numbers) return false;
-        for (int64_t& label : labels_)
-            if (label >= 0) label = numbers->at(size_t(label));
+        for (int64_t& label : labels_) label = renumbered(label, *numbers);
         return true;
     }
     DataDigest digest() const override {

@@ -33,6 +33,7 @@ class Concat final : public Dataset {
                                          class_names_[0],
                                          "\"), and those of another are numbers; give all the same "
                                          "classes"));
+        check_labels();
     }
 
     int64_t size() const override { return ends_.back(); }
@@ -120,6 +121,25 @@ class Concat final : public Dataset {
                                          "\" in one of the datasets and \"", names[i],
                                          "\" in another; give all the same classes"));
         if (names.size() > class_names_.size()) class_names_ = names;
+    }
+
+    /// What is no class of its own set must not become one of the whole. The run sees the whole.
+    void check_labels() const {
+        const std::optional<int64_t> all = num_classes();
+        if (!all) return;
+        for (size_t i = 0; i < parts_.size(); ++i) {
+            const int64_t own = *parts_[i]->num_classes();
+            if (own == *all) continue;
+            const std::vector<int64_t> labels = parts_[i]->labels();
+            const auto wrong = std::find_if(labels.begin(), labels.end(), [&](int64_t label) {
+                return label >= own && label < *all;
+            });
+            if (wrong == labels.end()) continue;
+            throw ConfigError(concat(parts_[i]->label_place(wrong - labels.begin()), ": label ",
+                                     *wrong, " is outside of the classes 0 … ", own - 1,
+                                     " of datasets[", i, "], and the datasets together have ", *all,
+                                     "; give all the same num_classes"));
+        }
     }
 
     struct Place {

@@ -73,7 +73,6 @@ class IDX final : public Dataset {
             throw Error(concat("the counts of images and labels differ: ", images_.path(), " has ",
                                images_.count(), " images, ", labels_.path(), " has ",
                                labels_.count(), " labels"));
-        check_labels();
     }
 
     int64_t size() const override { return images_.available(); }
@@ -151,15 +150,6 @@ class IDX final : public Dataset {
     static void prefetch(const uint8_t* image, int64_t size) {
         constexpr int64_t line = 64, most = 4096;  // the processor foresees the rest
         for (int64_t i = 0; i < std::min(size, most); i += line) __builtin_prefetch(image + i);
-    }
-
-    void check_labels() const {
-        if (!num_classes_) return;
-        for (int64_t i = 0; i < labels_.available(); ++i)
-            if (*labels_.item(i) >= *num_classes_)
-                throw Error(concat(labels_.path(), ": label ", int(*labels_.item(i)), " of sample ",
-                                   i, " is outside of the classes 0 … ", *num_classes_ - 1,
-                                   ". Check num_classes"));
     }
 
     const IdxFile images_;

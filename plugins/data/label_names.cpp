@@ -77,6 +77,10 @@ std::string samples(int64_t count) {
 
 }  // namespace
 
+int64_t renumbered(int64_t label, const std::vector<int64_t>& places) {
+    return label >= 0 && label < int64_t(places.size()) ? places[size_t(label)] : label;
+}
+
 std::optional<std::vector<int64_t>> places_among(const std::vector<std::string>& some,
                                                  const std::vector<std::string>& all) {
     std::unordered_map<std::string, int64_t> numbers;
@@ -169,10 +173,10 @@ LabelNames::Learned LabelNames::given_label(const Record& record, const std::str
         if (const auto named = given_class(std::to_string(*number)))
             return {names_[size_t(*named)], true, *named};
         if (*number < 0) return {std::to_string(*number), false, *number};
+        // Beyond the list it may be what the loss ignores: whoever knows that looks at it.
+        if (*number >= count) return {std::to_string(*number), false, *number};
         // Where names are numbers themselves, another number is no place in their list.
-        if (!names_are_numbers_ && *number < count) return {names_[size_t(*number)], true, *number};
-        if (!names_are_numbers_)
-            record.fail(concat("label ", *number, " is outside of the classes 0 … ", count - 1));
+        if (!names_are_numbers_) return {names_[size_t(*number)], true, *number};
     }
     const std::string near = nearest_name(text, names_);
     record.fail(concat("unknown class \"", text, "\"",
@@ -187,8 +191,6 @@ void LabelNames::end_learning(std::optional<int64_t> num_classes) {
         refuse_mixture(problems);
         problems.check();
         number_names();
-        refuse_numbers(problems);
-        problems.check();
     }
     if (num_classes_) return;
     constexpr int64_t largest = std::numeric_limits<int64_t>::max() - 1;
@@ -231,21 +233,10 @@ void LabelNames::number_names() {
             std::lower_bound(names_.begin(), names_.end(), learned.text) - names_.begin();
 }
 
-void LabelNames::refuse_numbers(Problems& problems) const {
-    for (const Learned& learned : learned_) {
-        if (problems.size() >= most_told) return;
-        if (num_classes_ && learned.label >= *num_classes_)
-            problems.add(learned.first,
-                         concat("label ", learned.label, samples(learned.count),
-                                " is outside of the classes 0 … ", *num_classes_ - 1));
-    }
-}
-
 std::optional<std::vector<int64_t>> LabelNames::number_as(const std::vector<std::string>& names) {
     auto places = places_among(names_, names);
     if (names_.empty() || !places) return std::nullopt;
-    for (Learned& learned : learned_)
-        if (learned.label >= 0) learned.label = places->at(size_t(learned.label));
+    for (Learned& learned : learned_) learned.label = renumbered(learned.label, *places);
     names_ = names;
     num_classes_ = int64_t(names.size());
     return places;

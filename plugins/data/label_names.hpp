@@ -11,9 +11,9 @@ namespace ailab {
 
 /// Labels of records, each a class's number or name, as numbers 0 … n-1. They are read as pandas
 /// reads a column: 3.0, " 3" and "3" are one number, and what is empty, NA or nan is missing, which
-/// is refused. A negative number is no class, but may be what a loss ignores: whoever knows the
-/// loss refuses it. First learn() takes the labels of all records, then label() tells their
-/// numbers.
+/// is refused. A number that is none of the classes, negative or beyond their number, may be what a
+/// loss ignores: the run, which knows the loss, refuses it by Dataset::labels(). First learn()
+/// takes the labels of all records, then label() tells their numbers.
 class LabelNames {
   public:
     /// `names` in the order of their numbers. Empty: labels are numbers, or, if none of them is
@@ -23,8 +23,8 @@ class LabelNames {
     /// What label() knows this record's label by. Throws BrokenSample with the record's place when
     /// it is missing or can be no class.
     int32_t learn(const Record& record, const std::string& key);
-    /// Checks the labels against each other and against `num_classes`, where the names do not say
-    /// how many there are. Throws ConfigError with places.
+    /// Checks the labels against each other. `num_classes`, if given, is how many classes there are
+    /// where the names do not say. Throws ConfigError with places.
     void end_learning(std::optional<int64_t> num_classes);
 
     int64_t label(int32_t learned) const { return learned_.at(size_t(learned)).label; }
@@ -35,8 +35,7 @@ class LabelNames {
     std::optional<int64_t> num_classes() const { return num_classes_; }
 
     /// Numbers the classes by their places in `names`, which has all of names(): the new number of
-    /// each old one. Negative labels stay. Nothing where labels are no names, or one is not in
-    /// `names`.
+    /// each old one, for renumbered(). Nothing where labels are no names, or one is not in `names`.
     std::optional<std::vector<int64_t>> number_as(const std::vector<std::string>& names);
 
   private:
@@ -53,7 +52,6 @@ class LabelNames {
     Learned given_label(const Record& record, const std::string& text,
                         std::optional<int64_t> number) const;
     void refuse_mixture(Problems& problems) const;
-    void refuse_numbers(Problems& problems) const;
     void number_names();
 
     std::vector<std::string> names_;
@@ -64,6 +62,9 @@ class LabelNames {
     std::unordered_map<std::string, int32_t> written_;  // by what stands in the file
     std::optional<int64_t> num_classes_;
 };
+
+/// The new number of a class; what is none stays.
+int64_t renumbered(int64_t label, const std::vector<int64_t>& places);
 
 /// The place in `all` of each of `some`; nothing if one is not there.
 std::optional<std::vector<int64_t>> places_among(const std::vector<std::string>& some,

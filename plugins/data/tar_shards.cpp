@@ -38,6 +38,10 @@ struct TarShardsOptions {
                  "an epoch goes through the shards in a new order and mixes so many samples",
                  samples_from(1));
         image.visit(v);
+        v.rule([this]() -> std::string {
+            if (shards.empty()) return "shards is empty: there would be no samples";
+            return image_keys.empty() ? "image_keys is empty: no file would be an image" : "";
+        });
     }
 };
 
@@ -197,8 +201,7 @@ class TarShards final : public Dataset {
     bool number_classes_as(const std::vector<std::string>& names) override {
         const auto numbers = names_.number_as(names);
         if (!numbers) return false;
-        for (int64_t& label : labels_)
-            if (label >= 0) label = numbers->at(size_t(label));
+        for (int64_t& label : labels_) label = renumbered(label, *numbers);
         return true;
     }
     std::string sample_name(int64_t index) const override {

@@ -5,6 +5,7 @@
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "never_due.hpp"
 #include "options/limits.hpp"
 #include "options/output_folder.hpp"
 
@@ -37,10 +38,10 @@ bool is_best_of(const std::string& prefix, const std::string& name) {
 class CheckpointHook final : public Hook {
   public:
     struct Options {
-        int64_t interval = 1;
+        Placed<int64_t> interval{1, {}};
         std::string by = "epoch";
         GivenFolder save_dir;
-        bool save_last = true;
+        Placed<bool> save_last{true, {}};
         std::optional<int64_t> keep_last;
         std::optional<ResultName> save_best;
         std::optional<std::string> rule;
@@ -98,6 +99,7 @@ class CheckpointHook final : public Hook {
         if (!run.resumed_from().empty()) look_back(run);
         if (best_) best_->warn_of_rule(run);
         if (best_) log_info("the best checkpoint is that of ", best_->describe());
+        warn_if_never(run);
         if (!o.save_dir.value || !run.resumed_from().empty()) return;
         const std::string others = run.comm().broadcast_text(run.is_main() ? newest_there() : "");
         if (!others.empty())
@@ -119,15 +121,15 @@ class CheckpointHook final : public Hook {
         const Progress& progress = run.progress();
         if (by_epoch_ || !progress.stepped) return;
         // With accumulation a step may reach over the iteration at which one is due.
-        if (progress.train_iter / o.interval == saved_iter_ / o.interval) return;
+        if (progress.train_iter / o.interval.value == saved_iter_ / o.interval.value) return;
         save(run, "iter_", progress.train_iter);
     }
     void after_train_epoch(Run& run) override {
         const Progress& progress = run.progress();
         const bool complete = progress.iter + 1 >= progress.iters;
-        if (by_epoch_ && complete && (progress.epoch + 1) % o.interval == 0)
+        if (by_epoch_ && complete && (progress.epoch + 1) % o.interval.value == 0)
             save(run, "epoch_", progress.epoch + 1);
-        else if (o.save_last && saved_step_ != progress.step && is_last(run))
+        else if (o.save_last.value && saved_step_ != progress.step && is_last(run))
             by_epoch_&& complete ? save(run, "epoch_", progress.epoch + 1)
                                  : save(run, "iter_", progress.train_iter);
     }
@@ -154,7 +156,7 @@ class CheckpointHook final : public Hook {
     void after_run(Run& run) override {
         // An evaluation may have ended the run early.
         const Progress& progress = run.progress();
-        if (o.save_last && !run.stop_reason().empty() && saved_step_ != progress.step)
+        if (o.save_last.value && !run.stop_reason().empty() && saved_step_ != progress.step)
             save(run, "iter_", progress.train_iter);
         // The run has waited for what was being written.
         writing_.clear();
@@ -208,6 +210,21 @@ class CheckpointHook final : public Hook {
         return !run.stop_reason().empty() ||
                (progress.total_epochs > 0 ? progress.epoch + 1 >= progress.total_epochs
                                           : progress.train_iter >= progress.total_train_iters);
+    }
+
+    /// A run of which nothing would be left, but for what a signal asks for.
+    void warn_if_never(Run& run) const {
+        if (o.save_last.value || best_) return;
+        const std::optional<int64_t> length =
+            by_epoch_ ? most_epochs(run) : std::optional(run.progress().total_train_iters);
+        if (!length || *length < 1 || o.interval.value <= *length) return;
+        const bool given = !o.interval.place.str().empty();
+        warn_of_no_effect(
+            run, given ? o.interval.place : o.save_last.place,
+            concat("CheckpointHook saves nothing: its interval is ", o.interval.value,
+                   by_epoch_ ? " epochs" : " iterations", ", of which the run has ",
+                   run.progress().total_epochs > 0 || !by_epoch_ ? "" : "at most ", *length,
+                   ", and save_last is false. Lower the interval, or leave save_last out"));
     }
 
     void save(Run& run, const char* prefix, int64_t number) {

@@ -1,5 +1,6 @@
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "never_due.hpp"
 #include "options/limits.hpp"
 #include "saved_number.hpp"
 
@@ -11,7 +12,7 @@ class EarlyStopHook final : public Hook {
     struct Options {
         ResultName monitor;
         std::optional<std::string> rule;
-        int64_t patience = 5;
+        Placed<int64_t> patience{5, {}};
         double min_delta = 0;
         std::string phase = "val";
         void visit(OptionVisitor& v) {
@@ -49,10 +50,11 @@ class EarlyStopHook final : public Hook {
     void before_run(Run& run) override {
         monitor_.check_training(run);
         monitor_.warn_of_rule(run);
-        log_info("EarlyStopHook: the run ends after ", o.patience,
+        log_info("EarlyStopHook: the run ends after ", patience(),
                  " evaluations without improvement of ", monitor_.describe());
+        warn_if_never(run);
         // One that goes on from where it was ended; with more patience it does go on.
-        if (waited_ >= o.patience) run.stop(reason());
+        if (waited_ >= patience()) run.stop(reason());
     }
     void after_train_epoch(Run& run) override { observe(run, Phase::train); }
     void after_val_epoch(Run& run) override { observe(run, Phase::val); }
@@ -77,6 +79,21 @@ class EarlyStopHook final : public Hook {
     }
 
   private:
+    int64_t patience() const { return o.patience.value; }
+
+    /// The first evaluation is the best so far.
+    void warn_if_never(Run& run) const {
+        const auto evaluations = most_evaluations(run, monitor_.phase());
+        if (!evaluations || *evaluations < 1 || *evaluations > patience()) return;
+        const bool given = !o.patience.place.str().empty();
+        warn_of_no_effect(
+            run, given ? o.patience.place : o.monitor.place,
+            concat("EarlyStopHook never ends the run: its patience is ", patience(),
+                   ", and there are ", evaluations_in_words(*evaluations, monitor_.phase()),
+                   ", of which the first is no waiting. Lower patience, or remove "
+                   "the hook"));
+    }
+
     /// Results are the same on all ranks, so all stop alike.
     void observe(Run& run, Phase phase) {
         if (phase != monitor_.phase() || !run.stop_reason().empty()) return;
@@ -86,7 +103,7 @@ class EarlyStopHook final : public Hook {
             waited_ = 0;
             return;
         }
-        if (++waited_ >= o.patience) run.stop(reason());
+        if (++waited_ >= patience()) run.stop(reason());
     }
     std::string reason() const {
         return concat(monitor_.name(), " has not become better than ", best_, " in ", waited_,

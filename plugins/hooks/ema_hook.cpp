@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "ailab/ailab.hpp"
+#include "never_due.hpp"
 #include "only_one.hpp"
 #include "options/limits.hpp"
+#include "options/placed.hpp"
 #include "saved_number.hpp"
 
 namespace ailab {
@@ -19,8 +21,8 @@ class EMAHook final : public Hook {
     struct Options {
         double decay = 0.9999;
         bool warmup = false;
-        int64_t update_every = 1;
-        int64_t begin = 0;
+        Placed<int64_t> update_every{1, {}};
+        Placed<int64_t> begin{0, {}};
         void visit(OptionVisitor& v) {
             v.option("decay", decay, "part of the average that each update keeps",
                      {.min = 0, .max = 1, .exclusive_max = true});
@@ -59,8 +61,9 @@ class EMAHook final : public Hook {
         }
         if (loaded_) adopt();
         log_info("moving average of the weights: on, decay ", o.decay, o.warmup ? ", warm-up" : "",
-                 o.begin > 0 ? concat(", from step ", o.begin) : "",
+                 o.begin.value > 0 ? concat(", from step ", o.begin.value) : "",
                  "; val and test run with the averaged weights");
+        warn_if_never(run);
     }
 
     void before_train_epoch(Run& run) override { begin_if_due(run); }
@@ -71,7 +74,7 @@ class EMAHook final : public Hook {
         stepped_ = false;
         if (averages_.empty())
             begin_if_due(run);
-        else if (run.progress().step % o.update_every == 0)
+        else if (run.progress().step % o.update_every.value == 0)
             update();
     }
 
@@ -110,8 +113,27 @@ class EMAHook final : public Hook {
     }
 
   private:
+    void warn_if_never(Run& run) const {
+        const int64_t steps = run.progress().total_steps;
+        const int64_t begin = o.begin.value, every = o.update_every.value;
+        if (steps < 1) return;
+        if (begin >= steps)
+            warn_of_no_effect(run, o.begin.place,
+                              concat("EMAHook averages nothing: it begins after ", begin,
+                                     " optimizer steps, and the run has ", steps,
+                                     ". Lower begin, or remove the hook"));
+        else if (steps / every == begin / every)
+            warn_of_no_effect(
+                run, o.update_every.place,
+                concat("EMAHook never updates its average: update_every is ", every,
+                       " optimizer steps, and the run has ", steps,
+                       ", so val, test and what is exported have the weights of step ", begin,
+                       ". Lower update_every, or remove the hook"));
+    }
+
     void begin_if_due(const Run& run) {
-        if (averages_.empty() && run.progress().step >= o.begin) averages_ = copies(parameters_);
+        if (averages_.empty() && run.progress().step >= o.begin.value)
+            averages_ = copies(parameters_);
     }
 
     void update() {

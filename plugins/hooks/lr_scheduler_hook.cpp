@@ -5,8 +5,10 @@
 
 #include "ailab/ailab.hpp"
 #include "monitor.hpp"
+#include "never_due.hpp"
 #include "only_one.hpp"
 #include "schedule_counts.hpp"
+#include "schedule_rates.hpp"
 #include "warm_up.hpp"
 
 namespace ailab {
@@ -93,8 +95,10 @@ class LrSchedulerHook final : public Hook {
         if (!run.is_main()) return;
         for (const std::string& doubt : doubtful_times(schedule_, by_epoch_, progress))
             log_warning(schedule_place_.str(), ": ", schedule_name_, ": ", doubt);
+        warn_of_rates(run);
         warn_of_long_warm_up(run);
         warn_of_standstill(run, 0);
+        warn_if_never(run);
     }
     // In the middle of an epoch when a run is taken back.
     void after_load_checkpoint(Run& run, const std::string&) override {
@@ -213,6 +217,59 @@ class LrSchedulerHook final : public Hook {
             log_warning("the warm-up takes ", warm_up_steps_,
                         " optimizer steps, and the whole run has ", total,
                         ": it never comes to the learning rate of ", schedule_name_);
+    }
+
+    /// The configured rate of each optimizer that has one.
+    std::vector<double> configured_rates(Run& run) const {
+        std::vector<double> rates;
+        for (const auto& [name, optimizer] : run.optimizers())
+            for (const ParamGroup& group : optimizer->groups()) {
+                const double rate = configured_rate(group);
+                if (rate == 0 || group.lr_mult == 0) continue;
+                if (std::find(rates.begin(), rates.end(), rate) == rates.end())
+                    rates.push_back(rate);
+                break;
+            }
+        return rates;
+    }
+
+    void warn_of_rates(Run& run) const {
+        for (const double rate : configured_rates(run))
+            for (const std::string& doubt : doubtful_rates(schedule_, rate))
+                log_warning(schedule_place_.str(), ": ", schedule_name_, ": ", doubt);
+    }
+
+    /// A schedule whose changes lie beyond the end of the run.
+    void warn_if_never(Run& run) const {
+        if (scheduler_->needs_metric()) return warn_of_patience(run);
+        const int64_t total = length(run.progress());
+        if (total < 2 || warm_up_steps_ > 0) return;  // there the warm-up is what is wanted
+        double first = 0;
+        for (const double rate : configured_rates(run)) {
+            first = scheduler_->lr(rate, 0);
+            for (int64_t t = 1; t < total; ++t)
+                if (scheduler_->lr(rate, t) != first) return;
+        }
+        if (first == 0) return;  // that is told already
+        warn_of_no_effect(
+            run, schedule_place_,
+            concat(schedule_name_, " gives the same learning rate, ", in_short(first),
+                   ", in the whole run, of ", total, by_epoch_ ? " epochs" : " optimizer steps",
+                   ": what it would change comes later, or is no change"));
+    }
+
+    /// One evaluation is the best, those that are let pass follow, and then one more.
+    void warn_of_patience(Run& run) const {
+        const Node* patience = schedule_.find("patience");
+        const auto evaluations = most_evaluations(run, monitor_.phase());
+        if (!patience || !patience->is_int() || !evaluations || *evaluations < 2 ||
+            *evaluations > patience->as_int() + 1)
+            return;
+        warn_of_no_effect(
+            run, schedule_place_,
+            concat(schedule_name_, " never changes the learning rate: its patience is ",
+                   patience->as_int(), ", and there are ",
+                   evaluations_in_words(*evaluations, monitor_.phase())));
     }
 
     void evaluated(Phase phase) {

@@ -24,7 +24,9 @@ class JpegImage final : public StoredImage {
         components_ = file.info().num_components;
         if (components_ != 1 && components_ != 3 && components_ != 4)
             refuse(concat("it has ", components_, " components; 1, 3 and 4 are supported"));
-        set_size(file.info().image_height, file.info().image_width, read_orientation(file.exif()));
+        const auto exif = exif_orientation(file.exif());
+        set_size(file.info().image_height, file.info().image_width,
+                 exif ? *exif : xmp_orientation(file.xmp()));
         check_length(file.info());
     }
 

@@ -57,26 +57,41 @@ void JpegFile::limit_scans(j_common_ptr info) {
         static_cast<Errors*>(info->client_data)->fail("it has more than 500 scans");
 }
 
-bool JpegFile::read_header(bool with_exif) {
+bool JpegFile::read_header(bool with_metadata) {
     return errors_.run([&] {
         jpeg_create_decompress(&info_);
         progress_.progress_monitor = limit_scans;
         info_.progress = &progress_;
         jpeg_mem_src(&info_, bytes_.data(), static_cast<unsigned long>(bytes_.size()));
         constexpr unsigned int whole_segment = 0xFFFF;
-        if (with_exif) jpeg_save_markers(&info_, JPEG_APP0 + 1, whole_segment);
+        if (with_metadata) jpeg_save_markers(&info_, JPEG_APP0 + 1, whole_segment);
         jpeg_read_header(&info_, TRUE);
     });
 }
 
-std::span<const uint8_t> JpegFile::exif() const {
+/// The first or the last one that begins so, or nothing.
+std::span<const uint8_t> JpegFile::segment(std::string_view head, bool last) const {
+    std::span<const uint8_t> found;
     for (auto segment = info_.marker_list; segment; segment = segment->next) {
         const std::span<const uint8_t> data(segment->data, segment->data_length);
-        constexpr uint8_t head[] = {'E', 'x', 'i', 'f', 0};
-        if (data.size() >= sizeof head && std::equal(head, head + sizeof head, data.begin()))
-            return data;
+        if (data.size() < head.size() || !std::equal(head.begin(), head.end(), data.begin()))
+            continue;
+        found = data;
+        if (!last) break;
     }
-    return {};
+    return found;
+}
+
+std::span<const uint8_t> JpegFile::exif() const {
+    return segment({"Exif\0", 5}, /*last=*/false);
+}
+
+std::string_view JpegFile::xmp() const {
+    constexpr std::string_view head("http://ns.adobe.com/xap/1.0/\0", 29);
+    const auto found = segment(head, /*last=*/true);
+    if (found.empty()) return {};
+    return std::string_view(reinterpret_cast<const char*>(found.data()), found.size())
+        .substr(head.size());
 }
 
 /// Whether libjpeg may smooth over the borders of blocks, which it does when scans are missing: a

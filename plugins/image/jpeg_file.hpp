@@ -5,6 +5,7 @@
 #include <cstdio>  // jpeglib.h needs it
 #include <span>
 #include <string>
+#include <string_view>
 
 // clang-format off: after <cstdio>
 #include <jpeglib.h>
@@ -25,11 +26,13 @@ class JpegFile {
     JpegFile(const JpegFile&) = delete;
     JpegFile& operator=(const JpegFile&) = delete;
 
-    bool read_header(bool with_exif);
+    bool read_header(bool with_metadata);
     /// After read_header().
     const jpeg_decompress_struct& info() const { return info_; }
-    /// The EXIF data, empty without any.
+    /// The EXIF data, empty without any. After read_header(true).
     std::span<const uint8_t> exif() const;
+    /// The XMP packet, likewise.
+    std::string_view xmp() const;
 
     /// Begins to decode `region`. A few columns around it are decoded too: see columns().
     bool start(J_COLOR_SPACE color, const Region& region);
@@ -55,6 +58,7 @@ class JpegFile {
     static void fail(j_common_ptr info);
     static void note_warning(j_common_ptr info, int level);
     static void limit_scans(j_common_ptr info);
+    std::span<const uint8_t> segment(std::string_view head, bool last) const;
     bool is_smoothed() const;
     void skip_to(const Region& region);
 

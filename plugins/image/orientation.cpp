@@ -66,20 +66,36 @@ Turn turn_of(Orientation orientation) {
 
 }  // namespace
 
-Orientation read_orientation(std::span<const uint8_t> exif) {
+std::optional<Orientation> exif_orientation(std::span<const uint8_t> exif) {
     constexpr std::array<uint8_t, 6> head = {'E', 'x', 'i', 'f', 0, 0};
     if (exif.size() >= head.size() && std::equal(head.begin(), head.end(), exif.begin()))
         exif = exif.subspan(head.size());
     const Tiff tiff(exif);
     constexpr uint32_t magic = 42, orientation_tag = 0x0112, entry_size = 12;
-    if (tiff.number(2, 2) != magic) return Orientation::upright;
+    if (tiff.number(2, 2) != magic) return std::nullopt;
     const uint64_t directory = tiff.number(4, 4);
     const uint32_t entries = tiff.number(directory, 2);
+    std::optional<Orientation> found;
     for (uint32_t i = 0; i < entries; ++i) {
         const uint64_t entry = directory + 2 + uint64_t(i) * entry_size;
         if (tiff.number(entry, 2) != orientation_tag) continue;
         const uint32_t value = tiff.number(entry + 8, size_of_integer(tiff.number(entry + 2, 2)));
         if (value >= 1 && value <= 8) return Orientation(value);
+        found = Orientation::upright;
+    }
+    return found;
+}
+
+Orientation xmp_orientation(std::string_view packet) {
+    constexpr std::string_view name = "tiff:Orientation";
+    for (size_t at = packet.find(name); at != packet.npos; at = packet.find(name, at)) {
+        at += name.size();
+        const std::string_view rest = packet.substr(at);
+        const size_t before = rest.starts_with("=\"") ? 2 : rest.starts_with('>') ? 1 : 0;
+        if (before == 0 || rest.size() <= before) continue;
+        const char digit = rest[before];
+        if (digit < '0' || digit > '9') continue;
+        return digit >= '1' && digit <= '8' ? Orientation(digit - '0') : Orientation::upright;
     }
     return Orientation::upright;
 }

@@ -23,7 +23,8 @@ class PngImage final : public StoredImage {
         PngFile file(bytes());
         if (!file.read_header()) refuse(file.error());
         const PngFile::Header header = file.header();
-        set_size(header.height, header.width, read_orientation(file.exif()));
+        const auto exif = exif_orientation(file.exif());
+        set_size(header.height, header.width, exif ? *exif : xmp_orientation(file.xmp()));
         // Before memory is taken for a header that promises more than the file can hold.
         constexpr size_t most_bytes_of_one = 1032;  // of deflate
         if (!options.tolerate_truncation &&

@@ -1,10 +1,14 @@
 #include "png_file.hpp"
 
+#include <zlib.h>
+
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace ailab {
 
@@ -37,20 +41,59 @@ std::vector<uint8_t> bytes_of_profile(std::string_view text) {
     return bytes;
 }
 
-/// The data of the file's first chunk of a name, or empty. libpng tells of what stands behind the
-/// pixels only when it has decoded them.
-std::span<const uint8_t> find_chunk(std::span<const uint8_t> file, std::string_view name) {
+/// Calls `look(name, data)` for each chunk of the file until it returns true. libpng tells of what
+/// stands behind the pixels only when it has decoded them.
+template <class Look>
+void look_at_chunks(std::span<const uint8_t> file, const Look& look) {
     constexpr size_t signature = 8, head = 8, checksum = 4;
     for (size_t at = signature; at + head <= file.size();) {
         size_t size = 0;
         for (size_t i = 0; i < 4; ++i) size = size << 8 | file[at + i];
-        const auto* type = reinterpret_cast<const char*>(file.data() + at + 4);
+        const std::string_view name(reinterpret_cast<const char*>(file.data() + at + 4), 4);
         at += head;
-        if (size > file.size() - at) return {};
-        if (std::string_view(type, 4) == name) return file.subspan(at, size);
+        if (size > file.size() - at || look(name, file.subspan(at, size))) return;
         at += size + checksum;
     }
-    return {};
+}
+
+/// The data of the file's first chunk of a name, or empty.
+std::span<const uint8_t> find_chunk(std::span<const uint8_t> file, std::string_view name) {
+    std::span<const uint8_t> found;
+    look_at_chunks(file, [&](std::string_view here, std::span<const uint8_t> data) {
+        if (here == name) found = data;
+        return here == name;
+    });
+    return found;
+}
+
+/// Nothing for what is damaged, or grows beyond what Pillow takes.
+std::optional<std::string> unpacked(std::string_view packed) {
+    constexpr uLongf most = 1 << 20;
+    uLongf size = most;
+    std::string text(most, '\0');
+    const int status =
+        uncompress(reinterpret_cast<Bytef*>(text.data()), &size,
+                   reinterpret_cast<const Bytef*>(packed.data()), uLong(packed.size()));
+    if (status != Z_OK) return std::nullopt;
+    text.resize(size);
+    return text;
+}
+
+/// Of a chunk tEXt, zTXt or iTXt without its key and the 0 behind that; nothing if it is damaged.
+std::optional<std::string> text_of(std::string_view chunk, std::string_view value) {
+    if (chunk == "tEXt") return std::string(value);
+    if (chunk == "zTXt") return value.empty() ? std::nullopt : unpacked(value.substr(1));
+    constexpr size_t flags = 2;
+    if (value.size() < flags || (value[0] != 0 && value[1] != 0)) return std::nullopt;
+    const bool is_packed = value[0] != 0;
+    value.remove_prefix(flags);
+    for (int ended = 0; ended < 2; ++ended) {  // language and translated key
+        const size_t end = value.find('\0');
+        if (end == value.npos) return std::nullopt;
+        value.remove_prefix(end + 1);
+    }
+    if (is_packed) return unpacked(value);
+    return std::string(value);
 }
 
 }  // namespace
@@ -120,6 +163,19 @@ std::vector<uint8_t> PngFile::exif() const {
         if (texts[i].key == std::string_view("Raw profile type exif") && texts[i].text)
             return bytes_of_profile(texts[i].text);
     return {};
+}
+
+std::string PngFile::xmp() const {
+    constexpr std::string_view key("XML:com.adobe.xmp\0", 18);
+    std::string found;
+    look_at_chunks(all_, [&](std::string_view chunk, std::span<const uint8_t> data) {
+        if (chunk != "iTXt" && chunk != "tEXt" && chunk != "zTXt") return false;
+        const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
+        if (!text.starts_with(key)) return false;
+        if (auto packet = text_of(chunk, text.substr(key.size()))) found = std::move(*packet);
+        return false;
+    });
+    return found;
 }
 
 void PngFile::set_transforms(ImageMode mode) {

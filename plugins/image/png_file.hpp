@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ailab/image.hpp"
@@ -39,6 +40,9 @@ class PngFile {
     /// them, as ImageMagick and ExifTool wrote them when there was none, as a text of hexadecimal
     /// digits. After read_header().
     std::vector<uint8_t> exif() const;
+    /// The XMP packet, or empty: the text of this name, of any kind of chunk, before the pixels or
+    /// behind them. Of several the last one counts, as in Pillow.
+    std::string xmp() const;
 
     /// Decides what rows are: RGB or grey of 8 bits, where the file has colour and where not, or
     /// with ImageMode::unchanged the file's channels, palette indices, and 16 bits if it has them.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "ailab/error.hpp"
@@ -80,13 +81,18 @@ void WebpImage::read_chunks(const WebPBitstreamFeatures& features) {
     WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
     const std::unique_ptr<WebPDemuxer, Delete<WebPDemuxDelete>> demuxer(
         WebPDemuxPartial(&data, &state));
-    Orientation orientation = Orientation::upright;
+    std::optional<Orientation> orientation;
     WebPChunkIterator chunk;
     if (demuxer && WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &chunk)) {
-        orientation = read_orientation({chunk.chunk.bytes, chunk.chunk.size});
+        orientation = exif_orientation({chunk.chunk.bytes, chunk.chunk.size});
         WebPDemuxReleaseChunkIterator(&chunk);
     }
-    set_size(features.height, features.width, orientation);
+    if (!orientation && demuxer && WebPDemuxGetChunk(demuxer.get(), "XMP ", 1, &chunk)) {
+        orientation =
+            xmp_orientation({reinterpret_cast<const char*>(chunk.chunk.bytes), chunk.chunk.size});
+        WebPDemuxReleaseChunkIterator(&chunk);
+    }
+    set_size(features.height, features.width, orientation.value_or(Orientation::upright));
     if (!features.has_animation) return;
     WebPIterator frame;
     if (!demuxer || !WebPDemuxGetFrame(demuxer.get(), 1, &frame)) refuse("it ends early");

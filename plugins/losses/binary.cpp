@@ -10,6 +10,7 @@ struct WeightedOptions : ReductionOption {
     ClassWeights::List weight;
     void visit(OptionVisitor& v) {
         v.option("weight", weight, "one factor a class (dimension 1 of the output)", at_least(0));
+        v.rule([this] { return ClassWeights::problem("weight", weight); });
         ReductionOption::visit(v);
     }
 };
@@ -54,6 +55,11 @@ class BCEWithLogitsLoss final : public PairLoss {
         void visit(OptionVisitor& v) {
             WeightedOptions::visit(v);
             v.option("pos_weight", pos_weight, "the factor of the ones, one a class", at_least(0));
+            v.rule([this]() -> std::string {
+                return pos_weight && pos_weight->empty()
+                           ? "pos_weight is empty: give one number a class, or leave it out"
+                           : "";
+            });
         }
     };
     explicit BCEWithLogitsLoss(const Options& o)

@@ -64,6 +64,7 @@ struct ClassOptions {
                  "the ranks need not tell each other how many do");
         v.option("classes_last", classes_last,
                  "the output is [N, …, classes], as language models have it, not [N, classes, …]");
+        v.rule([this] { return ClassWeights::problem("weight", weight); });
     }
 };
 

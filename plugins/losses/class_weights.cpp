@@ -1,10 +1,21 @@
 #include "class_weights.hpp"
 
+#include <algorithm>
+
 namespace ailab {
 
 ClassWeights::ClassWeights(const char* loss, const char* option, const List& list)
     : loss_(loss), option_(option) {
     if (list) list_ = torch::tensor(*list, at::kDouble);
+}
+
+std::string ClassWeights::problem(const char* name, const List& list) {
+    if (!list) return "";
+    if (list->empty()) return concat(name, " is empty: give one number a class, or leave it out");
+    if (std::ranges::any_of(*list, [](double weight) { return weight != 0; })) return "";
+    return concat(name,
+                  " is 0 for every class, so nothing would be trained; give a number above 0 to "
+                  "those that count");
 }
 
 const Tensor& ClassWeights::like(const Tensor& output) {

@@ -11,6 +11,10 @@ class ClassWeights {
     /// `option` names them in messages.
     ClassWeights(const char* loss, const char* option, const List& list);
 
+    /// For a rule of the options: what is wrong with the numbers of the option `name`, or "". All 0
+    /// leave nothing to train on: the loss is 0, or nan as their mean.
+    static std::string problem(const char* name, const List& list);
+
     explicit operator bool() const { return list_.defined(); }
 
     /// [classes] in the dtype and on the device of `output` [N, classes, …]; undefined if there are

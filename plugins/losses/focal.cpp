@@ -75,9 +75,9 @@ class FocalLoss final : public ClassLoss {
         }
         std::string softmax_problem() const {
             if (!alpha) return "";
-            return std::ranges::all_of(alpha->values, [](double value) { return value >= 0; })
-                       ? ""
-                       : "alpha must be at least 0 with activation: softmax";
+            if (std::ranges::any_of(alpha->values, [](double value) { return value < 0; }))
+                return "alpha must be at least 0 with activation: softmax";
+            return ClassWeights::problem("alpha", alpha->values);
         }
     };
 

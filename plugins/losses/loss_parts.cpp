@@ -43,6 +43,9 @@ std::string check_weights(const std::map<std::string, double>& weights, const Lo
         if (!specs.contains(entry.first))
             return concat("weights: there is no loss \"", entry.first, "\"; losses has ",
                           join(names));
+    if (!names.empty() &&
+        std::ranges::all_of(names, [&](const auto& name) { return weight_of(name, weights) == 0; }))
+        return "weights: all of the losses weigh 0, so nothing would be trained";
     return "";
 }
 

@@ -12,7 +12,7 @@ extern const char* const losses_doc;
 /// What is wrong with their names, or "".
 std::string check_part_names(const LossSpecs& specs);
 
-/// Says so if a weight is not for one of them, or "".
+/// Says so if a weight is not for one of them, or if all of them weigh 0; or "".
 std::string check_weights(const std::map<std::string, double>& weights, const LossSpecs& specs);
 /// 1 if none is given.
 double weight_of(const std::string& name, const std::map<std::string, double>& weights);

@@ -85,6 +85,7 @@ class MultiMarginLoss final : public ReducedLoss {
         void visit(OptionVisitor& v) {
             v.option("p", p, "the power of what lacks to the margin", between(1, 2));
             v.option("weight", weight, "one factor a class", at_least(0));
+            v.rule([this] { return ClassWeights::problem("weight", weight); });
             MarginOptions::visit(v);
         }
     };

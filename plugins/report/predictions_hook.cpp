@@ -138,6 +138,11 @@ class PredictionsHook final : public Hook {
                      "the probabilities of all classes too, and all values of outputs that have "
                      "more than 1000 a sample");
             v.option("output_dir", output_dir, "in place of the run's folder");
+            v.rule([this] {
+                return phases.empty() ? "phases is empty, so nothing would be written; name val or "
+                                        "test, or leave it out for both"
+                                      : "";
+            });
         }
     };
 

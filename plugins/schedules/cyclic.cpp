@@ -4,6 +4,7 @@
 
 #include "ailab/ailab.hpp"
 #include "curves.hpp"
+#include "momentum_cycle.hpp"
 #include "options/limits.hpp"
 
 namespace ailab {
@@ -18,12 +19,9 @@ class CyclicLR final : public LrScheduler {
         std::optional<int64_t> step_size_down;
         std::string mode = "triangular";
         double gamma = 1;
-        bool cycle_momentum = true;
-        double base_momentum = 0.8;
-        double max_momentum = 0.9;
+        MomentumCycle momentum{0.8, 0.9};
 
         void visit(OptionVisitor& v) {
-            const Bounds momentum = {.min = 0, .max = 1, .exclusive_max = true};
             v.option("base_lr", base_lr,
                      "the lowest learning rate; by default each group's configured one",
                      at_least(0));
@@ -37,11 +35,12 @@ class CyclicLR final : public LrScheduler {
                      "before; exp_range: as high as gamma to the power of the time",
                      one_of({"triangular", "triangular2", "exp_range"}));
             v.option("gamma", gamma, "for exp_range", at_least(0));
-            v.option("cycle_momentum", cycle_momentum,
-                     "move the momentum against the learning rate");
-            v.option("base_momentum", base_momentum, "the lowest momentum of the first cycle",
-                     momentum);
-            v.option("max_momentum", max_momentum, "the highest momentum", momentum);
+            momentum.visit(v);
+            v.rule([this]() -> std::string {
+                if (!base_lr || *base_lr <= max_lr) return "";
+                return concat("base_lr, the lowest rate, is ", *base_lr,
+                              ", above max_lr, which is ", max_lr);
+            });
         }
     };
     explicit CyclicLR(const Options& options) : o(options) {}
@@ -50,8 +49,8 @@ class CyclicLR final : public LrScheduler {
         return line_between(o.base_lr.value_or(base_lr), o.max_lr, height(t));
     }
     std::optional<double> momentum(double, int64_t t) const override {
-        if (!o.cycle_momentum) return std::nullopt;
-        return line_between(o.max_momentum, o.base_momentum, height(t));
+        if (!o.momentum.cycles) return std::nullopt;
+        return line_between(o.momentum.max, o.momentum.base, height(t));
     }
 
   private:

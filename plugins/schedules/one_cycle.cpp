@@ -3,6 +3,7 @@
 // and up.
 #include "ailab/ailab.hpp"
 #include "curves.hpp"
+#include "momentum_cycle.hpp"
 #include "options/limits.hpp"
 #include "run_length.hpp"
 
@@ -16,15 +17,12 @@ class OneCycleLR final : public LrScheduler {
         GivenLength total_steps;
         double pct_start = 0.3;
         std::string anneal_strategy = "cos";
-        bool cycle_momentum = true;
-        double base_momentum = 0.85;
-        double max_momentum = 0.95;
+        MomentumCycle momentum{0.85, 0.95};
         double div_factor = 25;
         double final_div_factor = 1e4;
         bool three_phase = false;
 
         void visit(OptionVisitor& v) {
-            const Bounds momentum = {.min = 0, .max = 1, .exclusive_max = true};
             v.option("max_lr", max_lr,
                      "learning rate at the top; by default each group's configured one",
                      at_least(0));
@@ -33,15 +31,19 @@ class OneCycleLR final : public LrScheduler {
             v.option("pct_start", pct_start, "part of it that goes up", between(0, 1));
             v.option("anneal_strategy", anneal_strategy, "form of the ways up and down",
                      one_of({"cos", "linear"}));
-            v.option("cycle_momentum", cycle_momentum,
-                     "move the momentum against the learning rate");
-            v.option("base_momentum", base_momentum, "momentum at the top", momentum);
-            v.option("max_momentum", max_momentum, "momentum at both ends", momentum);
-            v.option("div_factor", div_factor, "max_lr over the first learning rate", above(0));
+            momentum.visit(v);
+            v.option("div_factor", div_factor, "max_lr over the first learning rate", at_least(1));
             v.option("final_div_factor", final_div_factor, "the first learning rate over the last",
                      above(0));
             v.option("three_phase", three_phase,
                      "go down as fast as up, then on to the last learning rate");
+            v.rule([this]() -> std::string {
+                if (div_factor * final_div_factor >= 1) return "";
+                return concat(
+                    "the last learning rate, max_lr over div_factor and "
+                    "final_div_factor, would lie above max_lr; final_div_factor is ",
+                    final_div_factor);
+            });
         }
     };
     explicit OneCycleLR(const Options& options)
@@ -63,8 +65,8 @@ class OneCycleLR final : public LrScheduler {
         return at(t, {first, max, first / o.final_div_factor});
     }
     std::optional<double> momentum(double, int64_t t) const override {
-        if (!o.cycle_momentum) return std::nullopt;
-        return at(t, {o.max_momentum, o.base_momentum, o.max_momentum});
+        if (!o.momentum.cycles) return std::nullopt;
+        return at(t, {o.momentum.max, o.momentum.base, o.momentum.max});
     }
 
   private:

@@ -115,9 +115,15 @@ class TensorboardHook final : public Hook {
         scalars_.save(state.values);
         state.values.set("file", Node::string(fs::path(file_.path()).filename().string()));
         state.values.set("bytes", Node(saved_size_));
+        state.values.set("image_epoch", Node(image_epoch_));
         return state;
     }
-    void load_state(const State& state) override { saved_ = state.values; }
+    void load_state(const State& state) override {
+        saved_ = state.values;
+        // Older checkpoints do not say.
+        if (const Node* epoch = saved_.find("image_epoch"); epoch && epoch->is_int())
+            image_epoch_ = epoch->as_int();
+    }
 
     void before_run(Run& run) override {
         scalars_.begin(run, saved_);
@@ -142,14 +148,24 @@ class TensorboardHook final : public Hook {
         if (scalars_.has_rest()) post_scalars(run, scalars_.take(run));
     }
 
-    void before_val_epoch(Run&) override { images_are_taken_ = false; }
+    /// With a val_interval the epoch in which images are due may have no validation: then they come
+    /// with the next.
+    void before_val_epoch(Run& run) override {
+        const int64_t epoch = run.progress().epoch, interval = o.image_interval;
+        images_are_due_ = interval > 0 && (image_epoch_ < 0 || epoch % interval == 0 ||
+                                           epoch / interval > image_epoch_ / interval);
+    }
     void after_val_iter(Run& run) override {
-        if (o.image_interval > 0 && !images_are_taken_ && run.is_main() && run.batch().size > 0 &&
-            run.progress().epoch % o.image_interval == 0)
+        if (images_are_due_ && !images_are_taken_ && run.is_main() && run.batch().size > 0)
             write_images(run);
     }
-    void after_val_epoch(Run& run) override { post_scalars(run, TrainingScalars::results(run)); }
-    void after_test_epoch(Run& run) override { after_val_epoch(run); }
+    void after_val_epoch(Run& run) override {
+        if (std::exchange(images_are_due_, false)) image_epoch_ = run.progress().epoch;
+        images_are_taken_ = false;
+        post_results(run);
+    }
+    void after_test_epoch(Run& run) override { post_results(run); }
+    void abandon_evaluation(Run&) override { images_are_due_ = images_are_taken_ = false; }
 
     void after_run(Run& run) override {
         if (!run.is_main()) return;
@@ -193,6 +209,8 @@ class TensorboardHook final : public Hook {
         return events_at(fs::path(file_.path()).parent_path() / name->as_string(), bytes->as_int(),
                          step);
     }
+
+    void post_results(Run& run) { post_scalars(run, TrainingScalars::results(run)); }
 
     // ---- what the training thread copies
 
@@ -279,7 +297,8 @@ class TensorboardHook final : public Hook {
     Node saved_ = Node::map();  // in the checkpoint
     int64_t saved_size_ = 0;    // of the file, when a checkpoint is written
     bool wants_graph_ = false;
-    bool images_are_taken_ = false;
+    bool images_are_due_ = false, images_are_taken_ = false;  // in this evaluation
+    int64_t image_epoch_ = -1;                                // of the last set
     bool warned_of_images_ = false;
     int64_t histogram_step_ = -1;
     std::set<std::string> has_histogram_;  // at histogram_step_

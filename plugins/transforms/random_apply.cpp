@@ -12,6 +12,9 @@ class RandomApply final : public Transform {
         void visit(OptionVisitor& v) {
             v.required("transforms", transforms, "what is applied, one after another");
             v.option("p", p, "probability, of all together", between(0, 1));
+            v.rule([this] {
+                return transforms.empty() ? "transforms is empty, so it would change nothing" : "";
+            });
         }
     };
 

@@ -1,6 +1,9 @@
 """Labels of several data sets and of a model agree, or the run does not begin."""
+import io
 import json
+import shutil
 import struct
+import tarfile
 import unittest
 import zlib
 
@@ -22,6 +25,17 @@ class Labels(TestCase):
         super().setUp()
         for i in range(4):
             (self.folder / f"{i}.png").write_bytes(png(40 * i))
+
+    def shard(self, name, *labels):
+        """A tar file of images 0, 1, … with these labels."""
+        path = self.folder / name
+        with tarfile.open(path, "w") as tar:
+            for i, label in enumerate(labels):
+                for ending, data in (("png", png(40 * i)), ("cls", str(label).encode())):
+                    info = tarfile.TarInfo(f"{i}.{ending}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+        return {"type": "TarShards", "shards": [str(path)], "transforms": PIXELS}
 
     def listed(self, name, *labels, header="image,label"):
         """A table of images with these labels, written as they are."""
@@ -94,6 +108,23 @@ class Refused(Labels):
              f"{f}/four/d/a.png: label 3 of data.train is outside of the model's classes 0 … 2"),
             ("of a part", subset,
              lambda: listed("b.csv", 0), f"{f}/a.csv:4: label 3 of data.train is outside of the model's classes 0 … 2"),
+            ("more than the set says it has", lambda: {**listed("a.csv", 0, 255, 1, 255), "num_classes": 3},
+             lambda: listed("b.csv", 0), f"{f}/a.csv:3: label 255 (2 samples) of data.train is outside of its classes "
+             "0 … 2; correct the label or the classes, or, if such samples are to be left out, name it as ignore_index of "
+             "the loss"),
+            ("more than it has names", lambda: {**listed("a.csv", "cat", "dog", 2), "classes": ["cat", "dog"]},
+             lambda: {**listed("b.csv", 0), "classes": ["cat", "dog"]},
+             f"{f}/a.csv:4: label 2 of data.train is outside of its classes 0 … 1 (cat, dog)"),
+            ("IDX: more than it says", lambda: {**self.idx("t", 0, 2), "num_classes": 2}, lambda: self.idx("v", 0),
+             f"{f}/t-labels, label 1: label 2 of data.train is outside of its classes 0 … 1"),
+            ("tar shards: more than they say", lambda: {**self.shard("t.tar", 0, 3), "num_classes": 3},
+             lambda: self.shard("v.tar", 0), f"{f}/t.tar/1.png: label 3 of data.train is outside of its classes 0 … 2"),
+            ("val: more than it says", lambda: listed("a.csv", 0, 1, 2), lambda: {**listed("b.csv", 0, 2), "num_classes": 2},
+             f"{f}/b.csv:3: label 2 of data.val is outside of its classes 0 … 1"),
+            ("of one set of several", lambda: {"type": "Concat", "datasets": [
+                {**listed("a.csv", 0, 2), "num_classes": 2}, {**listed("c.csv", 0), "num_classes": 3}]},
+             lambda: listed("b.csv", 0), f"{f}/a.csv:3: label 2 is outside of the classes 0 … 1 of datasets[0], and the "
+                                         "datasets together have 3; give all the same num_classes"),
             ("a stray label", lambda: listed("a.csv", 0, "?", 1), lambda: listed("b.csv", 0),
              f'{f}/a.csv:3: the label "?" is no number'),
             ("names and numbers in one", lambda: {"type": "Concat", "datasets": [listed("a.csv", "cat", "dog"),
@@ -149,6 +180,43 @@ class Accepted(Labels):
         data = self.listed("a.csv", 0, 1, 255)
         ignoring = ["loss={type: CrossEntropyLoss, ignore_index: 255}"]
         self.assertDone(self.start(data, self.listed("b.csv", 0), overrides=ignoring))
+
+    def test_what_is_ignored_is_none_of_the_classes_that_a_set_says_it_has(self):
+        """The usual 255, of the loss or of a metric; the loss is that of the other samples."""
+        listed = self.listed("a.csv", 0, 1, 255)
+        named = {**self.listed("named.csv", "cat", "dog", "eel", 255), "classes": ["cat", "dog", "eel"]}
+        table = [
+            ("a table", {**listed, "num_classes": 3}), ("names", named),
+            ("IDX", {**self.idx("t", 0, 255, 2), "num_classes": 3}),
+            ("tar shards", {**self.shard("t.tar", 0, 255, 2), "num_classes": 3}),
+            ("a part", {"type": "Subset", "dataset": {**listed, "num_classes": 3}, "begin": 1}),
+            ("several", {"type": "Concat", "datasets": [{**listed, "num_classes": 3}] * 2}),
+        ]
+        losses = {
+            "of its own": "{type: CrossEntropyLoss, ignore_index: 255}",
+            "of a part": "{type: WeightedLoss, losses: {ce: {type: CrossEntropyLoss, ignore_index: 255}}}",
+        }
+        for name, data in table:
+            for whose, loss in losses.items():
+                with self.subTest(f"{name}, {whose}"):
+                    shutil.rmtree(self.work, ignore_errors=True)
+                    # Numbered by val's names as well: 255 stays.
+                    self.assertDone(self.start(data, data, overrides=["loss=" + loss]))
+                    self.assertIn(255, [p["label"] for p in self.predictions()])
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.assertRefused(self.start(data, data, overrides=["loss={type: CrossEntropyLoss, ignore_index: 254}"]),
+                               "label 255")
+
+    def test_the_loss_is_that_of_the_samples_that_count(self):
+        overrides = ["loss={type: CrossEntropyLoss, ignore_index: 255}", "data.train_dataloader.shuffle=false",
+                     "data.train_dataloader.batch_size=4"]
+        losses = []
+        for labels in ((0, 1, 255, 255), (0, 1)):
+            shutil.rmtree(self.work, ignore_errors=True)
+            data = {**self.listed("a.csv", *labels), "num_classes": 3}
+            self.assertDone(self.start(data, data, overrides=overrides))
+            losses.append(self.run_folder().losses())
+        self.assertEqual(*losses)
 
 
 class Later(Labels):

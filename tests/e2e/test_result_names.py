@@ -42,6 +42,28 @@ class Names(Labels):
                     self.assertFoundBefore(result, *texts)
         self.assertDone(self.run_with([each, "hooks.checkpoint.save_best=auroc_1"]))
 
+    def test_a_monitor_where_the_run_begins_with_a_validation(self):
+        """[val, train]: before that validation, not after it."""
+        first = "workflow=[[val, 1], [train, 1]]"
+        each = "hooks.metrics={type: MetricHook, auroc: {type: AUROC, average: none}}"
+        table = [
+            (["hooks.metrics={type: MetricHook}", "hooks.checkpoint.save_best=top5"],
+             ['the phase val has no result "top5"', "It has: loss, top1."]),
+            (["hooks.metrics={type: MetricHook}", "hooks.stop={type: EarlyStopHook, monitor: top5}"],
+             ['the phase val has no result "top5"', "It has: loss, top1."]),
+            ([each, "hooks.lr={type: LrSchedulerHook, monitor: auroc, scheduler: {type: ReduceLROnPlateau}}"],
+             ['the phase val has no result "auroc"', "It has: loss, auroc_0, auroc_1, auroc_2."]),
+        ]
+        for overrides, texts in table:
+            for ranks in (1, 2):
+                with self.subTest(f"{overrides}, np {ranks}"):
+                    result = self.run_with([first, *overrides], ranks)
+                    self.assertFoundBefore(result, *texts)
+                    self.assertFalse(list((self.folder / "other").glob("*/metrics.jsonl")) and any(
+                        '"val"' in path.read_text() for path in (self.folder / "other").glob("*/metrics.jsonl")),
+                        "it was validated")
+        self.assertDone(self.run_with([first, each, "hooks.checkpoint.save_best=auroc_1"]))
+
     def test_two_metrics_with_one_result(self):
         result = self.run_with(["hooks.metrics={type: MetricHook, f1: {type: F1Score, average: none}, "
                                 "f1_2: {type: Accuracy}}"])

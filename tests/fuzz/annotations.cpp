@@ -37,8 +37,9 @@ void read_labels(const Storage& storage) {
                 learned.push_back(labels.learn(storage.part(i, {"label"}), "label"));
             labels.end_learning(std::nullopt);
             for (const int32_t id : learned)
-                // Negative ones, of samples to leave out, are judged by who knows the loss.
-                require(labels.label(id) < *labels.num_classes(),
+                // Of samples to leave out: judged by who knows the loss. Those may be negative, and
+                // where the names say how many classes there are, above them.
+                require(!names.empty() || labels.label(id) < *labels.num_classes(),
                         "a label lies outside of the classes");
         } catch (const Error&) {
         }

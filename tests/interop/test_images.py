@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin
@@ -182,6 +183,80 @@ class TestImages(unittest.TestCase):
             theirs = ImageOps.exif_transpose(opened(data)).convert("RGB")
             self.assertNotEqual(theirs.size, opened(data).size)
             self.same(self.decoder.decode(data), rows(theirs), f"zipped {zipped}")
+
+    def test_orientation_that_stands_only_in_xmp(self):
+        def packet(form, orientation):
+            return (f"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF>{form.format(orientation)}</rdf:RDF></x:xmpmeta>"
+                    ).encode()
+        attribute = '<rdf:Description tiff:Orientation="{}"/>'
+        element = "<rdf:Description><tiff:Orientation>{}</tiff:Orientation></rdf:Description>"
+        other = "<rdf:Description tiff:Orientation='{}'/>"  # which Pillow does not know
+        written = {"upright": Image.Exif(), "turned": Image.Exif(), "nonsense": Image.Exif(), "camera": Image.Exif()}
+        written["upright"][0x0112], written["turned"][0x0112], written["nonsense"][0x0112] = 1, 3, 77
+        written["camera"][0x010F] = "its maker"  # and no orientation
+        turned = set()
+        for kind in ("JPEG", "PNG", "WEBP"):
+            options = {"lossless": True} if kind == "WEBP" else {}
+            files = {f"{form} {n}": encoded(self.photographs[0], kind, **self.with_xmp(kind, packet(form, n)), **options)
+                     for form in (attribute, element, other) for n in range(10)}
+            files |= {f"exif {name}": encoded(self.photographs[0], kind, exif=exif.tobytes(),
+                                              **self.with_xmp(kind, packet(attribute, 6)), **options)
+                      for name, exif in written.items()}
+            files["two in one"] = encoded(self.photographs[0], kind, **options, **self.with_xmp(
+                kind, packet(attribute, 8) + packet(attribute, 3)))
+            files["a thumbnail's, of another kind of segment"] = encoded(
+                self.photographs[0], kind, **options, **self.with_xmp(kind, packet("", 0)))
+            for name, data in files.items():
+                theirs = ImageOps.exif_transpose(opened(data)).convert("RGB")
+                self.same(self.decoder.decode(data), rows(theirs), f"{kind} {name}")
+                if theirs.size != opened(data).size:
+                    turned.add((kind, name))
+        for kind in ("JPEG", "PNG", "WEBP"):
+            for name in (f"{attribute} 6", f"{element} 8", "exif camera", "two in one"):
+                self.assertIn((kind, name), turned)
+            self.assertNotIn((kind, "exif upright"), turned)
+
+    def test_orientation_in_xmp_in_every_text_of_a_png(self):
+        packet = '<rdf:Description tiff:Orientation="6"/>'
+        key, other = "XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="5"/>'
+        plain = encoded(self.photographs[0], "PNG")
+
+        def chunk(name, data):
+            return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+        def international(text, packed=False, method=0, language=b"", translated=b""):
+            data = zlib.compress(text) if packed else text
+            return chunk(b"iTXt", key.encode() + bytes([0, packed, method]) + language + b"\0" + translated + b"\0" + data)
+        text = packet.encode()
+        chunks = {
+            "iTXt": international(text), "packed iTXt": international(text, True),
+            "in a language": international(text, language=b"de", translated=b"Beschreibung"),
+            "of an unknown method": international(text, True, 1), "no packed text": chunk(
+                b"iTXt", key.encode() + b"\0\1\0\0\0" + text),
+            "no UTF-8": international(text + b"\xff"), "cut": chunk(b"iTXt", key.encode() + b"\0\0\0en"),
+            "tEXt": chunk(b"tEXt", key.encode() + b"\0" + text),
+            "zTXt": chunk(b"zTXt", key.encode() + b"\0\0" + zlib.compress(text)),
+            "no packed zTXt": chunk(b"zTXt", key.encode() + b"\0\0" + text),
+            "another key": chunk(b"tEXt", b"Comment\0" + text),
+            "the last of two": international(text) + international(other.encode()),
+            "an empty one behind it": international(text) + international(b""),
+        }
+        first, end = plain.index(b"IDAT") - 4, plain.rindex(b"IEND") - 4
+        for name, data in chunks.items():
+            for where, at in (("before", first), ("behind", end)):
+                file = plain[:at] + data + plain[at:]
+                theirs = ImageOps.exif_transpose(opened(file)).convert("RGB")
+                self.same(self.decoder.decode(file), rows(theirs), f"{name} {where} the pixels")
+                if name in ("iTXt", "packed iTXt", "tEXt", "zTXt", "in a language", "the last of two"):
+                    self.assertNotEqual(theirs.size, opened(file).size, f"{name} {where} the pixels")
+
+    @staticmethod
+    def with_xmp(kind, packet):
+        if kind != "PNG":
+            return {"xmp": packet}
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", packet.decode())
+        return {"pnginfo": info}
 
     def test_cut_jpeg_as_with_load_truncated_images(self):
         for progressive in (False, True):

@@ -212,7 +212,7 @@ TEST(Schedules, CheckTheirOptions) {
         {R"({"type": "OneCycleLR", "pct_start": 1.5})", "between 0 and 1"},
         {R"({"type": "OneCycleLR", "anneal_strategy": "cosine"})", "one of cos, linear"},
         {R"({"type": "OneCycleLR", "max_momentum": 1})", "below 1"},
-        {R"({"type": "OneCycleLR", "div_factor": 0})", "above 0"},
+        {R"({"type": "OneCycleLR", "div_factor": 0})", "at least 1"},
         {R"({"type": "OneCycleLR", "final_div_factor": 0})", "above 0"},
         {R"({"type": "CyclicLR"})", "needs the option \"max_lr\""},
         {R"({"type": "CyclicLR", "max_lr": 1, "step_size_up": 0})", "between 1 and"},

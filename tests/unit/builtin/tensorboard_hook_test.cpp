@@ -55,6 +55,62 @@ class TensorboardHookTest : public HookTest {
     }
 };
 
+// In the epochs in which a validation comes, which with val_interval: 2 are the second, fourth, …
+TEST_F(TensorboardHookTest, WritesImagesThatFallBetweenTwoValidationsWithTheNextOne) {
+    struct Case {
+        int64_t interval;
+        std::vector<int64_t> validated, expected;
+        bool resumes = false;  // before each of them
+    };
+    const std::vector<Case> table = {
+        {1, {0, 1, 2}, {0, 1, 2}},
+        {2, {0, 1, 2, 3, 4}, {0, 2, 4}},
+        {2, {0, 1, 2, 3, 4}, {0, 2, 4}, true},
+        {2, {1, 3, 5}, {1, 3, 5}},
+        {4, {1, 3, 5, 7, 9}, {1, 5, 9}},
+        {4, {1, 3, 5, 7, 9}, {1, 5, 9}, true},
+        {3, {4, 9}, {4, 9}},
+        {1, {0, 0, 1}, {0, 0, 1}},  // a run that begins with a validation
+        {0, {0, 1}, {}},
+    };
+    for (const Case& c : table) {
+        std::vector<int64_t> found;
+        on_one_rank([&](FakeRun& run) {
+            const auto fresh = [&] { return hook(concat(R"(, "image_interval": )", c.interval)); };
+            std::shared_ptr<Hook> tensorboard = fresh();
+            tensorboard->before_run(run);
+            run.batch() = Batch{{"input", at::zeros({1, 1, 2, 2})}};
+            run.batch().size = run.batch().global_size = 1;
+            int64_t before = 0;
+            for (const int64_t epoch : c.validated) {
+                if (c.resumes) {
+                    const State state = tensorboard->save_state();
+                    tensorboard->after_run(run);
+                    fs::remove_all(folder_ / "tf_logs" / folder_.filename());
+                    tensorboard = fresh();
+                    tensorboard->load_state(state);
+                    tensorboard->before_run(run);
+                    before = 0;
+                }
+                run.now.phase = Phase::val;
+                run.now.epoch = epoch;
+                tensorboard->before_val_epoch(run);
+                for (int iteration = 0; iteration < 2; ++iteration)
+                    tensorboard->after_val_iter(run);
+                tensorboard->after_val_epoch(run);
+                tensorboard->before_save_checkpoint(run, "");
+                const int64_t images =
+                    count(content(folder_ / "tf_logs" / folder_.filename()), "val/sample_0");
+                if (images > before) found.push_back(epoch);
+                before = images;
+            }
+            tensorboard->after_run(run);
+        });
+        EXPECT_EQ(found, c.expected) << c.interval << (c.resumes ? ", resumed" : "");
+        fs::remove_all(folder_);
+    }
+}
+
 TEST_F(TensorboardHookTest, WritesOnRankZeroAndReducesOnAll) {
     std::vector<std::shared_ptr<Hook>> hooks = {hook(), hook()};
     const auto errors = run_ranks(2, [&](ThreadComm& comm) {

@@ -321,6 +321,10 @@ const Refused modules[] = {
     {"metric_phase",
      least + "hooks: {m: {type: MetricHook, top1: {type: Accuracy, phases: [train, valid]}}}\n",
      "c.yaml:5:70: hooks.m.top1.phases[1] must be one of train, val, test, got \"valid\"."},
+    {"metric_without_a_phase",
+     least + "hooks: {m: {type: MetricHook, top1: {type: Accuracy, phases: []}}}\n",
+     "c.yaml:5:62: metric \"Accuracy\": phases is empty, so it would never be computed. Leave "
+     "phases out for val and test, or remove the metric."},
     {"metric_is_no_module", least + "hooks: {m: {type: MetricHook, topk: 5}}\n",
      "c.yaml:5:31: hook \"MetricHook\" has no option \"topk\". It takes: enable, enabled, "
      "priority. "

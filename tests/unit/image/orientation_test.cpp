@@ -160,17 +160,39 @@ TEST(Orientation, OfPngWithARawProfile) {
 TEST(Orientation, OfNonsenseIsUpright) {
     const std::string good = exif_of(6, true);
     const auto read = [](const std::string& exif) {
-        return read_orientation({reinterpret_cast<const uint8_t*>(exif.data()), exif.size()});
+        return exif_orientation({reinterpret_cast<const uint8_t*>(exif.data()), exif.size()});
     };
     ASSERT_EQ(read(good), Orientation::turned_right);
-    constexpr size_t value_ends_at = 20;
+    constexpr size_t tag_ends_at = 12, value_ends_at = 20;
     for (size_t size = 0; size < value_ends_at; ++size)
-        EXPECT_EQ(read(good.substr(0, size)), Orientation::upright) << size;
+        EXPECT_EQ(read(good.substr(0, size)),
+                  size < tag_ends_at ? std::nullopt : std::optional(Orientation::upright))
+            << size;
     for (const int value : {0, 9, 255, 65535})
         EXPECT_EQ(read(exif_of(value, false)), Orientation::upright) << value;
     std::string loop = good;
     loop.replace(4, 4, "\xFF\xFF\xFF\xFF");
-    EXPECT_EQ(read(loop), Orientation::upright);
+    EXPECT_EQ(read(loop), std::nullopt);
+}
+
+// As Pillow finds it; tests/interop/test_images.py has whole files, beside Pillow.
+TEST(Orientation, OfAnXmpPacket) {
+    const struct {
+        const char* packet;
+        int orientation;
+    } rows[] = {{"<rdf:Description tiff:Orientation=\"6\"/>", 6},
+                {"<tiff:Orientation>8</tiff:Orientation>", 8},
+                {"<tiff:Orientation>1</tiff:Orientation>", 1},
+                {"tiff:Orientation='6'", 1},
+                {"tiff:Orientation = \"6\"", 1},
+                {"tiff:Orientation=\"9\" tiff:Orientation=\"6\"", 1},
+                {"tiff:OrientationX tiff:Orientation=\"x\" tiff:Orientation=\"3\"", 3},
+                {"tiff:Orientation=\"", 1},
+                {"tiff:Orientation", 1},
+                {"exif:Orientation=\"6\"", 1},
+                {"", 1}};
+    for (const auto& row : rows)
+        EXPECT_EQ(int(xmp_orientation(row.packet)), row.orientation) << row.packet;
 }
 
 }  // namespace
