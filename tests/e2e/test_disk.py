@@ -3,7 +3,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import TestCase, RunFolder, call, command, mlp_config, mpirun
+from harness import AILAB, PLUGINS, TestCase, RunFolder, call, command, mlp_config, mpirun
 
 
 class Disk(TestCase):
@@ -44,3 +44,18 @@ class Disk(TestCase):
                 for name in kept:
                     self.assertTrue((run.path / "checkpoints" / name / "manifest.json").is_file())
                 subprocess.run(["rm", "-rf", str(work)], check=True)
+
+    def test_outputs_of_commands_on_a_full_disk(self):
+        config = mlp_config(self.folder, model={"type": "MLP", "hidden": 512},
+                            hooks={"checkpoint": {"type": "CheckpointHook"}})
+        self.assertDone(call(command(config, plugins=["mlp"])))
+        disk = self.small_disk(1)  # of a model of 1.6 MB
+        for words in (["export", "--to", "pth"], ["export", "--to", "torchscript"], ["export", "--to", "onnx"],
+                      ["export", "--to", "safetensors"], ["export", "--to", "artifact"]):
+            with self.subTest(words):
+                output = disk / words[-1]
+                result = call([str(AILAB), *words, str(config), "latest", "-o", str(output), "--plugins",
+                               str(PLUGINS / "libmlp.so")])
+                self.assertEqual(result.status, 1, str(result))
+                self.assertRegex(result.err, rf"\Aailab-run: cannot write {output}\S*: No space left on device\n\Z")
+                self.assertEqual(list(disk.iterdir()), [])
