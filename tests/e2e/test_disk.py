@@ -16,6 +16,12 @@ class Disk(TestCase):
             self.assertEqual(result.err.count("cannot make work_dir"), 1, result.err)
             self.assertIn(str(blocked / "runs"), result.err)
 
+    def test_an_address_is_no_work_dir(self):
+        result = call(command(mlp_config(self.folder), plugins=["mlp"], work_dir="s3://bucket/runs"), cwd=self.folder)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn('work_dir "s3://bucket/runs" is an address, and runs are kept in a folder', result.err)
+        self.assertFalse((self.folder / "s3:").exists())
+
     def small_disk(self, megabytes):
         path = self.folder / "disk"
         path.mkdir()
@@ -59,3 +65,8 @@ class Disk(TestCase):
                 self.assertEqual(result.status, 1, str(result))
                 self.assertRegex(result.err, rf"\Aailab-run: cannot write {output}\S*: No space left on device\n\Z")
                 self.assertEqual(list(disk.iterdir()), [])
+        (disk / "filled").write_bytes(bytes(1 << 20))
+        result = call([str(AILAB), "browse", str(config), "-o", str(disk / "page.png"), "--plugins",
+                       str(PLUGINS / "libmlp.so")])
+        self.assertEqual((result.status, result.err),
+                         (1, f"ailab-run: cannot write {disk / 'page.png'}: No space left on device\n"), str(result))
