@@ -6,6 +6,7 @@
 #include "ailab/error.hpp"
 #include "command_line.hpp"
 #include "config/describe_options.hpp"
+#include "config/error_words.hpp"
 #include "dist/launcher.hpp"
 #include "dist/launcher_watch.hpp"
 #include "help.hpp"
@@ -142,7 +143,7 @@ int main(int argc, char** argv) {
         if (is_first_rank()) std::fprintf(stderr, "ailab-run: %s\n", e.what());
         return wrong_input;
     } catch (const std::exception& e) {
-        std::fprintf(stderr, "ailab-run: %s\n", e.what());
+        std::fprintf(stderr, "ailab-run: %s\n", error_words(e).c_str());
         return run_failed;
     }
 }

@@ -55,6 +55,14 @@ std::vector<std::string> option_names() {
     return names;
 }
 
+/// What an unset variable of a shell leaves: --plugins "$PLUGIN".
+void refuse_empty_values(const po::parsed_options& parsed) {
+    for (const po::option& option : parsed.options)
+        if (option.position_key < 0 && option.value == std::vector<std::string>{""} &&
+            option.string_key != "list-modules")
+            throw ConfigError(concat("option --", option.string_key, " needs a value.", see_help));
+}
+
 po::variables_map parse(const std::vector<std::string>& arguments) {
     namespace style = po::command_line_style;
     po::positional_options_description words;
@@ -62,12 +70,13 @@ po::variables_map parse(const std::vector<std::string>& arguments) {
     po::variables_map values;
     try {
         const auto options = known_options();
-        po::store(po::command_line_parser(arguments)
-                      .options(options)
-                      .positional(words)
-                      .style(style::unix_style & ~style::allow_guessing)
-                      .run(),
-                  values);
+        const po::parsed_options parsed = po::command_line_parser(arguments)
+                                              .options(options)
+                                              .positional(words)
+                                              .style(style::unix_style & ~style::allow_guessing)
+                                              .run();
+        refuse_empty_values(parsed);
+        po::store(parsed, values);
     } catch (const po::unknown_option& e) {
         const std::string given = e.get_option_name();
         const std::string name = given.substr(0, given.find('='));
@@ -127,7 +136,11 @@ std::vector<std::string> Options::items(const std::string& option) const {
     for (const std::string& value : texts(option))
         for (size_t start = 0; start <= value.size();) {
             const size_t end = std::min(value.find(',', start), value.size());
-            if (end > start) items.push_back(value.substr(start, end - start));
+            if (end == start)
+                throw ConfigError(concat("option --", option, " ", value,
+                                         " has a comma with nothing before or behind it.",
+                                         see_help));
+            items.push_back(value.substr(start, end - start));
             start = end + 1;
         }
     return items;

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -105,7 +107,8 @@ class Browser {
         const std::string png = encode_png(sheet_.draw());
         std::ofstream file(request_.output, std::ios::binary);
         file.write(png.data(), std::streamsize(png.size()));
-        if (!file.flush()) throw Error(concat(request_.output, " cannot be written"));
+        if (!file.flush())
+            throw Error(concat("cannot write ", request_.output, ": ", std::strerror(errno)));
         std::fprintf(result_stream(), "%s\n", request_.output.c_str());
     }
 

@@ -19,9 +19,25 @@ std::string other_kind(mode_t mode) {
     return "a device";
 }
 
-RegularFile::RegularFile(const std::string& path, Links links)
-    : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
-                                           (links == Links::refuse ? O_NOFOLLOW : 0))) {
+namespace {
+
+/// Why there is no such file, where the name itself tells more than the system does.
+std::string missing(const std::string& path, int reason) {
+    if (path.empty()) return "its name is empty";
+    if (reason == ENOENT && path.find("://") != std::string::npos)
+        return "it is an address, and only files are read; fetch it first";
+    return std::strerror(reason);
+}
+
+}  // namespace
+
+RegularFile::RegularFile(const std::string& path, Links links) {
+    if (path.find('\0') != std::string::npos) {  // where the system would take the name to end
+        problem_ = "its name holds the character 0";
+        return;
+    }
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+                                           (links == Links::refuse ? O_NOFOLLOW : 0));
     const int reason = errno;
     struct stat info {};
     // A socket cannot even be opened.
@@ -31,8 +47,10 @@ RegularFile::RegularFile(const std::string& path, Links links)
         problem_ = "it is a symbolic link";
     else if (!kind.empty())
         problem_ = concat("it is ", kind);
-    else if (descriptor_ < 0 || looked != 0)
-        problem_ = std::strerror(descriptor_ < 0 ? reason : errno);
+    else if (descriptor_ < 0)
+        problem_ = missing(path, reason);
+    else if (looked != 0)
+        problem_ = std::strerror(errno);
     size_ = uint64_t(info.st_size);
 }
 

@@ -100,6 +100,9 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
     Node node(!is_text ? resolve_scalar(text) : Node::Value(text), place(mark));
     node.written = text;
     if (!is_text) refuse_tag(tag, node.place);
+    // An escape of text in double quotes; names of files, and messages, would end there.
+    if (text.find('\0') != std::string::npos)
+        problems_.add(node.place, concat(in_quotes(text), " holds the character 0. Remove it."));
     if (anchor) anchors_[anchor] = {std::exchange(next_anchor_name_, ""), true, node};
     account(1 + text_weight(node.written), node.place);
     deliver(std::move(node), plain);

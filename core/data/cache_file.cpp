@@ -72,6 +72,10 @@ bool is_on_network(int file) {
            type == gpfs;
 }
 
+std::string megabytes(uint64_t bytes) {
+    return concat((bytes + (1 << 20) - 1) >> 20, " MB");
+}
+
 uint64_t size_of(int file) {
     struct stat status {};
     return fstat(file, &status) == 0 ? uint64_t(status.st_size) : 0;
@@ -176,11 +180,29 @@ void CacheFile::make_anew() {
     const uint64_t end = header_bytes + slots_ * slot_bytes;
     made.end = guarded(end);
     // Blocks of a disk are taken now: a full one would be a SIGBUS later.
-    const int error = path_.empty() ? (ftruncate(file_, off_t(end)) == 0 ? 0 : errno)
-                                    : posix_fallocate(file_, 0, off_t(end));
-    if (error != 0) fail("cannot be made", error);
+    if (!path_.empty())
+        take_disk(end);
+    else if (ftruncate(file_, off_t(end)) != 0)
+        fail("cannot be made", errno);
     if (pwrite(file_, &made, sizeof made, 0) != ssize_t(sizeof made))
         fail("cannot be written", errno);
+}
+
+void CacheFile::take_disk(uint64_t bytes) {
+    // Others write to the disk too: it is not filled to find out that it is too small.
+    struct statfs disk {};
+    const bool known = fstatfs(file_, &disk) == 0;
+    const uint64_t free = uint64_t(disk.f_bavail) * uint64_t(disk.f_bsize);
+    const int error = known && bytes > free ? ENOSPC : posix_fallocate(file_, 0, off_t(bytes));
+    if (error == 0) return;
+    const bool given_back = ftruncate(file_, 0) == 0;
+    if (error != ENOSPC || !known) fail("cannot be made", error);
+    fail(concat("cannot be made: its table of images takes ", megabytes(bytes),
+                ", and the disk has ", megabytes(free),
+                " free; lower cache_gb, or name a file on a "
+                "larger disk",
+                given_back ? "" : ", and remove this one"),
+         0);
 }
 
 void CacheFile::map() {

@@ -51,6 +51,7 @@ class CacheFile {
     void open_named(const std::function<void(CacheFile& file)>& repair);
     void prepare(bool is_alone);
     void make_anew();
+    void take_disk(uint64_t bytes);
     void map();
     const MappedMemory& map(uint64_t bytes, MappedMemory::Access access);
     void release() noexcept;

@@ -35,12 +35,12 @@ ExportFormat find_format(const ExportRequest& request) {
 }
 
 void check_place(const ExportRequest& request) {
-    const fs::path path(request.output);
-    if (fs::is_directory(path))
+    std::error_code none;
+    if (fs::is_directory(request.output, none))
         throw ConfigError(concat(request.output, " is a folder; -o names the file"));
     check_output(request.output, request.force);
     const std::string folder = parent_folder(request.output);
-    if (!fs::is_directory(folder)) throw ConfigError(concat("there is no folder ", folder));
+    if (!fs::is_directory(folder, none)) throw ConfigError(concat("there is no folder ", folder));
     if (access(folder.c_str(), W_OK) != 0)
         throw ConfigError(concat("the folder ", folder, " cannot be written to"));
 }

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "archive_file.hpp"
 #include "config/formats.hpp"
 #include "export_format.hpp"
 #include "export_trace.hpp"
@@ -13,7 +15,9 @@ std::string write_torchscript(ServedModel& model, const at::Tensor& example,
     std::string doubt;
     const TracedModel traced = trace_for_export(model, example, doubt);
     const torch::jit::ExtraFilesMap extra = {{"ailab.json", to_json(to_node(model.spec()))}};
-    traced.module.save(path, extra);
+    ArchiveFile file(path);
+    torch::jit::ExportModule(traced.module, file.writer(), extra);
+    file.finish();
     return doubt;
 }
 

@@ -3,6 +3,7 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/pickler.h>
 
+#include "archive_file.hpp"
 #include "config/formats.hpp"
 #include "export_format.hpp"
 #include "run/load_weights.hpp"
@@ -46,7 +47,8 @@ std::string write_pth_file(ServedModel& model, const at::Tensor&, const std::str
     pickler.pushIValue(dict);
     pickler.stop();
 
-    caffe2::serialize::PyTorchStreamWriter writer(path);
+    ArchiveFile file(path);
+    caffe2::serialize::PyTorchStreamWriter writer(file.writer());
     const auto record = [&](const std::string& name, const void* bytes, size_t size) {
         writer.writeRecord(name, bytes, size);
     };
@@ -59,6 +61,7 @@ std::string write_pth_file(ServedModel& model, const at::Tensor&, const std::str
         record(concat("data/", number++), tensor.const_data_ptr(), tensor.nbytes());
     }
     writer.writeEndOfFile();
+    file.finish();
     return "";
 }
 

@@ -3,13 +3,14 @@
 #include <c10/util/Exception.h>
 
 #include "ailab/error.hpp"
+#include "config/error_words.hpp"
 
 namespace ailab {
 
 std::string short_message(const std::exception& error) {
     if (const auto* torch = dynamic_cast<const c10::Error*>(&error))
         return torch->what_without_backtrace();
-    return error.what();
+    return error_words(error);
 }
 
 void rethrow_with(const std::string& where, const std::string& hint) {

@@ -75,19 +75,19 @@ void load_first_weights(const BuildInput& input, Modules& modules) {
             modules.notes.push_back(load_trained_weights(*modules.model, config.test->checkpoint));
         return;
     }
-    const auto tell = [&](const LoadedWeights& loaded) {
-        modules.notes.push_back(loaded.summary);
-        if (input.job.rank() == 0 && !loaded.unmatched.empty())
-            log_warning(describe_unmatched(loaded));
-    };
-    if (config.model.pretrained && input.job.rank() == 0) {
+    const auto load = [&](const auto& from, const std::string& key) {
         try {
-            tell(load_weights(*modules.model, *config.model.pretrained));
+            const LoadedWeights loaded = load_weights(*modules.model, from);
+            modules.notes.push_back(loaded.summary);
+            if (input.job.rank() == 0 && !loaded.unmatched.empty())
+                log_warning(describe_unmatched(loaded));
         } catch (const Error& error) {
-            throw ConfigError({{place_of(config.source, "model.pretrained.file"), error.what()}});
+            throw ConfigError({{place_of(config.source, key), error.what()}});
         }
-    }
-    if (config.load_from) tell(load_weights(*modules.model, *config.load_from));
+    };
+    if (config.model.pretrained && input.job.rank() == 0)
+        load(*config.model.pretrained, "model.pretrained.file");
+    if (config.load_from) load(*config.load_from, "load_from");
 }
 
 /// torch's own drops imaginary parts: complex tensors are kept from it.

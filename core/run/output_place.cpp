@@ -7,7 +7,10 @@
 namespace ailab {
 
 void check_output(const std::string& path, bool force) {
-    if (!force && std::filesystem::exists(path))
+    std::error_code problem;
+    const bool exists = std::filesystem::exists(path, problem);
+    if (problem) throw ConfigError(concat("cannot write ", path, ": ", problem.message()));
+    if (!force && exists)
         throw ConfigError(concat(path, " exists; give another -o, or --force to replace it"));
 }
 

@@ -51,6 +51,11 @@ std::string check_names(const std::string& work_dir) {
 
 /// On failure an error text that begins with '!', so that every rank learns of it.
 std::string make_unique_folder(const std::string& work_dir) {
+    if (work_dir.find("://") != std::string::npos)  // else the folder "s3:" is made here
+        return concat(
+            "!work_dir \"", work_dir,
+            "\" is an address, and runs are kept in a folder; choose one with work_dir: or "
+            "--work-dir, and copy it there afterwards");
     std::error_code error;
     fs::create_directories(work_dir, error);
     if (error)

@@ -1,6 +1,7 @@
 #include "infer.hpp"
 
 #include <ATen/ATen.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,8 +34,15 @@ class LineOutput {
         : path_(path.empty() ? "standard output" : path) {
         if (path.empty()) return;
         check_output(path, force);
-        file_.reset(std::fopen(path.c_str(), "w"));
+        file_.reset(std::fopen(path.c_str(), "a"));
         if (!file_) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
+    }
+    /// What was there is kept until there is something to replace it.
+    void begin() {
+        struct stat status {};
+        if (file_ && fstat(fileno(file_.get()), &status) == 0 && S_ISREG(status.st_mode) &&
+            ftruncate(fileno(file_.get()), 0) != 0)
+            throw Error(concat("cannot write ", path_, ": ", std::strerror(errno)));
     }
     void write(const std::string& line) {
         std::FILE* out = file_ ? file_.get() : result_stream();
@@ -107,6 +115,8 @@ void run_tensor(const Predictor& predictor, const std::string& name, const at::T
     if (!fits)
         throw Error(concat("it is ", c10::str(tensor.sizes()), ", and the model is fed ",
                            c10::str(shape), ", or many of these"));
+    if (batch.size(0) == 0)
+        throw Error(concat("it is ", c10::str(tensor.sizes()), ", which holds no sample"));
     const int64_t most = PredictorOptions().batch_size;
     for (int64_t begin = 0; begin < batch.size(0); begin += most) {
         const auto start = Clock::now();
@@ -136,7 +146,9 @@ void run_tensors(const Predictor& predictor, const std::string& path, Results& r
         }
     };
     attempt(path, [&] {
-        for (const auto& entry : read_safetensors(path)) {
+        const auto tensors = read_safetensors(path);
+        if (tensors.empty()) throw Error("it holds no tensor");
+        for (const auto& entry : tensors) {
             const std::string name = concat(path, ":", entry.first);
             attempt(name, [&] { run_tensor(predictor, name, entry.second, results); });
         }
@@ -178,6 +190,7 @@ int64_t infer(const InferRequest& request) {
     const std::optional<int64_t> total = inputs.count();
     LineOutput output(request.output, request.force);
     const Predictor predictor = open(request);
+    output.begin();
     const double ready = seconds(Clock::now() - begin);
     ProgressLine progress(total, request.progress);
     Results results(output, progress, form_of(predictor, request.scores));

@@ -8,6 +8,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
+#include "config/folder_chain.hpp"
 
 namespace ailab {
 namespace {
@@ -23,8 +24,13 @@ bool is_image_name(const fs::path& path) {
 std::deque<std::string> images_below(const std::string& folder) {
     std::deque<std::string> files;
     const auto options = fs::directory_options::follow_directory_symlink;
-    for (const auto& entry : fs::recursive_directory_iterator(folder, options))
-        if (is_image_name(entry.path())) files.push_back(entry.path().string());
+    FolderChain chain;
+    chain.enter(folder, 0);
+    for (fs::recursive_directory_iterator it(folder, options), end; it != end; ++it) {
+        std::error_code none;
+        if (it->is_directory(none)) chain.enter(it->path().string(), size_t(it.depth()) + 1);
+        if (is_image_name(it->path())) files.push_back(it->path().string());
+    }
     std::sort(files.begin(), files.end());
     if (files.empty())
         throw Error(concat("there is no image (.jpg, .jpeg, .png, .webp, .bmp) in ", folder,
@@ -77,6 +83,10 @@ std::optional<std::string> InputList::next() {
             if (std::getline(std::cin, line)) {
                 if (!line.empty() && line.back() == '\r') line.pop_back();
                 if (line.empty()) continue;
+                if (line.find('\0') != std::string::npos)
+                    throw Error(
+                        "standard input holds the character 0, as of find -print0; give it a line "
+                        "for each file");
                 return line;
             }
             reads_stdin_ = false;

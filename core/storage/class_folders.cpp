@@ -5,6 +5,7 @@
 
 #include "ailab/datasets/storage.hpp"
 #include "ailab/log.hpp"
+#include "config/folder_chain.hpp"
 
 namespace ailab {
 
@@ -38,7 +39,7 @@ class FolderWalk {
     std::vector<std::string> folders_of(const fs::path& root) {
         std::vector<std::string> names;
         for (const fs::directory_entry& entry : fs::directory_iterator(root))
-            if (entry.is_directory() && !leaves_out_folder(entry))
+            if (is_folder(entry) && !leaves_out_folder(entry))
                 names.push_back(entry.path().filename().string());
         std::sort(names.begin(), names.end());
         return names;
@@ -48,7 +49,7 @@ class FolderWalk {
     /// Python's sorted(os.walk()) is by the whole paths of folders, so "a-b" comes before "a/b".
     std::vector<std::string> files_below(const fs::path& folder) {
         found_.clear();
-        gather(folder);
+        gather(folder, 0);
         std::sort(found_.begin(), found_.end());
         std::vector<std::string> files;
         for (const auto& [in, name] : found_) files.push_back(in + "/" + name);
@@ -60,11 +61,19 @@ class FolderWalk {
     const std::string& example() const { return example_; }
 
   private:
-    void gather(const fs::path& folder) {
+    /// A link that leads nowhere, or to itself, is a file that cannot be read.
+    static bool is_folder(const fs::directory_entry& entry) {
+        std::error_code none;
+        return entry.is_directory(none);
+    }
+
+    /// `depth`: below the class's folder.
+    void gather(const fs::path& folder, size_t depth) {
+        chain_.enter(folder.string(), depth);
         for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
             const fs::path& path = entry.path();
-            if (entry.is_directory()) {
-                if (!leaves_out_folder(entry)) gather(path);
+            if (is_folder(entry)) {
+                if (!leaves_out_folder(entry)) gather(path, depth + 1);
                 continue;
             }
             std::string extension = lower(path.extension().string());
@@ -87,6 +96,7 @@ class FolderWalk {
         if (left_out_++ == 0 || path.string() < example_) example_ = path.string();
     }
 
+    FolderChain chain_;
     std::set<std::string> extensions_;
     std::vector<std::pair<std::string, std::string>> found_;  // folder and name
     int64_t left_out_ = 0;
@@ -102,6 +112,8 @@ void ClassFolders::Options::visit(OptionVisitor& v) {
 }
 
 ClassFolders::ClassFolders(const Options& options) : root_(options.root) {
+    if (root_.empty())
+        throw ConfigError("root is empty: give a folder that holds a folder a class");
     if (!fs::is_directory(root_))
         throw ConfigError(concat(root_, fs::exists(root_) ? " is no folder" : " does not exist",
                                  ": root is a folder that holds a folder a class"));

@@ -65,6 +65,9 @@ LineFile::LineFile(const std::string& path) : lines_(std::make_shared<Lines>(pat
     for_each_line(text, first, [&](size_t begin, size_t end) {
         ++number;
         const std::string_view line = text.substr(begin, end - begin);
+        if (line.find('\0') != line.npos)
+            throw ConfigError(concat(path, ":", number,
+                                     ": the character 0 is in no text; save the file as UTF-8"));
         if (line.find_first_not_of(" \t") != std::string_view::npos)
             lines_->add({begin, line.size(), number});
     });

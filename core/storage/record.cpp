@@ -57,6 +57,8 @@ std::string Record::text(const std::string& key) const {
     const Node& value = node(key);
     if (!value.is_scalar() || value.is_null())
         fail(concat(in_quotes(key), " must be text, got ", value.describe()));
+    if (value.is_string() && value.as_string().find('\0') != std::string::npos)
+        fail(concat(in_quotes(key), " holds the character 0: ", in_quotes(value.as_string())));
     return value.is_string() ? value.as_string() : scalar_text(value.value);
 }
 

@@ -82,4 +82,4 @@ class Browse(TestCase):
         self.assertIn("--count goes with ailab-run browse", result.err)
         result = self.browse("-o", "none/a.png")
         self.assertEqual(result.status, 1, str(result))
-        self.assertIn("none/a.png cannot be written", result.err)
+        self.assertIn("cannot write none/a.png: No such file or directory", result.err)

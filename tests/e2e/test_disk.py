@@ -3,7 +3,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import TestCase, RunFolder, call, command, mlp_config, mpirun
+from harness import AILAB, PLUGINS, TestCase, RunFolder, call, command, mlp_config, mpirun
 
 
 class Disk(TestCase):
@@ -15,6 +15,12 @@ class Disk(TestCase):
             self.assertEqual(result.status, 1, str(result))
             self.assertEqual(result.err.count("cannot make work_dir"), 1, result.err)
             self.assertIn(str(blocked / "runs"), result.err)
+
+    def test_an_address_is_no_work_dir(self):
+        result = call(command(mlp_config(self.folder), plugins=["mlp"], work_dir="s3://bucket/runs"), cwd=self.folder)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn('work_dir "s3://bucket/runs" is an address, and runs are kept in a folder', result.err)
+        self.assertFalse((self.folder / "s3:").exists())
 
     def small_disk(self, megabytes):
         path = self.folder / "disk"
@@ -44,3 +50,23 @@ class Disk(TestCase):
                 for name in kept:
                     self.assertTrue((run.path / "checkpoints" / name / "manifest.json").is_file())
                 subprocess.run(["rm", "-rf", str(work)], check=True)
+
+    def test_outputs_of_commands_on_a_full_disk(self):
+        config = mlp_config(self.folder, model={"type": "MLP", "hidden": 512},
+                            hooks={"checkpoint": {"type": "CheckpointHook"}})
+        self.assertDone(call(command(config, plugins=["mlp"])))
+        disk = self.small_disk(1)  # of a model of 1.6 MB
+        for words in (["export", "--to", "pth"], ["export", "--to", "torchscript"], ["export", "--to", "onnx"],
+                      ["export", "--to", "safetensors"], ["export", "--to", "artifact"]):
+            with self.subTest(words):
+                output = disk / words[-1]
+                result = call([str(AILAB), *words, str(config), "latest", "-o", str(output), "--plugins",
+                               str(PLUGINS / "libmlp.so")])
+                self.assertEqual(result.status, 1, str(result))
+                self.assertRegex(result.err, rf"\Aailab-run: cannot write {output}\S*: No space left on device\n\Z")
+                self.assertEqual(list(disk.iterdir()), [])
+        (disk / "filled").write_bytes(bytes(1 << 20))
+        result = call([str(AILAB), "browse", str(config), "-o", str(disk / "page.png"), "--plugins",
+                       str(PLUGINS / "libmlp.so")])
+        self.assertEqual((result.status, result.err),
+                         (1, f"ailab-run: cannot write {disk / 'page.png'}: No space left on device\n"), str(result))

@@ -61,16 +61,20 @@ class ImageCache(TestCase):
     def test_refused(self):
         other = self.folder / "thesis"
         other.write_text("my thesis")
+        large = self.folder / "large"
         for options, text in (
                 ({"cache_file": "x"}, "cache_file is given and cache_gb is 0; say how large it may become"),
                 ({"cache_gb": -1}, "cache_gb"),
                 ({"cache_gb": 1, "cache_file": str(other)}, "is there already and is no cache of images"),
-                ({"cache_gb": 1, "cache_file": "/nowhere/cache"}, "cannot be opened: No such file")):
+                ({"cache_gb": 1, "cache_file": "/nowhere/cache"}, "cannot be opened: No such file"),
+                ({"cache_gb": 1_000_000, "cache_file": str(large)},
+                 "cannot be made: its table of images takes 8000001 MB, and the disk has ")):
             with self.subTest(options):
                 result, _ = self.start(f"refused_{len(text)}", **options)
                 self.assertNotEqual(result.status, 0)
                 self.assertIn(text, result.err)
         self.assertEqual(other.read_text(), "my thesis")
+        self.assertEqual(large.stat().st_size, 0)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,14 @@ class Infer(TestCase):
             with self.subTest(words=words):
                 self.assertEqual(len(self.infer(self.config, "latest", *words, stdin=stdin)), count)
 
+    def test_a_list_of_find_print0_is_refused(self):
+        """The system would take a name to end at its character 0: the first file, and no other."""
+        names = "\0".join(str(self.images / f"{i:03}.png") for i in range(3)) + "\0"
+        result = subprocess.run([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest", "-"],
+                                input=names, capture_output=True, text=True, timeout=60, env=environment())
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("standard input holds the character 0, as of find -print0", result.stderr)
+
     def test_results_come_while_a_list_is_still_written(self):
         process = subprocess.Popen([str(AILAB), "infer", "--plugins", self.plugin, str(self.config), "latest", "-"],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
@@ -112,6 +120,13 @@ class Infer(TestCase):
         self.assertEqual(list(bad), ["bad.safetensors:flat", "none.safetensors"])
         self.assertIn("it is [784], and the model is fed [1, 28, 28], or many of these", bad["bad.safetensors:flat"])
         self.assertIn("none.safetensors", bad["none.safetensors"])
+        safetensors.numpy.save_file({"none": scaled[:0, None]}, self.folder / "empty.safetensors")
+        safetensors.numpy.save_file({}, self.folder / "nothing.safetensors")
+        empty = self.infer(self.config, "latest", self.folder / "empty.safetensors",
+                           self.folder / "nothing.safetensors", status=1)
+        self.assertEqual([line["error"].removeprefix(f"{self.folder}/") for line in empty],
+                         ["empty.safetensors:none: it is [0, 1, 28, 28], which holds no sample",
+                          "nothing.safetensors: it holds no tensor"])
         self.assertEqual([line["file"].split(":")[1] for line in lines[:20]], [f"all[{i}]" for i in range(20)])
         self.assertAlmostEqual(lines[20]["top"][0]["probability"], lines[3]["top"][0]["probability"], places=5)
         self.assertAlmostEqual(lines[5]["top"][0]["probability"], lines[21]["top"][0]["probability"], places=5)
@@ -177,8 +192,15 @@ class Infer(TestCase):
         self.assertEqual(result.status, 2, str(result))
         self.assertIn("out.jsonl exists; give another -o, or --force", result.err)
         self.assertEqual(output.read_text(), "kept")
+        failed = call([*words[:5], "none", *words[6:], "--force"])
+        self.assertEqual((failed.status, output.read_text()), (1, "kept"), str(failed))
         self.assertDone(call([*words, "--force"]))
         self.assertEqual(len(output.read_text().splitlines()), 1)
+        loop = self.folder / "loop.jsonl"
+        loop.symlink_to(loop.name)
+        result = call([*words[:-1], str(loop)])
+        self.assertEqual((result.status, result.err), (
+            2, f"ailab-run: cannot write {loop}: Too many levels of symbolic links\n"))
 
     def test_what_is_refused(self):
         export = [str(AILAB), "export", "--plugins", self.plugin, str(self.config), "latest"]

@@ -43,6 +43,9 @@ class Refused(Late):
              '"loss"', "ReduceLROnPlateau follows a result of the val phase"),
             ("no data", {"data": {"train": {"type": "IDX", "root": "/nowhere"}}},
              '"/nowhere"', "IDX: neither /nowhere/train-images-idx3-ubyte nor "),
+            ("no weights", {"load_from": "/nowhere.pth"}, '"/nowhere.pth"', "load_from: /nowhere.pth does not exist"),
+            ("no file of weights", {"load_from": "/etc/hostname"},
+             '"/etc/hostname"', "load_from: cannot read weights from /etc/hostname: it is neither"),
             ("no batch norm", {"norm_eval": ["bn"]}, '"bn"', 'norm_eval: "bn" matches no batch norm'),
         ]
         for name, sections, at, text in table:

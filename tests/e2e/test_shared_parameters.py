@@ -307,7 +307,7 @@ class SharedParameters(Base):
             self.assertSame(self.weights("loaded"), full, 0)
             shutil.rmtree(self.folder / "loaded")
         save_file({**full, "head": full["head"] + 1}, path)
-        result = self.run_model("loaded", status=1, load_from=str(path))
+        result = self.run_model("loaded", status=2, load_from=str(path))
         self.assertIn('"fc1.weight" and "head" are one tensor of the model, and have different values in the file',
                       result.err)
 

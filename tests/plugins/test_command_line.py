@@ -44,6 +44,14 @@ class Refused(InFolder):
              "--progress bra is unknown. Did you mean bar? It takes: auto, bar, plain, off."),
             ([config, "--progress="],
              "option --progress needs a value." + HELP),
+            (["--plugins", "", config], "option --plugins needs a value." + HELP),
+            (["--work-dir", "", config], "option --work-dir needs a value." + HELP),
+            (["-o", "", "export", config], "option --output needs a value." + HELP),
+            (["test", config, "latest", "--tta", ""], "option --tta needs a value." + HELP),
+            (["--plugins", "a.so,", config],
+             "option --plugins a.so, has a comma with nothing before or behind it." + HELP),
+            (["--plugins", "a.so,,b.so", config],
+             "option --plugins a.so,,b.so has a comma with nothing before or behind it." + HELP),
         ]
         for arguments, text in table:
             with self.subTest(arguments=arguments):

@@ -48,6 +48,19 @@ TEST_F(StorageTest, RecordsSayWhatTheyLack) {
     EXPECT_THROW(record.text("path"), BrokenSample);
 }
 
+TEST_F(StorageTest, TheCharacterZeroIsInNoText) {
+    using namespace std::string_literals;
+    const std::string complaint = "the character 0 is in no text; save the file as UTF-8";
+    EXPECT_EQ(this->complaint<TextLines>("a.txt", "a.jpg 1\nb\0.jpg 2\n"s),
+              "FOLDERa.txt:2: " + complaint);
+    EXPECT_EQ(this->complaint<CsvTable>("utf16.csv", "a\0,\0b\0\n\0"s),
+              "FOLDERutf16.csv:1: " + complaint);
+    folder_.write("a.jsonl", R"({"image": "a\u0000b"})");
+    const JsonLines lines({folder_.path("a.jsonl")});
+    EXPECT_EQ(error_of([&] { lines.record(0).text("image"); }, folder_.path() + "/"),
+              "FOLDERa.jsonl:1: \"image\" holds the character 0: \"a\\x00b\"");
+}
+
 TEST_F(StorageTest, TextLinesKeepBlanksInTheFirstColumn) {
     folder_.write("a.txt", "images/a b.jpg 3\n  c.jpg\t4  \n");
     const TextLines lines({folder_.path("a.txt")});
@@ -115,6 +128,23 @@ TEST_F(StorageTest, ClassFoldersWithoutFilesAreAMistake) {
               "FOLDERnone does not exist: root is a folder that holds a folder a class");
     EXPECT_EQ(error_of([&] { ClassFolders({folder_.path("cat")}); }, folder_.path() + "/"),
               "FOLDERcat holds no folder: there must be one a class, with its images in it");
+}
+
+TEST_F(StorageTest, LinksOfClassFolders) {
+    folder_.write("cat/a.jpg", "x");
+    const std::filesystem::path cat = folder_.path("cat");
+    std::filesystem::create_symlink("b.jpg", cat / "b.jpg");        // to itself
+    std::filesystem::create_symlink("nowhere.jpg", cat / "c.jpg");  // each a file that is broken
+    std::filesystem::create_symlink("loop", folder_.path("loop"));
+    folder_.write("elsewhere/more/d.jpg", "x");
+    std::filesystem::create_directory_symlink("../elsewhere/more", cat / "more");
+    const ClassFolders folders({folder_.path()});
+    EXPECT_EQ(folders.classes(), (std::vector<std::string>{"cat", "elsewhere"}));
+    EXPECT_EQ(folders.size(), 5);
+    std::filesystem::create_directory_symlink("..", cat / "up");
+    EXPECT_EQ(
+        error_of([&] { ClassFolders({folder_.path()}); }, folder_.path() + "/"),
+        "FOLDERcat/up/cat leads back, by a link, to a folder that it lies in; remove the link");
 }
 
 TEST_F(StorageTest, CocoGroupsAnnotationsByImage) {

@@ -85,6 +85,8 @@ const Refused not_yaml[] = {
     {"control_character", std::string("seed: 1\nwork_dir: a\x04\n"),
      "c.yaml:2:12: the byte 4 is neither text in UTF-8 nor allowed in YAML. Save the file as "
      "UTF-8."},
+    {"zero_character", least + "work_dir: \"a\\0b\"\n",
+     "c.yaml:5:11: \"a\\x00b\" holds the character 0. Remove it."},
     {"billion_laughs",
      "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
      "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, "

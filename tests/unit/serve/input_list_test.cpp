@@ -65,5 +65,15 @@ TEST_F(InputListTest, NothingThereIsAnError) {
     EXPECT_THROW(list({"*.bmp"}), Error);
 }
 
+TEST_F(InputListTest, ALinkBackIsAnError) {
+    fs::create_directory_symlink(".", folder_ / "sub" / "again");
+    fs::create_directory_symlink("..", folder_ / "sub" / "up");
+    EXPECT_THROW(list({"."}), ConfigError);
+    fs::remove(folder_ / "sub" / "again");
+    fs::remove(folder_ / "sub" / "up");
+    fs::create_symlink("itself.png", folder_ / "itself.png");
+    EXPECT_EQ(list({"."}), "a.JPG b.png itself.png sub/c.webp x[1].png ");
+}
+
 }  // namespace
 }  // namespace ailab
