@@ -9,11 +9,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
+#include "trackers/stored_text.hpp"
 
 namespace ailab {
 namespace {
@@ -56,8 +56,7 @@ CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
 }
 
 CsvTable::Content CsvTable::read() const {
-    std::ifstream file(path_, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::string text = stored_text(path_);
     Content content;
     content.is_torn = !text.empty() && !text.ends_with('\n');
     text.resize(text.rfind('\n') + 1);  // 0 where there is none

@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
 
@@ -18,6 +17,7 @@
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "events.hpp"
+#include "trackers/stored_text.hpp"
 
 namespace ailab::tensorboard {
 namespace fs = std::filesystem;
@@ -139,13 +139,8 @@ void EventFile::close() {
 
 std::vector<std::string> events_at(const std::string& path, int64_t size, int64_t step) {
     constexpr size_t head_size = 12, tail_size = 4;  // length and checksums
-    std::error_code none;
-    const uintmax_t there = fs::file_size(path, none);
-    if (none) return {};
-    std::ifstream file(path, std::ios::binary);
-    std::string bytes(std::min(size_t(std::max<int64_t>(0, size)), size_t(there)), '\0');
-    file.read(bytes.data(), std::streamsize(bytes.size()));
-    std::string_view rest(bytes.data(), size_t(file.gcount()));
+    const std::string bytes = stored_text(path);
+    std::string_view rest = std::string_view(bytes).substr(0, size_t(std::max<int64_t>(0, size)));
     std::vector<std::string> found;
     while (rest.size() >= head_size + tail_size) {
         const uint64_t length = little_endian(rest.substr(0, 8));

@@ -4,11 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <system_error>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "stored_text.hpp"
 
 namespace ailab {
 namespace {
@@ -22,8 +22,7 @@ bool has_own(const Run& run, const GivenFolder& log_dir) {
 }
 
 std::string owner_of(const fs::path& folder) {
-    std::ifstream file(folder / owner_file, std::ios::binary);
-    std::string owner{std::istreambuf_iterator<char>(file), {}};
+    std::string owner = stored_text(folder / owner_file);
     if (owner.ends_with('\n')) owner.pop_back();
     return owner;
 }

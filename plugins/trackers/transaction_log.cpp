@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "ailab/protobuf.hpp"
+#include "stored_text.hpp"
 
 namespace ailab {
 namespace {
@@ -139,9 +139,7 @@ void TransactionLog::close() {
 }
 
 std::vector<StoredRecord> read_log(const std::string& path, const LogFormat& format) {
-    std::ifstream file(path, std::ios::binary);
-    const std::string data{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (!file) throw Error(concat("cannot read ", path));
+    const std::string data = stored_text(path);
     const std::string header = log_header(format);
     if (!data.starts_with(header)) throw Error(concat(path, " is no file of ", format.tracker));
 

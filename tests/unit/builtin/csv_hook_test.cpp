@@ -43,5 +43,18 @@ TEST_F(CsvHookTest, ItsMemoryDoesNotGrowWithItsRows) {
     EXPECT_EQ(lines, rows + 1);
 }
 
+/// One that cannot be read is not one without rows.
+TEST_F(CsvHookTest, ATableThatCannotBeReadIsNotWrittenAnew) {
+    std::filesystem::create_symlink("val.csv", folder_ / "val.csv");  // in a circle
+    const auto errors = run_ranks(1, [&](ThreadComm& comm) {
+        FakeRun run(comm, folder_);
+        make<Hook>(R"({"type": "CSVHook"})")->before_run(run);
+    });
+    EXPECT_NE(errors[0].find("cannot read "), std::string::npos) << errors[0];
+    EXPECT_NE(errors[0].find("val.csv: Too many levels of symbolic links"), std::string::npos)
+        << errors[0];
+    EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "val.csv"));
+}
+
 }  // namespace
 }  // namespace ailab
