@@ -5,6 +5,11 @@
 
 namespace ailab {
 
+/// Takes the numbers of standard streams that whoever started the process has closed (`>&-`, some
+/// daemons): the next file that is opened would get one, and what a library prints, or the log,
+/// would be written into that file. Reading and writing them fails as before. First in main().
+AILAB_API void occupy_closed_streams() noexcept;
+
 /// Keeps standard output for results, of a command that prints some: what else writes there (a
 /// plugin's prints, a library's) goes to standard error from here on, so that JSON lines stay JSON.
 /// Before plugins are

@@ -225,12 +225,16 @@ void Runner::train_epoch(const WorkflowStep& step) {
     window_ = {progress_.iter, progress_.iter, 0};
     looks_at_registered_ = true;
     call(&Hook::before_train_epoch, "before_train_epoch");
+    dist::take_back_signals();
     const auto begin = Clock::now();
     last_timing_ = begin;
     const int64_t first = progress_.iter;
     while (progress_.iter < iterations && stop_reason_.empty()) {
         train_iteration();
-        if (progress_.iter == first) loading_ = {};  // that one waited for the loader to start
+        if (progress_.iter == first) {
+            loading_ = {};              // that one waited for the loader to start
+            dist::take_back_signals();  // and libraries begin with their first use
+        }
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
@@ -287,6 +291,7 @@ void Runner::evaluate_epoch(Phase phase) {
     broadcast_buffers();
     const bool val = phase == Phase::val;
     call(val ? &Hook::before_val_epoch : &Hook::before_test_epoch, "before epoch");
+    dist::take_back_signals();
     Meters sums(job_);
     const auto begin = Clock::now();
     last_timing_ = begin;
