@@ -16,6 +16,7 @@
 #include "ailab/error.hpp"
 #include "host/pieces_written.hpp"
 #include "input_file.hpp"
+#include "log/result_stream.hpp"
 #include "temporary_name.hpp"
 
 namespace ailab {
@@ -46,7 +47,9 @@ class Descriptor {
 }  // namespace
 
 DurableFile::DurableFile(const std::string& path)
-    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
+    : path_(path),
+      file_(above_standard_streams(
+          open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666))) {
     if (file_ < 0) fail("create", errno);
 }
 

@@ -315,10 +315,12 @@ void SignalGuard::install(void (*handler)(int)) {
         sigaction(signal, &action, &before);
         // A background job of a shell is started with SIGINT ignored, nohup with SIGHUP: so it is
         // to stay.
-        if (before.sa_handler == SIG_IGN)
+        if (before.sa_handler == SIG_IGN) {
             sigaction(signal, &before, nullptr);
-        else
-            before_.emplace_back(signal, before), installed->signals.push_back(signal);
+            continue;
+        }
+        before_.emplace_back(signal, before);
+        installed->signals.push_back(signal);
     }
 }
 

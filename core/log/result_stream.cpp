@@ -15,6 +15,15 @@ void occupy_closed_streams() noexcept {
         if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", wrong_way[stream]);
 }
 
+int above_standard_streams(int file) noexcept {
+    if (file < STDIN_FILENO || file > STDERR_FILENO) return file;
+    const int higher = ::fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (higher < 0) return file;
+    ::close(file);
+    occupy_closed_streams();
+    return higher;
+}
+
 void keep_stdout_for_results() {
     if (results) return;
     std::fflush(stdout);

@@ -5,6 +5,7 @@
 #include "ailab/log.hpp"
 #include "error_context.hpp"
 #include "leftovers.hpp"
+#include "log/result_stream.hpp"
 #include "runner.hpp"
 
 namespace ailab {
@@ -13,6 +14,12 @@ namespace {
 
 Phase phase_of(const std::string& name) {
     return name == "train" ? Phase::train : name == "val" ? Phase::val : Phase::test;
+}
+
+/// What plugins and the libraries behind them may have done to the process when they began.
+void take_back_process() {
+    dist::take_back_signals();
+    occupy_closed_streams();
 }
 
 }  // namespace
@@ -225,15 +232,15 @@ void Runner::train_epoch(const WorkflowStep& step) {
     window_ = {progress_.iter, progress_.iter, 0};
     looks_at_registered_ = true;
     call(&Hook::before_train_epoch, "before_train_epoch");
-    dist::take_back_signals();
+    take_back_process();
     const auto begin = Clock::now();
     last_timing_ = begin;
     const int64_t first = progress_.iter;
     while (progress_.iter < iterations && stop_reason_.empty()) {
         train_iteration();
         if (progress_.iter == first) {
-            loading_ = {};              // that one waited for the loader to start
-            dist::take_back_signals();  // and libraries begin with their first use
+            loading_ = {};        // that one waited for the loader to start
+            take_back_process();  // and libraries begin with their first use
         }
         ++progress_.iter;
     }
@@ -291,7 +298,7 @@ void Runner::evaluate_epoch(Phase phase) {
     broadcast_buffers();
     const bool val = phase == Phase::val;
     call(val ? &Hook::before_val_epoch : &Hook::before_test_epoch, "before epoch");
-    dist::take_back_signals();
+    take_back_process();
     Meters sums(job_);
     const auto begin = Clock::now();
     last_timing_ = begin;

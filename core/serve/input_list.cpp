@@ -3,6 +3,9 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -79,6 +82,9 @@ std::optional<std::string> InputList::next() {
                 if (line.empty()) continue;
                 return line;
             }
+            if (std::ferror(stdin))  // the rest of the list is not there
+                throw Error(
+                    concat("the list on standard input cannot be read: ", std::strerror(errno)));
             reads_stdin_ = false;
         }
         if (!files_.empty()) {

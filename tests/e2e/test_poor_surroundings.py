@@ -37,10 +37,34 @@ class StandardStreams(TestCase):
                 self.assertFalse((run / "train.csv").read_bytes().count(b"ailab"))
                 self.assertDone(call([str(AILAB), "inspect", str(run / "checkpoints" / "epoch_1")]))
 
+    def test_so_they_are_where_a_plugin_closes_them(self):
+        hooks = {**HOOKS, "closes": {"type": "ClosesStreams"}}
+        config = mlp_config(self.folder, hooks=hooks, total_epochs=5)
+        self.assertDone(call(command(config, plugins=["takes", "mlp"])))
+        run = self.run_folder().path
+        for epoch in range(1, 6):
+            result = call([str(AILAB), "inspect", str(run / "checkpoints" / f"epoch_{epoch}")])
+            self.assertDone(result)
+            self.assertIn("valid: yes", result.out)
+        for name in ("metrics.jsonl", "train.csv", "val.csv"):
+            self.assertNotIn("ailab - ", (run / name).read_text(), name)
+
     def test_results_that_nobody_can_get_are_an_error(self):
         result = call(["sh", "-c", 'exec "$@" >&-', "sh", str(AILAB), "--version"])
         self.assertEqual(result.status, 1, str(result))
         self.assertIn("cannot write to standard output: Bad file descriptor", result.err)
+
+    def test_a_list_of_inputs_that_cannot_be_read_is_an_error(self):
+        """And not an empty one."""
+        config = mlp_config(self.folder, hooks=HOOKS)
+        self.assertDone(call(command(config, plugins=["mlp"])))
+        words = [str(AILAB), "infer", "--plugins", str(PLUGINS / "libmlp.so"), str(config), "latest", "-"]
+        for stream, reason in (("<&-", "Bad file descriptor"), ("</", "Is a directory")):
+            with self.subTest(stream):
+                result = call(["sh", "-c", f'exec "$@" {stream}', "sh", *words])
+                self.assertEqual(result.status, 1, str(result))
+                self.assertIn(f"the list on standard input cannot be read: {reason}", result.err)
+        self.assertEqual(call(["sh", "-c", 'exec "$@" </dev/null', "sh", *words]).status, 0)
 
 
 class Threads(TestCase):
@@ -131,7 +155,7 @@ class Signals(TestCase):
                         hooks = {"checkpoint": {"type": "CheckpointHook"}, "logger": {"type": "LoggerHook"},
                                  "takes": {"type": "TakesSignals", "how": how, "when": when},
                                  "signal": {"type": "SignalHook", "point": "after_train_iter", "at": 30}}
-                        words = command(mlp_config(self.folder, hooks=hooks), plugins=["takes_signals", "faults", "mlp"])
+                        words = command(mlp_config(self.folder, hooks=hooks), plugins=["takes", "faults", "mlp"])
                         result = mpirun(ranks, words)
                         self.assertEqual(result.status, 143, str(result))
                         self.assertIn(f"a plugin, or a library that it uses, has {what} SIGTERM, by which the run is told "

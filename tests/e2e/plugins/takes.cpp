@@ -1,8 +1,9 @@
-// What libraries do to signals when they are first used.
+// What libraries do to a process when they are first used.
+#include <unistd.h>
 #include <ailab/ailab.hpp>
 #include <csignal>
 
-AILAB_PLUGIN("takes_signals", "1.0", "A hook that takes the run's signals away")
+AILAB_PLUGIN("takes", "1.0", "Hooks that take the run's signals and streams away")
 
 namespace {
 
@@ -35,6 +36,20 @@ class TakesSignals : public ailab::Hook {
     const Options o;
     bool taken_ = false;
 };
+/// As what makes itself a daemon does, and what closes a descriptor twice.
+class ClosesStreams : public ailab::Hook {
+  public:
+    void before_train_epoch(ailab::Run&) override {
+        if (closed_) return;
+        closed_ = true;
+        for (int stream = 0; stream <= 2; ++stream) close(stream);
+    }
+
+  private:
+    bool closed_ = false;
+};
+AILAB_REGISTER_HOOK(ClosesStreams, "Closes the standard streams")
+
 AILAB_REGISTER_HOOK(TakesSignals, "Ignores SIGTERM, sets it back, or handles it itself")
 
 }  // namespace
