@@ -133,9 +133,10 @@ int run(const app::CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    watch_launcher();
+    occupy_closed_streams();
     const ExitGuard guard;
     try {
+        watch_launcher();
         const app::CommandLine line = app::parse_command_line({argv + 1, argv + argc});
         if (!is_a_run(line.action)) keep_stdout_for_results();
         return leaves_to_rank_0(line) ? 0 : run(line);

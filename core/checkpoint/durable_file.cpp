@@ -16,6 +16,7 @@
 #include "ailab/error.hpp"
 #include "host/pieces_written.hpp"
 #include "input_file.hpp"
+#include "log/result_stream.hpp"
 #include "temporary_name.hpp"
 
 namespace ailab {
@@ -46,7 +47,9 @@ class Descriptor {
 }  // namespace
 
 DurableFile::DurableFile(const std::string& path)
-    : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
+    : path_(path),
+      file_(above_standard_streams(
+          open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666))) {
     if (file_ < 0) fail("create", errno);
 }
 
@@ -87,11 +90,13 @@ void DurableFile::fail(const char* what, int error) const {
 
 void finish_together(const std::vector<DurableFile*>& files,
                      const std::vector<std::string>& folders) {
+    // Where no thread is to be had one comes after the other: no checkpoint is lost by that.
+    constexpr auto at_once = std::launch::async | std::launch::deferred;
     std::vector<std::future<void>> tasks;
     for (DurableFile* file : files)
-        tasks.push_back(std::async(std::launch::async, [file] { file->finish(); }));
+        tasks.push_back(std::async(at_once, [file] { file->finish(); }));
     for (const std::string& folder : folders)
-        tasks.push_back(std::async(std::launch::async, [&folder] { sync_folder(folder); }));
+        tasks.push_back(std::async(at_once, [&folder] { sync_folder(folder); }));
     std::exception_ptr first;
     for (std::future<void>& task : tasks) {
         try {

@@ -109,7 +109,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
             } catch (const std::system_error& error) {
                 const std::string what =
                     concat(maker.options().name, ": only ", i, " of ", wanted,
-                           " loader threads can be started: ", error.what(),
+                           " loader threads can be started: ", error.code().message(),
                            ". Set a lower num_workers, or a higher limit (ulimit -u)");
                 if (i == 0) throw Error(what);
                 log_warning(what);

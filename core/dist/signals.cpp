@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <optional>
 
 #include "ailab/error.hpp"
+#include "ailab/log.hpp"
 #include "host/mapped_memory.hpp"
 #include "last_words.hpp"
 #include "log/log.hpp"
@@ -31,6 +33,13 @@ std::atomic<const BeatCell*> own_beat{nullptr};
 std::array<char, 64> own_host{};
 
 std::atomic<bool> speaks_here{false};  // on rank 0
+
+/// While a SignalGuard lives: what it has put there, and for which signals.
+struct Installed {
+    struct sigaction action {};
+    std::vector<int> signals;
+};
+std::optional<Installed> installed;
 
 /// A fault in mapped memory of this process, which cannot go on.
 std::array<char, 5120> fault_text{};
@@ -221,6 +230,23 @@ std::string complete_line(int signal) {
     return concat("ailab: ", signal_name(signal), closes);
 }
 
+void take_back_signals() {
+    if (!installed) return;
+    for (const int signal : installed->signals) {
+        struct sigaction present {};
+        if (sigaction(signal, nullptr, &present) != 0 ||
+            present.sa_handler == installed->action.sa_handler)
+            continue;
+        sigaction(signal, &installed->action, nullptr);
+        log_warning("a plugin, or a library that it uses, has ",
+                    present.sa_handler == SIG_IGN   ? "switched off "
+                    : present.sa_handler == SIG_DFL ? "set back "
+                                                    : "put a handler of its own on ",
+                    signal_name(signal),
+                    ", by which the run is told to save a checkpoint: it is taken back");
+    }
+}
+
 void set_graceful_stop(bool value) noexcept {
     graceful = value;
 }
@@ -270,6 +296,7 @@ void SignalGuard::settle() noexcept {
 }
 
 SignalGuard::~SignalGuard() {
+    installed.reset();
     tell_memory_faults(nullptr);
     if (settled_) return;
     for (const auto& [signal, before] : before_) sigaction(signal, &before, nullptr);
@@ -285,15 +312,18 @@ void SignalGuard::install(void (*handler)(int)) {
     action.sa_handler = handler;
     action.sa_mask = {};
     action.sa_flags = SA_RESTART;
+    installed.emplace(Installed{action, {}});
     for (const int signal : taken_over) {
         struct sigaction before {};
         sigaction(signal, &action, &before);
         // A background job of a shell is started with SIGINT ignored, nohup with SIGHUP: so it is
         // to stay.
-        if (before.sa_handler == SIG_IGN)
+        if (before.sa_handler == SIG_IGN) {
             sigaction(signal, &before, nullptr);
-        else
-            before_.emplace_back(signal, before);
+            continue;
+        }
+        before_.emplace_back(signal, before);
+        installed->signals.push_back(signal);
     }
 }
 

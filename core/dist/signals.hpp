@@ -34,6 +34,11 @@ std::string complete_line(int signal);
 void set_graceful_stop(bool graceful) noexcept;
 bool graceful_stop() noexcept;
 
+/// Puts the handlers back, with a warning, where plugins or libraries have set their own: the run
+/// would not hear of its end. What was ignored when the process started stays so. The thread of the
+/// run.
+void take_back_signals();
+
 /// What took this process's memory away (a mapped file was cut) so that the thread that read it
 /// cannot go on; nullptr: nothing did. The watcher tells it and ends the job.
 const char* mapped_memory_fault() noexcept;

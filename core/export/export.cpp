@@ -12,6 +12,7 @@
 #include "checkpoint/durable_file.hpp"
 #include "checkpoint/new_file.hpp"
 #include "export_format.hpp"
+#include "host/threads.hpp"
 #include "log/result_stream.hpp"
 #include "run/checkpoint_choice.hpp"
 #include "run/error_context.hpp"
@@ -126,6 +127,7 @@ std::vector<std::string> export_formats() {
 void export_model(const ConfigInput& input, const ExportRequest& request) {
     const ExportFormat format = find_format(request);
     check_place(request);
+    keep_threads_to_quota();
     const RunConfig config = load_config(input);
     const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
     const ValidationData data(config);

@@ -85,8 +85,9 @@ void Background::post(std::function<void()> task) {
     State& s = *state_;
     std::unique_lock lock(s.mutex);
     s.rethrow();
-    s.tasks.push_back(std::move(task));
+    // First: where no thread is to be had, finish() would wait for the task for good.
     if (!s.thread.joinable()) s.thread = start_thread("ailab-writer", [&s] { s.run(); });
+    s.tasks.push_back(std::move(task));
     const bool wake = s.asleep;
     lock.unlock();
     if (wake) s.changed.notify_one();

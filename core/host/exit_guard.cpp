@@ -14,6 +14,7 @@ namespace ailab {
 namespace {
 
 std::atomic<bool> guarded{false};
+std::atomic<pid_t> guarded_process{0};
 std::mutex teller_mutex;
 std::function<void(const std::string&)>& teller() {
     // Never destroyed: exit() destroys what is static.
@@ -37,12 +38,22 @@ void tell(const std::string& call) {
     ::_exit(1);
 }
 
+/// A process that a plugin has forked, say to run a tool: its end is none of the run's.
+bool is_a_child() {
+    return guarded && ::getpid() != guarded_process;
+}
+
 void told_by_exit(int status, void*) {
+    if (is_a_child()) {
+        // Without the destructors: they would wait for threads that a child has not.
+        std::fflush(nullptr);
+        ::_exit(status);
+    }
     tell(concat("exit(", status, ")"));
 }
 
 void told_by_quick_exit() {
-    tell("quick_exit()");
+    if (!is_a_child()) tell("quick_exit()");
 }
 
 }  // namespace
@@ -51,6 +62,7 @@ ExitGuard::ExitGuard() {
     // What is registered last is called first: before the destructors of what exists by now.
     ::on_exit(told_by_exit, nullptr);
     std::at_quick_exit(told_by_quick_exit);
+    guarded_process = ::getpid();
     guarded = true;
 }
 

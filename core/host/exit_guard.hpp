@@ -8,7 +8,7 @@ namespace ailab {
 
 /// While one lives, exit() and quick_exit() are a failure: a plugin, or a library that it uses,
 /// ends the process in the middle of its work, which would count as success. The process then ends
-/// with a message and exit status 1.
+/// with a message and exit status 1. A process that it has forked may end as it likes.
 class AILAB_API ExitGuard {
   public:
     ExitGuard();

@@ -8,15 +8,36 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <latch>
 #include <sstream>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
+#include "clock.hpp"
 #include "launcher_cores.hpp"
+#include "schema/limits.hpp"
+#include "start_thread.hpp"
 
 namespace ailab {
 
 namespace {
+
+const Clock::time_point loaded = Clock::now();
+
+/// OMP_NUM_THREADS, or 0 where OpenMP takes none from it either. A list is of nested regions.
+int openmp_threads() {
+    const char* const text = std::getenv("OMP_NUM_THREADS");
+    if (!text) return 0;
+    const long threads = std::strtol(text, nullptr, 10);
+    // So many cannot be started; LibTorch would try, and neither end nor fail.
+    if (double(threads) > most_threads)
+        throw ConfigError(concat("environment: OMP_NUM_THREADS is ", text, "; give at most ",
+                                 int64_t(most_threads), ", or leave it out"));
+    return std::max(0, int(threads));
+}
 
 int allowed_cores() {
     cpu_set_t set;
@@ -37,6 +58,26 @@ bool binding_was_asked_for() {
     return std::getenv("OMPI_MCA_hwloc_base_binding_policy") != nullptr;
 }
 
+/// LibTorch's thread pool waits for good for threads that could not be started.
+void check_startable(int threads) {
+    std::vector<std::thread> started;
+    std::latch over(1);
+    std::string problem;
+    try {
+        while (int(started.size()) < threads)
+            started.push_back(start_thread("ailab-probe", [&over] { over.wait(); }));
+    } catch (const std::system_error& error) {
+        problem = error.code().message();
+    }
+    over.count_down();
+    for (std::thread& thread : started) thread.join();
+    if (!problem.empty())
+        throw Error(concat("only ", started.size(), " of ", threads,
+                           " threads for tensor operations can be started: ", problem,
+                           ". Set a lower runtime.threads, or a higher limit (ulimit -u, "
+                           "pids.max)"));
+}
+
 }  // namespace
 
 ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<double> quota) {
@@ -44,8 +85,8 @@ ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<do
     std::string chosen = "chosen";
     if (wanted > 0) {
         chosen = "runtime.threads";
-    } else if (const char* omp = std::getenv("OMP_NUM_THREADS"); omp && std::atoi(omp) > 0) {
-        wanted = std::atoi(omp);
+    } else if (const int threads = openmp_threads(); threads > 0) {
+        wanted = threads;
         chosen = "OMP_NUM_THREADS";
     }
     int cores = allowed_cores();
@@ -78,20 +119,27 @@ ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<do
                       " loader; ", cores, cores == 1 ? " core" : " cores", note, ", ",
                       placement.local_size, placement.local_size == 1 ? " rank" : " ranks",
                       " on this host");
+    if (plan.compute > 1) check_startable(plan.compute);
     at::set_num_threads(plan.compute);
     return plan;
 }
 
 void keep_threads_to_quota() {
+    (void)openmp_threads();  // refuses
     const std::optional<double> quota = cpu_quota();
-    if (quota && *quota < at::get_num_threads()) at::set_num_threads(std::max(1, int(*quota)));
+    const int present = at::get_num_threads();
+    const int threads = quota && *quota < present ? std::max(1, int(*quota)) : present;
+    if (threads > 1) check_startable(threads);
+    if (threads != present) at::set_num_threads(threads);
 }
 
 double seconds_since_process_start() {
     std::ifstream file("/proc/self/stat");
     std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     // The name of the command is in brackets and may hold anything; field 22 is the start time.
-    std::istringstream rest(text.substr(text.rfind(')') + 2));
+    const size_t name_end = text.rfind(") ");
+    if (name_end == std::string::npos) return seconds(Clock::now() - loaded);  // no /proc here
+    std::istringstream rest(text.substr(name_end + 2));
     std::string field;
     for (int i = 3; i <= 22; ++i) rest >> field;
     timespec now{};

@@ -5,9 +5,20 @@
 #include "ailab/log.hpp"
 #include "error_context.hpp"
 #include "leftovers.hpp"
+#include "log/result_stream.hpp"
 #include "runner.hpp"
 
 namespace ailab {
+
+namespace {
+
+/// What plugins and the libraries behind them may have done to the process when they began.
+void take_back_process() {
+    dist::take_back_signals();
+    occupy_closed_streams();
+}
+
+}  // namespace
 
 /// A run that goes on though it has come to its end.
 void Runner::say_if_trained() const {
@@ -77,12 +88,16 @@ void Runner::train_epoch() {
     window_ = {progress_.iter, progress_.iter, 0};
     looks_at_registered_ = true;
     call(&Hook::before_train_epoch, "before_train_epoch");
+    take_back_process();
     const auto begin = Clock::now();
     last_timing_ = begin;
     const int64_t first = progress_.iter;
     while (progress_.iter < iterations && stop_reason_.empty()) {
         train_iteration();
-        if (progress_.iter == first) loading_ = {};  // that one waited for the loader to start
+        if (progress_.iter == first) {
+            loading_ = {};        // that one waited for the loader to start
+            take_back_process();  // and libraries begin with their first use
+        }
         ++progress_.iter;
     }
     train_seconds_ += seconds(Clock::now() - begin);
@@ -132,6 +147,7 @@ void Runner::evaluate_epoch(Phase phase) {
     broadcast_buffers();
     const bool val = phase == Phase::val;
     call(val ? &Hook::before_val_epoch : &Hook::before_test_epoch, "before epoch");
+    take_back_process();
     Meters sums(job_);
     const auto begin = Clock::now();
     last_timing_ = begin;

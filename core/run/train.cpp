@@ -1,11 +1,13 @@
 #include "train.hpp"
 
 #include <ATen/Context.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "ailab/log.hpp"
@@ -13,6 +15,7 @@
 #include "choose.hpp"
 #include "compare_ranks.hpp"
 #include "config/formats.hpp"
+#include "config/regular_file.hpp"
 #include "dist/last_words.hpp"
 #include "dist/launcher.hpp"
 #include "dist/net.hpp"
@@ -83,6 +86,23 @@ void connect(Job& job, std::vector<BackendCandidate> candidates, c10::Device dev
                                        failed, ": ", all[size_t(failed)], ")");
         if (i + 1 == candidates.size()) throw Error(why);
         log_info(why, "; trying ", candidates[i + 1].name);
+    }
+}
+
+/// What is written to in a run's folder that was there before: a named pipe, a socket or a device
+/// in the place of a file would have the run wait for good, or lose its lines without a word.
+void check_run_files(const std::string& run_dir, const std::vector<std::shared_ptr<Hook>>& hooks) {
+    std::vector<std::string> names = {"config.yaml", "environment.json", "broken_samples.jsonl"};
+    for (const auto& hook : hooks)
+        for (const std::string& path : hook->output_paths())
+            names.push_back(std::filesystem::path(path).filename());  // or a link of this name
+    for (const std::string& name : names) {
+        const std::string path = concat(run_dir, "/", name);
+        struct stat info {};
+        if (stat(path.c_str(), &info) != 0 || S_ISDIR(info.st_mode)) continue;
+        if (const std::string kind = other_kind(info.st_mode); !kind.empty())
+            throw Error(concat(path, " is ", kind,
+                               ", and the run would write to it: put the file back, or remove it"));
     }
 }
 
@@ -167,7 +187,10 @@ int run_job(Started& started) {
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);
         const RunLock lock(run_dir, *job,
                            [&job](const std::string& text) { job->fail(text, failure_status); });
-        if (goes_on && job->rank() == 0) link_latest(config.work_dir, run_dir);
+        if (goes_on && job->rank() == 0) {
+            check_run_files(run_dir, modules->hooks);
+            link_latest(config.work_dir, run_dir);
+        }
         Node environment = describe_environment(
             *job, job->world_size() > 1 ? job->backend_name() : "none", torch_device.str());
         runner = std::make_unique<Runner>(config, *job, *started.device.device, torch_device,

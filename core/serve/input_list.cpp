@@ -3,6 +3,9 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -89,6 +92,9 @@ std::optional<std::string> InputList::next() {
                         "for each file");
                 return line;
             }
+            if (std::ferror(stdin))  // the rest of the list is not there
+                throw Error(
+                    concat("the list on standard input cannot be read: ", std::strerror(errno)));
             reads_stdin_ = false;
         }
         if (!files_.empty()) {

@@ -8,6 +8,7 @@
 #include "checkpoint/class_names.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
+#include "host/threads.hpp"
 #include "run/checkpoint_choice.hpp"
 #include "run/output_place.hpp"
 #include "serve/artifact_file.hpp"
@@ -101,6 +102,7 @@ std::string average_checkpoints(const ToolRequest& request) {
         throw ConfigError(concat("average writes a .safetensors file; name it so: -o ",
                                  fs::path(request.output).stem().string(), ".safetensors"));
     check_output(request.output, request.force);
+    keep_threads_to_quota();
     std::vector<std::string> paths;
     for (const std::string& given : request.paths)
         paths.push_back(find_checkpoint_of(given, request.work_dir));

@@ -49,6 +49,8 @@ std::string as_column(std::string name) {
 
 CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path());
+    if (std::filesystem::is_directory(path_))
+        throw Error(concat("cannot write ", path_, ": it is a folder"));
     Content content = read();
     columns_ = std::move(content.columns);
     rows_ = int64_t(content.rows.size());

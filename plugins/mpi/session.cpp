@@ -37,6 +37,8 @@ Session::Session() {
     if (running) return;
     make_mpi_global();
     leave_out_tcp_on_one_host();
+    avoid_small_shared_memory();
+    leave_out_what_seccomp_forbids();
     const SignalsBlocked blocked;  // MPI's own threads must not take those the job waits for
     // One thread at a time, and not always the same.
     int given = 0;
