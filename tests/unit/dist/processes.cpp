@@ -127,6 +127,18 @@ std::vector<std::unique_ptr<Process>> start_ranks(int np, const std::vector<std:
     return processes;
 }
 
+void wait_for_output(const std::vector<std::unique_ptr<Process>>& processes,
+                     const std::string& output) {
+    const Clock::time_point deadline = Clock::now() + std::chrono::minutes(1);
+    for (const auto& process : processes)
+        while (process->output() != output) {
+            if (Clock::now() > deadline)
+                throw std::runtime_error("a process printed " + process->output() + " and not " +
+                                         output);
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+}
+
 Outcome wait_for(std::vector<std::unique_ptr<Process>>& processes) {
     const Clock::time_point begin = Clock::now();
     Outcome outcome;
