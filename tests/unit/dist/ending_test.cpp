@@ -66,7 +66,7 @@ void expect_one_message(const Outcome& outcome, const Fault& fault) {
     ASSERT_EQ(messages.size(), 1u) << outcome.output;
     EXPECT_TRUE(std::regex_match(messages[0], std::regex("ailab: \\[rank " + fault.message)))
         << messages[0];
-    EXPECT_LT(outcome.seconds, 10);
+    EXPECT_LT(outcome.seconds, 20);  // which a job takes that nobody ends
 }
 
 TEST_P(Faults, EndTheJobWithOneMessageUnderMpirun) {

@@ -60,8 +60,17 @@ Process::Process(const std::vector<std::string>& command, const Variables& varia
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fd, STDERR_FILENO);
-    const int error = ::posix_spawnp(&pid_, command[0].c_str(), &actions, nullptr,
+    // What a shell starts in the background ignores these, and so would all that it starts.
+    sigset_t heeded;
+    sigemptyset(&heeded);
+    for (const int number : {SIGINT, SIGQUIT, SIGHUP}) sigaddset(&heeded, number);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigdefault(&attributes, &heeded);
+    const int error = ::posix_spawnp(&pid_, command[0].c_str(), &actions, &attributes,
                                      pointers(arguments).data(), pointers(variables_list).data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     ::close(fd);
     if (error != 0) throw std::runtime_error("cannot start " + command[0]);
