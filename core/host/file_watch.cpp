@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <utility>
 
 #include "ailab/error.hpp"
 
@@ -69,8 +70,9 @@ FileWatch::~FileWatch() {
 }
 
 const MappedMemory& FileWatch::map(int file, size_t bytes, MappedMemory::Access access) {
-    memory_.push_back(std::make_unique<MappedMemory>(file, bytes, access));
-    return *memory_.back();
+    auto memory = std::make_unique<MappedMemory>(file, bytes, access);
+    const std::lock_guard lock(mutex_);
+    return *memory_.emplace_back(std::move(memory));
 }
 
 void FileWatch::use() {
@@ -87,8 +89,11 @@ void FileWatch::use() {
 
 /// What it is instead of what it was; "" for nothing.
 std::string FileWatch::difference() {
-    for (const auto& memory : memory_)
-        if (memory->faulted()) return "a part of it can no longer be read";
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& memory : memory_)
+            if (memory->faulted()) return "a part of it can no longer be read";
+    }
     struct stat now {};
     if (::stat(absolute_path_.c_str(), &now) != 0) {
         // Anything else may be the network's, and tells nothing of the file.

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,8 @@
 
 namespace ailab {
 
-/// What a file was when it was opened. Made by a std::make_shared; watched while it lives.
+/// What a file was when it was opened. Made by a std::make_shared; watched while it lives, by
+/// whichever threads make batches. Thread-safe.
 class FileWatch : public std::enable_shared_from_this<FileWatch> {
   public:
     enum class May { not_change, grow };
@@ -41,7 +43,8 @@ class FileWatch : public std::enable_shared_from_this<FileWatch> {
     ino_t inode_ = 0;
     std::atomic<off_t> size_{0};
     timespec changed_{};
-    std::vector<std::unique_ptr<MappedMemory>> memory_;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<MappedMemory>> memory_;  // guarded by mutex_
 };
 
 /// Gathers what this thread use()s while it lives. Not nested.

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <climits>
 #include <cstdlib>
 #include <system_error>
@@ -56,18 +57,20 @@ class MpiModule final : public Backend {
                                              const c10::intrusive_ptr<c10d::Store>&,
                                              c10::Device) override {
         session_ = Session::get();
+        may_abort_ = session_->started_here();
         backend_ = c10::make_intrusive<MpiBackend>(placement.rank, placement.world_size);
         return backend_;
     }
 
     void shutdown() override {
         if (backend_) backend_->barrier(c10d::BarrierOptions());
+        may_abort_ = false;
         backend_.reset();
         session_.reset();
     }
 
     void abort() noexcept override {
-        if (!session_ || !session_->started_here()) return;
+        if (!may_abort_) return;
         try {
             // MPI_Abort may wait for mpirun's daemon; nobody waits for this thread.
             std::thread([] { MPI_Abort(MPI_COMM_WORLD, 1); }).detach();
@@ -79,6 +82,8 @@ class MpiModule final : public Backend {
 
   private:
     std::shared_ptr<Session> session_;
+    /// The thread that aborts is another one, which may not look at what shutdown() takes away.
+    std::atomic<bool> may_abort_{false};
     c10::intrusive_ptr<MpiBackend> backend_;
 };
 

@@ -47,7 +47,8 @@ build_tree() { cmake --build "$build" -j "$(build_jobs)" "$@"; }
 # A compiler with the precompiled header takes up to 2 GB.
 build_jobs() {
     local cores memory_gb
-    cores=$(nproc)
+    # For compilers that is no limit, and nproc would obey it.
+    cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
     memory_gb=$(awk '/MemAvailable/ {print int($2 / 1048576)}' /proc/meminfo)
     local jobs=$((memory_gb / 2))
     [ $jobs -lt 1 ] && jobs=1

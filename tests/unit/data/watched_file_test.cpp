@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "data/batch_maker.hpp"
 #include "data/cache_file.hpp"
@@ -257,6 +259,23 @@ TEST_F(WatchedFiles, WhatIsWatchedNoMoreMayGo) {
     { const WatchedFile file(path); }
     fs::remove(path);
     for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(error_text(maker.make(i, {})), "");
+}
+
+/// A data set may open a file where a sample first needs it. ThreadSanitizer sees a race here where
+/// there is one.
+TEST_F(WatchedFiles, MayBeOpenedWhileOtherThreadsMakeBatches) {
+    const std::string path = write("a", three_pages);
+    const auto data = std::make_shared<Bytes>(std::vector<std::string>{path});
+    std::atomic<bool> opened{false};
+    std::string text;
+    std::thread loader([&] {
+        BatchMaker maker(in_order(data, 4));
+        for (int64_t i = 0; !opened && text.empty(); ++i) text = error_text(maker.make(i % 5, {}));
+    });
+    for (int i = 0; i < 1000; ++i) EXPECT_EQ(MappedFile(path).text().size(), three_pages.size());
+    opened = true;
+    loader.join();
+    EXPECT_EQ(text, "");
 }
 
 TEST_F(WatchedFiles, ACacheMayGrowAndNotShrinkOrGo) {

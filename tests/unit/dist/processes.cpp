@@ -60,8 +60,17 @@ Process::Process(const std::vector<std::string>& command, const Variables& varia
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fd, STDERR_FILENO);
-    const int error = ::posix_spawnp(&pid_, command[0].c_str(), &actions, nullptr,
+    // What a shell starts in the background ignores these, and so would all that it starts.
+    sigset_t heeded;
+    sigemptyset(&heeded);
+    for (const int number : {SIGINT, SIGQUIT, SIGHUP}) sigaddset(&heeded, number);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigdefault(&attributes, &heeded);
+    const int error = ::posix_spawnp(&pid_, command[0].c_str(), &actions, &attributes,
                                      pointers(arguments).data(), pointers(variables_list).data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     ::close(fd);
     if (error != 0) throw std::runtime_error("cannot start " + command[0]);
@@ -125,6 +134,18 @@ std::vector<std::unique_ptr<Process>> start_ranks(int np, const std::vector<std:
         processes.push_back(std::make_unique<Process>(probe(arguments), all));
     }
     return processes;
+}
+
+void wait_for_output(const std::vector<std::unique_ptr<Process>>& processes,
+                     const std::string& output) {
+    const Clock::time_point deadline = Clock::now() + std::chrono::minutes(1);
+    for (const auto& process : processes)
+        while (process->output() != output) {
+            if (Clock::now() > deadline)
+                throw std::runtime_error("a process printed " + process->output() + " and not " +
+                                         output);
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
 }
 
 Outcome wait_for(std::vector<std::unique_ptr<Process>>& processes) {

@@ -46,6 +46,9 @@ struct Outcome {
 /// `np` processes of dist_probe with torchrun-style RANK and WORLD_SIZE.
 std::vector<std::unique_ptr<Process>> start_ranks(int np, const std::vector<std::string>& arguments,
                                                   const Variables& variables);
+/// Until each of them has printed this, and nothing else. Throws when that takes a minute.
+void wait_for_output(const std::vector<std::unique_ptr<Process>>& processes,
+                     const std::string& output);
 Outcome wait_for(std::vector<std::unique_ptr<Process>>& processes);
 
 Outcome run_ranks_alone(int np, const std::vector<std::string>& arguments,

@@ -9,7 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <mutex>
+#include <future>
 #include <regex>
 #include <sstream>
 #include <thread>
@@ -211,13 +211,15 @@ TEST_F(LogTest, KeepsTheLastWordsInTheFileAlone) {
 }
 
 TEST_F(LogTest, DoesNotHoldUpTheLastWordsWhenTheConsoleTakesNothing) {
-    std::mutex blocked;
-    blocked.lock();
-    log_through([&](const std::string&) { const std::lock_guard wait(blocked); });
+    std::promise<void> begun, taken;
+    log_through([&, may_go_on = taken.get_future().share()](const std::string&) {
+        begun.set_value();
+        may_go_on.wait();
+    });
     std::thread stuck([] { log_info("stuck"); });
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    begun.get_future().wait();
     log_last_words("the job ends");  // comes back
-    blocked.unlock();
+    taken.set_value();
     stuck.join();
     log_through({});
 }

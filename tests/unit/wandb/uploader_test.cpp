@@ -91,8 +91,8 @@ TEST_F(UploaderTest, RunsOnAnyCoreWithALowerPriority) {
     sched_getaffinity(0, sizeof before, &before);
     for (size_t core = 0; CPU_COUNT(&first) == 0; ++core)
         if (CPU_ISSET(core, &before)) CPU_SET(core, &first);
-    sched_setaffinity(0, sizeof first, &first);  // as mpirun does
-    start("echo $(nproc) $(nice)\n");
+    sched_setaffinity(0, sizeof first, &first);               // as mpirun does
+    start("echo $(env -u OMP_NUM_THREADS nproc) $(nice)\n");  // which nproc would obey
     sched_setaffinity(0, sizeof before, &before);
     EXPECT_TRUE(uploader.wait(10));
     const int nice = std::min(19, 10 + getpriority(PRIO_PROCESS, 0));
