@@ -24,6 +24,7 @@
 #include "leftovers.hpp"
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
+#include "run_end.hpp"
 #include "run_folder.hpp"
 #include "run_lock.hpp"
 #include "runner.hpp"
@@ -161,12 +162,16 @@ int run_job(Started& started) {
             build_modules({config, *job, *started.device.device, torch_device, threads, batch,
                            resume.has_value()},
                           std::move(hooks));
+        if (const auto train = modules->data.find(Phase::train);
+            resume && train != modules->data.end())
+            check_transforms(*resume, config, *train->second.dataset);
         const auto plugins = watch_plugins();
         const bool goes_on = resume && !resume->run_dir.empty();
         const std::string run_dir =
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);
         const RunLock lock(run_dir, *job,
                            [&job](const std::string& text) { job->fail(text, failure_status); });
+        if (job->rank() == 0) begin_run_end(run_dir);
         if (goes_on && job->rank() == 0) link_latest(config.work_dir, run_dir);
         Node environment = describe_environment(
             *job, job->world_size() > 1 ? job->backend_name() : "none", torch_device.str());
@@ -212,6 +217,7 @@ int run_job(Started& started) {
         PluginHost::instance().shutdown();
         job->doing("the end");
         job->finish();
+        settle_run_end();
         return signal == 0 ? 0 : 128 + signal;
     } catch (const ConfigError& error) {
         job->fail(error.what(), config_status);
