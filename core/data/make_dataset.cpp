@@ -62,13 +62,29 @@ Transforms create(const std::vector<ModuleConfig>& configs) {
 
 }  // namespace
 
-Transforms make_transforms(const Node& list, const std::string& name) {
+namespace {
+
+std::vector<ModuleConfig> read_transforms(const Node& list, const std::string& name) {
     std::vector<ModuleConfig> configs;
     Problems problems;
     for (const Node& node : list.items())
         configs.push_back(read_module(kind_name<Transform>, node, name, problems));
     problems.check();
-    return create(configs);
+    return configs;
+}
+
+Node write_list(const std::vector<ModuleConfig>& transforms) {
+    Node list = Node::list();
+    for (const ModuleConfig& transform : transforms) list.items().push_back(transform.write());
+    return list;
+}
+
+constexpr const char* default_name = "a default transform";
+
+}  // namespace
+
+Transforms make_transforms(const Node& list, const std::string& name) {
+    return create(read_transforms(list, name));
 }
 
 namespace {
@@ -88,17 +104,16 @@ Node default_transforms(const Dataset& dataset, const ModuleConfig& config) {
 }  // namespace
 
 Transforms make_transforms(const Dataset& dataset, const ModuleConfig& config) {
-    return config.transforms
-               ? create(*config.transforms)
-               : make_transforms(default_transforms(dataset, config), "a default transform");
+    return config.transforms ? create(*config.transforms)
+                             : make_transforms(default_transforms(dataset, config), default_name);
 }
 
 Node write_transforms(const Dataset& dataset, const ModuleConfig& config) {
-    if (!config.transforms) return default_transforms(dataset, config);
-    Node list = Node::list();
-    for (const ModuleConfig& transform : *config.transforms)
-        list.items().push_back(transform.write());
-    return list;
+    return config.transforms ? write_list(*config.transforms) : default_transforms(dataset, config);
+}
+
+Node transforms_by_default(const Dataset& dataset, const ModuleConfig& config) {
+    return write_list(read_transforms(default_transforms(dataset, config), default_name));
 }
 
 std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>& spec) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "ailab/dataset.hpp"
 #include "ailab/module_spec.hpp"
 #include "ailab/transform.hpp"
 
@@ -12,5 +13,9 @@ namespace ailab {
 /// ConfigError with everything that is wrong.
 std::vector<std::shared_ptr<const Transform>> make_transforms(const Node& list,
                                                               const std::string& name);
+
+/// The transforms that `dataset`, made from `config`, takes where none are listed: as a
+/// configuration has them, with every option.
+Node transforms_by_default(const Dataset& dataset, const ModuleConfig& config);
 
 }  // namespace ailab

@@ -303,7 +303,7 @@ void Hub::end_job() {
     tell_last_warnings();
     // A launcher that sees the first rank end sends SIGTERM to the others, this one too.
     say_no_more_at_signals();
-    print_line(same_everywhere ? verdict_->report.text : verdict_->line);
+    print_last_words(same_everywhere ? verdict_->report.text : verdict_->line);
     const std::string status = PayloadWriter().number(verdict_->report.status).bytes();
     for (const auto& peer : peers_)
         if (peer->connection.is_protected()) peer->connection.send(FrameType::end, status);

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <mutex>
+#include <utility>
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
@@ -18,6 +20,13 @@ constexpr size_t longest_text = 64 << 10;
 
 std::string who(int rank, const std::string& host) {
     return concat("ailab: [rank ", rank, ", ", host, "] ");
+}
+
+std::mutex listener_mutex;
+std::function<void(const std::string&)>& listener() {
+    // Never destroyed: other threads end the process.
+    static auto* const function = new std::function<void(const std::string&)>;
+    return *function;
 }
 
 }  // namespace
@@ -97,6 +106,26 @@ void print_line(std::string line) {
             return;  // nobody reads stderr any more, and there is nowhere else to say so
         done += size_t(written);
     }
+}
+
+void print_last_words(const std::string& line, const std::string& told) {
+    std::function<void(const std::string&)> tell;
+    {
+        const std::lock_guard lock(listener_mutex);
+        tell = listener();
+    }
+    if (tell) tell(told);
+    print_line(line);
+}
+
+void print_last_words(const std::string& line) {
+    const std::string ours = "ailab: ";
+    print_last_words(line, line.starts_with(ours) ? line.substr(ours.size()) : line);
+}
+
+void tell_last_words(std::function<void(const std::string&)> tell) {
+    const std::lock_guard lock(listener_mutex);
+    listener() = std::move(tell);
 }
 
 }  // namespace ailab::dist

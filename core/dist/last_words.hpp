@@ -1,5 +1,6 @@
 #pragma once
 // The one message with which a job ends.
+#include <functional>
 #include <string>
 
 #include "heartbeat.hpp"
@@ -37,5 +38,13 @@ const char* signal_name(int signal) noexcept;
 
 /// One write to stderr, so that lines of several processes do not mix; and to the log file.
 void print_line(std::string line);
+
+/// print_line() of why this process, or the job, ends; `told` says it to those who know whose run
+/// it is.
+void print_last_words(const std::string& line, const std::string& told);
+/// The same of a line that begins with "ailab: ".
+void print_last_words(const std::string& line);
+/// Who is told that too, on the thread that ends the process. It must not throw.
+void tell_last_words(std::function<void(const std::string& told)> tell);
 
 }  // namespace ailab::dist

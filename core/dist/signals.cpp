@@ -1,5 +1,6 @@
 #include "signals.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,8 @@ struct Installed {
     std::vector<int> signals;
 };
 std::optional<Installed> installed;
+std::array<char, 4096> end_path{};
+std::atomic<bool> end_is_noted{false};
 
 /// A fault in mapped memory of this process, which cannot go on.
 std::array<char, 5120> fault_text{};
@@ -84,12 +87,24 @@ class FixedText {
         size_ += count;
         return *this;
     }
+    /// Inside of a JSON string.
+    FixedText& escaped(const char* text) noexcept {
+        for (; *text != '\0'; ++text) {
+            const char one[] = {*text, '\0'};
+            const bool plain = static_cast<unsigned char>(*text) >= ' ';
+            if (*text == '"' || *text == '\\') *this << "\\";
+            *this << (plain ? one : " ");
+        }
+        return *this;
+    }
     FixedText& operator<<(int64_t value) noexcept {
         char* const end = buffer_.data() + buffer_.size();
         size_ = size_t(std::to_chars(buffer_.data() + size_, end, value).ptr - buffer_.data());
         return *this;
     }
-    void print() const noexcept { (void)!::write(STDERR_FILENO, buffer_.data(), size_); }
+    void print(int file = STDERR_FILENO) const noexcept {
+        (void)!::write(file, buffer_.data(), size_);
+    }
 
   private:
     std::array<char, 6144> buffer_{};
@@ -107,7 +122,19 @@ const char* newest_checkpoint() noexcept {
     return nullptr;
 }
 
+/// {"exit": "failed: …"}, as the run itself writes it.
+void write_end(const char* how, const char* what, const char* more) noexcept {
+    if (!end_is_noted.load()) return;
+    const int file = ::open(end_path.data(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) return;  // the line on the console says it
+    FixedText text;
+    text << "{\"exit\": \"" << how;
+    (text.escaped(what).escaped(more) << "\"}\n").print(file);
+    ::close(file);
+}
+
 [[noreturn]] void end_at_once(int signal) noexcept {
+    write_end("stopped: ", signal_name(signal), " again: ended at once");
     if (speaks_here.load()) {
         FixedText line;
         if (console_is_drawn_on()) line << "\n";
@@ -146,6 +173,7 @@ bool ends_at_once(int signal) noexcept {
 constexpr const char* closes = ": the run is complete and closes; a second one ends it at once";
 
 [[noreturn]] void end_alone_with(const char* what, const char* more, int status) noexcept {
+    write_end(status > 128 ? "stopped: " : "failed: ", what, more);
     FixedText line;
     if (console_is_drawn_on()) line << "\n";
     line << "ailab: [rank 0, " << own_host.data() << "] ";
@@ -255,10 +283,18 @@ bool graceful_stop() noexcept {
 }
 
 void say_no_more_at_signals() noexcept {
+    end_is_noted = false;
     speaks_here = false;
 }
 bool signals_are_answered() noexcept {
     return speaks_here;
+}
+
+void note_end_in(const std::string& path) noexcept {
+    end_is_noted = false;
+    if (path.empty() || path.size() >= end_path.size()) return;
+    std::memcpy(end_path.data(), path.c_str(), path.size() + 1);
+    end_is_noted = true;
 }
 
 void note_checkpoint(const std::string& path) noexcept {

@@ -51,6 +51,9 @@ bool signals_are_answered() noexcept;
 /// who ends the process at once says which is the newest. One thread.
 void note_checkpoint(const std::string& path) noexcept;
 
+/// Who ends the process at once writes down there that it did, as JSON; "" for nowhere. One thread.
+void note_end_in(const std::string& path) noexcept;
+
 /// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while it lives. Of those that end the
 /// run a second one ends the process at once, on rank 0 with a line that names the newest
 /// checkpoint. A fault in mapped memory that cannot be made good (SIGBUS) ends the job with a

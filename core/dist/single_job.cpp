@@ -41,7 +41,7 @@ SingleJob::~SingleJob() {
 
 void SingleJob::fail(const std::string& message, int status) {
     const Report report{.host = host_name(), .beat = beat_.read(), .text = message};
-    print_line(status == 2 ? message : failure_line(report));
+    print_last_words(status == 2 ? message : failure_line(report), message);
     // Not exit(): other threads still run, and may hold what destructors wait for.
     ::_exit(status);
 }

@@ -236,7 +236,7 @@ Clock::time_point Spoke::tick(Clock::time_point now) {
     if (now < deadline_) return deadline_;
     // Rank 0 does not answer any more.
     if (silence >= EndTimes::silence && limit().count() > 0) hub_silent(silence);
-    print_line(failure_line(*pending_));
+    print_last_words(failure_line(*pending_));
     end_process(pending_->status, true);
 }
 
@@ -257,11 +257,11 @@ void Spoke::speak_for_hub(const std::string& line, bool others_may_run) {
     // Should it wake, it has nothing to add.
     if (hub_.open()) hub_.send(FrameType::given_up);
     if (pending_ && !pending_->secondary && pending_->status < 128) {  // this rank's own failure
-        print_line(failure_line(*pending_));
+        print_last_words(failure_line(*pending_));
         end_process(pending_->status, others_may_run);
     }
     if (lower_rank_speaks()) end_process(1, others_may_run);
-    print_line(line);
+    print_last_words(line);
     tell_higher_ranks();
     end_process(1, true);
 }

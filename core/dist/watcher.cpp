@@ -34,7 +34,7 @@ void limit_exit(std::chrono::milliseconds patience, const std::string& line) {
     std::thread([patience, line] {
         unblock_stop_signals();  // a second one ends at once
         std::this_thread::sleep_for(patience);
-        print_line(line);
+        print_last_words(line);
         ::_exit(1);
     }).detach();
 }
@@ -104,7 +104,7 @@ void Watcher::fail(const std::string& text, int status, bool secondary) {
     wake();
     // The thread ends the process; if even that fails, this thread does.
     std::this_thread::sleep_for(std::chrono::seconds(8));
-    print_line(failure_line(mine));
+    print_last_words(failure_line(mine));
     ::_exit(status);
 }
 
@@ -248,7 +248,8 @@ void Watcher::loop() {
         waits.assign(1, {wake_.get(), POLLIN, 0});
         collect(waits);
         if (::poll(waits.data(), waits.size(), milliseconds_until(wanted)) < 0 && errno != EINTR) {
-            print_line(failure_line(report(concat("poll failed: ", std::strerror(errno)), 1)));
+            print_last_words(
+                failure_line(report(concat("poll failed: ", std::strerror(errno)), 1)));
             end_process(1, true);
         }
         uint64_t count = 0;

@@ -116,6 +116,24 @@ double compare_others(ServedModel& model, const Reader& reader,
     return largest;
 }
 
+void say_written(const ExportRequest& request, const ExportFormat& format,
+                 const std::string& finding) {
+    std::fprintf(
+        result_stream(), "%s (%s, %s MB); %s\n", request.output.c_str(), format.name.c_str(),
+        fixed_text(double(fs::file_size(request.output)) / 1e6, 1).c_str(), finding.c_str());
+}
+
+/// Of a model of several inputs, which cannot be run here.
+void export_weights(ServedModel& model, const ExportFormat& format, const NewFile& file,
+                    const ExportRequest& request) {
+    (void)format.write(model, at::Tensor(), file.path());
+    format.check_weights(model, file.path());
+    file.move_to(request.output);
+    say_written(
+        request, format,
+        "every tensor reads back as it is; the model, which has several inputs, was not run");
+}
+
 }  // namespace
 
 std::vector<std::string> export_formats() {
@@ -132,6 +150,7 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
     const ValidationData data(config);
     const std::shared_ptr<Model> made = config.model.create();
+    if (!format.check_weights) check_one_input(config, *made);
     ServedSpec spec = spec_of(config, *made, data, checkpoint);
     // Other systems run the weights' own precision; an artifact says what it was validated in.
     if (spec.autocast && format.name != "artifact") {
@@ -141,6 +160,8 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     }
     ServedModel model(std::move(spec), "cpu", made);
     std::fprintf(result_stream(), "%s\n", load_trained_weights(model.model(), checkpoint).c_str());
+    const NewFile file(request.output);
+    if (made->inputs().size() > 1) return export_weights(model, format, file, request);
     constexpr int64_t sample_count = 8;
     const at::Tensor real =
         data.inputs(model.spec().input, sample_count).to(input_type(model.spec()));
@@ -148,7 +169,6 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     constexpr int64_t enough = 3;
     const at::Tensor samples =
         real.size(0) < enough ? at::cat({real, real, real}).narrow(0, 0, enough) : real;
-    const NewFile file(request.output);
     const std::string doubt = format.write(model, samples, file.path());
     const Reader reader = format.read(model, file.path());
     const double difference = compare(model, reader, samples);
@@ -166,10 +186,8 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
                            of_others, " of the largest, more than ", format.tolerance, ". ",
                            doubt.empty() ? about_batches : doubt));
     if (!doubt.empty()) log_warning(doubt);
-    const auto bytes = fs::file_size(file.path());
     file.move_to(request.output);
-    std::fprintf(result_stream(), "%s (%s, %s MB); %s\n", request.output.c_str(),
-                 format.name.c_str(), fixed_text(double(bytes) / 1e6, 1).c_str(), finding.c_str());
+    say_written(request, format, finding);
 }
 
 }  // namespace ailab

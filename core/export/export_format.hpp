@@ -24,6 +24,9 @@ struct ExportFormat {
         write;
     /// Reads it again, as far from how it was written as can be.
     std::function<Reader(const ServedModel& model, const std::string& path)> read;
+    /// Of a file that is a model's weights alone, which a model of any inputs has: throws Error
+    /// where the file's are not the model's.
+    std::function<void(ServedModel& model, const std::string& path)> check_weights = {};
 };
 
 ExportFormat safetensors_format();

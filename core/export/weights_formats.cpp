@@ -3,6 +3,8 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/pickler.h>
 
+#include <map>
+
 #include "archive_file.hpp"
 #include "config/formats.hpp"
 #include "export_format.hpp"
@@ -13,10 +15,28 @@ namespace ailab {
 namespace {
 
 /// A fresh model with the weights of a file.
-Reader read_weights(const ServedModel& model, const std::string& path) {
-    const auto fresh = std::make_shared<ServedModel>(model.spec());
+std::shared_ptr<ServedModel> with_weights(const ServedModel& model, const std::string& path) {
+    auto fresh = std::make_shared<ServedModel>(model.spec());
     const LoadedWeights loaded = load_weights(fresh->model(), path);
     if (!loaded.unmatched.empty()) throw Error(describe_unmatched(loaded));
+    return fresh;
+}
+
+void check_weights(ServedModel& model, const std::string& path) {
+    const std::shared_ptr<ServedModel> fresh = with_weights(model, path);
+    std::map<std::string, at::Tensor> read;
+    for (const auto& [name, tensor] : weights_of(fresh->model())) read.emplace(name, tensor);
+    const auto same = [](const at::Tensor& a, const at::Tensor& b) {
+        return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() &&
+               (a.eq(b).logical_or(a.ne(a).logical_and(b.ne(b)))).all().item<bool>();
+    };
+    for (const auto& [name, tensor] : weights_of(model.model()))
+        if (const auto found = read.find(name); found == read.end() || !same(found->second, tensor))
+            throw Error(concat(path, ": \"", name, "\" does not read back as it is in the model"));
+}
+
+Reader read_weights(const ServedModel& model, const std::string& path) {
+    const std::shared_ptr<ServedModel> fresh = with_weights(model, path);
     return [fresh](const at::Tensor& input) { return fresh->forward(input); };
 }
 
@@ -68,11 +88,11 @@ std::string write_pth_file(ServedModel& model, const at::Tensor&, const std::str
 }  // namespace
 
 ExportFormat safetensors_format() {
-    return {"safetensors", 0, write_safetensors_file, read_weights};
+    return {"safetensors", 0, write_safetensors_file, read_weights, check_weights};
 }
 
 ExportFormat pth_format() {
-    return {"pth", 0, write_pth_file, read_weights};
+    return {"pth", 0, write_pth_file, read_weights, check_weights};
 }
 
 ExportFormat artifact_format(bool with_plugins) {

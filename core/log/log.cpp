@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ailab/log.hpp"
+#include "ailab/utf8.hpp"
 #include "file_sink.hpp"
 
 namespace ailab {
@@ -142,8 +143,9 @@ class Log {
     }
 
     std::string formatted(LogLevel level, const std::string& text) {
+        const std::string valid = valid_utf8(text);  // names of files need not be any
         spdlog::memory_buf_t line;
-        format_->format(spdlog::details::log_msg("ailab", spdlog_level(level), text), line);
+        format_->format(spdlog::details::log_msg("ailab", spdlog_level(level), valid), line);
         return std::string(line.data(), line.size());
     }
 

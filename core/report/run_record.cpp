@@ -12,6 +12,7 @@
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
 #include "config/regular_file.hpp"
+#include "run/run_end.hpp"
 #include "run/run_lock.hpp"
 
 namespace ailab {
@@ -69,7 +70,9 @@ std::string mode_of(const Node& line) {
     return line.find("mode")->as_string();
 }
 
+/// Runs of an earlier ailab have left their end in the lines of the LoggerHook alone.
 std::string state_of(const RunRecord& record) {
+    if (const auto end = read_run_end(record.folder)) return *end;
     const Node* exit = record.summary ? record.summary->find("exit") : nullptr;
     if (exit && exit->is_string()) return exit->as_string();
     return is_run_alive(record.folder) ? "running" : "broken off";

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ailab/number_text.hpp"
+#include "data/transform_list.hpp"
 #include "dist/last_words.hpp"
 #include "dist/signals.hpp"
 
@@ -118,6 +119,10 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     check_order_fits(config, name,
                      std::max(data.dataset->size(), options.sampler->size(*data.dataset)));
     set_transforms(options, config.dataset.config);
+    if (!config.dataset.config.transforms)
+        if (const Node list = write_transforms(*data.dataset, config.dataset.config);
+            !list.items().empty())
+            notes.push_back(concat(name, ": no transforms given, takes ", list.flow()));
     options.plan = plan_batches(config, input.global_batch_size, input.job,
                                 options.sampler->size(*data.dataset));
     if (overfit && config.phase != Phase::test)
@@ -153,6 +158,20 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     if (config.loader.pin_memory && input.device.pins_memory()) options.pins = &input.device;
     data.loader = std::make_unique<Loader>(std::move(options));
     return data;
+}
+
+Node with_default_transforms(const RunConfig& config, const std::map<Phase, PhaseData>& data) {
+    Node resolved = config.resolved;
+    for (const PhaseConfig& phase : phases_of(config)) {
+        const ModuleConfig& dataset = phase.dataset.config;
+        const bool of_train = &phase.dataset == &config.data.train;  // overfit_batches: val too
+        Node* all = resolved.find("data");
+        Node* written = all ? all->find(of_train ? "train" : phase_name(phase.phase)) : nullptr;
+        if (dataset.transforms || !written || !written->is_map()) continue;
+        Node list = transforms_by_default(*data.at(phase.phase).dataset, dataset);
+        if (!list.items().empty()) written->set("transforms", std::move(list));
+    }
+    return resolved;
 }
 
 }  // namespace ailab

@@ -26,4 +26,8 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
                           std::vector<std::string>& notes,
                           std::optional<std::vector<std::string>> model_fields = {});
 
+/// The resolved configuration, in which the data of each phase list the transforms that they take
+/// by default, where the user lists none.
+Node with_default_transforms(const RunConfig& config, const std::map<Phase, PhaseData>& data);
+
 }  // namespace ailab

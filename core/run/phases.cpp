@@ -6,6 +6,7 @@
 #include "error_context.hpp"
 #include "leftovers.hpp"
 #include "log/result_stream.hpp"
+#include "run_end.hpp"
 #include "runner.hpp"
 
 namespace ailab {
@@ -57,6 +58,8 @@ void Runner::run() {
         !config_.dry_run)
         tell_never_reached("the whole run");
     if (!stop_reason_.empty()) log_info("the run ends early: ", stop_reason_);
+    if (job_.rank() == 0)
+        write_run_end(run_dir_, stop_reason_.empty() ? "done" : "stopped: " + stop_reason_);
     call(&Hook::after_run, "after_run");
     job_.doing("waiting for the checkpoint that is being saved");
     writer_.wait();

@@ -9,6 +9,7 @@
 #include "checkpoint/manifest.hpp"
 #include "config/describe_options.hpp"
 #include "config_changes.hpp"
+#include "data/transform_list.hpp"
 #include "error_context.hpp"
 #include "find_checkpoint.hpp"
 #include "modules.hpp"
@@ -137,6 +138,21 @@ std::string harmless(const ConfigChange& change, const RunConfig& config) {
     return "";
 }
 
+constexpr const char* transforms_key = "data.train.transforms";
+
+const Node* listed_transforms(const Node& config) {
+    const Node* node = &config;
+    for (const char* key : {"data", "train", "transforms"})
+        if (!node || !(node = node->find(key))) return nullptr;
+    return node->is_list() ? node : nullptr;
+}
+
+std::string refusal(const ConfigChange& change, const Resume& resume) {
+    return concat(change.str(), ": the run in ", resume.path,
+                  " cannot go on with it. Set it back, or start a new run from the weights with "
+                  "load_from");
+}
+
 void check_config(Resume& resume, const RunConfig& config) {
     const Node before = read_saved_config(resume.checkpoint.manifest,
                                           resume.path + "/manifest.json", config.resolved);
@@ -151,12 +167,17 @@ void check_config(Resume& resume, const RunConfig& config) {
                                 resume.batch_changed = true;
                         });
     for (const ConfigChange& change : resume.changes) {
+        if (change.key == transforms_key) {
+            const Node* earlier = listed_transforms(before);
+            if (!earlier || !listed_transforms(config.resolved)) {
+                resume.transforms_change = change;
+                resume.transforms_before = earlier ? *earlier : Node();
+                continue;
+            }
+        }
         const std::string excuse = change.refused ? harmless(change, config) : "";
         if (change.refused && excuse.empty())
-            refused.add(place_of(config.source, change.key),
-                        concat(change.str(), ": the run in ", resume.path,
-                               " cannot go on with it. Set it back, or start a new run from the "
-                               "weights with load_from"));
+            refused.add(place_of(config.source, change.key), refusal(change, resume));
         else
             log_info("resume: ", describe(change, resume.plan), excuse);
     }
@@ -244,6 +265,17 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     check_batch(resume, config, job);
     resume.run_dir = folder_of(resume.path, resume.checkpoint.manifest, config);
     return resume;
+}
+
+void check_transforms(const Resume& resume, const RunConfig& config, const Dataset& train) {
+    if (!resume.transforms_change) return;
+    const Node by_default = transforms_by_default(train, config.data.train.config);
+    const Node* now = listed_transforms(config.resolved);
+    const Node& before = resume.transforms_before.is_list() ? resume.transforms_before : by_default;
+    const ConfigChange& change = *resume.transforms_change;
+    if (before.flow() != (now ? *now : by_default).flow())
+        throw ConfigError({{place_of(config.source, change.key), refusal(change, resume)}});
+    log_info("resume: ", change.str(), "; these are what the data set takes by default");
 }
 
 }  // namespace ailab

@@ -12,6 +12,10 @@
 #include "schema/run_config.hpp"
 
 namespace ailab {
+class Dataset;
+}
+
+namespace ailab {
 
 /// A checkpoint that a run goes on from.
 struct Resume {
@@ -32,6 +36,10 @@ struct Resume {
     std::optional<OriginalCheckpoint> original;
     /// What the configuration has changed since.
     std::vector<ConfigChange> changes;
+    /// Transforms of data.train that are listed on one side alone: whether they are those of before
+    /// only the data set tells, see check_transforms().
+    std::optional<ConfigChange> transforms_change;
+    Node transforms_before;
     /// Whether that holds for the batch's size, or is not known.
     bool batch_changed = true;
 };
@@ -41,5 +49,9 @@ struct Resume {
 /// used, ConfigError when the configuration has changed in a way that a resume cannot bear;
 /// harmless changes are logged.
 std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& config, Job& job);
+
+/// Whether the data set's default transforms are those that the other configuration lists. Throws
+/// ConfigError.
+void check_transforms(const Resume& resume, const RunConfig& config, const Dataset& train);
 
 }  // namespace ailab

@@ -7,6 +7,7 @@
 #include "ailab/log.hpp"
 #include "config/formats.hpp"
 #include "error_context.hpp"
+#include "phase_data.hpp"
 
 namespace ailab {
 
@@ -43,6 +44,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       device_(device),
       torch_device_(torch_device),
       modules_(modules),
+      resolved_(with_default_transforms(config, modules.data)),
       run_dir_(std::move(run_dir)),
       hooks_(modules.hooks, modules.hook_names, job),
       before_train_iter_(hooks_.iteration_point(&Hook::before_train_iter, "before_train_iter",
@@ -73,7 +75,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
 }
 
 std::string Runner::config_text() const {
-    return to_yaml(config_.resolved);
+    return to_yaml(resolved_);
 }
 
 int64_t Runner::global_batch_size() const {

@@ -43,7 +43,7 @@ class Runner final : public Run {
     /// The run failed on this rank: hooks save what they can.
     void on_exception(const std::string& message) noexcept;
 
-    const Node& config() const override { return config_.resolved; }
+    const Node& config() const override { return resolved_; }
     std::string config_text() const override;
     const std::string& work_dir() const override { return config_.work_dir; }
     const std::string& run_dir() const override { return run_dir_; }
@@ -159,6 +159,7 @@ class Runner final : public Run {
     Device& device_;
     const c10::Device torch_device_;
     Modules& modules_;
+    const Node resolved_;  // as it is saved
     const std::string run_dir_;
     const HookList hooks_;
     const HookList::IterationPoint before_train_iter_, after_backward_, before_step_, after_step_,

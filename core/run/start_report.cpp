@@ -113,6 +113,9 @@ void log_start(const StartReport& report) {
         if (const std::string decay = describe_decay(optimizer->groups()); !decay.empty())
             log_info(name.empty() ? "" : name + ": ", decay);
     if (report.batch > 0) log_info(describe_batch(report));
+    if (!config.test && report.modules.data.count(Phase::train) == 0)
+        log_info(
+            "the workflow has no train phase: nothing is trained, the model is evaluated as it is");
     log_info(describe_precision(report.modules.step.autocast));
     if (job.rank() != 0) return;
     warn_of_idle_data_options(config);

@@ -27,6 +27,7 @@
 #include "leftovers.hpp"
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
+#include "run_end.hpp"
 #include "run_folder.hpp"
 #include "run_lock.hpp"
 #include "runner.hpp"
@@ -181,12 +182,16 @@ int run_job(Started& started) {
             build_modules({config, *job, *started.device.device, torch_device, threads, batch,
                            resume.has_value()},
                           std::move(hooks));
+        if (const auto train = modules->data.find(Phase::train);
+            resume && train != modules->data.end())
+            check_transforms(*resume, config, *train->second.dataset);
         const auto plugins = watch_plugins();
         const bool goes_on = resume && !resume->run_dir.empty();
         const std::string run_dir =
             goes_on ? resume->run_dir : make_run_folder(config.work_dir, *job);
         const RunLock lock(run_dir, *job,
                            [&job](const std::string& text) { job->fail(text, failure_status); });
+        if (job->rank() == 0) begin_run_end(run_dir);
         if (goes_on && job->rank() == 0) {
             check_run_files(run_dir, modules->hooks);
             link_latest(config.work_dir, run_dir);
@@ -235,6 +240,7 @@ int run_job(Started& started) {
         PluginHost::instance().shutdown();
         job->doing("the end");
         job->finish();
+        settle_run_end();
         return signal == 0 ? 0 : 128 + signal;
     } catch (const ConfigError& error) {
         job->fail(error.what(), config_status);

@@ -57,7 +57,11 @@ void CommonKeys::visit(OptionVisitor& v) {
     if (kind == "metric")
         v.option("phases", binding.phases, "phases in which it is computed",
                  one_of({"train", "val", "test"}));
-    if (kind == "dataset") v.option("transforms", transforms, "applied to each sample, in order");
+    if (kind == "dataset")
+        v.option("transforms", transforms,
+                 "applied to each sample, in order; null: those that the dataset takes by default, "
+                 "which "
+                 "config.yaml and the log list");
     if (kind == "hook") {
         v.option("enable", enable, "whether the hook does anything");
         v.option("enabled", enabled, "the same as enable");

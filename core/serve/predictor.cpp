@@ -171,6 +171,7 @@ Predictor PredictorAccess::make(const ConfigInput& input, const std::string& che
     const std::string path = choose_checkpoint(checkpoint, run.work_dir);
     const ValidationData data(run);
     const std::shared_ptr<Model> model = run.model.create();
+    check_one_input(run, *model);
     auto served =
         std::make_unique<ServedModel>(spec_of(run, *model, data, path), options.device, model);
     load_trained_weights(*model, path);

@@ -190,6 +190,16 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
     return spec;
 }
 
+void check_one_input(const RunConfig& config, const Model& model) {
+    const std::vector<std::string> inputs = model.inputs();
+    if (inputs.size() < 2) return;
+    throw ConfigError(
+        {{config.model.config.place,
+          concat("model \"", config.model.type(), "\" takes ", join(inputs, " and "),
+                 "; infer, and export to onnx, torchscript and artifact, know models of one input "
+                 "yet. Its weights can be exported, to safetensors and pth")}});
+}
+
 at::ScalarType scalar_type(const ServedSpec& spec) {
     return spec.dtype == "float64" ? at::kDouble : at::kFloat;
 }

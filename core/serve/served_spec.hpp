@@ -44,6 +44,9 @@ struct ServedSpec {
 ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data,
                    const std::string& checkpoint);
 
+/// Throws ConfigError for a model of several inputs: who serves it would have to feed them all.
+void check_one_input(const RunConfig& config, const Model& model);
+
 /// Of weights and floats.
 at::ScalarType scalar_type(const ServedSpec& spec);
 /// Of what the model is fed.

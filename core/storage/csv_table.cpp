@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "about_delimiter.hpp"
 #include "ailab/datasets/storage.hpp"
 
 namespace ailab {
@@ -73,6 +74,14 @@ CsvTable::CsvTable(const Options& options)
         return true;
     });
     drop_first();
+    const std::string advice = about_delimiter(columns_);
+    for (int64_t i = 0; !advice.empty() && i < size(); ++i) {
+        try {
+            check_width(i);
+        } catch (const BrokenSample& error) {  // the others are of the same cause
+            throw ConfigError({{error.problem().place, error.problem().text + advice}});
+        }
+    }
     check_lines([this](int64_t index) { check_width(index); });
 }
 

@@ -1,5 +1,11 @@
 #include "ailab/datasets/record.hpp"
 
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+#include "about_delimiter.hpp"
 #include "ailab/number_text.hpp"
 #include "config/scalar.hpp"
 
@@ -7,16 +13,45 @@ namespace ailab {
 
 namespace {
 
+/// Text without the blanks and the byte order mark around it, as pandas reads a number.
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r\n\v\f", mark = "\xef\xbb\xbf";
+    if (text.starts_with(mark)) text.remove_prefix(mark.size());
+    const size_t first = text.find_first_not_of(blanks);
+    if (first == text.npos) return {};
+    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
 /// The number that text stands for as a whole, or nothing.
 bool to_number(const Node& node, double& number) {
     if (node.is_number()) {
         number = node.as_float();
         return true;
     }
-    if (!node.is_string() || node.as_string().empty()) return false;
-    const std::optional<double> read = parse_number(node.as_string());
+    if (!node.is_string()) return false;
+    const std::optional<double> read = parse_number(trimmed(node.as_string()));
     number = read.value_or(0);
     return read.has_value();
+}
+
+/// The whole number that a value stands for, as the labels of the built-in datasets are read: 3,
+/// 3.0, " 3", 3e0, +3; true is 1.
+std::optional<int64_t> to_integer(const Node& node) {
+    if (node.is_int()) return node.as_int();
+    if (node.is_bool()) return int64_t(node.as_bool());
+    if (node.is_string()) {
+        std::string_view text = trimmed(node.as_string());
+        if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+        int64_t whole = 0;
+        const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), whole);
+        // More than 64 bits are no double that happens to be near.
+        if (!text.empty() && stop == text.data() + text.size())
+            return status == std::errc() ? std::optional(whole) : std::nullopt;
+    }
+    double value = 0;
+    constexpr double limit = 9223372036854775808.0;  // 2^63
+    const bool fits = to_number(node, value) && value >= -limit && value < limit;
+    return fits && value == std::floor(value) ? std::optional(int64_t(value)) : std::nullopt;
 }
 
 }  // namespace
@@ -49,8 +84,8 @@ const Node& Record::node(const std::string& key) const {
         keys.push_back(keys.size() < most ? member.key : "…");
         if (keys.size() > most) break;
     }
-    fail(concat("there is no ", in_quotes(key),
-                "; there are: ", keys.empty() ? "none" : join(keys)));
+    fail(concat("there is no ", in_quotes(key), "; there are: ", keys.empty() ? "none" : join(keys),
+                about_delimiter(keys)));
 }
 
 std::string Record::text(const std::string& key) const {
@@ -72,14 +107,7 @@ double Record::number(const std::string& key) const {
 
 int64_t Record::integer(const std::string& key) const {
     const Node& value = node(key);
-    if (value.is_int()) return value.as_int();
-    if (value.is_string() && !value.as_string().empty()) {
-        const std::string& text = value.as_string();
-        char* end = nullptr;
-        errno = 0;
-        const long long number = std::strtoll(text.c_str(), &end, 10);
-        if (end == text.c_str() + text.size() && errno == 0) return number;
-    }
+    if (const std::optional<int64_t> number = to_integer(value)) return *number;
     fail(concat(in_quotes(key), " must be an integer, got ", value.describe()));
 }
 

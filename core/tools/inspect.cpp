@@ -6,6 +6,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
+#include "ailab/options.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/pickle_values.hpp"
@@ -30,12 +31,24 @@ std::string megabytes(uint64_t bytes) {
 
 /// What is said of a file or folder: facts, and its tensors.
 struct Inspection {
-    std::vector<std::pair<std::string, std::string>> facts;
+    struct Fact {
+        std::string name, text;
+        Node value;  // in JSON: a number where it is one
+    };
+    std::vector<Fact> facts;
     NamedTensors weights;
     Metadata aliases;  // names of tensors that another name has too
     bool damaged = false;
 
-    void add(const std::string& name, const std::string& value) { facts.emplace_back(name, value); }
+    void add(const std::string& name, const std::string& text) {
+        facts.push_back({name, text, Node::string(text)});
+    }
+    void add(const std::string& name, const std::string& text, Node value) {
+        facts.push_back({name, text, std::move(value)});
+    }
+    void add_size(const std::string& name, uint64_t bytes) {
+        add(name, megabytes(bytes), Node(int64_t(bytes)));
+    }
     void add_damage(const std::string& name, const std::string& what) {
         damaged = true;
         add(name, what);
@@ -69,9 +82,10 @@ void inspect_folder(const std::string& path, Inspection& result) {
     } catch (const Error& error) {
         result.add_damage("valid", concat("no: ", error.what()));
     }
-    result.add("format", concat(manifest.format));
+    result.add("format", concat(manifest.format), Node(int64_t(manifest.format)));
     for (const char* name : {"model", "epoch", "step", "run_dir", "exported_by"})
-        if (const Node* value = manifest.facts.find(name)) result.add(name, fact_text(*value));
+        if (const Node* value = manifest.facts.find(name))
+            result.add(name, fact_text(*value), Node(value->value));
     if (const Node* saved = manifest.facts.find("saved_at"); saved && saved->is_int()) {
         const time_t at = saved->as_int();
         tm local{};
@@ -79,8 +93,8 @@ void inspect_folder(const std::string& path, Inspection& result) {
         strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
         result.add("saved_at", text);
     }
-    result.add("ranks", concat(manifest.world_size));
-    for (const auto& [name, digest] : manifest.files) result.add(name, megabytes(digest.size));
+    result.add("ranks", concat(manifest.world_size), Node(int64_t(manifest.world_size)));
+    for (const auto& [name, digest] : manifest.files) result.add_size(name, digest.size);
 }
 
 void inspect_artifact(const std::string& path, const std::string& public_key, Inspection& result) {
@@ -113,7 +127,7 @@ void inspect(const std::string& given, const ToolRequest& request, Inspection& r
     result.add("path", path);
     if (fs::is_directory(path)) return inspect_folder(path, result);
     const WeightsFile file = read_weights_file(path);
-    result.add("size", megabytes(fs::file_size(path)));
+    result.add_size("size", fs::file_size(path));
     if (!file.key.empty()) result.add("weights under", file.key);
     if (!file.prefix.empty()) result.add("prefix of all names", file.prefix);
     for (const std::string& other : file.left_out) result.add("beside tensors", other);
@@ -147,16 +161,16 @@ ToolOutput inspect_checkpoint(const ToolRequest& request) {
             tensors.add({name, shape_text(tensor), c10::toString(tensor.scalar_type())});
             Node node = Node::map();
             node.set("name", Node::string(name));
-            node.set("shape", Node::string(shape_text(tensor)));
+            node.set("shape", OptionType<std::vector<int64_t>>::write(tensor.sizes().vec()));
             node.set("type", Node::string(c10::toString(tensor.scalar_type())));
             list.items().push_back(std::move(node));
         }
         Node one = Node::map();
         one.set("given", Node::string(path));
         text += path + "\n";
-        for (const auto& [name, value] : found.facts) {
-            text += concat("  ", name, ": ", value, "\n");
-            one.set(name, Node::string(value));
+        for (const auto& [name, shown, value] : found.facts) {
+            text += concat("  ", name, ": ", shown, "\n");
+            one.set(name, value);
         }
         if (!found.weights.empty())
             text += concat("  weights: ", found.weights.size(), " tensors, ", parameters,

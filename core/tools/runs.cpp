@@ -78,15 +78,73 @@ bool less_is_better(const std::string& name, const RunRecord& record, const Flat
     return !greater_is_better_by_name(name).value_or(true);
 }
 
-/// The best of an evaluation's first metric, or of its loss.
+/// A number as a number: what flatten_config() wrote as text.
+Node value_node(const std::string& flow) {
+    Problems problems;
+    const Node node = read_yaml(flow, "", problems);
+    return problems.empty() ? node : Node::string(flow);
+}
+
+/// A result that is followed, and whether less of it is better where the hook says so.
+struct Followed {
+    std::string name;
+    std::optional<bool> less;
+};
+
+/// What the run's hooks follow: what the best checkpoint is kept by comes first.
+std::vector<Followed> followed_by(const FlatConfig& config) {
+    std::vector<Followed> all;
+    for (const std::string option : {".save_best", ".monitor"})
+        for (const auto& [path, value] : config) {
+            if (!path.starts_with("hooks.") || !path.ends_with(option)) continue;
+            const std::string owner = path.substr(0, path.size() - option.size());
+            const std::string hook = owner.substr(0, owner.find('.', owner.find('.') + 1));
+            if (const auto on = config.find(hook + ".enable");
+                on != config.end() && on->second == "false")
+                continue;
+            const Node name = value_node(value);
+            if (!name.is_string() || name.as_string().empty()) continue;
+            Followed followed{name.as_string(), {}};
+            const auto rule = config.find(owner + ".rule");
+            if (rule != config.end() && (rule->second == "less" || rule->second == "greater"))
+                followed.less = rule->second == "less";
+            all.push_back(std::move(followed));
+        }
+    return all;
+}
+
+/// The best of what the run follows; else of an evaluation's first metric, or of its loss.
 struct Best {
     std::string mode, name;
     double value = 0;
     int64_t epoch = 0;  // 0: unknown
 };
 
+std::optional<Best> best_of(const RunRecord& record, const std::string& mode,
+                            const std::string& name, bool less) {
+    double best = std::numeric_limits<double>::quiet_NaN();
+    double epoch = 0;
+    for (const Node& line : record.lines) {
+        const Node* value = line.find(name);
+        if (line.find("mode")->as_string() != mode || !value || !value->is_number()) continue;
+        const double now = value->as_float();
+        if (std::isnan(best) || (less ? now < best : now > best)) {
+            best = now;
+            const Node* at = line.find("epoch");
+            epoch = at && at->is_number() ? at->as_float() : 0;
+        }
+    }
+    if (std::isnan(best)) return std::nullopt;
+    return Best{mode, name, best, int64_t(epoch)};
+}
+
 std::optional<Best> best_of(const RunRecord& record, const FlatConfig& config) {
+    const std::vector<Followed> all = followed_by(config);
     for (const char* mode : {"val", "test", "train"}) {
+        for (const Followed& followed : all) {
+            const bool less = followed.less.value_or(less_is_better(followed.name, record, config));
+            if (const auto best = best_of(record, mode, followed.name, less)) return best;
+        }
         std::vector<std::string> names = record.names(mode);
         std::erase_if(names, [](const std::string& name) {
             return name == "time" || name == "data_time" || name == "memory" || name == "lr" ||
@@ -95,20 +153,8 @@ std::optional<Best> best_of(const RunRecord& record, const FlatConfig& config) {
         if (names.empty()) continue;
         const auto metric = std::find_if_not(names.begin(), names.end(), is_loss);
         const std::string name = metric == names.end() ? names[0] : *metric;
-        const bool less = less_is_better(name, record, config);
-        double best = std::numeric_limits<double>::quiet_NaN();
-        double epoch = 0;
-        for (const Node& line : record.lines) {
-            const Node* value = line.find(name);
-            if (line.find("mode")->as_string() != mode || !value || !value->is_number()) continue;
-            const double now = value->as_float();
-            if (std::isnan(best) || (less ? now < best : now > best)) {
-                best = now;
-                const Node* at = line.find("epoch");
-                epoch = at && at->is_number() ? at->as_float() : 0;
-            }
-        }
-        if (!std::isnan(best)) return Best{mode, name, best, int64_t(epoch)};
+        if (const auto best = best_of(record, mode, name, less_is_better(name, record, config)))
+            return best;
     }
     return std::nullopt;
 }
@@ -141,11 +187,14 @@ std::string epoch_text(const std::optional<int64_t>& epoch) {
     return epoch ? concat(*epoch) : "";
 }
 
-/// A number as a number: what flatten_config() wrote as text.
-Node value_node(const std::string& flow) {
-    Problems problems;
-    const Node node = read_yaml(flow, "", problems);
-    return problems.empty() ? node : Node::string(flow);
+/// The whole message is in `--json`, and in the run's log.
+std::string cut(const std::string& state) {
+    constexpr size_t longest = 48;
+    std::string line = state.substr(0, state.find('\n'));
+    if (line.size() <= longest && line.size() == state.size()) return line;
+    size_t end = std::min(longest, line.size());
+    while (end > 0 && end < line.size() && (line[end] & 0xC0) == 0x80) --end;  // inside a character
+    return line.substr(0, end) + " …";
 }
 
 std::string duration_text(const std::optional<double>& given) {
@@ -182,8 +231,8 @@ std::string list_runs(const ToolRequest& request) {
         }
         const std::optional<int64_t> epoch = last_epoch(record);
         const std::optional<Best> best = best_of(record, run.config);
-        table.add({fs::path(record.folder).filename().string(), record.state, epoch_text(epoch),
-                   best_text(best), duration_text(record.duration),
+        table.add({fs::path(record.folder).filename().string(), cut(record.state),
+                   epoch_text(epoch), best_text(best), duration_text(record.duration),
                    run.problem.empty() ? join(own, " ") : run.problem});
         Node node = Node::map();
         node.set("run", Node::string(record.folder));

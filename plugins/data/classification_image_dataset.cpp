@@ -17,6 +17,7 @@ struct AnnotatedImagesOptions {
     std::string y_key;
     std::vector<std::string> classes;
     std::optional<int64_t> num_classes;
+    std::string delimiter = ",";
     ImageReader::Options image;
 
     void visit(OptionVisitor& v) {
@@ -29,7 +30,12 @@ struct AnnotatedImagesOptions {
         v.option("y_key", y_key, "key of its label, a number or a class's name; by default label");
         v.option("classes", classes, "names of the classes in the order of their numbers");
         v.option("num_classes", num_classes, "checked against the labels", size_from(1));
+        v.option("delimiter", delimiter, "of .csv, between fields: one character, or tab");
         image.visit(v);
+        v.rule([this] {
+            const bool tab = delimiter == "tab" || delimiter == "\\t";
+            return delimiter.size() == 1 || tab ? "" : "delimiter is one character, or tab";
+        });
         v.rule([this]() -> std::string {
             if (!num_classes || classes.empty() || *num_classes == int64_t(classes.size()))
                 return "";
@@ -47,7 +53,8 @@ std::unique_ptr<Storage> open_storage(const AnnotatedImagesOptions& options) {
     if (extension == ".jsonl" || extension == ".json")
         return std::make_unique<JsonLines>(JsonLines::Options{options.annotation_file});
     if (extension == ".csv")
-        return std::make_unique<CsvTable>(CsvTable::Options{options.annotation_file});
+        return std::make_unique<CsvTable>(
+            CsvTable::Options{options.annotation_file, options.delimiter});
     return std::make_unique<TextLines>(TextLines::Options{options.annotation_file});
 }
 
@@ -138,11 +145,28 @@ class ClassificationImageDataset final : public Dataset {
                                ", and a line that begins with # is no comment here; remove it"));
     }
 
+    /// Keys that the file names otherwise are told once, not for each line.
+    void check_keys(Problems& problems) const {
+        if (storage_->size() == 0) return;
+        const Record first = storage_->record(0);
+        for (const auto& [key, option] :
+             {std::pair(path_key(), "x_key"), std::pair(label_key_, "y_key")}) {
+            try {
+                (void)first.node(key);
+            } catch (const BrokenSample& error) {
+                problems.add(error.problem().place,
+                             concat(error.problem().text, ". Another name of it is for ", option));
+            }
+        }
+    }
+
     /// Every mistake in the file is found here, before the run.
     void read_labels(const Options& options) {
         constexpr size_t most = 10;
         const std::vector<std::string> keys = {path_key(), label_key_};
         Problems problems;
+        check_keys(problems);
+        problems.check();
         std::unordered_set<std::string> seen;
         int64_t twice = 0;
         std::vector<int32_t> learned;
@@ -179,6 +203,7 @@ class ClassificationImageDataset final : public Dataset {
 }  // namespace
 
 AILAB_REGISTER_DATASET(ClassificationImageDataset,
-                       "Images and labels that an annotation file lists")
+                       "Images and labels that an annotation file lists; without transforms "
+                       "they are resized to 224x224 and normalised by CLIP's mean and std")
 
 }  // namespace ailab

@@ -43,6 +43,30 @@ std::string target_field(const Mapping& mapping) {
     return "target";
 }
 
+/// The field that outputs are taken from.
+std::string output_field(const Mapping& mapping) {
+    for (const char* spelling : {"output", "pred", "preds", "input"})
+        if (const auto bound = mapping.find(spelling); bound != mapping.end()) return bound->second;
+    return "output";
+}
+
+/// What the outputs in `field` stand for, as the loss says, or those parts of one that take them;
+/// nothing if none of these tells, or they do not agree.
+std::optional<OutputKind> kind_of(const Loss& loss, const Node& config, const std::string& field) {
+    const Node* parts = config.find("losses");
+    if (!parts || !parts->is_map())
+        return output_field(mapping_of(config)) == field ? loss.output_kind() : std::nullopt;
+    std::set<OutputKind> all;
+    const auto modules = loss.named_children();
+    for (const Member& part : parts->members()) {
+        const auto* module = modules.find(part.key);
+        const auto* own = module ? dynamic_cast<const Loss*>(module->get()) : nullptr;
+        if (const auto kind = own ? kind_of(*own, part.value, field) : std::nullopt)
+            all.insert(*kind);
+    }
+    return all.size() == 1 ? std::optional(*all.begin()) : std::nullopt;
+}
+
 /// What the configured loss, or the parts of one, ignore among the targets of `field`: nothing if
 /// they do not agree.
 std::optional<int64_t> ignored_by(const Node& loss, const std::string& field) {
@@ -104,6 +128,16 @@ ModuleSpec<Metric> of_labels(const ModuleSpec<Metric>& metric) {
     const Node* task = written.find("task");
     if (!task || !task->is_string() || task->as_string() != "auto") return metric;
     return with_option(metric, "task", Node::string("labels")).value_or(metric);
+}
+
+/// The metric with `logits` as the loss means the outputs, where that is to be found out: a run
+/// whose logits all happen to lie within 0 to 1 has no probabilities for that.
+ModuleSpec<Metric> reading(const ModuleSpec<Metric>& metric, OutputKind kind) {
+    const Node written = metric.config.write();
+    const Node* logits = written.find("logits");
+    if (!logits || !logits->is_string() || kind == OutputKind::values) return metric;
+    const bool scores = kind != OutputKind::label_probabilities;
+    return with_option(metric, "logits", Node(Node::Value(scores))).value_or(metric);
 }
 
 class MetricHook final : public Hook {
@@ -335,8 +369,8 @@ class MetricHook final : public Hook {
         return std::find(keys.begin(), keys.end(), name) != keys.end();
     }
 
-    /// Targets of the output's shape are what the loss takes them for, and what it ignores is left
-    /// out.
+    /// Targets of the output's shape are what the loss takes them for, outputs the scores or
+    /// probabilities that it takes them for, and what it ignores is left out.
     void fit_to_loss(Run& run) {
         const Node* loss = run.config().find("loss");
         if (!loss) return;
@@ -346,6 +380,10 @@ class MetricHook final : public Hook {
             ModuleSpec<Metric>& spec = told[metric.name] = metric.spec;
             if (!by_default_ && compares_labels(*loss, fields).value_or(false))
                 spec = of_labels(spec);
+            const Loss* trained = run.loss();
+            if (const auto kind =
+                    trained ? kind_of(*trained, *loss, output_field(fields)) : std::nullopt)
+                spec = reading(spec, *kind);
             const auto ignored = ignored_by(*loss, target_field(fields));
             const auto without = ignored ? ignoring(spec, *ignored) : std::nullopt;
             if (!without) continue;

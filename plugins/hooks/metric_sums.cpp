@@ -1,5 +1,7 @@
 #include "metric_sums.hpp"
 
+#include "options/named_message.hpp"
+
 namespace ailab {
 namespace {
 
@@ -28,9 +30,9 @@ void MetricSums::update(const Batch& inputs) {
     try {
         metric_->update_batch(inputs);
     } catch (const c10::Error& error) {
-        throw Error(concat(label_, ": ", error.what_without_backtrace()));
+        throw Error(named_message(label_, error.what_without_backtrace()));
     } catch (const std::exception& error) {
-        throw Error(concat(label_, ": ", error.what()));
+        throw Error(named_message(label_, error.what()));
     }
     for (auto& [name, state] : metric_->states()) {
         if (!keeps_apart(state)) continue;
@@ -76,7 +78,7 @@ std::map<std::string, double> MetricSums::compute(const MetricStates& sums) cons
     } catch (const c10::Error& error) {
         throw Error(concat(label_, ": ", error.what_without_backtrace()));
     } catch (const std::exception& error) {
-        throw Error(concat(label_, ": ", error.what()));
+        throw Error(named_message(label_, error.what()));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "loss_parts.hpp"
 
+#include "options/named_message.hpp"
+
 #include <algorithm>
 
 namespace ailab {
@@ -75,7 +77,7 @@ std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
     try {
         terms = loss_->terms(inputs);
     } catch (const Error& error) {
-        throw Error(concat(label_, ": ", error.what()));
+        throw Error(named_message(label_, error.what()));
     }
     if (terms.size() != term_names_.size())
         throw Error(

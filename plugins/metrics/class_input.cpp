@@ -223,6 +223,8 @@ void ClassMetric::take(const ClassOptions& options, const Tensor& output, const 
 void ClassMetric::take(const TaskOptions& options, const ClassOptions* cut, const Tensor& output,
                        const Tensor& target) {
     const at::NoGradGuard no_grad;
+    has_shares_ = has_shares_ || (target.is_floating_point() && target.dim() > 1 &&
+                                  target.sizes() == output.sizes());
     for (const ClassInput& input : Reader(who_, options, uses_, output, target).read()) {
         add(input.prefix + "invalid", input.invalid);
         if (cut && input.labels)
@@ -285,6 +287,11 @@ std::string ClassMetric::form(const std::map<std::string, Tensor>& states) const
 }
 
 void ClassMetric::refuse_targets(int64_t number) const {
+    if (has_shares_ && !uses_.several_labels)
+        throw Error(concat(who_,
+                           ": takes no multilabel targets, and those of the output's shape are no "
+                           "probabilities of the classes: those of ",
+                           number, " samples do not sum to 1"));
     throw Error(concat(who_, ": ", number,
                        " targets (or predicted class numbers) are none of the classes (or labels, "
                        "which are 0 or 1); check the labels and num_classes, or name what is to be "

@@ -41,9 +41,11 @@ struct LogitsOptions : TaskOptions {
 
     void visit(OptionVisitor& v) {
         TaskOptions::visit(v);
-        v.option("logits", logits,
-                 "whether the outputs are logits, of which the softmax (labels: the sigmoid) is "
-                 "taken; auto: if any output of the evaluation lies outside of 0 to 1");
+        v.option(
+            "logits", logits,
+            "whether the outputs are logits, of which the softmax (labels: the sigmoid) is "
+            "taken; auto: as the loss means them, and where it does not tell, if any output of "
+            "the evaluation lies outside of 0 to 1");
     }
 };
 
@@ -137,6 +139,7 @@ class ClassMetric : public CountingMetric {
 
     const std::string who_;
     const ClassUses uses_;
+    bool has_shares_ = false;  // there were real targets of the output's shape
 };
 
 }  // namespace ailab

@@ -87,6 +87,23 @@ std::optional<std::vector<Said>> said_by(const BatchField& output, size_t sample
     return said;
 }
 
+/// The field that an input of the configured loss is bound to.
+std::string loss_field(const Node& config, const char* input) {
+    const Node* loss = config.find("loss");
+    const Node* mapping = loss && loss->is_map() ? loss->find("mapping") : nullptr;
+    const Node* field = mapping && mapping->is_map() ? mapping->find(input) : nullptr;
+    return field && field->is_string() ? field->as_string() : input;
+}
+
+/// Of outputs that are yes or no, each by itself, the probabilities of yes, as the loss means them;
+/// else not defined.
+Tensor yes_probabilities(const BatchField& output, const std::optional<OutputKind>& kind) {
+    const auto* tensor = std::get_if<Tensor>(&output);
+    if (!tensor || !tensor->is_floating_point()) return {};
+    if (kind == OutputKind::label_scores) return tensor->detach().to(at::kDouble).sigmoid();
+    return kind == OutputKind::label_probabilities ? tensor->detach() : Tensor();
+}
+
 /// Of outputs of more values a sample the predicted classes are written.
 constexpr int64_t most_values = 1000;
 
@@ -187,6 +204,10 @@ class PredictionsHook final : public Hook {
         const Node* loss = run.config().find("loss");
         const Node* last = loss && loss->is_map() ? loss->find("classes_last") : nullptr;
         classes_last_ = last && last->is_bool() && last->as_bool();
+        kind_.reset();
+        if (run.loss() && loss_field(run.config(), "output") == "output")
+            kind_ = run.loss()->output_kind();
+        target_ = loss_field(run.config(), "target");
     }
 
     void add(Run& run) {
@@ -202,7 +223,7 @@ class PredictionsHook final : public Hook {
             if (by_sample && !o.scores && output->numel() / output->size(0) > most_values)
                 add_shortened(run, *output);
             else
-                add_outputs(run.batch(), field->second);
+                add_outputs(run, field->second);
         }
     }
 
@@ -265,8 +286,23 @@ class PredictionsHook final : public Hook {
         lines_.push_back({verdict.id, 0, std::move(line)});
     }
 
-    /// Of what is no classification: the model's output as it is.
-    void add_outputs(const Batch& batch, const BatchField& output) {
+    /// The targets of the samples, where there is one each.
+    std::optional<std::vector<Said>> targets_of(const Batch& batch) const {
+        for (const std::string& name : {target_, std::string("label")})
+            if (const auto field = batch.fields.find(name); field != batch.fields.end()) {
+                const auto* tensor = std::get_if<Tensor>(&field->second);
+                const bool many = tensor && tensor->dim() > 0 && tensor->size(0) > 0 &&
+                                  tensor->numel() / tensor->size(0) > most_values;
+                if (many && !o.scores) return std::nullopt;
+                return said_by(field->second, batch.ids.size());
+            }
+        return std::nullopt;
+    }
+
+    /// Of what is no classification: the model's output as it is; of labels also the probabilities
+    /// and what they say.
+    void add_outputs(Run& run, const BatchField& output) {
+        const Batch& batch = run.batch();
         const auto said = said_by(output, batch.ids.size());
         if (!said) {
             if (!std::exchange(told_, true))
@@ -274,6 +310,13 @@ class PredictionsHook final : public Hook {
                          batch.ids.size(), " samples, not one entry a sample");
             return;
         }
+        const auto value_of = [](const Said& one) {
+            return one.text ? json_text(*one.text) : "[" + join(one.numbers, ",") + "]";
+        };
+        const Tensor yes = yes_probabilities(output, kind_);
+        const auto shares = yes.defined() ? said_by(yes, batch.ids.size()) : std::nullopt;
+        const auto says = yes.defined() ? said_by(yes.gt(0.5), batch.ids.size()) : std::nullopt;
+        const auto targets = targets_of(batch);
         for (size_t i = 0; i < said->size(); ++i) {
             const Said& one = (*said)[i];
             const int64_t id = batch.ids[i];
@@ -283,11 +326,11 @@ class PredictionsHook final : public Hook {
                 lines_.push_back({id, std::max<size_t>(1, one.numbers.size()),
                                   concat(id, ",", csv_cell(name), ",", cells)});
             } else {
-                const std::string value =
-                    one.text ? json_text(*one.text) : "[" + join(one.numbers, ",") + "]";
-                lines_.push_back({id, 1,
-                                  concat("{\"id\":", id, ",\"name\":", json_text(name),
-                                         ",\"output\":", value, "}")});
+                std::string line = concat("{\"id\":", id, ",\"name\":", json_text(name));
+                if (targets) line += ",\"target\":" + value_of((*targets)[i]);
+                if (says) line += ",\"prediction\":" + value_of((*says)[i]);
+                if (shares) line += ",\"probability\":" + value_of((*shares)[i]);
+                lines_.push_back({id, 1, line + ",\"output\":" + value_of(one) + "}"});
             }
         }
     }
@@ -351,6 +394,8 @@ class PredictionsHook final : public Hook {
     const Dataset* dataset_ = nullptr;  // the run's
     std::vector<std::string> class_names_;
     std::vector<Line> lines_;
+    std::optional<OutputKind> kind_;  // of the output
+    std::string target_;              // the field
     int64_t classes_ = 0;
     bool told_ = false;  // that there are none, or short ones
     bool classes_last_ = false;

@@ -41,5 +41,5 @@ class Metrics(TestCase):
             with self.subTest(ranks=ranks):
                 result = mpirun(ranks, command(config, plugins=["mlp"]))
                 self.assertEqual(result.status, 2, str(result))
-                self.assertRegex(result.err, r"config.yaml:\d+:\d+: metric f1 \(F1Score\): F1Score: \d+ targets")
+                self.assertRegex(result.err, r"config.yaml:\d+:\d+: metric f1 \(F1Score\): \d+ targets")
                 self.assertIn("ignore_index", result.err)

@@ -3,7 +3,7 @@ step."""
 import json
 import struct
 
-from harness import TestCase, RunFolder, call, command, mpirun, mlp_config
+from harness import AILAB, PLUGINS, TestCase, RunFolder, call, command, mpirun, mlp_config
 
 LOGGER = {"type": "LoggerHook", "interval": 1}
 
@@ -24,6 +24,29 @@ class Modules(TestCase):
             for key in keys:
                 self.assertAlmostEqual(x[key], y[key], delta=1e-9 * max(1, abs(x[key])), msg=key)
 
+    def exports_its_weights_alone(self, folder):
+        def export(kind, to):
+            return call([str(AILAB), "export", str(folder / "config.yaml"), "latest", "--plugins",
+                         str(PLUGINS / "libtwo_inputs.so"), "--to", kind, "-o", str(folder / to)])
+
+        for kind in ("safetensors", "pth"):
+            result = export(kind, f"model.{kind}")
+            self.assertDone(result)
+            self.assertIn("every tensor reads back as it is", result.out + result.err)
+            inspected = call([str(AILAB), "inspect", str(folder / f"model.{kind}")])
+            self.assertIn("shared.weight", inspected.out)
+        for kind in ("onnx", "torchscript", "artifact"):
+            result = export(kind, "refused")
+            self.assertEqual(result.status, 2, str(result))
+            self.assertIn('model "PairNet" takes a and b; infer, and export to onnx, torchscript and artifact, know '
+                          "models of one input yet", result.err)
+            self.assertFalse((folder / "refused").exists())
+        (folder / "x.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
+        result = call([str(AILAB), "infer", str(folder / "config.yaml"), "latest", str(folder / "x.safetensors"),
+                       "--plugins", str(PLUGINS / "libtwo_inputs.so")])
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn('model "PairNet" takes a and b; infer', result.err)
+
     def test_several_inputs_outputs_and_loss_terms(self):
         sections = dict(
             model={"type": "PairNet", "mapping": {"a": "left", "b": "right"},
@@ -41,6 +64,7 @@ class Modules(TestCase):
                                         "mapping": {"pred": "scores", "label": "class"}}}})
         one = self.run_ranks(1, ["two_inputs"], **sections)
         two = self.run_ranks(2, ["two_inputs"], **sections)
+        self.exports_its_weights_alone(self.folder / "1")
         self.compare(one, two, ["loss", "class", "distance"], "train")
         self.compare(one, two, ["loss", "class", "distance", "length", "length_count", "top1"], "val")
         last = one.lines("val")[-1]

@@ -62,6 +62,10 @@ class OutputKinds(TestCase):
                 self.train_on_images(loss)
                 outputs, _ = self.evaluated(f"tested_{number}")
                 dog = torch.sigmoid(outputs)
+                told = (self.folder / f"tested_{number}" / "latest" / "predictions_val.jsonl").read_text().splitlines()
+                for line, p, label in zip(map(json.loads, told), dog.tolist(), [0] * 8 + [1] * 8):
+                    self.assertEqual((line["target"], line["prediction"]), ([label], [int(p > 0.5)]))
+                    self.assertAlmostEqual(line["probability"][0], p, places=5)
                 lines = self.infer(self.config, "latest", self.folder / "img/val/cat", self.folder / "img/val/dog")
                 self.assertEqual(len(lines), 16)
                 for line, p in zip(lines, dog.tolist()):
@@ -108,6 +112,14 @@ class OutputKinds(TestCase):
                 self.plugins = ["rows"]
                 self.assertDone(call(command(self.config, plugins=self.plugins)))
                 outputs, _ = self.evaluated(loss)
+                told = (self.folder / loss / "latest" / "predictions_val.jsonl").read_text().splitlines()
+                for line, row, output in zip(map(json.loads, told), rows, outputs.view(-1, 3)):
+                    self.assertEqual(line["target"], row[3:].tolist())
+                    self.assertEqual("probability" in line, top)
+                    if top:
+                        for p, q, yes in zip(output.sigmoid().tolist(), line["probability"], line["prediction"]):
+                            self.assertAlmostEqual(p, q, places=6)
+                            self.assertEqual(yes, int(p > 0.5))
                 safetensors.torch.save_file({"x": torch.tensor(inputs)}, self.folder / "x.safetensors")
                 lines = self.infer(self.config, "latest", self.folder / "x.safetensors")
                 for line, output in zip(lines, outputs.view(-1, 3)):

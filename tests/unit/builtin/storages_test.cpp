@@ -61,6 +61,44 @@ TEST_F(StorageTest, TheCharacterZeroIsInNoText) {
               "FOLDERa.jsonl:1: \"image\" holds the character 0: \"a\\x00b\"");
 }
 
+/// The rule by which the built-in datasets read labels.
+TEST_F(StorageTest, IntegersAreReadAsLabelsAre) {
+    const auto read = [&](const std::string& name, const std::string& bytes) {
+        folder_.write(name, bytes);
+        return name.ends_with(".csv") ? CsvTable({folder_.path(name)}).record(0).integer("label")
+                                      : JsonLines({folder_.path(name)}).record(0).integer("label");
+    };
+    for (const char* written : {"2", "2.0", "2 ", " 2", "+2", "2e0", "20e-1", "\t2.", "+2.0"})
+        EXPECT_EQ(read("a.csv", concat("label,x\n", written, ",1\n")), 2) << written;
+    EXPECT_EQ(read("a.csv", "label,x\n-9223372036854775808,1\n"),
+              std::numeric_limits<int64_t>::min());
+    for (const char* written : {"2", "2.0", "\"2.0\"", "2e0", "\" 2\""})
+        EXPECT_EQ(read("a.jsonl", concat("{\"label\": ", written, "}\n")), 2) << written;
+    EXPECT_EQ(read("a.jsonl", "{\"label\": true}\n"), 1);
+    for (const char* written : {"2.5", "", " ", "nan", "inf", "0x10", "2 3", "++2", "+-2", "1e30",
+                                "9223372036854775808", "cat"})
+        EXPECT_THROW(read("a.csv", concat("label,x\n", written, ",1\n")), BrokenSample) << written;
+}
+
+TEST_F(StorageTest, NumbersMayHaveBlanksAroundThem) {
+    folder_.write("a.csv", "x,y\n 2.5 ,1e3 \n");
+    const CsvTable table({folder_.path("a.csv")});
+    EXPECT_EQ(table.record(0).number("x"), 2.5);
+    EXPECT_EQ(table.record(0).number("y"), 1000);
+}
+
+TEST_F(StorageTest, AnotherDelimiterIsToldOfOnce) {
+    EXPECT_EQ(complaint<CsvTable>("a.csv", "a;b;label\n1,5;2;0\n2,5;3;1\n"),
+              "FOLDERa.csv:2: expected 1 fields (a;b;label), got 2. If fields are separated by "
+              "\";\", set delimiter: \";\"");
+    folder_.write("b.csv", "a\tlabel\n1\t0\n");
+    EXPECT_EQ(
+        error_of([&] { CsvTable({folder_.path("b.csv")}).record(0).integer("label"); },
+                 folder_.path() + "/"),
+        "FOLDERb.csv:2: there is no \"label\"; there are: a\tlabel. If fields are separated by "
+        "\"tab\", set delimiter: \"tab\"");
+}
+
 TEST_F(StorageTest, TextLinesKeepBlanksInTheFirstColumn) {
     folder_.write("a.txt", "images/a b.jpg 3\n  c.jpg\t4  \n");
     const TextLines lines({folder_.path("a.txt")});

@@ -241,7 +241,7 @@ TEST(NestedWeightedLosses, SayWhichPartFailed) {
     Batch batch = samples();
     batch.set("depth", torch::ones({5, 3}));
     EXPECT_EQ(error_of([&] { loss->terms(batch); }),
-              "loss \"l1\" (L1Loss): L1Loss: output and target must have one shape; got output "
+              "loss \"l1\" (L1Loss): output and target must have one shape; got output "
               "[5, 3] and target [5, 2]");
     batch.fields.erase("depth");
     EXPECT_TRUE(contains(error_of([&] { loss->terms(batch); }),
