@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "ailab/error.hpp"
 #include "common_keys.hpp"
 #include "config/formats.hpp"
 #include "config/json_schema.hpp"
@@ -11,6 +12,13 @@
 
 namespace ailab {
 namespace {
+
+/// A part that each description has. An index without it is of another build.
+const Node& part(const Node& map, const char* key) {
+    if (const Node* found = map.find(key)) return *found;
+    throw Error(
+        concat("the description of a plugin has no \"", key, "\". Build or install ailab again."));
+}
 
 /// A module that a plugin offers, as PluginHost::descriptions() has it.
 struct Described {
@@ -21,9 +29,9 @@ struct Described {
 std::vector<Described> described_modules() {
     std::vector<Described> found;
     for (const Node& plugin : PluginHost::instance().descriptions(describe_common_options))
-        for (const Node& module : plugin.find("modules")->items())
-            found.push_back({module.find("kind")->as_string(), module.find("name")->as_string(),
-                             plugin.find("plugin")->as_string(), module});
+        for (const Node& module : part(plugin, "modules").items())
+            found.push_back({part(module, "kind").as_string(), part(module, "name").as_string(),
+                             part(plugin, "plugin").as_string(), module});
     return found;
 }
 
@@ -46,20 +54,20 @@ Node module_schema(const Described& described, const NameCounts& counts) {
     Node::List required = {Node::string("type")};
     Node others(Node::Value(false));
     for (const char* list : {"options", "common_options"})
-        for (const Node& option : described.module.find(list)->items()) {
-            const std::string& name = option.find("name")->as_string();
-            const Node& schema = *option.find("schema");
+        for (const Node& option : part(described.module, list).items()) {
+            const std::string& name = part(option, "name").as_string();
+            const Node& schema = part(option, "schema");
             if (name == "*") {
-                others = *schema.find("additionalProperties");
+                others = part(schema, "additionalProperties");
                 continue;
             }
             const Node* value = option.find("default");
             properties.set(
-                name, documented(schema, option.find("doc")->as_string(), value ? *value : Node()));
-            if (option.find("required")->as_bool()) required.push_back(Node::string(name));
+                name, documented(schema, part(option, "doc").as_string(), value ? *value : Node()));
+            if (part(option, "required").as_bool()) required.push_back(Node::string(name));
         }
     Node out = Node::map();
-    out.set("description", *described.module.find("doc"));
+    out.set("description", part(described.module, "doc"));
     out.set("type", Node::string("object"));
     out.set("properties", std::move(properties));
     out.set("required", Node::list(std::move(required)));
@@ -122,8 +130,8 @@ std::string config_json_schema() {
     Node document = Node::map();
     document.set("$schema", Node::string("http://json-schema.org/draft-07/schema#"));
     document.set("title", Node::string("configuration of ailab-run"));
-    for (Member& member : json_schema(run_config_schema()).members())
-        document.set(member.key, std::move(member.value));
+    Node keys = json_schema(run_config_schema());
+    for (Member& member : keys.members()) document.set(member.key, std::move(member.value));
     document.set("definitions", definitions(document));
     return to_json(document, 1) + "\n";
 }
