@@ -319,6 +319,11 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
         line.plugin_to_describe = options.text("describe");
         return line;
     }
+    if (options.flag("json-schema")) {
+        refuse_words(words, "--json-schema");
+        line.action = Action::json_schema;
+        return line;
+    }
     if (options.given("list-modules")) {
         read_list_modules(words, options, line);
         return line;

@@ -24,6 +24,7 @@ enum class Action {
     sign,
     list_modules,
     describe,
+    json_schema,
     version,
     help
 };

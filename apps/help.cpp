@@ -25,6 +25,7 @@ Usage
   ailab-run average CHECKPOINT CHECKPOINT... -o FILE.safetensors
   ailab-run --list-modules [KIND] [--json] [--plugins FILES]
   ailab-run --describe PLUGIN.so
+  ailab-run --json-schema [--plugins FILES]
 
 Examples
   ailab-run train.yaml
@@ -50,6 +51,8 @@ Options
   --list-modules [KIND]  what can stand at `type:`, with the plugin it comes from. KIND: dataset, model,
                          loss, metric, optimizer, lr_scheduler, sampler, transform, hook, backend, device,
                          image_decoder
+  --json-schema          JSON Schema of a configuration with all modules, for editors: write it to a file
+                         and name that at the head of the YAML, # yaml-language-server: $schema=FILE
   browse                 writes a page of images that the model is fed, each as it is read and as it is
                          after its transforms, with labels (browse.png). --phase train, val or test;
                          --count: how many, 16 by default; --sample 3:17: sample 17 as epoch 3 sees it,

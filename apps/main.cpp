@@ -5,7 +5,6 @@
 
 #include "ailab/error.hpp"
 #include "command_line.hpp"
-#include "config/describe_options.hpp"
 #include "config/error_words.hpp"
 #include "dist/launcher.hpp"
 #include "dist/launcher_watch.hpp"
@@ -16,6 +15,8 @@
 #include "log/result_stream.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run/train.hpp"
+#include "schema/common_keys.hpp"
+#include "schema/config_json_schema.hpp"
 #include "schema/run_config.hpp"
 
 namespace {
@@ -109,6 +110,9 @@ int run(const app::CommandLine& line) {
             return print(
                 PluginHost::instance().describe(line.plugin_to_describe, describe_common_options) +
                 "\n");
+        case app::Action::json_schema:
+            load_plugins(line);
+            return print(config_json_schema());
         case app::Action::list_modules:
             load_plugins(line);
             return print(app::list_modules(line.kind, line.json));

@@ -41,6 +41,7 @@ po::options_description known_options() {
     add("sample", po::value<std::string>());
     add("output,o", po::value<std::string>());
     add("describe", po::value<std::string>());
+    add("json-schema", po::bool_switch());
     add("version", po::bool_switch());
     add("help,h", po::bool_switch());
     add("words", po::value<std::vector<std::string>>());

@@ -9,43 +9,58 @@
 namespace ailab {
 namespace {
 
+using Kind = OptionSchema::Kind;
+
 bool contains(const std::vector<std::string>& list, const std::string& item) {
     return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-/// The names alone: `rest` must know the keys of fields that come after it.
 class NameCollector final : public OptionVisitor {
   public:
+    explicit NameCollector(OptionNames& found) : found_(found) {}
     void rule(const std::function<std::string()>&) override {}
-    std::vector<std::string> names;
-    bool has_rest = false;
 
   protected:
     void visit(const Field& field, FieldRef&) override {
         if (field.rest)
-            has_rest = true;
-        else if (!contains(names, field.name))
-            names.push_back(field.name);
+            found_.rest = true;
+        else if (!contains(found_.names, field.name))
+            found_.names.push_back(field.name);
     }
+
+  private:
+    OptionNames& found_;
 };
 
-std::string example_value(const std::string& type) {
-    if (is_module_type(type)) return "{type: …}";
-    if (type.compare(0, 4, "list") == 0) return "[…]";
-    if (type.compare(0, 3, "map") == 0 || type == "section") return "{…}";
-    return "…";
+/// Whether a module is what the value is as a rule, so that null means none.
+bool is_module(const OptionSchema& schema) {
+    if (schema.nullable) return false;
+    return schema.kind == Kind::module ||
+           (schema.kind == Kind::either && is_module(schema.parts[0]));
 }
 
-/// "map of module (metric)" -> "metric"; "" for other types.
-std::string kind_of_modules(const std::string& type) {
-    const std::string begin = "map of module (";
-    if (!type.starts_with(begin) || !type.ends_with(')')) return "";
-    return type.substr(begin.size(), type.size() - begin.size() - 1);
+std::string example_value(const OptionSchema& schema) {
+    if (is_module(schema)) return "{type: …}";
+    switch (schema.kind) {
+        case Kind::list:
+        case Kind::tuple:
+            return "[…]";
+        case Kind::map:
+        case Kind::section:
+            return "{…}";
+        default:
+            return "…";
+    }
+}
+
+/// "metric" of a map of metrics; "" for other types.
+std::string kind_of_modules(const OptionSchema& schema) {
+    return schema.kind == Kind::map ? schema.parts[0].module_kind : "";
 }
 
 class OptionReader final : public OptionVisitor {
   public:
-    OptionReader(const Node& map, const Subject& subject, const NameCollector& known,
+    OptionReader(const Node& map, const Subject& subject, const OptionNames& known,
                  Problems& problems)
         : map_(map),
           subject_(subject),
@@ -56,7 +71,7 @@ class OptionReader final : public OptionVisitor {
     void rule(const std::function<std::string()>& check) override { rules_.push_back(check); }
 
     void finish() {
-        if (!known_.has_rest)
+        if (!known_.rest)
             for (const Member& member : map_.members())
                 if (!is_known(member.key)) report_unknown(member);
         if (problems_.size() != problems_before_) return;  // a rule may rely on what was read
@@ -71,13 +86,13 @@ class OptionReader final : public OptionVisitor {
     void visit(const Field& field, FieldRef& ref) override {
         if (field.rest) return read_rest(ref);
         const Node* node = map_.find(field.name);
-        const bool absent = !node || (node->is_null() && is_module_type(ref.type_name()));
+        const bool absent = !node || (node->is_null() && is_module(ref.schema()));
         if (!absent) return ref.read(*node, field.bounds, subject_.path_of(field.name), problems_);
         if (!field.required) return;
-        problems_.add(node ? node->place : subject_.place,
-                      concat(subject_.title, " needs the ", subject_.noun, " ",
-                             in_quotes(field.name), " (", field.doc, "). Add \"", field.name, ": ",
-                             example_value(ref.type_name()), "\"."));
+        problems_.add(
+            node ? node->place : subject_.place,
+            concat(subject_.title, " needs the ", subject_.noun, " ", in_quotes(field.name), " (",
+                   field.doc, "). Add \"", field.name, ": ", example_value(ref.schema()), "\"."));
     }
 
   private:
@@ -88,7 +103,7 @@ class OptionReader final : public OptionVisitor {
     void read_rest(FieldRef& ref) {
         Node rest = Node::map();
         rest.place = map_.place;
-        const std::string kind = kind_of_modules(ref.type_name());
+        const std::string kind = kind_of_modules(ref.schema());
         for (const Member& member : map_.members()) {
             if (is_known(member.key)) continue;
             const bool is_value = member.value.is_number() || member.value.is_bool();
@@ -126,7 +141,7 @@ class OptionReader final : public OptionVisitor {
 
     const Node& map_;
     const Subject& subject_;
-    const NameCollector& known_;
+    const OptionNames& known_;
     Problems& problems_;
     size_t problems_before_;
     std::vector<std::function<std::string()>> rules_;
@@ -142,39 +157,83 @@ class OptionWriter final : public OptionVisitor {
         Node value = ref.write();
         if (field.rest) {
             for (Member& member : value.members()) map.members().push_back(std::move(member));
-        } else if (!value.is_null() || !is_module_type(ref.type_name())) {
+        } else if (!value.is_null() || !is_module(ref.schema())) {
             map.set(field.name, std::move(value));
         }
     }
 };
 
+/// Each option that is not known yet.
 class OptionDescriber final : public OptionVisitor {
   public:
+    explicit OptionDescriber(std::vector<OptionField>& known) : known_(known) {}
     void rule(const std::function<std::string()>&) override {}
-    std::vector<FieldDoc> docs;
 
   protected:
     void visit(const Field& field, FieldRef& ref) override {
+        const bool is_known =
+            std::any_of(known_.begin(), known_.end(), [&](const OptionField& other) {
+                return other.name == field.name && other.rest == field.rest;
+            });
+        if (is_known) return;
         Node value = field.required || field.rest ? Node() : ref.write();
-        docs.push_back({field.name, ref.type_name(), field.doc, field.bounds.str(), field.required,
-                        field.rest, std::move(value)});
+        known_.push_back({field.name, field.doc, ref.schema().bounded(field.bounds), field.bounds,
+                          field.required, field.rest, std::move(value)});
     }
+
+  private:
+    std::vector<OptionField>& known_;
 };
+
+/// Gives one option another value, and it back.
+class OptionSetter final : public OptionVisitor {
+  public:
+    OptionSetter(std::string name, Node value) : name_(std::move(name)), value_(std::move(value)) {}
+    void rule(const std::function<std::string()>&) override {}
+    Node before;
+
+  protected:
+    void visit(const Field& field, FieldRef& ref) override {
+        if (field.rest || field.name != name_) return;
+        before = ref.write();
+        Problems ignored;  // of a value that was never read, as that of a required option
+        ref.read(value_, Bounds(), name_, ignored);
+    }
+
+  private:
+    const std::string name_;
+    const Node value_;
+};
+
+/// The values on which it may depend what other options there are.
+std::vector<Node> other_values(const OptionField& field) {
+    std::vector<Node> values;
+    if (field.schema.kind == Kind::boolean)
+        values = {Node(Node::Value(false)), Node(Node::Value(true))};
+    if (field.schema.kind == Kind::string)
+        for (const std::string& choice : field.schema.bounds.choices)
+            values.push_back(Node::string(choice));
+    return values;
+}
 
 }  // namespace
 
-bool is_module_type(const std::string& type_name) {
-    const std::string start = "module (";
-    return type_name.compare(0, start.size(), start) == 0 && type_name.back() == ')';
+OptionNames option_names(const Visitable& visit) {
+    OptionNames found;
+    NameCollector collector(found);
+    visit(collector);
+    return found;
 }
 
 void read_options(const Visitable& visit, const Node& map, const Subject& subject,
                   Problems& problems) {
-    NameCollector known;
-    visit(known);
+    // `rest` must know the keys of fields that come after it.
+    OptionNames known;
+    NameCollector collector(known);
+    visit(collector);
     OptionReader reader(map, subject, known, problems);
     visit(reader);
-    visit(known);  // fields that a struct has for some values of others alone
+    visit(collector);  // fields that a struct has for some values of others alone
     reader.finish();
 }
 
@@ -184,14 +243,20 @@ Node write_options(const Visitable& visit) {
     return std::move(writer.map);
 }
 
-std::vector<FieldDoc> describe_options(const Visitable& visit) {
-    OptionDescriber describer;
+std::vector<OptionField> describe_options(const Visitable& visit) {
+    std::vector<OptionField> fields;
+    OptionDescriber describer(fields);
     visit(describer);
-    return std::move(describer.docs);
-}
-
-std::vector<FieldDoc> describe_options(OptionsHolder& options) {
-    return describe_options(Visitable([&](OptionVisitor& v) { options.visit(v); }));
+    const size_t usual = fields.size();
+    for (size_t i = 0; i < usual; ++i)
+        for (Node& value : other_values(fields[i])) {
+            OptionSetter setter(fields[i].name, std::move(value));
+            visit(setter);
+            visit(describer);
+            OptionSetter back(fields[i].name, std::move(setter.before));
+            visit(back);
+        }
+    return fields;
 }
 
 }  // namespace ailab

@@ -1,11 +1,10 @@
 #pragma once
-// Reads and writes a struct with a visitor from and to a map. Internal to core/config.
+// Reads and writes a struct with a visitor from and to a map.
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "ailab/options.hpp"
-#include "describe_options.hpp"
 
 namespace ailab {
 
@@ -33,9 +32,11 @@ void read_options(const Visitable& visit, const Node& map, const Subject& subjec
 /// All fields with their values. A module that is not set is left out.
 Node write_options(const Visitable& visit);
 
-std::vector<FieldDoc> describe_options(const Visitable& visit);
-
-/// Whether a field of this type name is a `{type: …}`, for which null means none.
-bool is_module_type(const std::string& type_name);
+/// The keys that a struct takes, with the values that it has.
+struct OptionNames {
+    std::vector<std::string> names;
+    bool rest = false;  // and all others
+};
+OptionNames option_names(const Visitable& visit);
 
 }  // namespace ailab

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "config/formats.hpp"
 #include "config/regular_file.hpp"
 #include "plugin/plugin_file.hpp"
 
@@ -13,11 +14,23 @@ using nlohmann::json;
 namespace ailab::plugin {
 namespace {
 
+constexpr uint64_t most_bytes = 64 << 20;
+
+std::string damaged(const std::string& file, const char* what) {
+    return concat("the index ", file, " of a built-in plugin is damaged: ", what,
+                  ". Build or install ailab again.");
+}
+
+/// Every run reads the indexes, and what they say of options is most of them.
+bool is_wanted(int, json::parse_event_t event, json& parsed) {
+    return event != json::parse_event_t::key || (parsed != "options" && parsed != "common_options");
+}
+
 IndexedPlugin read_index(const fs::path& file) {
-    constexpr uint64_t most_bytes = 64 << 20;
     try {
-        const json content = json::parse(read_regular_file(file.string(), most_bytes));
+        const json content = json::parse(read_regular_file(file.string(), most_bytes), is_wanted);
         IndexedPlugin plugin;
+        plugin.index = file.string();
         plugin.name = content.at("plugin");
         plugin.path = (file.parent_path() / content.at("file").get<std::string>()).string();
         for (const json& module : content.at("modules")) {
@@ -30,12 +43,15 @@ IndexedPlugin read_index(const fs::path& file) {
         }
         return plugin;
     } catch (const json::exception& e) {
-        throw Error(concat("the index ", file.string(), " of a built-in plugin is damaged: ",
-                           e.what(), ". Build or install ailab again."));
+        throw Error(damaged(file.string(), e.what()));
     }
 }
 
 }  // namespace
+
+Node read_description(const IndexedPlugin& plugin) {
+    return from_json(read_regular_file(plugin.index, most_bytes), plugin.index);
+}
 
 const std::vector<IndexedPlugin>& BuiltinIndex::plugins() const {
     if (plugins_) return *plugins_;

@@ -12,8 +12,12 @@ namespace ailab::plugin {
 struct IndexedPlugin {
     std::string name;
     std::string path;
+    std::string index;                 // its file
     std::vector<ModuleEntry> modules;  // without node
 };
+
+/// All that the index says: what describe_plugin() gave. Throws Error when it is damaged.
+Node read_description(const IndexedPlugin& plugin);
 
 class BuiltinIndex {
   public:

@@ -3,8 +3,7 @@
 #include <filesystem>
 
 #include "ailab/registry.hpp"
-#include "config/describe_options.hpp"
-#include "config/formats.hpp"
+#include "config/json_schema.hpp"
 #include "plugin/stamp_check.hpp"
 
 namespace fs = std::filesystem;
@@ -16,20 +15,22 @@ Node text(const std::string& value) {
     return Node::string(value);
 }
 
-Node describe_option(const FieldDoc& field) {
+Node describe_option(const OptionField& field) {
     Node option = Node::map();
     option.set("name", text(field.rest ? "*" : field.name));
-    option.set("type", text(field.type));
+    option.set("type", text(field.schema.str()));
     option.set("doc", text(field.doc));
-    if (!field.bounds.empty()) option.set("bounds", text(field.bounds));
+    const std::string bounds = field.bounds.str();
+    if (!bounds.empty()) option.set("bounds", text(bounds));
     option.set("required", Node(field.required));
     if (!field.required && !field.rest) option.set("default", field.default_value);
+    option.set("schema", json_schema(field));
     return option;
 }
 
-Node describe_fields(const std::vector<FieldDoc>& fields) {
+Node describe_fields(const std::vector<OptionField>& fields) {
     Node options = Node::list();
-    for (const FieldDoc& field : fields) options.items().push_back(describe_option(field));
+    for (const OptionField& field : fields) options.items().push_back(describe_option(field));
     return options;
 }
 
@@ -52,9 +53,9 @@ Node describe_module(const ModuleEntry& entry, const CommonOptions& common_optio
 
 }  // namespace
 
-std::string describe_plugin(const LoadedPlugin& about,
-                            const std::vector<std::shared_ptr<const ModuleEntry>>& modules,
-                            const CommonOptions& common_options) {
+Node describe_plugin(const LoadedPlugin& about,
+                     const std::vector<std::shared_ptr<const ModuleEntry>>& modules,
+                     const CommonOptions& common_options) {
     // A plugin that was loaded has the host's stamp in all that matters.
     const Stamp& host = host_stamp();
     Node plugin = Node::map();
@@ -69,7 +70,7 @@ std::string describe_plugin(const LoadedPlugin& about,
     for (const auto& entry : modules)
         list.items().push_back(describe_module(*entry, common_options));
     plugin.set("modules", std::move(list));
-    return to_json(plugin, 2);
+    return plugin;
 }
 
 }  // namespace ailab::plugin

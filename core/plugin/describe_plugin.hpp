@@ -7,10 +7,10 @@
 
 namespace ailab::plugin {
 
-/// JSON of a loaded plugin: what it is, its modules, their options, and beside them the keys that
-/// their kind has in common. Also the form of an index.
-std::string describe_plugin(const LoadedPlugin& about,
-                            const std::vector<std::shared_ptr<const ModuleEntry>>& modules,
-                            const CommonOptions& common_options);
+/// A loaded plugin: what it is, its modules, their options, and beside them the keys that their
+/// kind has in common. As JSON also the form of an index.
+Node describe_plugin(const LoadedPlugin& about,
+                     const std::vector<std::shared_ptr<const ModuleEntry>>& modules,
+                     const CommonOptions& common_options);
 
 }  // namespace ailab::plugin

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ailab/log.hpp"
+#include "config/formats.hpp"
 #include "plugin/builtin_index.hpp"
 #include "plugin/describe_plugin.hpp"
 #include "plugin/memory_file.hpp"
@@ -102,7 +103,17 @@ class Host final : public PluginHost {
     std::string describe(const std::string& path, const CommonOptions& common_options) override {
         const std::string file = plugin::find_plugin_file(path, folders_);
         const OpenedPlugin& opened = load_file(file, file);
-        return plugin::describe_plugin(opened.about, opened.modules, common_options);
+        return to_json(plugin::describe_plugin(opened.about, opened.modules, common_options), 2);
+    }
+
+    std::vector<Node> descriptions(const CommonOptions& common_options) const override {
+        std::vector<Node> plugins;
+        for (const OpenedPlugin& opened : opened_)
+            plugins.push_back(
+                plugin::describe_plugin(opened.about, opened.modules, common_options));
+        for (const IndexedPlugin& indexed : index_.plugins())
+            if (!is_loaded(indexed)) plugins.push_back(plugin::read_description(indexed));
+        return plugins;
     }
 
   private:

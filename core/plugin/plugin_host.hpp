@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "ailab/module_spec.hpp"
-#include "config/describe_options.hpp"
 
 namespace ailab {
 
@@ -20,7 +19,7 @@ struct LoadedPlugin {
     bool builtin = false;
 };
 
-using CommonOptions = std::function<std::vector<FieldDoc>(const std::string& kind)>;
+using CommonOptions = std::function<std::vector<OptionField>(const std::string& kind)>;
 
 class AILAB_API PluginHost {
   public:
@@ -51,6 +50,9 @@ class AILAB_API PluginHost {
     /// JSON of a plugin's modules and their options, as --describe prints and the index stores.
     /// `common_options` gives the keys that all modules of a kind take.
     virtual std::string describe(const std::string& path, const CommonOptions& common_options) = 0;
+    /// The same as trees, of the plugins that are loaded and, from their indexes, of the built-in
+    /// ones: nothing is loaded.
+    virtual std::vector<Node> descriptions(const CommonOptions& common_options) const = 0;
 };
 
 }  // namespace ailab

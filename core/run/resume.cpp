@@ -7,7 +7,7 @@
 
 #include "ailab/log.hpp"
 #include "checkpoint/manifest.hpp"
-#include "config/describe_options.hpp"
+#include "config/options_reader.hpp"
 #include "config_changes.hpp"
 #include "data/transform_list.hpp"
 #include "error_context.hpp"
@@ -15,6 +15,7 @@
 #include "modules.hpp"
 #include "plugin/plugin_host.hpp"
 #include "saved_config.hpp"
+#include "schema/common_keys.hpp"
 #include "schema/run_checks.hpp"
 #include "state_access.hpp"
 
@@ -117,11 +118,14 @@ std::string describe(const ConfigChange& change, const ResumePlan& plan) {
 
 /// Whether the module of data.train takes an option; a plugin that was rebuilt may not any more.
 bool takes_option(const RunConfig& config, const std::string& name) {
-    const auto is_it = [&](const FieldDoc& field) { return field.rest || field.name == name; };
-    const std::vector<FieldDoc> own = describe_options(*config.data.train.config.options);
-    const std::vector<FieldDoc> common = describe_common_options(kind_name<Dataset>);
-    return std::any_of(own.begin(), own.end(), is_it) ||
-           std::any_of(common.begin(), common.end(), is_it);
+    CommonKeys common;
+    common.kind = kind_name<Dataset>;
+    const OptionNames taken = option_names([&](OptionVisitor& v) {
+        config.data.train.config.options->visit(v);
+        common.visit(v);
+    });
+    return taken.rest ||
+           std::find(taken.names.begin(), taken.names.end(), name) != taken.names.end();
 }
 
 /// Why a change that a resume cannot bear as a rule does no harm here; or "".

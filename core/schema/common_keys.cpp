@@ -17,24 +17,31 @@ constexpr std::array<std::pair<const char*, int>, 7> priorities = {{{"VERY_HIGH"
                                                                     {"LOW", 70},
                                                                     {"VERY_LOW", 90}}};
 
+std::vector<std::string> priority_names() {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : priorities) names.push_back(name);
+    return names;
+}
+
 }  // namespace
 
-std::string OptionType<HookPriority>::name() {
-    return "priority";
+OptionSchema OptionType<HookPriority>::schema() {
+    using Kind = OptionSchema::Kind;
+    return OptionSchema::either_of({OptionSchema::of(Kind::integer),
+                                    OptionSchema::of(Kind::string, one_of(priority_names()))})
+        .called("priority");
 }
 
 void OptionType<HookPriority>::read(const Node& given, HookPriority& field, const Bounds& bounds,
                                     const std::string& name, Problems& problems) {
     const Node node = typed_if_expanded(given);
     if (!node.is_string()) return OptionType<int>::read(node, field.value, bounds, name, problems);
-    std::vector<std::string> names;
-    for (const auto& [known, value] : priorities) {
+    for (const auto& [known, value] : priorities)
         if (node.as_string() == known) {
             field.value = value;
             return;
         }
-        names.push_back(known);
-    }
+    const std::vector<std::string> names = priority_names();
     const std::string nearest = nearest_name(node.as_string(), names);
     problems.add(node.place,
                  concat(name, " must be an integer or one of ", join(names), ", got ",
@@ -74,13 +81,10 @@ void CommonKeys::visit(OptionVisitor& v) {
     }
 }
 
-std::vector<FieldDoc> describe_common_options(const std::string& kind) {
-    struct Holder final : OptionsHolder {
-        CommonKeys keys;
-        void visit(OptionVisitor& v) override { keys.visit(v); }
-    } holder;
-    holder.keys.kind = kind;
-    return describe_options(holder);
+std::vector<OptionField> describe_common_options(const std::string& kind) {
+    CommonKeys keys;
+    keys.kind = kind;
+    return describe_options([&](OptionVisitor& v) { keys.visit(v); });
 }
 
 }  // namespace ailab

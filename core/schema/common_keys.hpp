@@ -1,12 +1,11 @@
 #pragma once
-// Keys that every module of a kind takes beside its own options. Internal to core/config.
+// Keys that every module of a kind takes beside its own options.
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ailab/module_spec.hpp"
-#include "config/describe_options.hpp"
 #include "pretrained.hpp"
 
 namespace ailab {
@@ -18,7 +17,7 @@ struct HookPriority {
 
 template <>
 struct OptionType<HookPriority> {
-    static std::string name();
+    static OptionSchema schema();
     static void read(const Node&, HookPriority&, const Bounds&, const std::string&, Problems&);
     static Node write(const HookPriority&);
 };
@@ -35,5 +34,8 @@ struct CommonKeys {
 
     void visit(OptionVisitor& v);
 };
+
+/// Those of a kind: mapping, enable, priority, …
+AILAB_API std::vector<OptionField> describe_common_options(const std::string& kind);
 
 }  // namespace ailab

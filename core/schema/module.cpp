@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <exception>
 
 #include "ailab/module_spec.hpp"
@@ -60,7 +61,7 @@ std::string without_memory(const std::string& title, OptionsHolder& options) {
 std::shared_ptr<const ModuleEntry> find_entry(const std::string& kind, const Node& node,
                                               const std::string& name, Problems& problems) {
     if (!node.is_map()) {
-        detail::wrong_type(node, name, "module (" + kind + ")", problems);
+        detail::wrong_type(node, name, OptionSchema::module_of(kind), problems);
         return nullptr;
     }
     const Node* type = node.find("type");
@@ -79,16 +80,16 @@ std::shared_ptr<const ModuleEntry> find_entry(const std::string& kind, const Nod
 }
 
 /// A module must not name an option like a key that its whole kind takes.
-void check_reserved(const CommonKeys& common, const ModuleEntry& entry, OptionsHolder& options,
+void check_reserved(CommonKeys& common, const ModuleEntry& entry, OptionsHolder& options,
                     const Place& place, Problems& problems) {
-    std::vector<FieldDoc> reserved = describe_common_options(common.kind);
-    reserved.push_back({.name = "type"});
-    for (const FieldDoc& own : describe_options(options))
-        for (const FieldDoc& other : reserved)
-            if (!own.rest && own.name == other.name)
-                problems.add(place, concat(title_with_origin(entry), " names an option ",
-                                           in_quotes(own.name), ", which is a key of every ",
-                                           entry.kind, ". Rename the option in the plugin."));
+    std::vector<std::string> reserved =
+        option_names([&](OptionVisitor& v) { common.visit(v); }).names;
+    reserved.push_back("type");
+    for (const std::string& own : option_names([&](OptionVisitor& v) { options.visit(v); }).names)
+        if (std::find(reserved.begin(), reserved.end(), own) != reserved.end())
+            problems.add(place, concat(title_with_origin(entry), " names an option ",
+                                       in_quotes(own), ", which is a key of every ", entry.kind,
+                                       ". Rename the option in the plugin."));
 }
 
 }  // namespace

@@ -22,8 +22,12 @@ void visit_keys(OptionVisitor& v, Pretrained& pretrained) {
 
 }  // namespace
 
-std::string OptionType<Pretrained>::name() {
-    return "file, or map of file, prefix and mapping";
+OptionSchema OptionType<Pretrained>::schema() {
+    Pretrained pretrained;
+    return OptionSchema::either_of({OptionSchema::of(OptionSchema::Kind::string),
+                                    OptionSchema::section_of(describe_options(
+                                        [&](OptionVisitor& v) { visit_keys(v, pretrained); }))})
+        .called("file, or map of file, prefix and mapping");
 }
 
 void OptionType<Pretrained>::read(const Node& node, Pretrained& field, const Bounds& bounds,

@@ -21,7 +21,7 @@ struct Pretrained {
 
 template <>
 struct OptionType<Pretrained> {
-    static std::string name();
+    static OptionSchema schema();
     static void read(const Node&, Pretrained&, const Bounds&, const std::string& name, Problems&);
     static Node write(const Pretrained&);
 };

@@ -43,7 +43,7 @@ std::string read_config(const std::string& path) {
 /// Values that `${…}` has also when the file does not give them.
 std::map<std::string, Node> default_variables() {
     std::map<std::string, Node> defaults;
-    for (FieldDoc& doc : describe_run_config())
+    for (OptionField& doc : describe_run_config())
         if (doc.name.find('.') == std::string::npos && doc.default_value.is_scalar() &&
             !doc.default_value.is_null())
             defaults[doc.name] = std::move(doc.default_value);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "ailab/module_spec.hpp"
-#include "config/describe_options.hpp"
 #include "pretrained.hpp"
 
 namespace ailab {
@@ -165,7 +164,9 @@ RunConfig parse_config(const std::string& text, const std::string& source,
 /// Where `data.train.root` was written; if it was not, the nearest map around it.
 Place place_of(const Node& source, const std::string& dotted_path);
 
-/// Every key of the configuration by its dotted path.
-std::vector<FieldDoc> describe_run_config();
+/// The keys of the configuration, sections as such.
+OptionSchema run_config_schema();
+/// Every key by its dotted path, those of sections in place of them.
+std::vector<OptionField> describe_run_config();
 
 }  // namespace ailab

@@ -1,5 +1,6 @@
 #include "run_schema.hpp"
 
+#include <functional>
 #include <limits>
 
 #include "limits.hpp"
@@ -150,27 +151,27 @@ void RunSchema::visit(OptionVisitor& v) {
         between(1, most_rounds));
 }
 
-std::vector<FieldDoc> describe_run_config() {
+OptionSchema run_config_schema() {
     RunConfig config;
     RunSchema schema{config, {}};
-    std::vector<FieldDoc> docs;
-    const auto append = [&](const std::string& prefix, const Visitable& visit) {
-        for (FieldDoc& doc : describe_options(visit)) {
-            if (doc.type == "section") continue;
-            doc.name = prefix + doc.name;
-            docs.push_back(std::move(doc));
-        }
-    };
-    append("", [&](OptionVisitor& v) { schema.visit(v); });
-    append("dist.", [&](OptionVisitor& v) { visit_section(v, config.dist); });
-    append("data.", [&](OptionVisitor& v) { visit_section(v, config.data); });
-    for (const char* phase : {"train", "val", "test"})
-        append(concat("data.", phase, "_dataloader."),
-               [&](OptionVisitor& v) { visit_section(v, config.data.train_dataloader); });
-    append("runtime.", [&](OptionVisitor& v) { visit_section(v, config.runtime); });
-    append("clip_grad.", [&](OptionVisitor& v) { visit_section(v, config.clip_grad); });
-    append("paramwise_cfg.", [&](OptionVisitor& v) { visit_section(v, config.paramwise_cfg); });
-    return docs;
+    return OptionSchema::section_of(describe_options([&](OptionVisitor& v) { schema.visit(v); }));
+}
+
+std::vector<OptionField> describe_run_config() {
+    std::vector<OptionField> keys;
+    const std::function<void(const std::string&, const OptionSchema&)> append =
+        [&](const std::string& prefix, const OptionSchema& section) {
+            for (const OptionField& field : section.fields) {
+                if (field.schema.kind == OptionSchema::Kind::section) {
+                    append(prefix + field.name + ".", field.schema);
+                    continue;
+                }
+                keys.push_back(field);
+                keys.back().name = prefix + field.name;
+            }
+        };
+    append("", run_config_schema());
+    return keys;
 }
 
 }  // namespace ailab

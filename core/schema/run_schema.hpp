@@ -1,5 +1,5 @@
 #pragma once
-// The keys of the configuration: one visitor a section. Internal to core/config.
+// The keys of the configuration: one visitor a section. Internal to core/schema.
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,11 +24,17 @@ requires requires(OptionVisitor& v, T& section) {
     visit_section(v, section);
 }
 struct OptionType<T> {
-    static std::string name() { return "section"; }
+    static OptionSchema schema() {
+        T section;
+        return OptionSchema::section_of(
+                   describe_options([&](OptionVisitor& v) { visit_section(v, section); }))
+            .or_null();
+    }
     static void read(const Node& node, T& field, const Bounds&, const std::string& name,
                      Problems& problems) {
         if (node.is_null()) return;
-        if (!node.is_map()) return detail::wrong_type(node, name, "a map of keys", problems);
+        if (!node.is_map())
+            return detail::wrong_type(node, name, OptionSchema::section_of({}), problems);
         read_options([&](OptionVisitor& v) { visit_section(v, field); }, node,
                      {name, name, "key", node.place, {}}, problems);
     }
@@ -41,7 +47,7 @@ struct OptionType<T> {
 #define AILAB_DECLARE_CONFIG_TYPE(...)                                                      \
     template <>                                                                             \
     struct OptionType<__VA_ARGS__> {                                                        \
-        static std::string name();                                                          \
+        static OptionSchema schema();                                                       \
         static void read(const Node&, __VA_ARGS__&, const Bounds&, const std::string& name, \
                          Problems&);                                                        \
         static Node write(const __VA_ARGS__&);                                              \

@@ -11,22 +11,35 @@
 namespace ailab {
 namespace {
 
+using Kind = OptionSchema::Kind;
+
+const Bounds phase_names = one_of({"train", "val", "test"});
+const Bounds some_epochs = between(1, most_rounds);
+
 /// {phase: train, iters: 500}
+struct StepMap {
+    std::string phase;
+    std::optional<int64_t> epochs, iters;
+
+    void visit(OptionVisitor& v) {
+        v.required("phase", phase, "what is done", phase_names);
+        v.option("epochs", epochs, "passes over the data", some_epochs);
+        v.option("iters", iters, "iterations, in place of epochs", between(1, most_steps));
+        v.rule([this] {
+            return epochs && iters ? std::string("epochs and iters are both given. Remove one.")
+                                   : "";
+        });
+    }
+};
+
 void read_step_map(const Node& node, WorkflowStep& step, const std::string& name,
                    Problems& problems) {
-    std::optional<int64_t> epochs;
-    const auto visit = [&](OptionVisitor& v) {
-        v.required("phase", step.phase, "what is done", one_of({"train", "val", "test"}));
-        v.option("epochs", epochs, "passes over the data", between(1, most_rounds));
-        v.option("iters", step.iters, "iterations, in place of epochs", between(1, most_steps));
-        v.rule([&] {
-            return epochs && step.iters
-                       ? std::string("epochs and iters are both given. Remove one.")
-                       : "";
-        });
-    };
-    read_options(visit, node, {name, name, "key", node.place, {}}, problems);
-    step.epochs = epochs.value_or(1);
+    StepMap map;
+    read_options([&](OptionVisitor& v) { map.visit(v); }, node, {name, name, "key", node.place, {}},
+                 problems);
+    step.phase = map.phase;
+    step.epochs = map.epochs.value_or(1);
+    step.iters = map.iters;
 }
 
 /// One that holds maps alone is a map of optimizers; anything else lacks its type.
@@ -38,8 +51,8 @@ bool is_map_of_modules(const Node& node) {
 
 }  // namespace
 
-std::string OptionType<uint64_t>::name() {
-    return "integer";
+OptionSchema OptionType<uint64_t>::schema() {
+    return OptionSchema::of(Kind::integer, at_least(0));
 }
 void OptionType<uint64_t>::read(const Node& node, uint64_t& field, const Bounds&,
                                 const std::string& name, Problems& problems) {
@@ -51,8 +64,8 @@ Node OptionType<uint64_t>::write(const uint64_t& field) {
     return Node(Node::Value(int64_t(field)));
 }
 
-std::string OptionType<RunModel>::name() {
-    return OptionType<ModuleSpec<Model>>::name();
+OptionSchema OptionType<RunModel>::schema() {
+    return OptionType<ModuleSpec<Model>>::schema();
 }
 void OptionType<RunModel>::read(const Node& node, RunModel& field, const Bounds& bounds,
                                 const std::string& name, Problems& problems) {
@@ -71,8 +84,14 @@ Node OptionType<RunModel>::write(const RunModel& field) {
     return node;
 }
 
-std::string OptionType<WorkflowStep>::name() {
-    return "[phase, epochs]";
+OptionSchema OptionType<WorkflowStep>::schema() {
+    StepMap map;
+    return OptionSchema::either_of(
+               {OptionSchema::tuple_of({OptionSchema::of(Kind::string, phase_names),
+                                        OptionSchema::of(Kind::integer, some_epochs)}),
+                OptionSchema::section_of(
+                    describe_options([&](OptionVisitor& v) { map.visit(v); }))})
+        .called("[phase, epochs]");
 }
 void OptionType<WorkflowStep>::read(const Node& node, WorkflowStep& step, const Bounds&,
                                     const std::string& name, Problems& problems) {
@@ -84,10 +103,8 @@ void OptionType<WorkflowStep>::read(const Node& node, WorkflowStep& step, const 
                             node.describe(), ". For example: [train, 1]."));
         return;
     }
-    OptionType<std::string>::read(node.items()[0], step.phase, one_of({"train", "val", "test"}),
-                                  name + "[0]", problems);
-    OptionType<int64_t>::read(node.items()[1], step.epochs, between(1, most_rounds), name + "[1]",
-                              problems);
+    OptionType<std::string>::read(node.items()[0], step.phase, phase_names, name + "[0]", problems);
+    OptionType<int64_t>::read(node.items()[1], step.epochs, some_epochs, name + "[1]", problems);
 }
 Node OptionType<WorkflowStep>::write(const WorkflowStep& step) {
     if (!step.iters)
@@ -98,8 +115,9 @@ Node OptionType<WorkflowStep>::write(const WorkflowStep& step) {
     return map;
 }
 
-std::string OptionType<std::vector<NamedOptimizer>>::name() {
-    return "module (optimizer)";
+OptionSchema OptionType<std::vector<NamedOptimizer>>::schema() {
+    const OptionSchema one = OptionType<ModuleSpec<Optimizer>>::schema();
+    return OptionSchema::either_of({one, OptionSchema::map_of(one)});
 }
 void OptionType<std::vector<NamedOptimizer>>::read(const Node& node,
                                                    std::vector<NamedOptimizer>& field,
@@ -125,8 +143,9 @@ Node OptionType<std::vector<NamedOptimizer>>::write(const std::vector<NamedOptim
     return map;
 }
 
-std::string OptionType<std::vector<ModulePattern>>::name() {
-    return "list of regular expressions";
+OptionSchema OptionType<std::vector<ModulePattern>>::schema() {
+    return OptionSchema::list_of(OptionSchema::of(Kind::string))
+        .called("list of regular expressions");
 }
 void OptionType<std::vector<ModulePattern>>::read(const Node& node,
                                                   std::vector<ModulePattern>& field, const Bounds&,
@@ -153,8 +172,8 @@ Node OptionType<std::vector<ModulePattern>>::write(const std::vector<ModulePatte
     return list;
 }
 
-std::string OptionType<std::vector<NamedHook>>::name() {
-    return "map of module (hook)";
+OptionSchema OptionType<std::vector<NamedHook>>::schema() {
+    return OptionSchema::map_of(OptionType<ModuleSpec<Hook>>::schema()).or_null();
 }
 void OptionType<std::vector<NamedHook>>::read(const Node& node, std::vector<NamedHook>& field,
                                               const Bounds& bounds, const std::string& name,
@@ -162,7 +181,8 @@ void OptionType<std::vector<NamedHook>>::read(const Node& node, std::vector<Name
     field.clear();
     if (node.is_null()) return;
     if (!node.is_map())
-        return detail::wrong_type(node, name, OptionType<std::vector<NamedHook>>::name(), problems);
+        return detail::wrong_type(
+            node, name, OptionSchema::map_of(OptionType<ModuleSpec<Hook>>::schema()), problems);
     for (const Member& member : node.members()) {
         const std::string path = name + "." + member.key;
         field.push_back({member.key, {}});

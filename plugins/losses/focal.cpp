@@ -22,7 +22,10 @@ Tensor focus(const Tensor& rest, double gamma) {
 
 template <>
 struct OptionType<Alpha> {
-    static std::string name() { return "number or list of number"; }
+    static OptionSchema schema() {
+        const OptionSchema one = OptionType<double>::schema();
+        return OptionSchema::either_of({one, OptionSchema::list_of(one)});
+    }
     static void read(const Node& node, Alpha& field, const Bounds& bounds, const std::string& name,
                      Problems& problems) {
         if (node.is_list()) {

@@ -10,7 +10,11 @@ enum class Logits { automatic, yes, no };
 
 template <>
 struct OptionType<Logits> {
-    static std::string name() { return "boolean or \"auto\""; }
+    static OptionSchema schema() {
+        using Kind = OptionSchema::Kind;
+        return OptionSchema::either_of(
+            {OptionSchema::of(Kind::boolean), OptionSchema::of(Kind::string, one_of({"auto"}))});
+    }
     static void read(const Node& node, Logits& field, const Bounds&, const std::string& name,
                      Problems& problems) {
         if (node.is_bool())

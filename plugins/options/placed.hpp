@@ -16,7 +16,7 @@ struct Placed {
 
 template <class T>
 struct OptionType<Placed<T>> {
-    static std::string name() { return OptionType<T>::name(); }
+    static OptionSchema schema() { return OptionType<T>::schema(); }
     static void read(const Node& node, Placed<T>& field, const Bounds& bounds,
                      const std::string& name, Problems& problems) {
         OptionType<T>::read(node, field.value, bounds, name, problems);

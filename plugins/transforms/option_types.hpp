@@ -24,8 +24,9 @@ struct OneOrMore {
 
 template <class T>
 struct OptionType<OneOrMore<T>> {
-    static std::string name() {
-        return OptionType<T>::name() + " or list of " + OptionType<T>::name();
+    static OptionSchema schema() {
+        const OptionSchema one = OptionType<T>::schema();
+        return OptionSchema::either_of({one, OptionSchema::list_of(one)});
     }
     static void read(const Node& node, OneOrMore<T>& field, const Bounds& bounds,
                      const std::string& name, Problems& problems) {

@@ -14,15 +14,19 @@ struct EraseValue {
 
 template <>
 struct OptionType<EraseValue> {
-    static std::string name() { return OptionType<OneOrMore<double>>::name() + " or \"random\""; }
+    static OptionSchema schema() {
+        OptionSchema schema = OptionType<OneOrMore<double>>::schema();
+        schema.parts.push_back(OptionSchema::of(OptionSchema::Kind::string, one_of({"random"})));
+        return schema;
+    }
     static void read(const Node& node, EraseValue& field, const Bounds& bounds,
-                     const std::string& name_, Problems& problems) {
+                     const std::string& name, Problems& problems) {
         field.random = node.is_string() && node.as_string() == "random";
         if (field.random) return;
         if (node.is_string())
-            detail::wrong_type(node, name_, name(), problems);
+            detail::wrong_type(node, name, schema(), problems);
         else
-            OptionType<OneOrMore<double>>::read(node, field.numbers, bounds, name_, problems);
+            OptionType<OneOrMore<double>>::read(node, field.numbers, bounds, name, problems);
     }
     static Node write(const EraseValue& field) {
         return field.random ? Node::string("random")

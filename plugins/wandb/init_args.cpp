@@ -129,9 +129,17 @@ std::string InitArgs::check() const {
 
 }  // namespace wandb
 
+OptionSchema OptionType<wandb::InitArgs>::schema() {
+    wandb::InitArgs args;
+    std::vector<OptionField> fields = describe_options([&](OptionVisitor& v) { args.visit(v); });
+    for (const std::string& name : wandb::arguments_without_effect)
+        fields.push_back({.name = name, .doc = "taken, and without effect here"});
+    return OptionSchema::section_of(std::move(fields));
+}
+
 void OptionType<wandb::InitArgs>::read(const Node& node, wandb::InitArgs& field, const Bounds&,
                                        const std::string& name, Problems& problems) {
-    if (!node.is_map()) return detail::wrong_type(node, name, "map", problems);
+    if (!node.is_map()) return detail::wrong_type(node, name, schema(), problems);
     wandb::Reader reader(node, name, problems);
     field.visit(reader);
     reader.finish(field.ignored);

@@ -36,7 +36,7 @@ std::string check_run_id(const std::string& id);
 
 template <>
 struct ailab::OptionType<ailab::wandb::InitArgs> {
-    static std::string name() { return "map"; }
+    static OptionSchema schema();
     static void read(const Node&, wandb::InitArgs&, const Bounds&, const std::string& name,
                      Problems&);
     static Node write(const wandb::InitArgs&);

@@ -32,6 +32,8 @@ class Refused(InFolder):
             ([config, "=3"],
              '"=3" is no override: write key=value, for example optimizer.lr=0.01.' + HELP),
             ([config, "--json"], "--json goes with --list-modules, runs and inspect." + HELP),
+            (["--json-schema", config],
+             f'--json-schema takes no configuration: "{config}" is too much.' + HELP),
             (["--describe", "a.so", config],
              f'--describe takes no configuration: "{config}" is too much.' + HELP),
             (["--list-modules", "modle"],
@@ -92,7 +94,7 @@ class Printed(InFolder):
         text = self.run_well("--help")
         self.assertEqual(text, self.run_well("-h"))
         self.assertIn("mpirun -np 4 ailab-run --plugins libmy.so train.yaml", text)
-        for word in ("--plugins", "--work-dir", "--list-modules", "--describe", "--version",
+        for word in ("--plugins", "--work-dir", "--list-modules", "--describe", "--json-schema", "--version",
                      "--launcher", "single, mpirun, slurm, env", "--progress", "--json",
                      "Exit status: 0 done, 1 the run failed, 2 ", "130 SIGINT"):
             self.assertIn(word, text)
@@ -136,10 +138,12 @@ class Printed(InFolder):
         self.assertEqual(list(options),
                          ["file", "stride", "part", "mode", "loud", "skip", "limit", "inner"])
         self.assertEqual(options["file"], {"name": "file", "type": "string",
-                                           "doc": "where the order lies", "required": True})
+                                           "doc": "where the order lies", "required": True,
+                                           "schema": {"type": ["string", "number", "boolean"]}})
         self.assertEqual(options["stride"],
                          {"name": "stride", "type": "integer", "doc": "step between samples",
-                          "bounds": "at least 1", "required": False, "default": 1})
+                          "bounds": "at least 1", "required": False, "default": 1,
+                          "schema": {"type": ["integer", "string"], "pattern": r"\$\{", "minimum": 1}})
         self.assertEqual(options["mode"]["bounds"], "one of up, down")
         self.assertEqual(options["skip"]["default"], [3, 4])
         self.assertEqual(options["loud"]["default"], False)

@@ -1,4 +1,5 @@
-"""Classes that cannot be registered: what the compilers say is one line that tells what to write."""
+"""Classes that cannot be registered and options that cannot be: what the compilers say is one line that tells
+what to write."""
 import os
 import subprocess
 import unittest
@@ -56,11 +57,43 @@ REFUSED = [
 ]
 
 
+# An option of a type that none may have, by itself and within others.
+NO_OPTIONS = {"float": "float part = 1;", "list of float": "std::vector<float> part;",
+              "perhaps float": "std::optional<float> part;",
+              "map of long double": "std::map<std::string, long double> part;"}
+
+# Of a data set the base has much more to say. The three mistakes that plugins' authors make most.
+STORED = """#include "ailab/datasets/storage.hpp"
+#include "ailab/datasets/task.hpp"
+#include "ailab/dataset.hpp"
+#include "ailab/registry.hpp"
+using ailab::Classification, ailab::CsvTable, ailab::StoredDataset;
+using Base = StoredDataset<CsvTable, Classification>;
+struct Abstract : Base { explicit Abstract(const Options& options) : StoredDataset(options) {} };
+struct Made : Base {
+    explicit Made(const Options& options) : StoredDataset(options) {}
+    Classification make(const ailab::Record&, const ailab::SampleContext&) const override { return {}; }
+};
+struct Unasked : Made { Unasked() : Made(Options()) {} };
+struct Unseen : Made { struct Options { std::string root; }; explicit Unseen(const Options&) : Made({}) {} };
+AILAB_PLUGIN("fixture", "1.0", "For the compiler alone")
+AILAB_REGISTER_DATASET(Abstract, "Lacks make()")
+AILAB_REGISTER_DATASET(Unasked, "Its constructor takes no options")
+AILAB_REGISTER_DATASET(Unseen, "Its options have no visit()")
+"""
+MISTAKES = ["Abstract cannot be registered: it is abstract; override all pure virtual functions of ailab::Dataset",
+            "Unasked cannot be registered: it needs a public constructor explicit Unasked(const Options&)",
+            "Unseen cannot be registered: its Options must have a public function void visit(ailab::OptionVisitor&)"]
+
+
 class CompileErrors(InFolder):
     def compile(self, compiler, body):
-        source = self.write("mine.cpp", HEAD + body + TAIL)
+        return self.compile_file(compiler, HEAD + body + TAIL)
+
+    def compile_file(self, compiler, text):
+        source = self.write("mine.cpp", text)
         return subprocess.run([compiler, "-std=c++20", "-fsyntax-only", *INCLUDES, source],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=120)
 
     def test_accepted(self):
         for compiler in COMPILERS:
@@ -79,6 +112,29 @@ class CompileErrors(InFolder):
                     self.assertIn("Mine cannot be registered: " + text, errors[0])
                     self.assertNotIn("template", said, "macros, but no templates, lie between")
                     self.assertLess(len(said.splitlines()), 30, said)
+
+    def test_options_of_other_types(self):
+        for compiler in COMPILERS:
+            for name, member in NO_OPTIONS.items():
+                with self.subTest(f"{compiler}, {name}"):
+                    options = (f"struct Options {{ {member} void visit(ailab::OptionVisitor& v) "
+                               "{ v.option(\"part\", part, \"doc\"); } };")
+                    said = self.compile(compiler,
+                                        f"struct Mine : Whole {{ {options} explicit Mine(const Options&) {{}} }};").stderr
+                    errors = [line for line in said.splitlines() if " error: " in line]
+                    self.assertEqual(len(errors), 1, said)
+                    self.assertIn("an option may be a bool, int, int64_t, double (not float), std::string", errors[0])
+                    self.assertRegex(said, r"mine\.cpp:\d+:", "it leads to the user's option")
+
+    def test_mistakes_of_a_data_set(self):
+        for compiler in COMPILERS:
+            with self.subTest(compiler):
+                said = self.compile_file(compiler, STORED).stderr
+                errors = [line for line in said.splitlines() if " error: " in line]
+                self.assertEqual(len(errors), len(MISTAKES), said)
+                for error, mistake in zip(errors, MISTAKES):
+                    self.assertIn(mistake, error)
+                self.assertLess(len(said.splitlines()), 30 * len(MISTAKES), said)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ class ModuleSpec {
 
 template <class Kind>
 struct OptionType<ModuleSpec<Kind>> {
-    static std::string name() { return std::string("module (") + kind_name<Kind> + ")"; }
+    static OptionSchema schema() { return OptionSchema::module_of(kind_name<Kind>); }
+    static std::string name() { return schema().str(); }
     static void read(const Node& node, ModuleSpec<Kind>& field, const Bounds&,
                      const std::string& name, Problems& problems) {
         field.config = read_module(kind_name<Kind>, node, name, problems);

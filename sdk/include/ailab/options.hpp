@@ -1,6 +1,6 @@
 #pragma once
 // Options of a module: one struct with defaults and one visitor function. From that single list
-// come parsing, checking, --describe, --list-modules and the saved configuration.
+// come parsing, checking, --describe, the JSON Schema and the saved configuration.
 //
 //     struct Options {
 //         int64_t hidden = 128;
@@ -9,8 +9,7 @@
 //         void visit(ailab::OptionVisitor& v) {
 //             v.required("root", root, "folder of the data");
 //             v.option("hidden", hidden, "width of the hidden layer", ailab::at_least(1));
-//             v.option("dropout", dropout, "probability of dropping a value", ailab::between(0,
-//             1));
+//             v.option("dropout", dropout, "probability of dropping", ailab::between(0, 1));
 //         }
 //     };
 //
@@ -26,46 +25,18 @@
 
 #include "ailab/error.hpp"
 #include "ailab/node.hpp"
+#include "ailab/option_schema.hpp"
 
 namespace ailab {
-
-/// What values a field accepts beyond its type. Applied to each number or string in it.
-struct AILAB_API Bounds {
-    std::optional<double> min;
-    std::optional<double> max;
-    bool exclusive_min = false;
-    bool exclusive_max = false;
-    std::vector<std::string> choices;
-
-    /// "at least 1", "above 0, at most 1", "one of mean, sum"; "" when anything goes.
-    std::string str() const;
-    /// What is wrong with the value, or "".
-    std::string check(double value) const;
-    std::string check(const std::string& value) const;
-};
-
-inline Bounds at_least(double min) {
-    return {.min = min};
-}
-inline Bounds above(double min) {
-    return {.min = min, .exclusive_min = true};
-}
-inline Bounds at_most(double max) {
-    return {.max = max};
-}
-inline Bounds between(double min, double max) {
-    return {.min = min, .max = max};
-}
-inline Bounds one_of(std::vector<std::string> choices) {
-    return {.choices = std::move(choices)};
-}
 
 /// A field without its type: what the core needs to document, read and write it.
 class FieldRef {
   public:
     virtual ~FieldRef() = default;
-    /// "integer", "list of number", "module (loss)": for documentation and messages.
-    virtual std::string type_name() const = 0;
+    /// What its type accepts; the bounds of the option are not in it.
+    virtual OptionSchema schema() const = 0;
+    /// "integer", "list of number", "module (loss)": for documentation.
+    std::string type_name() const { return schema().str(); }
     /// Reads `node` into the field, or adds what is wrong to `problems`; `name` begins the
     /// messages.
     virtual void read(const Node& node, const Bounds& bounds, const std::string& name,
@@ -103,10 +74,15 @@ class AILAB_API OptionVisitor {
     virtual void visit(const Field& field, FieldRef& ref) = 0;
 };
 
-/// How a type is read and written. Specialise for an enum or a struct of your own:
-///     template <> struct OptionType<Mode> { name, read, write as below };
+/// How a type is described, read and written. Specialise for an enum or a struct of your own:
+///     template <> struct OptionType<Mode> { schema, read, write as below };
+/// (`static std::string name()`, the words alone, serves in place of schema().)
 template <class T, class = void>
 struct OptionType {
+    // Declared, and before the assertion, so that it is all that a compiler says.
+    static OptionSchema schema();
+    static void read(const Node&, T&, const Bounds&, const std::string& name, Problems&);
+    static Node write(const T&);
     static_assert(sizeof(T) == 0,
                   "an option may be a bool, int, int64_t, double (not float), std::string, Node, "
                   "ModuleSpec<Kind>, or a std::optional, std::vector or std::map<std::string, ...> "
@@ -115,16 +91,27 @@ struct OptionType {
 
 namespace detail {
 /// Adds "optimizer option ‹name›: expected …, got …" at the node's place.
+AILAB_API void wrong_type(const Node& node, const std::string& name, const OptionSchema& expected,
+                          Problems& problems);
+/// The same in words, as they go on after "must be".
 AILAB_API void wrong_type(const Node& node, const std::string& name, const std::string& expected,
                           Problems& problems);
 AILAB_API void check_bounds(const Node& node, const std::string& name, const std::string& complaint,
                             Problems& problems);
 
 template <class T>
+OptionSchema schema_of() {
+    if constexpr (requires { OptionType<T>::schema(); })
+        return OptionType<T>::schema();
+    else
+        return OptionSchema().called(OptionType<T>::name());
+}
+
+template <class T>
 class TypedField final : public FieldRef {
   public:
     explicit TypedField(T& field) : field_(field) {}
-    std::string type_name() const override { return OptionType<T>::name(); }
+    OptionSchema schema() const override { return schema_of<T>(); }
     void read(const Node& node, const Bounds& bounds, const std::string& name,
               Problems& problems) override {
         OptionType<T>::read(node, field_, bounds, name, problems);
@@ -138,7 +125,8 @@ class TypedField final : public FieldRef {
 #define AILAB_DECLARE_OPTION_TYPE(T)                                                          \
     template <>                                                                               \
     struct AILAB_API OptionType<T> {                                                          \
-        static std::string name();                                                            \
+        static OptionSchema schema();                                                         \
+        static std::string name() { return schema().str(); }                                  \
         static void read(const Node&, T&, const Bounds&, const std::string& name, Problems&); \
         static Node write(const T&);                                                          \
     }
@@ -154,7 +142,8 @@ AILAB_DECLARE_OPTION_TYPE(Node);
 
 template <class T>
 struct OptionType<std::optional<T>> {
-    static std::string name() { return OptionType<T>::name() + " or null"; }
+    static OptionSchema schema() { return detail::schema_of<T>().or_null(); }
+    static std::string name() { return schema().str(); }
     static void read(const Node& node, std::optional<T>& field, const Bounds& bounds,
                      const std::string& name, Problems& problems) {
         if (node.is_null()) {
@@ -170,11 +159,12 @@ struct OptionType<std::optional<T>> {
 
 template <class T>
 struct OptionType<std::vector<T>> {
-    static std::string name() { return "list of " + OptionType<T>::name(); }
+    static OptionSchema schema() { return OptionSchema::list_of(detail::schema_of<T>()); }
+    static std::string name() { return schema().str(); }
     static void read(const Node& node, std::vector<T>& field, const Bounds& bounds,
                      const std::string& name, Problems& problems) {
         if (!node.is_list()) {
-            detail::wrong_type(node, name, OptionType<std::vector<T>>::name(), problems);
+            detail::wrong_type(node, name, schema(), problems);
             return;
         }
         field.clear();
@@ -193,11 +183,12 @@ struct OptionType<std::vector<T>> {
 
 template <class T>
 struct OptionType<std::map<std::string, T>> {
-    static std::string name() { return "map of " + OptionType<T>::name(); }
+    static OptionSchema schema() { return OptionSchema::map_of(detail::schema_of<T>()); }
+    static std::string name() { return schema().str(); }
     static void read(const Node& node, std::map<std::string, T>& field, const Bounds& bounds,
                      const std::string& name, Problems& problems) {
         if (!node.is_map()) {
-            detail::wrong_type(node, name, OptionType<std::map<std::string, T>>::name(), problems);
+            detail::wrong_type(node, name, schema(), problems);
             return;
         }
         field.clear();
@@ -250,5 +241,14 @@ class OptionsOf final : public OptionsHolder {
 struct NoOptions {
     void visit(OptionVisitor&) {}
 };
+
+/// The options that `visit` lists, in its order; then those that it lists for other values of a
+/// bool or of a field with choices alone. What it visits is afterwards as it was.
+AILAB_API std::vector<OptionField> describe_options(
+    const std::function<void(OptionVisitor&)>& visit);
+
+inline std::vector<OptionField> describe_options(OptionsHolder& options) {
+    return describe_options([&](OptionVisitor& v) { options.visit(v); });
+}
 
 }  // namespace ailab

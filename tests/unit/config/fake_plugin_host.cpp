@@ -87,6 +87,7 @@ class FakeHost final : public PluginHost {
     std::vector<LoadedPlugin> loaded() const override { return loaded_; }
     void shutdown() override {}
     std::string describe(const std::string&, const CommonOptions&) override { return "{}"; }
+    std::vector<Node> descriptions(const CommonOptions&) const override { return {}; }
 
   private:
     template <class T>

@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
-#include "config/describe_options.hpp"
 #include "config/formats.hpp"
 #include "config/options_reader.hpp"
 #include "config/yaml_reader.hpp"
 #include "config_case.hpp"
 #include "fake_modules.hpp"
+#include "schema/common_keys.hpp"
 
 namespace ailab {
 namespace {
@@ -105,29 +105,29 @@ TEST(Module, WhatItWritesReadsBackTheSame) {
 
 TEST(DescribeOptions, ListsWhatTheVisitorDoes) {
     OptionsOf<fake::TinyModel::Options> options;
-    const std::vector<FieldDoc> docs = describe_options(options);
+    const std::vector<OptionField> docs = describe_options(options);
     ASSERT_EQ(docs.size(), 7u);
     EXPECT_EQ(docs[0].name, "hidden");
-    EXPECT_EQ(docs[0].type, "integer");
+    EXPECT_EQ(docs[0].schema.str(), "integer");
     EXPECT_EQ(docs[0].doc, "width");
-    EXPECT_EQ(docs[0].bounds, "at least 1");
+    EXPECT_EQ(docs[0].bounds.str(), "at least 1");
     EXPECT_EQ(docs[0].default_value.flow(), "128");
     EXPECT_FALSE(docs[0].required);
-    EXPECT_EQ(docs[1].bounds, "between 0 and 1");
-    EXPECT_EQ(docs[2].bounds, "one of relu, gelu");
-    EXPECT_EQ(docs[3].type, "list of integer");
+    EXPECT_EQ(docs[1].bounds.str(), "between 0 and 1");
+    EXPECT_EQ(docs[2].bounds.str(), "one of relu, gelu");
+    EXPECT_EQ(docs[3].schema.str(), "list of integer");
     EXPECT_EQ(docs[3].default_value.flow(), "[3, 3]");
 }
 
 TEST(DescribeOptions, RequiredAndRest) {
     OptionsOf<fake::ListData::Options> data;
-    const std::vector<FieldDoc> docs = describe_options(data);
+    const std::vector<OptionField> docs = describe_options(data);
     EXPECT_TRUE(docs[0].required);
     EXPECT_TRUE(docs[0].default_value.is_null());
-    EXPECT_EQ(docs[1].type, "integer or null");
+    EXPECT_EQ(docs[1].schema.str(), "integer or null");
     OptionsOf<fake::MetricHook::Options> hook;
     EXPECT_TRUE(describe_options(hook)[0].rest);
-    EXPECT_EQ(describe_options(hook)[0].type, "map of module (metric)");
+    EXPECT_EQ(describe_options(hook)[0].schema.str(), "map of module (metric)");
     EXPECT_EQ(describe_common_options("hook").at(2).name, "priority");
     EXPECT_TRUE(describe_common_options("optimizer").empty());
 }
@@ -172,7 +172,7 @@ TEST(ReadOptions, OfAValueThatHasAnOptionMoreThisIsKnown) {
 
 TEST(DescribeOptions, TheWholeConfiguration) {
     std::vector<std::string> names;
-    for (const FieldDoc& doc : describe_run_config()) {
+    for (const OptionField& doc : describe_run_config()) {
         names.push_back(doc.name);
         EXPECT_FALSE(doc.doc.empty()) << doc.name;
     }

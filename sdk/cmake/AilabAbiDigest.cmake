@@ -1,0 +1,47 @@
+# ailab_abi_digest(<variable> <header>…): a digest of what the headers mean to the compiler. Comments
+# and white space are left out, so that a plugin built before a comment was corrected still fits.
+function(ailab_abi_digest variable)
+  set(digests "")
+  foreach(header IN LISTS ARGN)
+    file(READ ${header} text)
+    ailab_without_comments(text)
+    string(SHA256 digest "${text}")
+    string(APPEND digests ${digest})
+  endforeach()
+  string(SHA256 digest "${digests}")
+  set(${variable} ${digest} PARENT_SCOPE)
+endfunction()
+
+# Leaves out comments, and white space where it parts no words and ends no directive.
+function(ailab_without_comments variable)
+  set(text "\n${${variable}}\n")
+  # What means something in a list of CMake stands as a control character.
+  string(ASCII 1 semicolon)
+  string(ASCII 2 open)
+  string(ASCII 3 close)
+  string(ASCII 4 backslash)
+  string(REPLACE ";" "${semicolon}" text "${text}")
+  string(REPLACE "[" "${open}" text "${text}")
+  string(REPLACE "]" "${close}" text "${text}")
+  string(REPLACE "\\" "${backslash}" text "${text}")
+
+  # A // in a literal begins no comment, and the ' of 1'000 no literal.
+  set(string "\"([^\"${backslash}\n]|${backslash}.)*\"")
+  set(character "'([^'${backslash}\n]|${backslash}.)'")
+  set(comment "//[^\n]*|/[*]([^*]|[*]+[^*/])*[*]+/")
+  string(REGEX MATCHALL "${string}|${character}|${comment}|[^\"'/]+|[\"'/]" tokens "${text}")
+  set(text "")
+  foreach(token IN LISTS tokens)
+    if(token MATCHES "^/[/*]")
+      string(APPEND text " ")
+    else()
+      string(APPEND text "${token}")
+    endif()
+  endforeach()
+
+  string(REGEX REPLACE "${backslash}[ \t\r]*\n" " " text "${text}")
+  string(REGEX REPLACE "\n[ \t]*(#[^\n]*)" "\n@\\1@" text "${text}")
+  string(REGEX REPLACE "[ \t\r\n]+" " " text "${text}")
+  string(REGEX REPLACE " ?([^A-Za-z0-9_ ]) ?" "\\1" text "${text}")
+  set(${variable} "${text}" PARENT_SCOPE)
+endfunction()
