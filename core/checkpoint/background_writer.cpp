@@ -7,6 +7,7 @@
 
 #include "ailab/log.hpp"
 #include "ailab/number_text.hpp"
+#include "config/error_words.hpp"
 #include "host/start_thread.hpp"
 
 namespace ailab {
@@ -71,7 +72,7 @@ void BackgroundWriter::write_weights(const std::string& path, const NamedTensors
             try {
                 ailab::write_weights(path, copy, classes);
             } catch (const std::exception& failure) {
-                error = failure.what();
+                error = error_words(failure);
             }
         }
         error = comm->broadcast_text(error);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/error_words.hpp"
 #include "durable_file.hpp"
 
 namespace ailab {
@@ -32,7 +33,8 @@ std::string error_of(const Action& action) {
     } catch (const c10::Error& error) {
         return error.what_without_backtrace();
     } catch (const std::exception& error) {
-        return *error.what() ? error.what() : "unknown error";
+        const std::string words = error_words(error);
+        return words.empty() ? "unknown error" : words;
     }
 }
 

@@ -8,7 +8,9 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <type_traits>
 
+#include "ailab/error.hpp"
 #include "ailab/log.hpp"
 
 namespace ailab {
@@ -90,8 +92,16 @@ std::shared_ptr<ImageCache> ImageCache::open(const std::string& file, double gig
         std::make_unique<CacheFile>(file, int64_t(gigabytes * gibibyte), give_up_unfinished)));
 }
 
+/// Zero from the kernel: of a large cache only the pages that are used take memory.
+ImageCache::Flags ImageCache::make_flags(size_t count) {
+    static_assert(std::is_trivially_destructible_v<std::atomic<bool>>);
+    void* memory = std::calloc(count, sizeof(std::atomic<bool>));
+    if (!memory) throw Error("there is no memory for the table of cache_gb; give it less");
+    return Flags(static_cast<std::atomic<bool>*>(memory));
+}
+
 ImageCache::ImageCache(std::unique_ptr<CacheFile> file)
-    : file_(std::move(file)), checked_(new std::atomic<bool>[file_->slots()]()) {}
+    : file_(std::move(file)), checked_(make_flags(file_->slots())) {}
 
 ImageCache::Slot& ImageCache::slot(const CacheFile& file, uint64_t number) {
     return *static_cast<Slot*>(file.slot(number % file.slots()));

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -50,7 +51,12 @@ class ImageCache : public std::enable_shared_from_this<ImageCache> {
     at::Tensor view(const Slot& slot);
 
     const std::unique_ptr<CacheFile> file_;
-    const std::unique_ptr<std::atomic<bool>[]> checked_;  // by this process, a slot each
+    struct Free {
+        void operator()(void* memory) const { std::free(memory); }
+    };
+    using Flags = std::unique_ptr<std::atomic<bool>[], Free>;
+    static Flags make_flags(size_t count);
+    const Flags checked_;  // by this process, a slot each
     std::atomic<bool> full_ = false;
     std::atomic<bool> warned_ = false;
 };

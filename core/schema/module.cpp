@@ -3,6 +3,7 @@
 
 #include "ailab/module_spec.hpp"
 #include "common_keys.hpp"
+#include "config/error_words.hpp"
 #include "config/memory_error.hpp"
 #include "config/options_reader.hpp"
 #include "config/scalar.hpp"
@@ -155,7 +156,7 @@ std::shared_ptr<void> ModuleConfig::create() const {
         throw ConfigError(std::move(problems));
     } catch (const std::exception& error) {
         if (is_about_memory(error)) throw ConfigError({{place, without_memory(title, *options)}});
-        throw Error(where + ": " + without_trace(error.what()));
+        throw Error(where + ": " + without_trace(error_words(error)));
     } catch (...) {
         throw Error(where + ": it threw something that is no std::exception. Throw ailab::Error.");
     }

@@ -167,6 +167,14 @@ LineForm form_of(const Predictor& predictor, bool scores) {
     return form;
 }
 
+/// What is to be read must not be emptied for what is written.
+void check_inputs_stay(const InferRequest& request) {
+    std::error_code none;  // where one of them is not there, they differ
+    for (const std::string& input : request.inputs)
+        if (std::filesystem::equivalent(input, request.output, none))
+            throw Error(concat(input, " is an input, and cannot be the output too"));
+}
+
 Predictor open(const InferRequest& request) {
     PredictorOptions options;
     options.device = request.device;
@@ -188,6 +196,7 @@ int64_t infer(const InferRequest& request) {
     keep_threads_to_quota();
     InputList inputs(request.inputs);
     const std::optional<int64_t> total = inputs.count();
+    check_inputs_stay(request);
     LineOutput output(request.output, request.force);
     const Predictor predictor = open(request);
     output.begin();

@@ -151,7 +151,20 @@ class MetricHook final : public Hook {
                 "accuracies, where the targets are class numbers. Targets that the loss ignores "
                 "(ignore_index) are left out of every metric that has that option and is given "
                 "none");
+            v.rule([this] { return check_result_names(); });
             v.rule([this] { return check_phases(); });
+        }
+        /// They name columns, curves and, with save_best, files.
+        std::string check_result_names() const {
+            constexpr size_t longest = 100;
+            for (const auto& [name, spec] : metrics)
+                if (name.empty() || name.size() > longest ||
+                    std::any_of(name.begin(), name.end(),
+                                [](unsigned char c) { return c < ' ' || c == 0x7f; }))
+                    return concat("the name of a metric has 1 to ", longest,
+                                  " characters, and no control characters among them; got ",
+                                  Node::string(name).flow());
+            return "";
         }
         std::string check_phases() const {
             const std::vector<std::string> known = {"train", "val", "test"};

@@ -196,6 +196,12 @@ class Infer(TestCase):
         self.assertEqual((failed.status, output.read_text()), (1, "kept"), str(failed))
         self.assertDone(call([*words, "--force"]))
         self.assertEqual(len(output.read_text().splitlines()), 1)
+        image = self.folder / "mine.png"
+        shutil.copy(self.images / "000.png", image)
+        before = image.read_bytes()
+        result = call([*words[:-3], str(image), "-o", f"{self.folder}/../{self.folder.name}/mine.png", "--force"])
+        self.assertEqual((result.status, image.read_bytes()), (1, before), str(result))
+        self.assertIn("mine.png is an input, and cannot be the output too", result.err)
         loop = self.folder / "loop.jsonl"
         loop.symlink_to(loop.name)
         result = call([*words[:-1], str(loop)])

@@ -30,6 +30,21 @@ Batch samples(int64_t begin, int64_t end) {
 
 class MetricHookTest : public HookTest {};
 
+TEST_F(MetricHookTest, NamesGoIntoFilesAndTables) {
+    const auto with_name = [](const std::string& name) {
+        const std::string json =
+            concat(R"({"type": "MetricHook", ")", name, R"(": {"type": "Accuracy"}})");
+        return error_of([&] { make<Hook>(json); });
+    };
+    const std::string rule =
+        "the name of a metric has 1 to 100 characters, and no control characters among them; got ";
+    for (const std::string& name : {std::string(), std::string(R"(a\nb)"), std::string(101, 'x')})
+        EXPECT_NE(with_name(name).find(rule), std::string::npos) << with_name(name);
+    for (const std::string& name : {std::string("top1"), std::string("val/acc of 3"),
+                                    std::string("\xc3\xa9t\xc3\xa9"), std::string(100, 'x')})
+        EXPECT_EQ(with_name(name), "") << name;
+}
+
 TEST_F(MetricHookTest, GivesTheSameNumbersForAnyNumberOfRanks) {
     for (int ranks : {1, 2, 3, 4}) {
         std::vector<std::shared_ptr<Hook>> hooks;
@@ -50,7 +65,8 @@ TEST_F(MetricHookTest, GivesTheSameNumbersForAnyNumberOfRanks) {
                 }
                 comm.collectives = 0;
                 hook.after_val_epoch(run);
-                EXPECT_EQ(comm.collectives, 2) << "the shapes, and all the metrics' numbers";
+                EXPECT_EQ(comm.collectives, ranks == 1 ? 2 : 3)
+                    << "the shapes, all the metrics' numbers, and whether the results are alike";
             }
             results[size_t(comm.rank())] = run.published[Phase::val];
         });

@@ -70,6 +70,19 @@ TEST_F(ImageCacheTest, KeepsOtherTypesAndOtherMemoryOrders) {
     EXPECT_TRUE(cache->find(key(2)).equal(picture(2)));
 }
 
+/// Its tables take memory as they are used, however much was allowed.
+TEST_F(ImageCacheTest, ALargeOneCostsNothingBeforeItIsFull) {
+    const auto resident = [] {
+        int64_t size = 0, pages = 0;
+        std::ifstream("/proc/self/statm") >> size >> pages;
+        return double(pages * sysconf(_SC_PAGESIZE)) / (1 << 20);
+    };
+    const double before = resident();
+    const auto cache = ImageCache::open("", 4000);
+    ASSERT_TRUE(cache->put(key(1), picture(1)).defined());
+    EXPECT_LT(resident() - before, 20) << "megabytes";
+}
+
 TEST_F(ImageCacheTest, ViewsOutliveTheCache) {
     at::Tensor view = ImageCache::open("", megabyte)->put(key(1), picture(1));
     EXPECT_TRUE(view.equal(picture(1)));
