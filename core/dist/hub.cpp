@@ -218,7 +218,7 @@ void Hub::welcome_all() {
 }
 
 void Hub::gone(Peer& peer) {
-    strangers_came_ |= peer.handshake && !peer.connection.is_protected() && !peer.goodbye;
+    if (peer.handshake && !peer.connection.is_protected() && !peer.goodbye) strangers_came_ = true;
     const bool lost = peer.rank > 0 && !peer.goodbye && !ending_;
     if (lost) {
         const std::chrono::duration<double> silence = Clock::now() - peer.heard;
@@ -463,10 +463,14 @@ Clock::time_point Hub::tick(Clock::time_point now) {
 void Hub::say_who_is_missing(Clock::time_point now) {
     if (welcomed_ || ending_ || leaving_ || now < next_missing_word_) return;
     next_missing_word_ = now + missing_word_again;
-    print_warnings({concat("waiting for ", missing_ranks(), " of ", world_size_, ". ", plan_.hint,
-                           strangers_came_ ? " Somebody came who does not know the secret of this "
-                                             "job: is AILAB_SECRET the same for all ranks?"
-                                           : "")});
+    print_warnings({concat("waiting for ", missing_ranks(), " of ", world_size_, ". ", hint())});
+}
+
+/// What may be wrong where ranks are missing.
+std::string Hub::hint() const {
+    return concat(plan_.hint, strangers_came_ ? " Somebody came who does not know the secret of "
+                                                "this job: is AILAB_SECRET the same for all ranks?"
+                                              : "");
 }
 
 std::string Hub::missing_ranks() {
@@ -482,7 +486,7 @@ std::string Hub::missing_ranks() {
 
 std::string Hub::missing() {
     return concat("of ", world_size_, " ranks, these did not join in time: ",
-                  missing_ranks().substr(missing_ranks().find(' ') + 1), ". ", plan_.hint);
+                  missing_ranks().substr(missing_ranks().find(' ') + 1), ". ", hint());
 }
 
 Hub::Peer* Hub::find(int rank) {

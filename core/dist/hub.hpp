@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <map>
 #include <memory>
 #include <utility>
@@ -75,6 +76,7 @@ class Hub final : public Watcher {
     void answer_waiting_requests();
     void say_who_is_missing(Clock::time_point now);
     std::string missing_ranks();
+    std::string hint() const;
     void welcome_all();
     void gone(Peer& peer);
     void judge_failure(Report report);
@@ -107,7 +109,7 @@ class Hub final : public Watcher {
     HubPlan plan_;
     std::vector<std::unique_ptr<Peer>> peers_;
     std::vector<WaitingRequest> waiting_requests_;
-    bool strangers_came_ = false;  // who did not know the secret
+    std::atomic<bool> strangers_came_ = false;  // who did not know the secret
     Clock::time_point next_accept_{};
     Clock::time_point next_missing_word_;
     std::map<int, std::string> config_errors_;  // by rank

@@ -245,6 +245,7 @@ class Rendezvous {
     template <class Attempt>
     Joined follow(Attempt attempt, const std::string& source) {
         std::string why = "no attempt";
+        std::string answer;  // the last of who listens there: rank 0 may end before this rank
         while (true) {
             try {
                 if (std::optional<Joined> joined = attempt(why)) {
@@ -253,8 +254,11 @@ class Rendezvous {
                 }
             } catch (const ProtocolError& error) {
                 why = error.what();
+                stranger_ = true;
             }
-            check_time(source, why);
+            if (stranger_) answer = why;
+            const bool tells_more = !answer.empty() && answer != why;
+            check_time(source, tells_more ? concat(why, "; before that: ", answer) : why);
         }
     }
 

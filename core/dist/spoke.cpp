@@ -51,7 +51,9 @@ Frame wait_for_frame(Connection& connection, Clock::time_point deadline) {
         if (std::optional<Frame> frame = connection.next()) return std::move(*frame);
         if (!open) throw ProtocolError("the connection was closed without a word of this job");
         if (Clock::now() >= deadline)
-            throw ProtocolError("no answer (another program may hold that port)");
+            throw ProtocolError(
+                "no answer (another program may hold that port, or AILAB_SECRET is "
+                "not the same for all ranks)");
         pollfd wait{connection.fd(), POLLIN, 0};
         ::poll(&wait, 1, milliseconds_until(deadline));
         open = connection.receive();

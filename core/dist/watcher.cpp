@@ -247,7 +247,10 @@ void Watcher::loop() {
         if (left_) break;
         waits.assign(1, {wake_.get(), POLLIN, 0});
         collect(waits);
-        if (::poll(waits.data(), waits.size(), milliseconds_until(wanted)) < 0 && errno != EINTR) {
+        int ready = ::poll(waits.data(), waits.size(), milliseconds_until(wanted));
+        // A signal: what had come over the network by then is still to be seen.
+        while (ready < 0 && errno == EINTR) ready = ::poll(waits.data(), waits.size(), 0);
+        if (ready < 0) {
             print_last_words(
                 failure_line(report(concat("poll failed: ", std::strerror(errno)), 1)));
             end_process(1, true);

@@ -2,9 +2,12 @@
 to everything, at the start and in training, changes nothing."""
 import random
 import socket
+import subprocess
+import time
 import unittest
 
-from harness import TestCase, call, command, mlp_config, mpirun, ranks_by_variables
+from harness import (TestCase, call, collect, command, environment, free_port, mlp_config, mpirun,
+                     ranks_by_variables)
 from strangers import Listeners, Stranger
 
 LOOPBACK = {"127.0.0.1"}
@@ -84,8 +87,22 @@ class Strangers(TestCase):
             self.assertNotIn("WARNING", result.err)
 
 
+    def test_ranks_with_other_secrets_say_what_may_be_wrong(self):
+        words = command(mlp_config(self.folder, dist={"timeout": 6}, **SHORT), plugins=["mlp"])
+        port, begin = free_port(), time.monotonic()
+        ranks = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env=environment(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, LOCAL_WORLD_SIZE=2,
+                                                  MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+                                                  AILAB_SECRET=f"another text of rank {rank}"))
+                 for rank in range(2)]
+        for result in collect(ranks, begin, 60):
+            self.assertEqual(result.status, 1, str(result))
+            error = [line for line in result.err.splitlines() if line.startswith("ailab: ")][-1]
+            self.assertRegex(error, "is AILAB_SECRET the same for all ranks|AILAB_SECRET is not the same for all ranks")
+
+
 class SlurmBatch(TestCase):
-    """../shared/cases/runs/slurm_batch: a batch script without srun."""
+    """A batch script without srun."""
 
     def test_who_is_missing_is_said_within_seconds(self):
         words = command(mlp_config(self.folder, dist={"timeout": 7}, **SHORT), plugins=["mlp"])
