@@ -58,7 +58,8 @@ class BadData(TestCase):
         self.refuse(images(8), labels(range(7)), "images", "8", "7")
 
     def test_a_label_outside_the_classes(self):
-        self.refuse(images(8), labels([0, 1, 2, 3, 4, 5, 6, 10]), "labels", "10")
+        self.refuse(images(8), labels([0, 1, 2, 3, 4, 5, 6, 10]), "label 10", "0 … 9",
+                    prefix=r"^\S+/labels, label 7: ")
 
 
 class ClassesOfPhases(TestCase):

@@ -98,7 +98,8 @@ class Strangers(TestCase):
         for result in collect(ranks, begin, 60):
             self.assertEqual(result.status, 1, str(result))
             error = [line for line in result.err.splitlines() if line.startswith("ailab: ")][-1]
-            self.assertRegex(error, "is AILAB_SECRET the same for all ranks|AILAB_SECRET is not the same for all ranks")
+            self.assertRegex(error, "is AILAB_SECRET the same for all ranks|AILAB_SECRET is not the same for all ranks|"
+                                    "does not know the secret of this job")
 
 
 class SlurmBatch(TestCase):
