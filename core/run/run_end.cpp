@@ -51,9 +51,9 @@ std::optional<std::string> read_run_end(const std::string& run_dir) {
     constexpr uint64_t most_bytes = 1 << 20;
     std::error_code error;
     if (!std::filesystem::exists(end_file(run_dir), error)) return {};
+    const std::string text = read_regular_file(end_file(run_dir), most_bytes);
     try {
-        const Node end =
-            from_json(read_regular_file(end_file(run_dir), most_bytes), end_file(run_dir));
+        const Node end = from_json(text, end_file(run_dir));
         const Node* exit = end.find(exit_key);
         if (exit && exit->is_string()) return exit->as_string();
     } catch (const Error&) {

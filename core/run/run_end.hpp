@@ -16,7 +16,8 @@ void write_run_end(const std::string& run_dir, const std::string& exit) noexcept
 /// Rank 0: the job is over, and nothing that comes changes what was written.
 void settle_run_end();
 
-/// Nothing: the run has not ended, or was killed, or is of an earlier ailab.
+/// Nothing: the run has not ended, or was killed, or is of an earlier ailab. Throws Error where the
+/// file is there and no file that can be read.
 std::optional<std::string> read_run_end(const std::string& run_dir);
 
 }  // namespace ailab

@@ -86,4 +86,4 @@ class DocumentedMasks(TestCase):
     def test_pixels_of_no_class_are_refused_with_a_reason(self):
         result = call(command(self.config({"type": "CrossEntropyLoss"}), plugins=["masks"]))
         self.assertEqual(result.status, 2, str(result))
-        self.assertRegex(result.err, "CrossEntropyLoss: a target is 255, outside of the classes 0 … 2 .* or set ignore_index")
+        self.assertRegex(result.err, r"loss \"CrossEntropyLoss\": a target is 255, outside of the classes 0 … 2 .* or set ignore_index")

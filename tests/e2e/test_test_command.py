@@ -83,7 +83,7 @@ class TestCommand(TestCase):
         self.assertDone(call(self.words()))
         folder = (self.folder / "tested" / "latest").resolve()
         self.assertEqual(sorted(p.name for p in folder.iterdir()),
-                         ["config.yaml", "environment.json", "metrics.jsonl", "predictions_val.jsonl",
+                         ["config.yaml", "end.json", "environment.json", "metrics.jsonl", "predictions_val.jsonl",
                           "report.html", "train.log"])
         self.assertFalse((self.folder / "tested" / "last_checkpoint").exists())
 

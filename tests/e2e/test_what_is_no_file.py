@@ -118,7 +118,7 @@ class WhatIsNoFile(TestCase):
         config = mlp_config(self.folder)
         self.assertDone(call(command(config, plugins=["mlp"])))
         run = self.run_folder().path
-        for name in ("environment.json", "metrics.jsonl", "config.yaml", ".lock"):
+        for name in ("environment.json", "end.json", "metrics.jsonl", "config.yaml", ".lock"):
             with self.subTest(name):
                 kept = (run / name).read_bytes() if (run / name).exists() else None
                 (run / name).unlink(missing_ok=True)

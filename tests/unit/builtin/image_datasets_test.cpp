@@ -55,6 +55,7 @@ TEST_F(ImageDatasetsTest, AnnotationsInThreeFormats) {
                   "{\"file\": \"a.png\", \"y\": \"dog\"}\n"
                   "{\"file\": \"b.png\", \"y\": \"cat\"}\n");
     folder_.write("a.csv", "file,y\na.png,1\nb.png,0\n");
+    folder_.write("b.csv", "file;y\na.png;1\nb.png;0\n");
     folder_.write("a.txt", "a.png 1\nb.png 0\n");
     const std::string prefix = R"(, "img_prefix": "FOLDER/images")";
     const std::string keys = R"(, "x_key": "file", "y_key": "y")";
@@ -63,6 +64,7 @@ TEST_F(ImageDatasetsTest, AnnotationsInThreeFormats) {
         std::vector<std::string> names;
     } rows[] = {{R"("annotation_file": "FOLDER/a.jsonl")" + keys, {"cat", "dog"}},
                 {R"("annotation_file": "FOLDER/a.csv")" + keys, {}},
+                {R"("annotation_file": "FOLDER/b.csv", "delimiter": ";")" + keys, {}},
                 {R"("annotation_file": "FOLDER/a.txt")", {}},
                 {R"("annotation_file": "FOLDER/a.txt", "classes": ["x", "y"])", {"x", "y"}}};
     for (const auto& row : rows) {
@@ -81,6 +83,8 @@ TEST_F(ImageDatasetsTest, RefusedAnnotations) {
     folder_.write("a.txt", "a.png cat\nb.png cot\n");
     folder_.write("b.txt", "../a.png 0\n/etc/b.png 1\n");
     folder_.write("d.jsonl", "{\"image\": \"a.png\"}\n");
+    folder_.write("e.csv", "path,class\na.png,0\nb.png,1\n");
+    folder_.write("f.csv", "image;label\na.png;0\nb,c.png;1\nd,e.png;1\n");
     const struct {
         std::string options, text;
     } rows[] = {
@@ -92,7 +96,16 @@ TEST_F(ImageDatasetsTest, RefusedAnnotations) {
          "FOLDER/b.txt:2: the path /etc/b.png leaves img_prefix FOLDER/images. Leave img_prefix "
          "out, or make the path relative to it"},
         {R"("annotation_file": "FOLDER/d.jsonl")",
-         "FOLDER/d.jsonl:1: there is no \"label\"; there are: image"},
+         "FOLDER/d.jsonl:1: there is no \"label\"; there are: image. Another name of it is for "
+         "y_key"},
+        {R"("annotation_file": "FOLDER/e.csv")",
+         "FOLDER/e.csv:2: there is no \"image\"; there are: path, class. Another name of it is for "
+         "x_key\n"
+         "FOLDER/e.csv:2: there is no \"label\"; there are: path, class. Another name of it is for "
+         "y_key"},
+        {R"("annotation_file": "FOLDER/f.csv")",
+         "FOLDER/f.csv:3: expected 1 fields (image;label), got 2. If fields are separated by "
+         "\";\", set delimiter: \";\""},
         {R"("annotation_file": "FOLDER/a.txt", "classes": ["a", "a"])",
          "classes names \"a\" twice"},
         {R"("annotation_file": "FOLDER/none.txt")",
