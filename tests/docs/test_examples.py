@@ -2,7 +2,7 @@
 
 A shell block's lines that start ailab-run, alone or under mpirun, are run in order, trainings as dry runs. A YAML block is
 a whole configuration, or takes the place of these sections in the README's. Blocks that cannot be run here have a
-comment in front, <!-- not run: why -->; their commands and options are checked."""
+comment in front, <!-- not run: why -->; of them commands, modules and options are checked."""
 import concurrent.futures
 import gzip
 import os
@@ -127,18 +127,26 @@ class Examples(unittest.TestCase):
         words = program_words(line)
         for word in words or []:
             if word.startswith("--"):
-                self.assertIn(word.partition("=")[0], self.help)
+                self.assertIn(word.partition("=")[0], set(re.findall(r"--[a-z][\w-]*", self.help)))
         if words and is_training(words):
             self.assertTrue(any(word.endswith(".yaml") for word in words), line)
 
-    def run_configuration(self, text, folder):
+    def run_configuration(self, text, folder, files_are_missing):
         given = sections(text)
         merged = {**sections(self.config), **given}
         if {"model", "data", "optimizer"} <= set(given):
             merged = given
         path = folder / "block.yaml"
         path.write_text(self.on_small_data("".join(part.rstrip("\n") + "\n" for part in merged.values())))
-        self.done(["ailab-run", "--plugins", "libmy.so", str(path), "--dry-run", "runtime.threads=1"], folder)
+        command = ["ailab-run", "--plugins", "libmy.so", str(path), "--dry-run", "runtime.threads=1"]
+        if not files_are_missing:
+            self.done(command, folder)
+            return
+        # Nothing is wrong with it but the files.
+        result = subprocess.run(command, cwd=folder, env=self.environment(), capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        for line in result.stderr.splitlines():
+            self.assertIn("does not exist", line)
 
     def run_page(self, page):
         """What is wrong with the page's blocks."""
@@ -147,8 +155,8 @@ class Examples(unittest.TestCase):
         problems = []
         for block in snippets.blocks_of(page):
             text = block.text.replace("\\\n", " ")
-            if block.language == "yaml" and not block.mark:
-                tasks = [lambda: self.run_configuration(text, folder)]
+            if block.language == "yaml":
+                tasks = [lambda: self.run_configuration(text, folder, bool(block.mark))]
             elif block.language in ("sh", "bash"):
                 one = self.check_line if block.mark else lambda line: self.run_line(line, folder)
                 tasks = [lambda line=line: one(line) for line in text.splitlines()]
