@@ -96,7 +96,7 @@ class Names(unittest.TestCase):
 
         def keys(node):
             while "$ref" in node:
-                node = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
+                node = schema["definitions"][node["$ref"].removeprefix("#/definitions/")]
             return node.get("properties", {})
 
         top = keys(schema)
