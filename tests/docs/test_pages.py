@@ -90,6 +90,19 @@ class Names(unittest.TestCase):
                     with self.subTest(page=page.name, path=path):
                         self.assertTrue((SOURCE / path).exists())
 
+    def test_messages_that_plugins_meet_are_those_of_the_program(self):
+        code = "\n".join(path.read_text() for part in ("core", "sdk/include", "tests/plugins")
+                         for path in (SOURCE / part).rglob("*.[hcp]*p*"))
+        code = re.sub(r'"\s*"', "", code).replace('\\"', '"')
+        section = (SOURCE / "docs/plugins.md").read_text().split("## What goes wrong")[1]
+        messages = re.findall(r"^\| `([^`]+)`(?! \(clang)", section, re.MULTILINE)
+        self.assertGreater(len(messages), 8)
+        for message in messages:
+            for part in re.split("…|: ", message):
+                if len(part.strip(" ;,")) > 8:
+                    with self.subTest(message=message):
+                        self.assertIn(part.strip(" ;,"), code)
+
     def test_every_key_of_the_configuration_is_explained(self):
         schema = json.loads(output("--json-schema"))
         page = quoted(SOURCE / "docs/configuration.md")
