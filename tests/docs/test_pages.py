@@ -125,6 +125,22 @@ class Names(unittest.TestCase):
                 self.assertEqual(sorted(self.modules_of(kind) - quoted(SOURCE / f"docs/{page}.md")), [])
 
 
+class Ladder(unittest.TestCase):
+    def test_folders_of_core_include_those_that_the_page_allows(self):
+        page = (SOURCE / "docs/architecture.md").read_text()
+        rows = re.findall(r"^\| ([^|]*) \|", page.split("| Folder |")[1].split("\n\n")[0], re.MULTILINE)
+        level = {folder: at for at, row in enumerate(rows) for folder in re.findall(r"`(\w+)`", row)}
+        core = SOURCE / "core"
+        self.assertEqual(set(level), {path.name for path in core.iterdir() if path.is_dir()})
+        wrong = []
+        for file in core.rglob("*.[hc]pp"):
+            for header in re.findall(r'^#include "((?!ailab/)\w+/[\w/.]+)"', file.read_text(), re.MULTILINE):
+                above = level[header.split("/")[0]] > level[file.relative_to(core).parts[0]]
+                if above and f"`core/{header}`" not in page:
+                    wrong.append(f"{file.relative_to(core)} includes {header}")
+        self.assertEqual(wrong, [])
+
+
 class Links(unittest.TestCase):
     def test_they_lead_somewhere(self):
         for page in [*snippets.pages(), *CHINESE]:
