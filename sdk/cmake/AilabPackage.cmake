@@ -33,3 +33,8 @@ install(DIRECTORY sdk/templates DESTINATION share/ailab)
 if(EXISTS ${PROJECT_SOURCE_DIR}/configs)
   install(DIRECTORY configs DESTINATION share/ailab)
 endif()
+# The pages link to each other, so they keep their places. In a component of their own too:
+# cmake --install <build> --component documents.
+install(FILES README.md README.zh-CN.md CHANGELOG.md CONTRIBUTING.md LICENSE
+  DESTINATION share/doc/ailab COMPONENT documents)
+install(DIRECTORY docs DESTINATION share/doc/ailab COMPONENT documents)

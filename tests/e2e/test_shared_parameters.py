@@ -124,7 +124,7 @@ class Base(TestCase):
         return self.read(self.checkpoint(name, epoch) / "model.safetensors")
 
     def read(self, path):
-        """As README.md says of complex tensors."""
+        """As docs/training.md says of complex tensors."""
         found = load_file(path)
         with safetensors.safe_open(path, "pt") as file:
             for key in file.metadata() or {}:

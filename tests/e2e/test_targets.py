@@ -42,8 +42,8 @@ class MixedTargets(TestCase):
                                        transforms=[{"type": "Mixup", "alpha": 0.2, "num_classes": 10}]), mixed)
 
 
-class ReadmeMasks(TestCase):
-    """The README's `Masks`, compiled as it stands, with the usual loss and metrics."""
+class DocumentedMasks(TestCase):
+    """The `Masks` of docs/data.md, compiled as it stands, with the usual loss and metrics."""
 
     COLORS = ((250, 20, 20), (20, 250, 20), (20, 20, 250))
 

@@ -11,7 +11,7 @@ class MeanRecall : public ailab::Metric {
         bool per_class = false;
         void visit(ailab::OptionVisitor& v) {
             v.required("num_classes", num_classes, "number of classes", ailab::at_least(2));
-            v.option("per_class", per_class, "report each class too, as _0, _1, ...");
+            v.option("per_class", per_class, "report each class too, as <name>_0, <name>_1, ...");
         }
     };
 
@@ -39,7 +39,7 @@ class MeanRecall : public ailab::Metric {
             {"", recall.masked_select(all > 0).mean().item<double>()}};
         if (options_.per_class)
             for (int64_t i = 0; i < options_.num_classes; ++i)
-                results["_" + std::to_string(i)] = recall[i].item<double>();
+                results[std::to_string(i)] = recall[i].item<double>();
         return results;
     }
 

@@ -1,7 +1,7 @@
-// The README's data set as it stands, and a model for it.
-#include "readme_masks.hpp"
+// The data set of docs/data.md as it stands, and a model for it.
+#include "documented_masks.hpp"
 
-AILAB_PLUGIN("masks", "1.0", "Segmentation with the README's data set")
+AILAB_PLUGIN("masks", "1.0", "Segmentation with the data set of docs/data.md")
 
 namespace {
 
@@ -19,5 +19,5 @@ class PixelNet : public ailab::Model {
 
 }  // namespace
 
-AILAB_REGISTER_DATASET(Masks, "Images with masks, of the README")
+AILAB_REGISTER_DATASET(Masks, "Images with masks, of docs/data.md")
 AILAB_REGISTER_MODEL(PixelNet, "One 1x1 convolution")
