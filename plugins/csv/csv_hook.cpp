@@ -107,11 +107,14 @@ class CSVHook final : public Hook {
             row.emplace_back(name.substr(phase.size() + 1), value);
         writer_.post([this, phase, row = std::move(row)] {
             try {
-                auto& table = tables_[phase];
-                if (!table)
+                auto table = tables_.find(phase);
+                if (table == tables_.end())
                     table =
-                        std::make_unique<CsvTable>((fs::path(folder_) / file_name(phase)).string());
-                table->add(row);
+                        tables_
+                            .emplace(phase, std::make_unique<CsvTable>(
+                                                (fs::path(folder_) / file_name(phase)).string()))
+                            .first;
+                table->second->add(row);
             } catch (const Error& error) {
                 if (!std::exchange(warned_, true))
                     log_warning(error.what(),

@@ -49,7 +49,8 @@ std::string as_column(std::string name) {
 
 CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path());
-    if (std::filesystem::is_directory(path_))
+    std::error_code none;
+    if (std::filesystem::is_directory(path_, none))
         throw Error(concat("cannot write ", path_, ": it is a folder"));
     Content content = read();
     columns_ = std::move(content.columns);

@@ -217,7 +217,8 @@ class CheckpointHook final : public Hook {
         if (o.save_last.value || best_) return;
         const std::optional<int64_t> length =
             by_epoch_ ? most_epochs(run) : std::optional(run.progress().total_train_iters);
-        if (!length || *length < 1 || o.interval.value <= *length) return;
+        const bool trains = run.progress().total_train_iters > 0;
+        if (!trains || !length || o.interval.value <= *length) return;
         const bool given = !o.interval.place.str().empty();
         warn_of_no_effect(
             run, given ? o.interval.place : o.save_last.place,

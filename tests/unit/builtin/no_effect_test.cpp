@@ -264,7 +264,7 @@ TEST(SettingsOfSchedules, ThatContradictEachOtherAreRefused) {
         {R"({"type": "OneCycleLR", "div_factor": 1, "final_div_factor": 1})", ""},
         {R"({"type": "OneCycleLR", "final_div_factor": 0.5})", ""},
         {R"({"type": "OneCycleLR", "final_div_factor": 0.0001})",
-         "would lie above max_lr; final_div_factor is 0.0001"},
+         "would lie above max_lr; final_div_factor is 1e-04"},
     };
     for (const auto& [schedule, text] : table) {
         const std::string found =
