@@ -32,8 +32,7 @@ void act(const std::string& how) {
         std::thread([] { exit(0); }).detach();
         pause();
     }
-    if (how == "loop")
-        for (volatile int64_t i = 0;; i = i + 1) usleep(1000);
+    while (how == "loop") usleep(1000);
 }
 
 /// AILAB_TEST_LOAD=<rank>:<how>: when the plugin is loaded.
