@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "options_reader.hpp"
 #include "scalar.hpp"
 
 namespace ailab {
@@ -26,8 +27,7 @@ Node any_of(Node::List schemas) {
 
 /// A whole number is written as one.
 Node number(double value) {
-    const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
-    return whole ? Node(Node::Value(int64_t(value))) : Node(Node::Value(value));
+    return is_written_in_full(value) ? Node(Node::Value(int64_t(value))) : Node(Node::Value(value));
 }
 
 /// A choice as YAML reads it unquoted: 16 of "16".
@@ -162,10 +162,8 @@ Node json_schema(const OptionSchema& schema) {
 }
 
 Node json_schema(const OptionField& field) {
-    const OptionSchema& schema = field.schema;
-    const bool is_module = schema.kind == Kind::module ||
-                           (schema.kind == Kind::either && schema.parts[0].kind == Kind::module);
-    return json_schema(is_module && !field.required ? schema.or_null() : schema);
+    const bool may_be_none = is_module(field.schema) && !field.required;
+    return json_schema(may_be_none ? field.schema.or_null() : field.schema);
 }
 
 Node documented(Node schema, const std::string& doc, const Node& default_value) {

@@ -12,10 +12,8 @@ namespace {
 
 using Kind = OptionSchema::Kind;
 
-/// A whole number in full: 1000000000, not 1e+09.
 std::string number_in_full(double value) {
-    const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
-    return whole ? concat(int64_t(value)) : concat(value);
+    return is_written_in_full(value) ? concat(int64_t(value)) : concat(value);
 }
 
 /// Each of the types in words, by `say`.

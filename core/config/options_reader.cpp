@@ -32,13 +32,6 @@ class NameCollector final : public OptionVisitor {
     OptionNames& found_;
 };
 
-/// Whether a module is what the value is as a rule, so that null means none.
-bool is_module(const OptionSchema& schema) {
-    if (schema.nullable) return false;
-    return schema.kind == Kind::module ||
-           (schema.kind == Kind::either && is_module(schema.parts[0]));
-}
-
 std::string example_value(const OptionSchema& schema) {
     if (is_module(schema)) return "{type: …}";
     switch (schema.kind) {
@@ -217,6 +210,12 @@ std::vector<Node> other_values(const OptionField& field) {
 }
 
 }  // namespace
+
+bool is_module(const OptionSchema& schema) {
+    if (schema.nullable) return false;
+    return schema.kind == Kind::module ||
+           (schema.kind == Kind::either && is_module(schema.parts[0]));
+}
 
 OptionNames option_names(const Visitable& visit) {
     OptionNames found;

@@ -32,6 +32,9 @@ void read_options(const Visitable& visit, const Node& map, const Subject& subjec
 /// All fields with their values. A module that is not set is left out.
 Node write_options(const Visitable& visit);
 
+/// Whether a module is what the value is as a rule, so that null means none.
+bool is_module(const OptionSchema& schema);
+
 /// The keys that a struct takes, with the values that it has.
 struct OptionNames {
     std::vector<std::string> names;

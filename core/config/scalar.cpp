@@ -127,6 +127,10 @@ Node::Value resolve_scalar(const std::string& text) {
     return text;
 }
 
+bool is_written_in_full(double value) {
+    return std::abs(value) < 1e15 && value == std::floor(value);
+}
+
 bool holds_variable(const std::string& text) {
     return text.find("${") != std::string::npos;
 }

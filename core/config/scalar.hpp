@@ -20,6 +20,9 @@ Node typed_if_expanded(const Node& node);
 
 bool holds_variable(const std::string& text);
 
+/// Whether the value is a whole number that is written in full: 1000000000, not 1e+09.
+bool is_written_in_full(double value);
+
 /// The scalar's text without quotes; a float always looks like one (1.0, 1.0e+20, .inf).
 std::string scalar_text(const Node::Value& value);
 /// The text as YAML: plain where that reads back as the same string everywhere, else in quotes.

@@ -18,9 +18,9 @@ constexpr std::chrono::seconds join_within{5};
 constexpr size_t most_strangers = 256;
 /// When the process has no file descriptor left for one more connection.
 constexpr std::chrono::milliseconds accept_again_after{100};
-/// When it is first told who is missing, and how often again.
 /// A rank that has not joined within this time is worth a word when the wait is ended.
 constexpr std::chrono::seconds late_after{2};
+/// When it is first told who is missing, and how often again.
 constexpr std::chrono::seconds first_missing_word{5};
 constexpr std::chrono::seconds missing_word_again{60};
 constexpr size_t most_ranks_listed = 16;

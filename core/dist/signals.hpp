@@ -45,6 +45,7 @@ const char* mapped_memory_fault() noexcept;
 
 /// From here on a further signal ends the process without a word: why the job ends was told.
 void say_no_more_at_signals() noexcept;
+/// Whether a further signal is still worth a line.
 bool signals_are_answered() noexcept;
 
 /// Tells that the checkpoint at `path` is being written, and that the one before it is complete:

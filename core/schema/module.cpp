@@ -18,11 +18,6 @@ std::string title_with_origin(const ModuleEntry& entry) {
     return concat(entry.kind, " ", in_quotes(entry.name), " of ", entry.origin);
 }
 
-/// c10::Error's text goes on with a stack trace, which tells the user nothing.
-std::string without_trace(const std::string& text) {
-    return text.substr(0, text.find("\nException raised from "));
-}
-
 /// What asked for it, most likely.
 class LargestInteger final : public OptionVisitor {
   public:
@@ -156,7 +151,7 @@ std::shared_ptr<void> ModuleConfig::create() const {
         throw ConfigError(std::move(problems));
     } catch (const std::exception& error) {
         if (is_about_memory(error)) throw ConfigError({{place, without_memory(title, *options)}});
-        throw Error(where + ": " + without_trace(error_words(error)));
+        throw Error(where + ": " + error_words(error));
     } catch (...) {
         throw Error(where + ": it threw something that is no std::exception. Throw ailab::Error.");
     }

@@ -75,16 +75,16 @@ def mpirun(ranks, words, extra=(), **options):
     return call(["mpirun", "--oversubscribe", *extra, "-np", str(ranks), *words], **options)
 
 
-def ranks_by_variables(ranks, words, timeout=120, port=None, cwd=None, **extra):
+def ranks_by_variables(ranks, words, timeout=120, port=None, cwd=None, own=lambda rank: {}, **extra):
     """Starts the ranks with torchrun-style variables and no launcher to watch them. Gives a Result a
-    rank."""
+    rank. `own(rank)`: variables of that rank alone."""
     port = port or free_port()
     begin = time.monotonic()
     processes = [
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
                          start_new_session=True,
                          env=environment(**{**dict(RANK=r, LOCAL_RANK=r, WORLD_SIZE=ranks, LOCAL_WORLD_SIZE=ranks,
-                                                   MASTER_ADDR="127.0.0.1", MASTER_PORT=port), **extra}))
+                                                   MASTER_ADDR="127.0.0.1", MASTER_PORT=port), **extra, **own(r)}))
         for r in range(ranks)]
     return collect(processes, begin, timeout)
 

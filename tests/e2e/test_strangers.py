@@ -2,12 +2,9 @@
 to everything, at the start and in training, changes nothing."""
 import random
 import socket
-import subprocess
-import time
 import unittest
 
-from harness import (TestCase, call, collect, command, environment, free_port, mlp_config, mpirun,
-                     ranks_by_variables)
+from harness import TestCase, call, command, mlp_config, mpirun, ranks_by_variables
 from strangers import Listeners, Stranger
 
 LOOPBACK = {"127.0.0.1"}
@@ -89,13 +86,7 @@ class Strangers(TestCase):
 
     def test_ranks_with_other_secrets_say_what_may_be_wrong(self):
         words = command(mlp_config(self.folder, dist={"timeout": 6}, **SHORT), plugins=["mlp"])
-        port, begin = free_port(), time.monotonic()
-        ranks = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  env=environment(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, LOCAL_WORLD_SIZE=2,
-                                                  MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
-                                                  AILAB_SECRET=f"another text of rank {rank}"))
-                 for rank in range(2)]
-        for result in collect(ranks, begin, 60):
+        for result in ranks_by_variables(2, words, own=lambda rank: {"AILAB_SECRET": f"another text of rank {rank}"}):
             self.assertEqual(result.status, 1, str(result))
             error = [line for line in result.err.splitlines() if line.startswith("ailab: ")][-1]
             self.assertRegex(error, "is AILAB_SECRET the same for all ranks|AILAB_SECRET is not the same for all ranks|"

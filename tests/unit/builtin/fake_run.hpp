@@ -165,4 +165,18 @@ class HookTest : public testing::Test {
     std::filesystem::path folder_;
 };
 
+/// Keeps what is logged.
+class LoggedHookTest : public HookTest {
+  protected:
+    void SetUp() override {
+        HookTest::SetUp();
+        log_through([this](const std::string& lines) { said_ += lines; });
+    }
+    void TearDown() override {
+        log_through({});
+        HookTest::TearDown();
+    }
+    std::string said_;
+};
+
 }  // namespace ailab::test

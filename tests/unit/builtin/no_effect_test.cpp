@@ -8,7 +8,7 @@ namespace {
 using test::contains;
 using test::error_of;
 using test::FakeRun;
-using test::HookTest;
+using test::LoggedHookTest;
 using test::make;
 
 struct OneTenth final : Optimizer {
@@ -23,17 +23,8 @@ class FortyTwoSamples final : public Dataset {
     Sample get(int64_t, const SampleContext&) const override { return {}; }
 };
 
-class SettingsWithoutEffect : public HookTest {
+class SettingsWithoutEffect : public LoggedHookTest {
   protected:
-    void SetUp() override {
-        HookTest::SetUp();
-        log_through([this](const std::string& lines) { said_ += lines; });
-    }
-    void TearDown() override {
-        log_through({});
-        HookTest::TearDown();
-    }
-
     /// By default 10 epochs of 10 iterations, each a step, of batches of 4.
     struct Length {
         int64_t epochs = 10, iterations = 100, steps = 100;
@@ -83,9 +74,6 @@ class SettingsWithoutEffect : public HookTest {
                     << c.hook << c.length.config << ": " << warnings;
         }
     }
-
-  private:
-    std::string said_;
 };
 
 /// Of a run that ends after 100 iterations.

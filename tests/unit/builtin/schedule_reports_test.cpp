@@ -7,7 +7,7 @@ namespace {
 
 using test::contains;
 using test::FakeRun;
-using test::HookTest;
+using test::LoggedHookTest;
 using test::make;
 using test::run_ranks;
 using test::ThreadComm;
@@ -22,16 +22,8 @@ std::shared_ptr<Hook> scheduler_hook(const std::string& options) {
     return make<Hook>(R"({"type": "LrSchedulerHook", )" + options + "}");
 }
 
-class ScheduleReports : public HookTest {
+class ScheduleReports : public LoggedHookTest {
   protected:
-    void SetUp() override {
-        HookTest::SetUp();
-        log_through([this](const std::string& lines) { said_ += lines; });
-    }
-    void TearDown() override {
-        log_through({});
-        HookTest::TearDown();
-    }
     struct Length {
         int64_t epochs = 10, iters = 4;
     };
@@ -50,9 +42,6 @@ class ScheduleReports : public HookTest {
         }
     }
     std::string said() { return std::exchange(said_, {}); }
-
-  private:
-    std::string said_;
 };
 
 TEST_F(ScheduleReports, WarnOfARateThatStaysAtZero) {
