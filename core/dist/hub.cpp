@@ -121,7 +121,8 @@ void Hub::take(Peer& peer, const Frame& frame) {
     peer.heard = Clock::now();
     switch (frame.type) {
         case FrameType::heartbeat:
-            peer.beat = Report::decode(frame.payload).beat;
+            // Of one that has failed the last is kept in which it waited for others.
+            if (!peer.failed) peer.beat = Report::decode(frame.payload).beat;
             return;
         case FrameType::warning:
             return warnings_.add(peer.rank, frame.payload, peer.heard);
@@ -331,7 +332,7 @@ void Hub::leave_here() {
 }
 
 void Hub::send_beat(const Beat& own) {
-    own_beat_ = own;
+    if (!own_failed_) own_beat_ = own;
     Report mine = report("", 0);
     mine.beat = own;
     send_all(FrameType::heartbeat, mine.encode());
