@@ -3,10 +3,12 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "ailab/error.hpp"
 #include "ailab/signals_blocked.hpp"
@@ -17,10 +19,15 @@ namespace {
 using std::chrono::milliseconds;
 
 const std::string meeting_key = "ailab/meeting";
-constexpr std::chrono::seconds answer_within_limit{5};
+/// Of clients that come at the same moment the store's server now and then leaves one waiting,
+/// until another comes or it asks again, after 5 seconds (LibTorch 2.11).
+constexpr std::chrono::seconds answer_within_limit{8};
+constexpr milliseconds another_after{400};
+constexpr int most_clients = 4;
 
 /// Calls it with the agent's store. Nothing, and the reason in `why`, when nobody listens there, or
-/// what does is no store: c10d waits for its answer without a limit, so a thread of its own does.
+/// what does is no store: c10d waits for its answer without a limit, so threads of their own do,
+/// of which the first answer counts. The call must be one that may be made several times.
 std::optional<std::string> at_agent(const AgentStore& place, milliseconds timeout,
                                     Clock::time_point deadline, std::string& why,
                                     std::function<std::string(c10d::Store&)> call) {
@@ -31,26 +38,42 @@ std::optional<std::string> at_agent(const AgentStore& place, milliseconds timeou
         why = concat(where, ": ", why);
         return std::nullopt;
     }
-    auto work = std::make_shared<std::packaged_task<std::string()>>([place, timeout, call] {
+    struct Answer {
+        std::promise<std::string> promise;
+        std::atomic<bool> given = false;
+    };
+    const auto answer = std::make_shared<Answer>();
+    std::future<std::string> future = answer->promise.get_future();
+    const auto ask = [place, timeout, call, answer] {
         c10d::TCPStoreOptions options;
         options.port = place.port;
         options.waitWorkers = false;
         options.timeout = timeout;
-        c10d::PrefixStore store(place.prefix,
-                                c10::make_intrusive<c10d::TCPStore>(place.host, options));
-        return call(store);
-    });
-    std::future<std::string> answer = work->get_future();
-    {
-        const SignalsBlocked blocked;
-        std::thread([work] { (*work)(); }).detach();
+        try {
+            c10d::PrefixStore store(place.prefix,
+                                    c10::make_intrusive<c10d::TCPStore>(place.host, options));
+            std::string text = call(store);
+            if (!answer->given.exchange(true)) answer->promise.set_value(std::move(text));
+        } catch (...) {
+            if (!answer->given.exchange(true))
+                answer->promise.set_exception(std::current_exception());
+        }
+    };
+    bool is_there = false;
+    for (int client = 0; client < most_clients && !is_there; ++client) {
+        {
+            const SignalsBlocked blocked;
+            std::thread(ask).detach();
+        }
+        const auto until = client + 1 < most_clients ? Clock::now() + another_after : soon;
+        is_there = future.wait_until(std::min(soon, until)) == std::future_status::ready;
     }
-    if (answer.wait_until(soon) != std::future_status::ready) {
+    if (!is_there) {
         why = concat(where, ": no answer (another program may hold that port)");
         return std::nullopt;
     }
     try {
-        return answer.get();
+        return future.get();
     } catch (const c10::Error& error) {
         why = concat(where, ": ", error.what_without_backtrace());
         return std::nullopt;

@@ -4,9 +4,11 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <utility>
 
 #include "ailab/error.hpp"
 #include "ailab/number_text.hpp"
@@ -47,7 +49,8 @@ class BucketReducer final : public Reducer {
 
     void begin() override;
     void arm() override;
-    std::vector<double> finish(const std::vector<double>& tail) override;
+    void reduce(std::vector<StepNumber>& numbers) override;
+    const std::vector<double>& read() override;
     const std::vector<std::string>& unused() const override { return unused_; }
     std::string describe() const override;
 
@@ -61,20 +64,22 @@ class BucketReducer final : public Reducer {
     void launch_ready(size_t end);
     void launch(Bucket& bucket);
     void wait(Bucket& bucket);
-    void write_tail(const std::vector<double>& numbers);
-    std::vector<double> read_tail(size_t numbers);
+    void write_tail(const std::vector<StepNumber>& numbers);
     template <class T>
-    void write_tail_as(const std::vector<double>& numbers);
+    void write_tail_as(const std::vector<StepNumber>& numbers);
     template <class T>
-    std::vector<double> read_tail_as(size_t numbers);
+    void read_tail_as();
 
     const c10::intrusive_ptr<c10d::Backend> backend_;
     std::vector<Slot> slots_;
     std::vector<Bucket> buckets_;
     Tail tail_;
     at::Tensor tail_view_;
-    at::Tensor tail_on_host_;  // the view itself, or its copy when the bucket is on a device
-    std::mutex mutex_;         // parameters of several devices complete on several threads
+    at::Tensor tail_out_;  // on the host: the view itself, or what is copied to it on a device
+    LateCopy tail_in_;     // and what comes back
+    bool unread_ = false;
+    std::vector<double> sums_;
+    std::mutex mutex_;  // parameters of several devices complete on several threads
     State state_ = State::idle;
     size_t next_ = 0;  // the bucket to launch next
     std::vector<std::string> unused_;
@@ -100,7 +105,7 @@ BucketReducer::BucketReducer(std::vector<NamedParameter> parameters,
     dist::allocate(buckets_, slots_, *backend_);
     const Bucket& last = buckets_[tail_.bucket];
     tail_view_ = last.memory.narrow(0, tail_.offset, tail_.size);
-    tail_on_host_ = last.device.is_cpu() ? tail_view_ : tail_view_.to(at::kCPU);
+    tail_out_ = last.device.is_cpu() ? tail_view_ : tail_view_.to(at::kCPU).pin_memory();
     for (size_t i = 0; i < slots_.size(); ++i)
         torch::autograd::impl::set_post_acc_grad_hooks(slots_[i].parameter,
                                                        std::make_unique<GradientHook>(*this, i));
@@ -205,56 +210,67 @@ void BucketReducer::wait(Bucket& bucket) {
         [&] { return concat("all_reduce of gradients over ", backend_->getBackendName()); });
 }
 
-std::vector<double> BucketReducer::finish(const std::vector<double>& tail) {
-    if (tail.size() > most_numbers)
+void BucketReducer::reduce(std::vector<StepNumber>& numbers) {
+    if (numbers.size() > most_numbers)
         throw Error(
-            concat("the reducer takes at most ", most_numbers, " numbers, got ", tail.size()));
-    if (state_ == State::idle) throw Error("Reducer::finish() without begin()");
+            concat("the reducer takes at most ", most_numbers, " numbers, got ", numbers.size()));
+    if (state_ == State::idle) throw Error("Reducer::reduce() without begin()");
     state_ = State::idle;
+    if (unread_) read();  // before what it reads from is written again
     fill_gaps();
-    write_tail(tail);
+    write_tail(numbers);
     for (Bucket& bucket : buckets_) bucket.missing = 0;
     launch_ready(buckets_.size());
     for (Bucket& bucket : buckets_) wait(bucket);
-    return read_tail(tail.size());
+    for (Slot& slot : slots_)
+        if (at::Tensor& gradient = slot.parameter.mutable_grad(); !gradient.is_same(slot.view))
+            gradient = slot.view;
+    tail_in_.begin(tail_view_);
+    sums_.resize(numbers.size());
+    unread_ = true;
+    if (tail_view_.is_cpu()) read();
+    for (size_t i = 0; i < numbers.size(); ++i)
+        numbers[i] =
+            tail_view_.is_cpu() ? StepNumber(sums_[i]) : StepNumber(tail_view_[int64_t(i)].clone());
 }
 
 template <class T>
-void BucketReducer::write_tail_as(const std::vector<double>& numbers) {
-    T* out = tail_on_host_.mutable_data_ptr<T>();
-    for (size_t i = 0; i < most_numbers; ++i) out[i] = i < numbers.size() ? T(numbers[i]) : T(0);
+void BucketReducer::write_tail_as(const std::vector<StepNumber>& numbers) {
+    T* out = tail_out_.mutable_data_ptr<T>();
+    std::fill_n(out, most_numbers, T(0));
+    for (size_t i = 0; i < numbers.size(); ++i)
+        if (!numbers[i].on_device()) out[i] = T(numbers[i].value());
     for (size_t i = 0; i < slots_.size(); ++i)
         out[most_numbers + i] = slots_[i].has_gradient ? T(1) : T(0);
 }
 
-void BucketReducer::write_tail(const std::vector<double>& numbers) {
+void BucketReducer::write_tail(const std::vector<StepNumber>& numbers) {
     if (tail_view_.scalar_type() == at::kDouble)
         write_tail_as<double>(numbers);
     else
         write_tail_as<float>(numbers);
-    if (!tail_view_.is_cpu()) tail_view_.copy_(tail_on_host_);
+    if (!tail_view_.is_cpu()) tail_view_.copy_(tail_out_, /*non_blocking=*/true);
+    for (size_t i = 0; i < numbers.size(); ++i)
+        if (numbers[i].on_device()) tail_view_[int64_t(i)].copy_(numbers[i].tensor());
 }
 
 template <class T>
-std::vector<double> BucketReducer::read_tail_as(size_t numbers) {
-    const T* sums = tail_on_host_.const_data_ptr<T>();
+void BucketReducer::read_tail_as() {
+    const T* sums = tail_in_.read().const_data_ptr<T>();
+    std::copy_n(sums, sums_.size(), sums_.begin());
     unused_.clear();
     for (size_t i = 0; i < slots_.size(); ++i) {
-        at::Tensor& gradient = slots_[i].parameter.mutable_grad();
-        if (sums[most_numbers + i] == T(0)) {
-            unused_.push_back(slots_[i].name);
-            gradient.reset();
-        } else if (!gradient.is_same(slots_[i].view)) {
-            gradient = slots_[i].view;
-        }
+        if (sums[most_numbers + i] != T(0)) continue;
+        unused_.push_back(slots_[i].name);
+        // Read late, it may be the next step's already.
+        if (state_ == State::idle) slots_[i].parameter.mutable_grad().reset();
     }
-    return {sums, sums + numbers};
 }
 
-std::vector<double> BucketReducer::read_tail(size_t numbers) {
-    if (!tail_view_.is_cpu()) tail_on_host_.copy_(tail_view_);
-    if (tail_view_.scalar_type() == at::kDouble) return read_tail_as<double>(numbers);
-    return read_tail_as<float>(numbers);
+const std::vector<double>& BucketReducer::read() {
+    if (!std::exchange(unread_, false)) return sums_;
+    tail_view_.scalar_type() == at::kDouble ? read_tail_as<double>() : read_tail_as<float>();
+    return sums_;
 }
 
 std::string BucketReducer::describe() const {
@@ -265,6 +281,12 @@ std::string BucketReducer::describe() const {
 }
 
 }  // namespace
+
+std::vector<double> Reducer::finish(const std::vector<double>& numbers) {
+    std::vector<StepNumber> sums(numbers.begin(), numbers.end());
+    reduce(sums);
+    return read();
+}
 
 std::unique_ptr<Reducer> Reducer::create(std::vector<NamedParameter> parameters,
                                          c10::intrusive_ptr<c10d::Backend> backend,

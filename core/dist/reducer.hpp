@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "step_number.hpp"
+
 namespace ailab {
 
-/// A parameter of a module tree: one tensor, under however many names (see run/parameters.hpp).
+/// A parameter of a module tree: one tensor, under however many names (see step/parameters.hpp).
 struct NamedParameter {
     std::string name;
     at::Tensor tensor;
@@ -35,13 +37,19 @@ class Reducer {
     /// The next backward is this step's last one: reduce what it completes. (Earlier micro-batches
     /// only accumulate.)
     virtual void arm() = 0;
-    /// Reduces the rest (a rank without samples calls it without a backward), waits for all, and
-    /// returns the sums of the tail: numbers that are summed along (flags, weights), at most 8.
-    /// They travel in the last bucket's dtype, float32 for float32 parameters. Afterwards gradients
-    /// are views into the buckets, valid until the next begin(); parameters that no rank used have
-    /// an undefined one.
-    virtual std::vector<double> finish(const std::vector<double>& tail) = 0;
-    /// After finish(): names of parameters that no rank used in this step.
+    /// Reduces the rest (a rank without samples calls it without a backward) and waits for all of
+    /// it as far as the backend does; nothing is read from a device. `numbers` (at most 8: flags,
+    /// weights) are summed along: they become their sums, which stay on the device where the
+    /// gradients are. They travel in the last bucket's dtype, float32 for float32 parameters.
+    /// Afterwards gradients are views into the buckets, valid until the next begin().
+    virtual void reduce(std::vector<StepNumber>& numbers) = 0;
+    /// After reduce(): the sums on the host. Waits for the reduction, not for what a device was
+    /// given since. From here on parameters that no rank used have no gradient; until then theirs
+    /// is 0.
+    virtual const std::vector<double>& read() = 0;
+    /// Both at once.
+    std::vector<double> finish(const std::vector<double>& numbers);
+    /// After read(): names of parameters that no rank used in this step.
     virtual const std::vector<std::string>& unused() const = 0;
     /// For the log: buckets and bytes.
     virtual std::string describe() const = 0;

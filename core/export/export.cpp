@@ -12,10 +12,10 @@
 #include "checkpoint/durable_file.hpp"
 #include "checkpoint/new_file.hpp"
 #include "export_format.hpp"
+#include "host/error_context.hpp"
 #include "host/threads.hpp"
 #include "log/result_stream.hpp"
 #include "run/checkpoint_choice.hpp"
-#include "run/error_context.hpp"
 #include "run/output_place.hpp"
 #include "serve/largest_difference.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "ailab/hook.hpp"
 #include "dist/job.hpp"
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 
 namespace ailab {
 

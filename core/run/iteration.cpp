@@ -4,17 +4,17 @@
 #include <algorithm>
 #include <utility>
 
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 #include "host/threads.hpp"
-#include "loss_terms.hpp"
 #include "runner.hpp"
+#include "step/loss_terms.hpp"
 
 namespace ailab {
 
-void Runner::take_batch(PhaseData& data) {
+Batch Runner::fetch_batch(PhaseData& data) {
     const auto begin = Clock::now();
     job_.doing("waiting for a batch");
-    batch_ = data.loader->next();
+    Batch batch = data.loader->next();
     const double waited = seconds(Clock::now() - begin);
     const StageTimes times = data.loader->take_times();
     if (progress_.phase == Phase::train) {
@@ -23,6 +23,16 @@ void Runner::take_batch(PhaseData& data) {
     }
     loading_.waiting += waited;
     loading_.stages.add(times);
+    return batch;
+}
+
+void Runner::take_batch(PhaseData& data) {
+    if (ahead_.empty()) {
+        batch_ = fetch_batch(data);
+    } else {
+        batch_ = std::move(ahead_.front());
+        ahead_.pop_front();
+    }
     dealt_fields_.clear();
     for (const auto& entry : batch_.fields) dealt_fields_.push_back(entry.first);
     progress_.samples = data.loader->plan().samples_after(progress_.iter + 1);
@@ -68,19 +78,31 @@ int Runner::ranks_with_samples(const PhaseData& data) {
     return int(ranks.item<int64_t>());
 }
 
+/// The iterations from here to the next step, which never reaches over the end of its phase.
+void Runner::begin_step(PhaseData& data) {
+    const Loader& loader = *data.loader;
+    const BatchPlan& plan = loader.plan();
+    AccumulationWindow window{.step = workflow_.position().step};
+    window.iterations = std::min(config_.accumulative_counts, progress_.iters - progress_.iter);
+    for (int64_t i = 0; i < window.iterations; ++i)
+        window.dealt += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
+    step_.begin(window);
+    if (!step_.looks_ahead(window.iterations)) return;
+    std::vector<const Batch*> batches;
+    for (int64_t i = 0; i < window.iterations; ++i) ahead_.push_back(fetch_batch(data));
+    for (const Batch& batch : ahead_) batches.push_back(&batch);
+    step_.look_ahead(batches);
+}
+
 void Runner::train_iteration() {
     PhaseData& data = modules_.data.at(Phase::train);
     beat();
     writer_.check();
-    if (progress_.iter >= window_.end) begin_window(data);
+    if (step_.done()) begin_step(data);
     take_batch(data);
     hooks_.call(*this, before_train_iter_);
-    job_.doing("forward and backward");
-    seed_step();
-    window_.own += batch_.size;
-    if (sync_batch_norm_) sync_batch_norm_->begin(batch_.size, ranks_with_samples(data));
-    modules_.model->owns_step() ? own_step() : shared_step();
-    progress_.stepped = progress_.iter + 1 == window_.end;
+    step_.run(batch_, sync_batch_norm_ ? ranks_with_samples(data) : 0);
+    progress_.stepped = step_.done();
     workflow_.iterated(progress_.stepped);
     progress_.step = workflow_.position().step;
     progress_.train_iter = workflow_.position().train_iter;
@@ -94,7 +116,7 @@ void Runner::train_iteration() {
     ++timing_.iterations;
     hooks_.call(*this, after_train_iter_);
     return_batch(data);
-    backward_.drop_terms();
+    step_.drop_terms();
     gradient_watch_.count(progress_.stepped);
     if (foreseen_) std::rethrow_exception(foreseen_);
     if (progress_.stepped) {

@@ -14,8 +14,8 @@
 #include "checkpoint/validate_weights.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "last_checkpoint.hpp"
-#include "parameters.hpp"
 #include "rename_weights.hpp"
+#include "step/parameters.hpp"
 
 namespace ailab {
 

@@ -13,12 +13,12 @@
 #include "class_agreement.hpp"
 #include "compare_data.hpp"
 #include "data/memory_format.hpp"
-#include "error_context.hpp"
-#include "forward_pass.hpp"
+#include "host/error_context.hpp"
 #include "load_weights.hpp"
 #include "output_kind.hpp"
-#include "parameters.hpp"
 #include "phase_data.hpp"
+#include "step/forward_pass.hpp"
+#include "step/parameters.hpp"
 
 namespace ailab {
 
@@ -228,7 +228,8 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
             make_groups(parameters, trained, *optimizer, config.paramwise_cfg);
         modules.optimizers[name] = optimizer;
         modules.updates[name] = std::make_unique<ParameterUpdate>(
-            optimizer, std::move(parameters), std::move(groups), input.job, modules.step);
+            optimizer, std::move(parameters), std::move(groups),
+            input.job.world_size() > 1 ? input.job.backend() : nullptr, modules.step.bucket_mb);
         check_complex(modules.updates[name]->parameters(), *optimizer, spec.config.place, config,
                       problems);
     }
@@ -394,7 +395,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     for (const auto& hook : modules.hooks) hook->check(modules.plan, problems);
     problems.check();
     for (const auto& [name, update] : modules.updates)
-        if (const std::string buckets = update->describe(); !buckets.empty())
+        if (const std::string buckets = update->gradients().describe(); !buckets.empty())
             modules.notes.push_back(concat("gradients", name.empty() ? "" : " of " + name, ": ",
                                            buckets, " over ", input.job.backend_name()));
     return modules;

@@ -7,10 +7,11 @@
 #include "ailab/hook.hpp"
 #include "checkpoint/class_names.hpp"
 #include "data/loader.hpp"
+#include "dist/job.hpp"
 #include "host/threads.hpp"
 #include "param_groups.hpp"
-#include "parameter_update.hpp"
 #include "schema/run_config.hpp"
+#include "step/parameter_update.hpp"
 
 namespace ailab {
 

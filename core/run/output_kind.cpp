@@ -1,6 +1,6 @@
 #include "output_kind.hpp"
 
-#include "forward_pass.hpp"
+#include "step/forward_pass.hpp"
 
 namespace ailab {
 

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "ailab/error.hpp"
-#include "parameters.hpp"
+#include "step/parameters.hpp"
 
 namespace ailab {
 namespace {

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "ailab/log.hpp"
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 #include "leftovers.hpp"
 #include "log/result_stream.hpp"
 #include "run_end.hpp"
@@ -88,7 +88,8 @@ void Runner::train_epoch() {
     begin_phase(Phase::train, iterations);
     progress_.iter = workflow_.position().iter;
     progress_.samples = loader.plan().samples_after(progress_.iter);
-    window_ = {progress_.iter, progress_.iter, 0};
+    step_.begin({});  // what was broken off is
+    ahead_.clear();
     looks_at_registered_ = true;
     call(&Hook::before_train_epoch, "before_train_epoch");
     take_back_process();
@@ -103,6 +104,7 @@ void Runner::train_epoch() {
         }
         ++progress_.iter;
     }
+    step_.settle();
     train_seconds_ += seconds(Clock::now() - begin);
     check_registered();
     sample_report_.tell(loader, epoch);
@@ -112,6 +114,7 @@ void Runner::train_epoch() {
     if (progress_.iter >= iterations) workflow_.trained();  // unless the run was stopped in it
     if (progress_.iter > 0) --progress_.iter;               // of the last iteration, for hooks
     call(&Hook::after_train_epoch, "after_train_epoch");
+    call_after_results(Phase::train);
 }
 
 /// A term of which no target counts is NaN, as with PyTorch, and so is the loss. Collective.
@@ -148,6 +151,7 @@ void Runner::evaluate_epoch(Phase phase) {
     if (config_.dry_run) iterations = std::min<int64_t>(iterations, 2);
     begin_phase(phase, iterations);
     broadcast_buffers();
+    put_in_evaluation_weights();
     const bool val = phase == Phase::val;
     call(val ? &Hook::before_val_epoch : &Hook::before_test_epoch, "before epoch");
     take_back_process();
@@ -157,6 +161,7 @@ void Runner::evaluate_epoch(Phase phase) {
     while (progress_.iter < iterations) {
         if (stops_now(progress_.iter)) {
             call(&Hook::abandon_evaluation, "abandon_evaluation");
+            evaluation_weights_.take_out();
             device_.set_rng_state(generator);
             progress_.phase = Phase::train;
             return serve_requests();  // the evaluation is done again when the run goes on
@@ -170,6 +175,8 @@ void Runner::evaluate_epoch(Phase phase) {
     workflow_.evaluated(phase);
     publish_loss(sums);
     call(val ? &Hook::after_val_epoch : &Hook::after_test_epoch, "after epoch");
+    evaluation_weights_.take_out();
+    call_after_results(phase);
     progress_.phase = Phase::train;
     serve_requests();
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "data/batch_maker.hpp"
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 #include "runner.hpp"
 
 namespace ailab {

@@ -6,7 +6,7 @@
 
 #include "ailab/log.hpp"
 #include "config/formats.hpp"
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 #include "phase_data.hpp"
 
 namespace ailab {
@@ -25,6 +25,26 @@ std::optional<int64_t> training_iterations(const Modules& modules) {
     const auto train = modules.data.find(Phase::train);
     if (train == modules.data.end()) return std::nullopt;
     return train->second.loader->plan().iterations();
+}
+
+StepParts step_parts(const RunConfig& config, Job& job, Device& device, c10::Device torch_device,
+                     const Modules& modules, const ForwardPass& forward, SyncBatchNorm* sync) {
+    const auto train = modules.data.find(Phase::train);
+    StepParts parts{.model = *modules.model,
+                    .loss = modules.loss.get(),
+                    .forward = forward,
+                    .updates = modules.updates,
+                    .comm = job,
+                    .device = device,
+                    .sync_batch_norm = sync,
+                    .torch_device = torch_device,
+                    .clip = config.clip_grad,
+                    .find_unused_parameters = modules.step.find_unused_parameters,
+                    .seed = config.seed};
+    if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
+        parts.scaling = modules.step.autocast;
+    if (train != modules.data.end()) parts.may_skip = train->second.loader->options().may_skip();
+    return parts;
 }
 
 RegisteredTensors registered_by(const Modules& modules, const RunConfig& config) {
@@ -60,14 +80,14 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       sync_batch_norm_(make_sync_batch_norm(modules, job, torch_device)),
       forward_(config, *modules.model, modules.loss.get(), modules.step.autocast,
                torch_device.type()),
-      backward_(forward_, modules.loss.get(), job, window_, sync_batch_norm_.get()),
+      step_(
+          step_parts(config, job, device, torch_device, modules, forward_, sync_batch_norm_.get()),
+          *this),
       registered_(registered_by(modules, config)),
       workflow_(workflow_plan(config, training_iterations(modules))),
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
-    if (modules.step.autocast && modules.step.autocast->dtype == at::kHalf)
-        scaler_ = std::make_unique<LossScaler>(*modules.step.autocast, torch_device);
-    for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->parameters());
+    for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->gradients());
     const RunLength length = workflow_.length();
     progress_.total_epochs = length.epochs;
     progress_.total_train_iters = length.train_iters;
@@ -118,9 +138,23 @@ void Runner::call_after_load(const std::string& checkpoint) {
     });
 }
 
+void Runner::call_after_results(Phase phase) {
+    hooks_.each("after_results",
+                [&](Hook& hook, const std::string&) { hook.after_results(*this, phase); });
+}
+
+void Runner::put_in_evaluation_weights() {
+    std::vector<std::pair<Tensor, Tensor>> weights;
+    hooks_.each("evaluation_weights", [&](Hook& hook, const std::string&) {
+        if (weights.empty()) weights = hook.evaluation_weights();
+    });
+    evaluation_weights_.put_in(weights);
+}
+
 void Runner::on_exception(const std::string& message) noexcept {
     // The other ranks still run, so an epoch's checkpoint need not be lost with the next one.
     writer_.finish_within(std::chrono::seconds(3));
+    evaluation_weights_.take_out();
     for (const auto& hook : hooks_.all()) {
         try {
             hook->on_exception(*this, message);

@@ -1,34 +1,35 @@
 #pragma once
 #include <array>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "backward_pass.hpp"
 #include "checkpoint/background_writer.hpp"
 #include "dist/signals.hpp"
-#include "forward_pass.hpp"
-#include "gradient_watch.hpp"
+#include "evaluation_weights.hpp"
 #include "hook_list.hpp"
 #include "host/clock.hpp"
 #include "lineage.hpp"
 #include "loading_advice.hpp"
-#include "loss_scaler.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
 #include "registered_tensors.hpp"
 #include "resume.hpp"
+#include "run_state.hpp"
 #include "sample_report.hpp"
-#include "step_window.hpp"
-#include "sync_batch_norm.hpp"
+#include "step/forward_pass.hpp"
+#include "step/gradient_watch.hpp"
+#include "step/sync_batch_norm.hpp"
+#include "step/training_step.hpp"
 #include "workflow.hpp"
 
 namespace ailab {
 
 /// Runs the workflow: phases, the training step, hooks. Main thread.
-class Runner final : public Run {
+class Runner final : public Run, private StepObserver {
   public:
     Runner(const RunConfig& config, Job& job, Device& device, c10::Device torch_device,
            Modules& modules, std::string run_dir);
@@ -74,10 +75,10 @@ class Runner final : public Run {
     bool dry_run() const override { return config_.dry_run; }
     const std::string& resumed_from() const override { return resumed_from_; }
     std::vector<std::pair<std::string, double>> loss_values() override {
-        return backward_.loss_values();
+        return step_.loss_values();
     }
-    double grad_norm() override;
-    void skip_step(const std::string& reason) override;
+    double grad_norm() override { return step_.grad_norm(); }
+    void skip_step(const std::string& reason) override { step_.skip(reason); }
     bool roll_back(const std::string& reason) override;
     const std::string& checkpoint_folder() const override { return checkpoint_folder_; }
     void set_checkpoint_folder(const std::string& folder) override { checkpoint_folder_ = folder; }
@@ -94,8 +95,26 @@ class Runner final : public Run {
     void publish_loss(Meters& sums);
     void begin_phase(Phase phase, int64_t iterations);
     void call_before_run();
+    void call_after_results(Phase phase);
+    void put_in_evaluation_weights();
     void call_after_load(const std::string& checkpoint);
     bool stops_now(int64_t iteration);
+
+    // step_events.cpp: what a step tells
+    void doing(const char* what) override { job_.doing(what); }
+    void after_backward() override { hooks_.call(*this, after_backward_); }
+    std::vector<double> own_flags() override { return own_requests(); }
+    void note_flags(const std::vector<double>& sums) override { note_requests(sums); }
+    void gradients_complete() override;
+    void before_step() override { hooks_.call(*this, before_step_); }
+    void after_step() override { hooks_.call(*this, after_step_); }
+    bool records() const override { return !windows_[size_t(Phase::train)].empty(); }
+    void record(const std::string& name, const Tensor& mean, double weight,
+                const Tensor& unless) override;
+    void nothing_counts() override;
+    void check_registered() const;
+    void tell_if_never_reached();
+    void tell_never_reached(const std::string& when);
 
     // requests.cpp
     std::vector<double> own_requests();
@@ -103,25 +122,9 @@ class Runner final : public Run {
     void serve_requests();
     void checkpoint_for_request();
 
-    // step.cpp
-    double reduce_gradients(ParameterUpdate& update, double share, bool by_samples);
-    void begin_window(const PhaseData& data);
-    void shared_step();
-    void closure_step(ParameterUpdate& update);
-    void compute_gradients(ParameterUpdate& update, bool last);
-    void check_unused(const ParameterUpdate& update);
-    void check_registered() const;
-    void tell_if_nothing_counts();
-    void tell_if_never_reached();
-    void tell_never_reached(const std::string& when);
-    void finish_step(ParameterUpdate& update, const std::function<void()>& step);
-    void clip(ParameterUpdate& update);
-    void record_of_step(const std::string& name, const Tensor& value);
-    void own_step();
-    void seed_step();
-
     // state.cpp
     Checkpoint gather_state();
+    RunState run_state() const;
     State rank_state() const;
     void check_savable();
     void restore_modules(const Resume& resume);
@@ -140,6 +143,8 @@ class Runner final : public Run {
 
     // iteration.cpp
     void train_iteration();
+    void begin_step(PhaseData& data);
+    Batch fetch_batch(PhaseData& data);
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
     int ranks_with_samples(const PhaseData& data);
@@ -151,8 +156,6 @@ class Runner final : public Run {
     void beat() noexcept;
     void place_on_device(PhaseData& data);
     void move_to_device(Batch& batch, bool pinned) const;
-
-    friend class ModelStep;
 
     const RunConfig& config_;
     Job& job_;
@@ -166,15 +169,16 @@ class Runner final : public Run {
         after_train_iter_;
     const std::unique_ptr<SyncBatchNorm> sync_batch_norm_;  // or none
     const ForwardPass forward_;
-    BackwardPass backward_;
+    TrainingStep step_;
     const RegisteredTensors registered_;  // as the run began
 
+    EvaluationWeights evaluation_weights_;
     Progress progress_;
     Workflow workflow_;
     Batch batch_;
     std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined
     std::array<std::vector<std::shared_ptr<Meters>>, 3> windows_;  // by Phase
-    std::map<Phase, std::vector<std::pair<std::string, double>>> results_;
+    std::map<Phase, Results> results_;
     std::string stop_reason_;
     int stop_signal_ = 0;
     std::string resumed_from_;
@@ -186,12 +190,7 @@ class Runner final : public Run {
     std::string opening_hook_;                   // whose before_run is being called
     std::map<std::string, std::shared_ptr<Meters>> named_windows_;
 
-    // Of the present step.
-    StepWindow window_;
-    std::unique_ptr<LossScaler> scaler_;
-    ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
-    Tensor grad_norm_;
-    std::string skip_reason_;
+    std::deque<Batch> ahead_;  // of the present step, where its batches were wanted before it
     std::string roll_back_reason_;
     GradientWatch gradient_watch_;
     bool looks_at_registered_ = true;  // in the next step, the first of a phase

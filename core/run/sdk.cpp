@@ -89,6 +89,10 @@ std::vector<LossTerm> Loss::terms(const Batch& given) {
     return {term};
 }
 
+std::vector<std::optional<Tensor>> Loss::target_weights(const Batch&) {
+    throw Error("weight_source() is targets but target_weights() is not overridden");
+}
+
 // ---- Optimizer
 
 GroupDefaults Optimizer::defaults(const Tensor&) const {

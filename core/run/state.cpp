@@ -9,14 +9,14 @@
 #include "class_agreement.hpp"
 #include "compare_data.hpp"
 #include "dist/store_comm.hpp"
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 #include "load_weights.hpp"
-#include "parameters.hpp"
 #include "plugin/plugin_host.hpp"
 #include "resume_groups.hpp"
 #include "runner.hpp"
 #include "saved_config.hpp"
 #include "state_access.hpp"
+#include "step/parameters.hpp"
 
 namespace ailab {
 
@@ -30,13 +30,6 @@ std::string optimizer_key(const std::string& name) {
 constexpr const char* groups_key = "groups";
 /// Among a manifest's facts.
 constexpr const char* data_key = "data";
-
-Node results_node(const std::vector<std::pair<std::string, double>>& results) {
-    Node::List list;
-    for (const auto& [name, value] : results)
-        list.push_back(Node::list({Node::string(name), Node(value)}));
-    return Node::list(std::move(list));
-}
 
 /// The user's, in which build.
 Node user_plugins() {
@@ -124,32 +117,14 @@ Checkpoint Runner::gather_state() {
         state.values.set(groups_key, save_groups(optimizer->groups()));
         checkpoint.modules[optimizer_key(name)] = std::move(state);
     }
-    if (scaler_) checkpoint.modules["loss_scaler"] = scaler_->save_state();
+    if (LossScaler* scaler = step_.scaler())
+        checkpoint.modules["loss_scaler"] = scaler->save_state();
     hooks_.each("save_state", [&](Hook& hook, const std::string& key) {
         checkpoint.modules[key] = hook.save_state();
     });
 
-    Node& run = checkpoint.run.values;
-    run.set("seed", Node(int64_t(config_.seed)));
-    workflow_.save(run);
-    run.set("trained_epoch", Node(progress_.epoch));
-    run.set("train_seconds", Node(train_seconds_));
-    run.set("train_samples", Node(train_samples_));
-    Node results = Node::map();
-    for (const auto& [phase, values] : results_)
-        results.set(phase_name(phase), results_node(values));
-    run.set("results", std::move(results));
-    if (const auto train = modules_.data.find(Phase::train); train != modules_.data.end()) {
-        const Loader& loader = *train->second.loader;
-        run.set("data_epoch", Node(loader.epoch()));
-        run.set("data_samples_dealt", Node(loader.iteration() * loader.plan().batch_size));
-        run.set("data_samples", Node(loader.plan().samples));
-        run.set("global_batch_size", Node(loader.plan().batch_size));
-    }
-    Node evaluated = Node::map();  // epochs of each phase that has been evaluated
-    for (const auto& [phase, data] : modules_.data)
-        if (phase != Phase::train) evaluated.set(phase_name(phase), Node(data.loader->epoch()));
-    run.set("evaluated", std::move(evaluated));
+    workflow_.save(checkpoint.run.values);
+    run_state().save(checkpoint.run.values);
     checkpoint.rank = rank_state();
 
     Node& facts = checkpoint.manifest;
@@ -173,6 +148,26 @@ Checkpoint Runner::gather_state() {
     return checkpoint;
 }
 
+RunState Runner::run_state() const {
+    RunState state{.seed = int64_t(config_.seed),
+                   .trained_epoch = progress_.epoch,
+                   .train_seconds = train_seconds_,
+                   .train_samples = train_samples_,
+                   .loss_unit = step_.loss_unit(),
+                   .results = results_};
+    for (const auto& [phase, data] : modules_.data) {
+        const Loader& loader = *data.loader;
+        if (phase != Phase::train)
+            state.evaluated[phase] = loader.epoch();
+        else
+            state.data = {.epoch = loader.epoch(),
+                          .samples_dealt = loader.iteration() * loader.plan().batch_size,
+                          .samples = loader.plan().samples,
+                          .global_batch_size = loader.plan().batch_size};
+    }
+    return state;
+}
+
 State Runner::rank_state() const {
     State rank;
     // The generator is seeded for each step from (seed, step, rank); its state is kept all the
@@ -190,6 +185,7 @@ State Runner::rank_state() const {
 void Runner::save_checkpoint(const std::string& path) {
     hooks_.each("before_save_checkpoint",
                 [&](Hook& hook, const std::string&) { hook.before_save_checkpoint(*this, path); });
+    const EvaluationWeights::Aside own(evaluation_weights_);
     job_.doing("saving a checkpoint");
     broadcast_buffers();
     writer_.write(path, config_.work_dir + "/last_checkpoint", gather_state(),
@@ -209,12 +205,7 @@ void Runner::save_weights(const std::string& path) {
         weights.assign(averages.begin(), averages.end());
         break;
     }
-    if (weights.empty()) {
-        for (const auto& item : modules_.model->named_parameters())
-            weights.emplace_back(item.key(), item.value().detach());
-        for (const auto& item : modules_.model->named_buffers())
-            weights.emplace_back(item.key(), item.value().detach());
-    }
+    if (weights.empty()) weights = weights_of(*modules_.model);
     writer_.write_weights(path, weights, modules_.classes,
                           make_store_comm(job_, concat("weights-", checkpoints_++)));
 }
@@ -292,9 +283,9 @@ void Runner::restore_modules(const Resume& resume) {
         if (!state) throw Error(concat("it has no state of the ", optimizer_key(name)));
         restore_optimizer(*update, *state, resume);
     }
-    if (scaler_) {
+    if (LossScaler* scaler = step_.scaler()) {
         if (const State* state = state_of("loss_scaler"))
-            scaler_->load_state(*state);
+            scaler->load_state(*state);
         else
             log_warning("the checkpoint was written without float16: the loss's scale starts anew");
     }
@@ -346,34 +337,30 @@ void Runner::restore_original(const Resume& resume) {
     restore_optimizer(update, to_optimizer_state(saved, names_by_groups(saved, update)), resume);
 }
 
-void Runner::restore_position(const State& run) {
-    const StateReader values(run.values);
-    workflow_.load(values);
+void Runner::restore_position(const State& saved) {
+    workflow_.load(StateReader(saved.values));
+    const RunState state = RunState::load(saved.values);
     // An evaluation belongs to the epoch that was trained before it, though that is counted by
     // then.
-    progress_.epoch = values.integer("trained_epoch");
-    train_seconds_ = values.number("train_seconds");
-    train_samples_ = values.integer("train_samples");
-    for (const Phase phase : {Phase::train, Phase::val, Phase::test})
-        if (const Node* results = values.at("results").find(phase_name(phase)))
-            for (const Node& entry : results->items())
-                results_[phase].emplace_back(entry.items().at(0).as_string(),
-                                             entry.items().at(1).as_float());
+    progress_.epoch = state.trained_epoch;
+    train_seconds_ = state.train_seconds;
+    train_samples_ = state.train_samples;
+    step_.set_loss_unit(state.loss_unit);
+    results_ = state.results;
     // An evaluation that was broken off begins again: its samples are those of the same epoch.
-    if (const Node* evaluated = run.values.find("evaluated"))
-        for (const auto& [phase, data] : modules_.data)
-            if (const Node* epoch = evaluated->find(phase_name(phase)); epoch && epoch->is_int())
-                data.loader->seek(epoch->as_int(), 0);
+    for (const auto& [phase, epoch] : state.evaluated)
+        if (const auto data = modules_.data.find(phase); data != modules_.data.end())
+            data->second.loader->seek(epoch, 0);
     const auto train = modules_.data.find(Phase::train);
     if (train == modules_.data.end()) return;
+    if (!state.data) throw Error("its state has no position of the training data");
     Loader& loader = *train->second.loader;
-    if (const int64_t samples = values.integer("data_samples"); samples != loader.plan().samples)
+    if (state.data->samples != loader.plan().samples)
         throw Error(
-            concat("an epoch had ", samples, " samples and has ", loader.plan().samples,
+            concat("an epoch had ", state.data->samples, " samples and has ", loader.plan().samples,
                    " now: the order of samples would not be the same. Give data.train as it "
                    "was, or start a new run from the weights with load_from"));
-    const int64_t dealt = values.integer("data_samples_dealt");
-    loader.seek(values.integer("data_epoch"), dealt / loader.plan().batch_size);
+    loader.seek(state.data->epoch, state.data->samples_dealt / loader.plan().batch_size);
 }
 
 void Runner::restore_ranks(const Resume& resume) {

@@ -15,13 +15,13 @@
 #include "checkpoint/safetensors.hpp"
 #include "host/caching_allocator.hpp"
 #include "host/clock.hpp"
+#include "host/error_context.hpp"
 #include "host/threads.hpp"
 #include "input_list.hpp"
 #include "log/result_stream.hpp"
 #include "prediction_line.hpp"
 #include "predictor_access.hpp"
 #include "progress_line.hpp"
-#include "run/error_context.hpp"
 #include "run/output_place.hpp"
 
 namespace ailab {

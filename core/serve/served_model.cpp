@@ -4,7 +4,7 @@
 
 #include "ailab/binding.hpp"
 #include "data/memory_format.hpp"
-#include "run/error_context.hpp"
+#include "host/error_context.hpp"
 
 namespace ailab {
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "run/choose.hpp"
-#include "run/forward_pass.hpp"
 #include "served_spec.hpp"
+#include "step/forward_pass.hpp"
 
 namespace ailab {
 

@@ -36,11 +36,8 @@ class EMAHook final : public Hook {
 
     explicit EMAHook(const Options& options) : o(options) {}
 
-    /// Results are published while the average is in place, and checkpoints are taken when it is
-    /// not.
     int default_priority() const override { return priority::low; }
     bool for_training_only() const override { return true; }
-    bool changes_evaluations() const override { return false; }
 
     void before_run(Run& run) override {
         refuse_second(run, "EMAHook", "the weights that are evaluated");
@@ -78,17 +75,12 @@ class EMAHook final : public Hook {
             update();
     }
 
-    void before_val_epoch(Run&) override { swap_in(); }
-    void before_test_epoch(Run&) override { swap_in(); }
-    // Again after a checkpoint that was taken in the middle of an evaluation.
-    void before_val_iter(Run&) override { swap_in(); }
-    void before_test_iter(Run&) override { swap_in(); }
-    void after_val_epoch(Run&) override { swap_out(); }
-    void after_test_epoch(Run&) override { swap_out(); }
-    void before_save_checkpoint(Run&, const std::string&) override { swap_out(); }
-    void on_exception(Run&, const std::string&) override { swap_out(); }
-    void abandon_evaluation(Run&) override { swap_out(); }
-
+    std::vector<std::pair<Tensor, Tensor>> evaluation_weights() const override {
+        std::vector<std::pair<Tensor, Tensor>> weights;
+        for (size_t i = 0; i < averages_.size(); ++i)
+            weights.emplace_back(parameters_[i], averages_[i]);
+        return weights;
+    }
     std::map<std::string, Tensor> export_weights() const override {
         if (averages_.empty()) return {};
         std::map<std::string, Tensor> weights;
@@ -143,22 +135,8 @@ class EMAHook final : public Hook {
         at::_foreach_lerp_(averages_, parameters_, 1 - decay);
     }
 
-    void swap_in() {
-        if (averages_.empty() || !own_.empty()) return;
-        const at::NoGradGuard no_grad;
-        own_ = copies(parameters_);
-        at::_foreach_copy_(parameters_, averages_);
-    }
-    void swap_out() {
-        if (own_.empty()) return;
-        const at::NoGradGuard no_grad;
-        at::_foreach_copy_(parameters_, own_);
-        own_.clear();
-    }
-
     /// Takes what was saved in place of the present averages.
     void adopt() {
-        swap_out();
         averages_.clear();
         updates_ = saved_number(*loaded_, "EMAHook", "updates").as_int();
         std::vector<Tensor> averages;
@@ -189,7 +167,6 @@ class EMAHook final : public Hook {
     std::vector<std::vector<std::string>> names_;  // all of each parameter
     std::vector<Tensor> parameters_;
     std::vector<Tensor> averages_;  // empty until the average begins
-    std::vector<Tensor> own_;       // the parameters while the averages are in their place
     std::optional<State> loaded_;   // until the model is known
     int64_t updates_ = 0;
     bool stepped_ = false;  // an optimizer, in this iteration

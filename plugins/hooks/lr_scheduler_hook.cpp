@@ -105,7 +105,6 @@ class LrSchedulerHook final : public Hook {
         if (in_training_) apply(run);
     }
     void before_train_epoch(Run& run) override {
-        observe(run);
         in_training_ = true;
         // A run that was stopped after the last step of an epoch ends that epoch when it goes on:
         // what is logged then is the rate of the step that was taken.
@@ -119,7 +118,8 @@ class LrSchedulerHook final : public Hook {
 
     void after_train_epoch(Run&) override { evaluated(Phase::train); }
     void after_val_epoch(Run&) override { evaluated(Phase::val); }
-    // The state that is saved must know the result.
+    void after_results(Run& run, Phase) override { observe(run); }
+    // The state that is saved between the two must know the result.
     void before_save_checkpoint(Run& run, const std::string&) override { observe(run); }
     /// The schedule's, and what was last applied.
     State save_state() const override {
@@ -275,8 +275,6 @@ class LrSchedulerHook final : public Hook {
     void evaluated(Phase phase) {
         to_observe_ = to_observe_ || (scheduler_->needs_metric() && phase == monitor_.phase());
     }
-    /// Metrics are published after this hook was called for the end of the phase, so the result is
-    /// taken when the run goes on.
     void observe(Run& run) {
         if (!to_observe_) return;
         const int64_t now = time(run.progress());

@@ -97,6 +97,15 @@ std::vector<LossTerm> ClassLoss::terms(const Batch& inputs) {
     return {std::move(term)};
 }
 
+std::vector<std::optional<Tensor>> ClassLoss::target_weights(const Batch& inputs) {
+    const Tensor& target = inputs.tensor("target");
+    // Shares of the classes each count as one.
+    if (!has_own_weights() || target.is_floating_point()) return {std::nullopt};
+    const Tensor counts = targets_.counts(target);
+    if (!weighs_targets_) return {counts.sum()};
+    return {weights_.of(targets_.classes(target)).mul(counts).sum()};
+}
+
 ClassLoss::Inputs ClassLoss::read(const Tensor& output, const Tensor& target) const {
     Inputs inputs{output, target, is_dense(output, target)};
     if (!inputs.is_dense) inputs.target = targets_.fit(output, target);

@@ -74,6 +74,8 @@ class ClassLoss : public Loss {
     bool has_own_weights() const override {
         return is_mean_ && (weighs_targets_ || targets_.ignores());
     }
+    WeightSource weight_source() const override { return WeightSource::targets; }
+    std::vector<std::optional<Tensor>> target_weights(const Batch& inputs) override;
     Tensor forward(const Tensor& output, const Tensor& target) override;
     std::vector<LossTerm> terms(const Batch& inputs) override;
 

@@ -23,6 +23,10 @@ const Tensor& ClassWeights::like(const Tensor& output) {
     return placed(output);
 }
 
+Tensor ClassWeights::of(const Tensor& classes) const {
+    return list_.to(classes.device()).index({classes.clamp(0, list_.size(0) - 1)});
+}
+
 Tensor ClassWeights::beside(const Tensor& output) {
     const Tensor& weights = like(output);
     if (!weights.defined() || output.dim() < 3) return weights;

@@ -21,6 +21,10 @@ class ClassWeights {
     /// none. Throws Error when their number is not that of the classes.
     const Tensor& like(const Tensor& output);
 
+    /// float64, in the shape of `classes`, int64: the weight of each. Of a number that is no class
+    /// some weight.
+    Tensor of(const Tensor& classes) const;
+
     /// The same as [classes, 1, …], to multiply output [N, classes, …]. Takes one number for an
     /// output [N] of one class.
     Tensor beside(const Tensor& output);

@@ -88,6 +88,12 @@ class DynamicWeightedLoss final : public LossOfParts {
         return all;
     }
 
+    std::vector<std::optional<Tensor>> target_weights(const Batch& inputs) override {
+        std::vector<std::optional<Tensor>> weights = LossOfParts::target_weights(inputs);
+        if (learns()) weights.emplace_back();
+        return weights;
+    }
+
     bool follows_values() const override { return balances() || LossOfParts::follows_values(); }
 
     void observe(const std::vector<double>& values) override {

@@ -86,6 +86,13 @@ std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
     return terms;
 }
 
+std::vector<std::optional<Tensor>> LossPart::target_weights(const Batch& fields) const {
+    std::vector<std::optional<Tensor>> weights(term_names_.size());
+    if (loss_->has_own_weights())
+        weights = loss_->target_weights(bind_inputs(fields, inputs_, binding_, label_));
+    return weights;
+}
+
 LossOfParts::LossOfParts(const LossSpecs& specs) {
     for (const auto& [name, spec] : specs) {
         parts_.emplace_back(name, spec);
@@ -123,6 +130,22 @@ std::vector<std::string> LossOfParts::term_names() const {
 bool LossOfParts::has_own_weights() const {
     return std::ranges::any_of(parts_,
                                [](const auto& part) { return part.loss().has_own_weights(); });
+}
+
+WeightSource LossOfParts::weight_source() const {
+    const bool foretold = std::ranges::all_of(parts_, [](const LossPart& part) {
+        return !part.loss().has_own_weights() ||
+               part.loss().weight_source() == WeightSource::targets;
+    });
+    return foretold ? WeightSource::targets : WeightSource::predictions;
+}
+
+std::vector<std::optional<Tensor>> LossOfParts::target_weights(const Batch& inputs) {
+    std::vector<std::optional<Tensor>> all;
+    for (const LossPart& part : parts_)
+        for (std::optional<Tensor>& weight : part.target_weights(inputs))
+            all.push_back(std::move(weight));
+    return all;
 }
 
 bool LossOfParts::follows_values() const {

@@ -32,6 +32,8 @@ class LossPart {
     const std::vector<std::string>& term_names() const { return term_names_; }
     /// Its terms under these names.
     std::vector<LossTerm> terms(const Batch& fields) const;
+    /// Their weights as far as the targets tell.
+    std::vector<std::optional<Tensor>> target_weights(const Batch& fields) const;
 
   private:
     std::string name_;
@@ -51,6 +53,8 @@ class LossOfParts : public Loss {
     std::vector<std::string> inputs() const override;
     std::vector<std::string> term_names() const override;
     bool has_own_weights() const override;
+    WeightSource weight_source() const override;
+    std::vector<std::optional<Tensor>> target_weights(const Batch& inputs) override;
     bool follows_values() const override;
     void observe(const std::vector<double>& values) override;
     State save_state() const override;

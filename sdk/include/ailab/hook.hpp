@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "ailab/registry.hpp"
@@ -146,6 +147,11 @@ class AILAB_API Hook : public Stateful {
     /// names of the model's parameters and buffers; empty: the model's own. In a checkpoint they
     /// are the tensors of save_state() that have the names of the model's.
     virtual std::map<std::string, Tensor> export_weights() const { return {}; }
+    /// What evaluations run with in place of the model's own weights: parameters of the model, and
+    /// for each a tensor of its shape. The run puts them in place before before_val_epoch (or
+    /// before_test_epoch) and takes them out before after_results, and for a checkpoint or a
+    /// failure in between. Of several hooks that give some the first counts.
+    virtual std::vector<std::pair<Tensor, Tensor>> evaluation_weights() const { return {}; }
 
     /// Which points of an iteration are called: set where the class is registered, see
     /// overridden().
@@ -161,6 +167,9 @@ class AILAB_API Hook : public Stateful {
     virtual void after_val_epoch(Run&) {}
     virtual void before_test_epoch(Run&) {}
     virtual void after_test_epoch(Run&) {}
+    /// After the after_ points of a phase's end, in which results are published: all of them are
+    /// there. What follows results acts here.
+    virtual void after_results(Run&, Phase) {}
 
     virtual void before_train_iter(Run&) {}
     /// After a backward pass of this rank and before gradients are reduced. With accumulation:

@@ -28,6 +28,19 @@ struct LossTerm {
     bool is_mean = false;
 };
 
+/// What the weights of a loss's terms follow from, where they are not the numbers of samples. The
+/// less they follow from, the less the ranks wait for each other.
+enum class WeightSource {
+    /// Anything: known after the forward pass, which all ranks then wait for. Where a step
+    /// accumulates several iterations it keeps one gradient a term.
+    predictions,
+    /// All terms have one and the same weight, by which the gradients are divided once they are
+    /// summed over the ranks. A loss of one term is of this kind whatever it says.
+    common,
+    /// The targets alone: target_weights() gives them before the forward pass.
+    targets,
+};
+
 /// A loss. The simple case overrides forward(output, target) and returns the mean over the samples.
 /// May have parameters of its own: they are optimised, reduced and saved like the model's. Called
 /// on the main thread only.
@@ -50,6 +63,12 @@ class AILAB_API Loss : public torch::nn::Module, public Stateful {
     virtual std::vector<LossTerm> terms(const Batch& inputs);
     /// True if a term gives a weight of its own. Must be the same on all ranks.
     virtual bool has_own_weights() const { return false; }
+    /// Of a loss with weights of its own. Must be the same on all ranks and throughout.
+    virtual WeightSource weight_source() const { return WeightSource::predictions; }
+    /// Where weight_source() is targets: the weights that terms() will give for these inputs, in
+    /// their order. The model's outputs are not among them: those are undefined tensors. The
+    /// default throws Error.
+    virtual std::vector<std::optional<Tensor>> target_weights(const Batch& inputs);
 
     /// True if the loss wants to see the values of its terms (weights that follow them).
     virtual bool follows_values() const { return false; }

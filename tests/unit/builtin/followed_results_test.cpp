@@ -43,6 +43,7 @@ class FollowedResults : public HookTest {
         run.now.phase = Phase::val;
         run.published[Phase::val] = {{result, value}};
         hook.after_val_epoch(run);
+        hook.after_results(run, Phase::val);
     }
     /// Whether a run with patience 1 is ended by values that fall.
     bool ends_when_it_falls(const std::string& result, const std::string& rule) {

@@ -1,9 +1,10 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "dist/reducer.hpp"
+#include "gradient_store.hpp"
 
 namespace ailab {
 
@@ -11,8 +12,8 @@ namespace ailab {
 /// a step for each that had none yet. Main thread.
 class GradientWatch {
   public:
-    /// Before the first step; the parameters must outlive the watch.
-    void add(const std::vector<NamedParameter>& parameters);
+    /// Before the first step; the store must outlive the watch.
+    void add(const GradientStore& gradients);
     /// When the gradients of a step are complete (over all ranks).
     void note();
     /// After an iteration.
@@ -28,7 +29,13 @@ class GradientWatch {
     std::vector<std::string> finish();
 
   private:
-    std::vector<const NamedParameter*> waiting_;  // without a gradient so far
+    /// A parameter of a store, by its number there.
+    using Entry = std::pair<const GradientStore*, size_t>;
+    static const NamedParameter& parameter(const Entry& entry) {
+        return entry.first->parameters()[entry.second];
+    }
+
+    std::vector<Entry> waiting_;  // without a gradient so far
     int64_t iterations_ = 0, steps_ = 0;
 };
 

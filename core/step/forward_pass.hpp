@@ -28,11 +28,16 @@ class ForwardPass {
     /// The loss of a batch that has the outputs. `samples` is the number of samples, over all
     /// ranks, that make one step together.
     std::vector<LossTerm> loss_terms(const Batch& batch, int64_t samples) const;
+    /// What the loss says of a batch, on the host or a device, before the model has seen it. As
+    /// many as it has terms.
+    std::vector<std::optional<Tensor>> target_weights(const Batch& batch) const;
     /// For a model that owns its step.
     AutocastScope autocast() const { return {autocast_, device_}; }
     size_t term_count() const { return term_names_.size(); }
     const std::string& term_name(size_t index) const { return term_names_.at(index); }
     bool has_own_weights() const { return own_weights_; }
+    /// Of a loss that has. One term has its weight to itself.
+    WeightSource weight_source() const { return weight_source_; }
 
     /// `model "ResNet"`: for messages.
     const std::string& model_label() const { return model_label_; }
@@ -53,6 +58,7 @@ class ForwardPass {
     std::vector<std::string> loss_inputs_;
     std::vector<std::string> term_names_;
     bool own_weights_ = false;
+    WeightSource weight_source_ = WeightSource::predictions;
     const bool in_double_;
     const std::optional<AutocastPlan> autocast_;
     const c10::DeviceType device_;

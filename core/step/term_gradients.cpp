@@ -35,17 +35,18 @@ void TermGradients::add(const std::vector<LossTerm>& terms, int64_t samples,
     }
 }
 
-void TermGradients::combine(const std::vector<double>& factors,
-                            const std::vector<NamedParameter>& parameters) const {
+void TermGradients::combine(const std::vector<StepNumber>& factors,
+                            GradientStore& gradients) const {
     const at::NoGradGuard no_grad;
-    for (size_t i = 0; i < parameters.size(); ++i) {
+    for (size_t i = 0; i < gradients.parameters().size(); ++i) {
         Tensor total;
         for (size_t t = 0; t < gradients_.size(); ++t) {
             if (gradients_[t].empty() || !gradients_[t][i].defined()) continue;
-            total = total.defined() ? total.add_(gradients_[t][i], factors[t])
-                                    : gradients_[t][i] * factors[t];
+            const double factor = factors[t].value();
+            total =
+                total.defined() ? total.add_(gradients_[t][i], factor) : gradients_[t][i] * factor;
         }
-        if (total.defined()) parameters[i].tensor.mutable_grad() = total;
+        if (total.defined()) gradients.set(i, total);
     }
 }
 

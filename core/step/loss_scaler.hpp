@@ -15,7 +15,7 @@ class LossScaler final : public Stateful {
     /// What the loss is multiplied by: a float32 scalar on the device.
     const Tensor& scale() const { return scale_; }
     /// Divides the gradients by the scale and notes whether any is not finite.
-    void unscale(std::vector<Tensor>& gradients);
+    void unscale(const std::vector<Tensor>& gradients);
     /// Not 0 if a gradient of this step was not finite: what Optimizer::step() takes.
     const Tensor& found_inf() const { return found_inf_; }
     /// After the step: the scale of the next one.

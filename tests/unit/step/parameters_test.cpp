@@ -1,13 +1,13 @@
 // One tensor under several names is one parameter: how parameters are listed, what rules and states
 // they get, and which tensors must not share memory.
-#include "run/parameters.hpp"
+#include "step/parameters.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "ailab/optimizer.hpp"
-#include "run/gradient_watch.hpp"
 #include "run/param_groups.hpp"
+#include "step/gradient_watch.hpp"
 
 namespace ailab {
 namespace {
@@ -188,11 +188,12 @@ TEST(Parameters, TakeTheFirstOfSeveralSavedStates) {
 TEST(GradientWatch, NamesWhatNoStepHasReached) {
     const Tensor reached = trained({1}), later = trained({1}), never = trained({1});
     Tensor frozen = trained({1});
-    const std::vector<NamedParameter> parameters =
-        by_identity({{"reached", reached}, {"later", later}, {"never", never}, {"frozen", frozen}});
+    const GradientStore gradients(
+        by_identity({{"reached", reached}, {"later", later}, {"never", never}, {"frozen", frozen}}),
+        nullptr, 25);
     GradientWatch watch;
-    watch.add(parameters);
-    watch.add(parameters);  // of a second optimizer
+    watch.add(gradients);
+    watch.add(gradients);  // of a second optimizer
     reached.mutable_grad() = torch::zeros({1});
     watch.note();
     later.mutable_grad() = torch::zeros({1});

@@ -1,4 +1,4 @@
-#include "run/loss_terms.hpp"
+#include "step/loss_terms.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

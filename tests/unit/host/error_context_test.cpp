@@ -1,5 +1,5 @@
 // What is said of where an error comes from.
-#include "run/error_context.hpp"
+#include "host/error_context.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ailab/binding.hpp"
-#include "error_context.hpp"
+#include "host/error_context.hpp"
 #include "loss_terms.hpp"
 
 namespace ailab {
@@ -33,6 +33,7 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
     loss_inputs_ = loss_->inputs();
     term_names_ = loss_->term_names();
     own_weights_ = loss_->has_own_weights();
+    weight_source_ = term_names_.size() == 1 ? WeightSource::common : loss_->weight_source();
 }
 
 namespace {
@@ -100,6 +101,21 @@ std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch, int64_t sample
     } catch (...) {
         rethrow_with(loss_label_);
     }
+}
+
+std::vector<std::optional<Tensor>> ForwardPass::target_weights(const Batch& batch) const {
+    Batch targets = batch;
+    for (const std::string& output : output_keys_) targets.set(output, Tensor());
+    std::vector<std::optional<Tensor>> weights;
+    try {
+        weights = loss_->target_weights(bound_to_loss(targets));
+    } catch (...) {
+        rethrow_with(loss_label_);
+    }
+    if (weights.size() != term_names_.size())
+        throw Error(concat(loss_label_, ": target_weights() gave ", weights.size(), " weights for ",
+                           term_names_.size(), " terms"));
+    return weights;
 }
 
 }  // namespace ailab

@@ -11,7 +11,7 @@ LossScaler::LossScaler(const AutocastPlan& plan, c10::Device device) : plan_(pla
     growth_tracker_ = at::zeros({}, floats.dtype(at::kInt));
 }
 
-void LossScaler::unscale(std::vector<Tensor>& gradients) {
+void LossScaler::unscale(const std::vector<Tensor>& gradients) {
     const at::NoGradGuard no_grad;
     if (gradients.empty()) return;
     std::vector<Tensor> numbers = gradients;

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ailab/loss.hpp"
-#include "dist/reducer.hpp"
+#include "gradient_store.hpp"
 
 namespace ailab {
 
@@ -17,9 +17,8 @@ class TermGradients {
     /// Adds the gradients of each term's sum over the samples, times `scale` if it is defined.
     void add(const std::vector<LossTerm>& terms, int64_t samples,
              const std::vector<NamedParameter>& parameters, const Tensor& scale);
-    /// Sets the parameters' gradients to the sum over the terms, each times its factor.
-    void combine(const std::vector<double>& factors,
-                 const std::vector<NamedParameter>& parameters) const;
+    /// Sets the gradients to the sum over the terms, each times its factor.
+    void combine(const std::vector<StepNumber>& factors, GradientStore& gradients) const;
 
   private:
     std::vector<std::vector<Tensor>> gradients_;  // by term and parameter; some undefined
