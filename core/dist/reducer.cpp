@@ -51,6 +51,7 @@ class BucketReducer final : public Reducer {
     void arm() override;
     void reduce(std::vector<StepNumber>& numbers) override;
     const std::vector<double>& read() override;
+    bool complete() const override { return complete_; }
     const std::vector<std::string>& unused() const override { return unused_; }
     std::string describe() const override;
 
@@ -78,6 +79,7 @@ class BucketReducer final : public Reducer {
     at::Tensor tail_out_;  // on the host: the view itself, or what is copied to it on a device
     LateCopy tail_in_;     // and what comes back
     bool unread_ = false;
+    bool complete_ = false;
     std::vector<double> sums_;
     std::mutex mutex_;  // parameters of several devices complete on several threads
     State state_ = State::idle;
@@ -218,6 +220,8 @@ void BucketReducer::reduce(std::vector<StepNumber>& numbers) {
     state_ = State::idle;
     if (unread_) read();  // before what it reads from is written again
     fill_gaps();
+    complete_ = std::all_of(slots_.begin(), slots_.end(),
+                            [](const Slot& slot) { return slot.has_gradient; });
     write_tail(numbers);
     for (Bucket& bucket : buckets_) bucket.missing = 0;
     launch_ready(buckets_.size());

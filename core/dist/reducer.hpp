@@ -49,6 +49,9 @@ class Reducer {
     virtual const std::vector<double>& read() = 0;
     /// Both at once.
     std::vector<double> finish(const std::vector<double>& numbers);
+    /// After reduce(): whether this rank had a gradient of every parameter, so that none is unused,
+    /// whatever the others had.
+    virtual bool complete() const = 0;
     /// After read(): names of parameters that no rank used in this step.
     virtual const std::vector<std::string>& unused() const = 0;
     /// For the log: buckets and bytes.

@@ -34,6 +34,16 @@ void Runner::say_if_trained() const {
                  " epochs; raise total_epochs to train on");
 }
 
+/// What accumulation costs with this loss.
+void Runner::say_if_terms_stay_apart() const {
+    if (config_.accumulative_counts == 1 || modules_.model->owns_step() ||
+        !forward_.has_own_weights() || forward_.weight_source() != WeightSource::predictions)
+        return;
+    log_info(forward_.loss_label(), ": the weights of its ", forward_.term_count(),
+             " terms are known after the forward pass alone: while ", config_.accumulative_counts,
+             " iterations accumulate one gradient a term is kept");
+}
+
 void Runner::run() {
     beat();
     call_before_run();
@@ -42,6 +52,7 @@ void Runner::run() {
             log_info("left by a run that was killed: ", line);
     if (!resumed_from_.empty()) call_after_load(resumed_from_);
     check_savable();
+    say_if_terms_stay_apart();
     say_if_trained();
     job_.doing("looking at the first batches");
     rehearse();

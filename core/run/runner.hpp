@@ -89,6 +89,7 @@ class Runner final : public Run, private StepObserver {
 
   private:
     // phases.cpp
+    void say_if_terms_stay_apart() const;
     void say_if_trained() const;
     void train_epoch();
     void evaluate_epoch(Phase phase);

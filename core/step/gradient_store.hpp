@@ -36,6 +36,8 @@ class GradientStore {
     void reduce(std::vector<StepNumber>& numbers);
     /// After reduce(): its sums on the host. Waits for the reduction alone.
     const std::vector<double>& read();
+    /// After reduce(): whether no parameter can be unused(), by what this rank had alone.
+    bool complete() const { return !reducer_ || reducer_->complete(); }
     /// After read(), where ranks are summed over: the names of parameters that none has used. They
     /// have no gradient from there on; before it is 0.
     const std::vector<std::string>& unused() const;

@@ -115,21 +115,23 @@ TrainingStep::Reduced TrainingStep::reduce(ParameterUpdate& update,
     const StepNumber weight = undivided ? numbers.back() : StepNumber();
     StepNumber factor = undivided ? StepNumber(undivided->unit).over(weight) : StepNumber(1);
     if (reads_now(update)) {
-        settle();
         // Which samples were broken is known on their rank alone until now.
-        const int64_t divided_by = std::exchange(window_.samples, samples_of_last_);
-        if (!undivided && window_.samples != divided_by && window_.samples != 0)
-            factor = double(divided_by) / double(window_.samples);
+        const int64_t samples = std::llround(gradients.read()[flags]);
+        const int64_t divided_by = std::exchange(window_.samples, samples);
+        if (!undivided && samples != divided_by && samples != 0)
+            factor = double(divided_by) / double(samples);
     }
+    if (tells_now()) settle();
     gradients.scale(factor);
     return {numbers[flags + 1] * factor, weight};
 }
 
-/// Where the gradients are on the CPU nothing has to wait. On a device it does where what the ranks
-/// tell each other changes this step.
+/// Where the gradients are on the CPU nothing has to wait. On a device this rank does where what
+/// the ranks tell each other changes this step: which samples there are, or which gradients. (When
+/// they act on flags must be the same on all: see tells_now().)
 bool TrainingStep::reads_now(ParameterUpdate& update) const {
-    return parts_.torch_device.is_cpu() || parts_.may_skip || parts_.find_unused_parameters ||
-           update.optimizer().needs_closure();
+    return tells_now() || parts_.may_skip || update.optimizer().needs_closure() ||
+           (parts_.find_unused_parameters && !update.gradients().complete());
 }
 
 void TrainingStep::settle() {
@@ -140,9 +142,8 @@ void TrainingStep::settle() {
 void TrainingStep::hand_on(const Pending& pending) {
     const std::vector<double>& sums = pending.update->gradients().read();
     observer_.note_flags({sums.begin(), sums.begin() + std::ptrdiff_t(pending.flags)});
-    samples_of_last_ = std::llround(sums[pending.flags]);
     if (pending.divides) backward_.expect_weight(sums.back());
-    if (samples_of_last_ > 0) check_unused(pending);
+    if (sums[pending.flags] > 0) check_unused(pending);
 }
 
 void TrainingStep::check_unused(const Pending& pending) {

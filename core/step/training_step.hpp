@@ -112,6 +112,7 @@ class TrainingStep {
     Reduced reduce(ParameterUpdate& update, const std::optional<Undivided>& undivided,
                    double share = 0);
     bool reads_now(ParameterUpdate& update) const;
+    bool tells_now() const { return parts_.torch_device.is_cpu(); }
     void hand_on(const Pending& pending);
     void check_unused(const Pending& pending);
     void apply(ParameterUpdate& update, const std::function<void()>& step);
@@ -130,7 +131,6 @@ class TrainingStep {
     Tensor grad_norm_;
     std::string skip_reason_;
     std::optional<Pending> pending_;
-    int64_t samples_of_last_ = 0;  // of the step that was handed on
 };
 
 }  // namespace ailab

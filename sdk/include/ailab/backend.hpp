@@ -45,7 +45,8 @@ class AILAB_API Backend {
     virtual std::function<std::string(const std::string&)> early_broadcast() { return {}; }
     /// Called on every rank before the process ends well, after the last collective.
     virtual void shutdown() {}
-    /// Called on an error path: end the job's other ranks if this backend can. Must not wait.
+    /// Called on an error path, by the thread that watches the other ranks, while the main thread
+    /// may be inside of a collective: end the job's other ranks if this backend can. Must not wait.
     virtual void abort() noexcept {}
 };
 

@@ -19,14 +19,16 @@ class AILAB_API LrScheduler : public Stateful {
   public:
     ~LrScheduler() override;
     virtual void set_length(const ScheduleLength&) {}
-    /// The learning rate at time t >= 0 of a group whose configured learning rate is base_lr.
+    /// The learning rate at time t >= 0 (epochs or steps, as above; a warm-up in front counts
+    /// optimizer steps whatever this counts, and its factor comes on top) of a group whose
+    /// configured learning rate is base_lr.
     virtual double lr(double base_lr, int64_t t) const = 0;
     /// The same for the momentum of a group, where the schedule moves it.
     virtual std::optional<double> momentum(double /*base_momentum*/, int64_t /*t*/) const {
         return std::nullopt;
     }
-    /// True if the schedule follows a result (ReduceLROnPlateau): observe() is then called after
-    /// each validation.
+    /// True if the schedule follows a result (ReduceLROnPlateau): observe() is then called when
+    /// the results of each phase that it follows are there.
     virtual bool needs_metric() const { return false; }
     virtual void observe(double /*value*/) {}
     /// Before the first observe(): whether a greater result is the better one. For schedules whose

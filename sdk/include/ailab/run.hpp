@@ -81,6 +81,9 @@ struct Timing {
     }
 };
 
+/// Collective (all ranks must call them alike, in the same order): save_checkpoint(),
+/// save_weights(), MeterWindow::reduce() and what comm() offers. The rest is local; where it says
+/// that all ranks must ask alike, nothing is exchanged, and ranks that differ part.
 class AILAB_API Run {
   public:
     virtual ~Run();
@@ -113,7 +116,9 @@ class AILAB_API Run {
     virtual Model& model() = 0;
     /// nullptr for a model that owns its step and needs none.
     virtual Loss* loss() = 0;
-    /// By name; a single optimizer is named "".
+    /// By name; a single optimizer is named "". Hooks may change the numbers of the groups (lr,
+    /// weight_decay, momentum) outside of after_backward to after_step; the map, and which
+    /// parameters a group has, stay.
     virtual std::map<std::string, std::shared_ptr<Optimizer>>& optimizers() = 0;
     virtual const std::vector<std::shared_ptr<Hook>>& hooks() const = 0;
 
@@ -121,7 +126,9 @@ class AILAB_API Run {
     virtual const Dataset* dataset(Phase phase) const = 0;
 
     /// The present batch with the model's outputs joined in: valid from before_*_iter (without
-    /// outputs) to after_*_iter. before_*_iter may change it.
+    /// outputs) to after_*_iter. before_*_iter may change it. After after_*_iter the memory of what
+    /// the data set gave is used again: what is kept must be cloned; outputs may be kept as they
+    /// are.
     virtual Batch& batch() = 0;
 
     /// A window of the scalars recorded in `phase`.

@@ -247,6 +247,7 @@ TEST(Reducer, AStepThatNoRankTookASampleInLeavesNoGradients) {
         reducer.begin();
         reducer.arm();
         EXPECT_EQ(reducer.finish({7}), std::vector<double>{14});
+        EXPECT_FALSE(reducer.complete());
         EXPECT_EQ(reducer.unused(), (std::vector<std::string>{"used", "other"}));
         EXPECT_FALSE(parameters[0].tensor.grad().defined());
     });

@@ -157,6 +157,8 @@ struct StepRankOptions {
     bool find_unused_parameters = true;
     bool may_skip = false;
     std::optional<AutocastPlan> scaling = std::nullopt;
+    /// Whether the step takes its tensors to be where numbers are read late. (They are on the CPU.)
+    bool on_device = false;
 };
 
 /// A model with a loss, its optimizers by name, and a step of them.
@@ -181,6 +183,7 @@ class StepRank {
                 .comm = comm,
                 .device = device,
                 .scaling = options.scaling,
+                .torch_device = options.on_device ? c10::kMeta : c10::kCPU,
                 .clip = options.clip,
                 .find_unused_parameters = options.find_unused_parameters,
                 .may_skip = options.may_skip,
@@ -189,6 +192,10 @@ class StepRank {
 
     /// A whole step over the iterations' batches. `dealt`: by the sampler, over all ranks.
     void take(std::vector<Batch> batches, int64_t dealt, int64_t number = 0) {
+        take_unsettled(std::move(batches), dealt, number);
+        step.settle();
+    }
+    void take_unsettled(std::vector<Batch> batches, int64_t dealt, int64_t number = 0) {
         step.begin({.step = number, .iterations = int64_t(batches.size()), .dealt = dealt});
         if (step.looks_ahead(int64_t(batches.size()))) {
             std::vector<const Batch*> all;
@@ -199,7 +206,6 @@ class StepRank {
             step.run(batch, comm.world_size());
             step.drop_terms();
         }
-        step.settle();
     }
 
     std::shared_ptr<Model> model;

@@ -666,6 +666,46 @@ TEST(Step, TellsWhatHappensInOrder) {
     });
 }
 
+/// On a device: all ranks hear of flags at the same time, whichever of them had to wait for it.
+TEST(Step, HandsOnADevicesNumbersOneStepLaterOnAllRanks) {
+    const auto meeting = std::make_shared<Meeting>(2);
+    run_ranks(2, [&](int rank) {
+        const auto net = std::make_shared<Net>();
+        StepRank one =
+            make_rank(net, std::make_shared<KindLoss>(Kind::one), std::make_shared<PlainSgd>(),
+                      meeting, rank, 2, {.on_device = true});
+        net->uses_apart = rank == 0;  // rank 1 has to look whether another has used it
+        const auto take = [&](double flag, int64_t number) {
+            one.observer.flags = {flag};
+            one.take_unsettled(of_rank({{3, 4}}, size_t(rank)), 7, number);
+        };
+        take(1, 0);
+        EXPECT_TRUE(one.observer.noted.empty());
+        EXPECT_TRUE(one.observer.gradients.at("apart.weight").defined()) << "rank 0 uses it";
+        take(5, 1);
+        EXPECT_EQ(one.observer.noted, std::vector<double>{2}) << "those of the step before";
+        one.step.settle();
+        EXPECT_EQ(one.observer.noted, std::vector<double>{10});
+        one.step.settle();
+        net->uses_apart = false;
+        take(0, 2);
+        EXPECT_FALSE(one.observer.gradients.at("apart.weight").defined()) << "nobody uses it";
+    });
+}
+
+TEST(Step, OnADeviceTellsOfUnusedParametersOneStepLater) {
+    const auto meeting = std::make_shared<Meeting>(2);
+    run_ranks(2, [&](int rank) {
+        const auto net = std::make_shared<Net>();
+        net->uses_apart = false;
+        StepRank one =
+            make_rank(net, std::make_shared<KindLoss>(Kind::mean), std::make_shared<PlainSgd>(),
+                      meeting, rank, 2, {.find_unused_parameters = false, .on_device = true});
+        one.take_unsettled(of_rank({{2, 2}}, size_t(rank)), 4, 7);
+        EXPECT_THROW(one.step.settle(), Error);
+    });
+}
+
 TEST(Step, DrawsByTheStepTheIterationAndTheRankAlone) {
     const auto seeds = [](int rank, int64_t number) {
         StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(Kind::mean),
