@@ -2,55 +2,28 @@
 #include <string>
 #include <vector>
 
-#include "browse/browse.hpp"
-#include "export/export.hpp"
-#include "run/train.hpp"
-#include "serve/artifact_signature.hpp"
-#include "serve/infer.hpp"
-#include "tools/tools.hpp"
+#include "command.hpp"
 
 namespace ailab::app {
 
-enum class Action {
-    train,
-    test,
-    infer,
-    export_model,
-    browse,
-    runs,
-    compare,
-    inspect,
-    average,
-    sign,
-    list_modules,
-    describe,
-    json_schema,
-    version,
-    help
-};
-
 /// What the user asked for.
-struct CommandLine {
-    Action action = Action::help;
-    std::string config;
-    std::vector<std::string> overrides;  // key=value
-    std::vector<std::string> plugins;
-    std::string work_dir;
-    std::string launcher;
-    std::string progress;
-    std::string kind;   // --list-modules
-    bool json = false;  // --list-modules
-    bool dry_run = false;
-    std::string plugin_to_describe;
-    BrowseRequest browse;
-    TestRequest test;
-    InferRequest infer;
-    ExportRequest exported;
-    SignRequest sign;
-    ToolRequest tool;  // runs, compare, inspect, average
+struct Task {
+    const Command& command;
+    std::string launcher;  // of --launcher
+    Work work;
 };
 
 /// Throws ConfigError with what is wrong and what to type instead.
-CommandLine parse_command_line(const std::vector<std::string>& arguments);
+Task read_command_line(const std::vector<std::string>& arguments);
+
+/// The first of the words, taken off, or what an option gives in its place.
+std::string take_word(std::vector<std::string>& words, const std::string& given,
+                      const std::string& complaint);
+
+/// The overrides (key=value), taken off the words.
+std::vector<std::string> take_overrides(std::vector<std::string>& words);
+
+/// Of a command that takes none.
+void refuse_words(const CommandLine& line);
 
 }  // namespace ailab::app

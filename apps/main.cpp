@@ -1,30 +1,19 @@
 // ailab-run: reads the command line and hands over to libailab_core.
 #include <cstdio>
 #include <string>
-#include <vector>
 
 #include "ailab/error.hpp"
 #include "command_line.hpp"
 #include "config/error_words.hpp"
 #include "dist/launcher.hpp"
 #include "dist/launcher_watch.hpp"
-#include "help.hpp"
 #include "host/exit_guard.hpp"
 #include "host/launcher_rank.hpp"
-#include "list_modules.hpp"
 #include "log/result_stream.hpp"
-#include "plugin/plugin_host.hpp"
-#include "run/train.hpp"
-#include "schema/common_keys.hpp"
-#include "schema/config_json_schema.hpp"
-#include "schema/run_config.hpp"
 
 namespace {
 
 using namespace ailab;
-
-constexpr int run_failed = 1;
-constexpr int wrong_input = 2;
 
 /// A mistake on the command line is every rank's: one of them says so.
 bool is_first_rank() {
@@ -32,18 +21,12 @@ bool is_first_rank() {
     return rank.empty() || rank == "0";
 }
 
-/// What all ranks do together, printing on standard error; every other command is one process's and
-/// has results for others to read.
-bool is_a_run(app::Action action) {
-    return action == app::Action::train || action == app::Action::test;
-}
-
 /// Whether this process is one that leaves the command to rank 0.
-bool leaves_to_rank_0(const app::CommandLine& line) {
-    if (is_a_run(line.action)) return false;
+bool leaves_to_rank_0(const app::Task& task) {
+    if (task.command.is_run) return false;
     Placement placement;
     try {
-        placement = detect_placement(line.launcher);
+        placement = detect_placement(task.launcher);
     } catch (const ConfigError&) {
         return false;  // half a launcher's environment: nobody else is there
     }
@@ -61,79 +44,6 @@ bool leaves_to_rank_0(const app::CommandLine& line) {
     return placement.rank != 0;
 }
 
-int print(const std::string& text) {
-    const bool written = std::fwrite(text.data(), 1, text.size(), result_stream()) == text.size() &&
-                         std::fflush(result_stream()) == 0;
-    if (!written) std::perror("ailab-run: cannot write to standard output");
-    return written ? 0 : run_failed;
-}
-
-void load_plugins(const app::CommandLine& line) {
-    for (const std::string& plugin : line.plugins) PluginHost::instance().load(plugin);
-}
-
-/// What works on a configuration.
-int run_config(const app::CommandLine& line) {
-    ConfigInput input;
-    input.path = line.config;
-    input.overrides = line.overrides;
-    input.plugins = line.plugins;
-    input.work_dir = line.work_dir;
-    input.progress = line.progress;
-    input.dry_run = line.dry_run;
-    switch (line.action) {
-        case app::Action::test:
-            return test(input, line.test, line.launcher);
-        case app::Action::infer: {
-            InferRequest request = line.infer;
-            request.config = input;
-            return infer(request) == 0 ? 0 : run_failed;
-        }
-        case app::Action::export_model:
-            export_model(input, line.exported);
-            return 0;
-        case app::Action::browse:
-            browse(input, line.browse);
-            return 0;
-        default:
-            return train(input, line.launcher);
-    }
-}
-
-int run(const app::CommandLine& line) {
-    switch (line.action) {
-        case app::Action::help:
-            return print(app::help_text());
-        case app::Action::version:
-            return print(app::version_text());
-        case app::Action::describe:
-            return print(
-                PluginHost::instance().describe(line.plugin_to_describe, describe_common_options) +
-                "\n");
-        case app::Action::json_schema:
-            load_plugins(line);
-            return print(config_json_schema());
-        case app::Action::list_modules:
-            load_plugins(line);
-            return print(app::list_modules(line.kind, line.json));
-        case app::Action::runs:
-            return print(list_runs(line.tool));
-        case app::Action::compare:
-            return print(compare_runs(line.tool));
-        case app::Action::inspect: {
-            const ToolOutput found = inspect_checkpoint(line.tool);
-            const int status = print(found.text);
-            return found.failed ? run_failed : status;
-        }
-        case app::Action::average:
-            return print(average_checkpoints(line.tool));
-        case app::Action::sign:
-            return print(sign_artifact(line.sign));
-        default:
-            return run_config(line);
-    }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -141,14 +51,14 @@ int main(int argc, char** argv) {
     const ExitGuard guard;
     try {
         watch_launcher();
-        const app::CommandLine line = app::parse_command_line({argv + 1, argv + argc});
-        if (!is_a_run(line.action)) keep_stdout_for_results();
-        return leaves_to_rank_0(line) ? 0 : run(line);
+        const app::Task task = app::read_command_line({argv + 1, argv + argc});
+        if (!task.command.is_run) keep_stdout_for_results();
+        return leaves_to_rank_0(task) ? app::done : task.work();
     } catch (const ConfigError& e) {
         if (is_first_rank()) std::fprintf(stderr, "ailab-run: %s\n", e.what());
-        return wrong_input;
+        return app::wrong_input;
     } catch (const std::exception& e) {
         std::fprintf(stderr, "ailab-run: %s\n", error_words(e).c_str());
-        return run_failed;
+        return app::run_failed;
     }
 }

@@ -11,78 +11,73 @@ namespace po = boost::program_options;
 namespace ailab::app {
 namespace {
 
-po::options_description known_options() {
+/// In Boost's terms.
+po::options_description described(const std::vector<Option>& known) {
+    using Takes = Option::Takes;
     po::options_description options;
     auto add = options.add_options();
-    add("plugins", po::value<std::vector<std::string>>()->composing());
-    add("work-dir", po::value<std::string>());
-    add("launcher", po::value<std::string>());
-    add("progress", po::value<std::string>());
-    add("list-modules", po::value<std::string>()->implicit_value(""));
-    add("dry-run", po::bool_switch());
-    add("json", po::bool_switch());
-    add("config,c", po::value<std::string>());
-    add("weights,w", po::value<std::string>());
-    add("input,i", po::value<std::vector<std::string>>()->composing());
-    add("force", po::bool_switch());
-    add("tta", po::value<std::vector<std::string>>()->composing());
-    add("topk", po::value<std::string>());
-    add("scores", po::bool_switch());
-    add("batch-size", po::value<std::string>());
-    add("device", po::value<std::string>());
-    add("threads", po::value<std::string>());
-    add("to", po::value<std::string>());
-    add("with-plugins", po::bool_switch());
-    add("trust-plugins", po::bool_switch());
-    add("public-key", po::value<std::string>());
-    add("key", po::value<std::string>());
-    add("phase", po::value<std::string>());
-    add("count", po::value<std::string>());
-    add("sample", po::value<std::string>());
-    add("output,o", po::value<std::string>());
-    add("describe", po::value<std::string>());
-    add("json-schema", po::bool_switch());
-    add("version", po::bool_switch());
-    add("help,h", po::bool_switch());
+    for (const Option& option : known) {
+        const std::string name =
+            option.letter ? concat(option.name, ",", std::string(1, option.letter)) : option.name;
+        switch (option.takes) {
+            case Takes::a_value:
+                add(name.c_str(), po::value<std::string>());
+                break;
+            case Takes::nothing:
+                add(name.c_str(), po::bool_switch());
+                break;
+            case Takes::values:
+                add(name.c_str(), po::value<std::vector<std::string>>()->composing());
+                break;
+            case Takes::a_value_or_nothing:
+                add(name.c_str(), po::value<std::string>()->implicit_value(""));
+                break;
+        }
+    }
     add("words", po::value<std::vector<std::string>>());
     return options;
 }
 
-std::vector<std::string> option_names() {
+std::vector<std::string> option_names(const std::vector<Option>& known) {
     std::vector<std::string> names;
-    const po::options_description known = known_options();
-    for (const auto& option : known.options())
-        if (option->long_name() != "words") names.push_back("--" + option->long_name());
+    for (const Option& option : known) names.push_back("--" + option.name);
     return names;
 }
 
 /// What an unset variable of a shell leaves: --plugins "$PLUGIN".
-void refuse_empty_values(const po::parsed_options& parsed) {
+void refuse_empty_values(const po::parsed_options& parsed, const std::vector<Option>& known) {
+    const auto may_be_empty = [&](const po::option& given) {
+        return std::any_of(known.begin(), known.end(), [&](const Option& option) {
+            return option.name == given.string_key &&
+                   option.takes == Option::Takes::a_value_or_nothing;
+        });
+    };
     for (const po::option& option : parsed.options)
         if (option.position_key < 0 && option.value == std::vector<std::string>{""} &&
-            option.string_key != "list-modules")
+            !may_be_empty(option))
             throw ConfigError(concat("option --", option.string_key, " needs a value.", see_help));
 }
 
-po::variables_map parse(const std::vector<std::string>& arguments) {
+po::variables_map parse(const std::vector<std::string>& arguments,
+                        const std::vector<Option>& known) {
     namespace style = po::command_line_style;
     po::positional_options_description words;
     words.add("words", -1);
     po::variables_map values;
     try {
-        const auto options = known_options();
+        const auto options = described(known);
         const po::parsed_options parsed = po::command_line_parser(arguments)
                                               .options(options)
                                               .positional(words)
                                               .style(style::unix_style & ~style::allow_guessing)
                                               .run();
-        refuse_empty_values(parsed);
+        refuse_empty_values(parsed, known);
         po::store(parsed, values);
     } catch (const po::unknown_option& e) {
         const std::string given = e.get_option_name();
         const std::string name = given.substr(0, given.find('='));
-        throw ConfigError(
-            concat("unknown option ", name, ".", did_you_mean(name, option_names()), see_help));
+        throw ConfigError(concat("unknown option ", name, ".",
+                                 did_you_mean(name, option_names(known)), see_help));
     } catch (const po::invalid_command_line_syntax& e) {
         throw ConfigError(concat("option ", e.get_option_name(),
                                  e.kind() == po::invalid_syntax::extra_parameter
@@ -109,8 +104,8 @@ struct Options::Values {
     po::variables_map map;
 };
 
-Options::Options(const std::vector<std::string>& arguments)
-    : values_(std::make_unique<const Values>(Values{parse(arguments)})) {}
+Options::Options(const std::vector<std::string>& arguments, const std::vector<Option>& known)
+    : values_(std::make_unique<const Values>(Values{parse(arguments, known)})) {}
 
 Options::~Options() = default;
 

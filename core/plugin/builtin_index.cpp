@@ -38,6 +38,7 @@ IndexedPlugin read_index(const fs::path& file) {
             entry.kind = module.at("kind");
             entry.name = module.at("name");
             entry.doc = module.at("doc");
+            entry.role = module.value("role", "");
             entry.plugin = plugin.name;
             entry.origin = origin_text(plugin.path, module.at("source"), module.at("line"));
         }

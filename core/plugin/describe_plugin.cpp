@@ -39,6 +39,7 @@ Node describe_module(const ModuleEntry& entry, const CommonOptions& common_optio
     module.set("kind", text(entry.kind));
     module.set("name", text(entry.name));
     module.set("doc", text(entry.doc));
+    if (!entry.role.empty()) module.set("role", text(entry.role));
     module.set("source", text(fs::path(entry.node->file).filename().string()));
     module.set("line", Node(int64_t{entry.node->line}));
     try {

@@ -65,6 +65,7 @@ std::shared_ptr<const ModuleEntry> make_entry(const LoadedPlugin& about, const M
     entry->origin = origin_text(about.path, nonempty(node.file), node.line);
     entry->plugin = about.name;
     entry->node = &node;
+    entry->role = nonempty(node.role);
     return entry;
 }
 

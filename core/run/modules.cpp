@@ -72,7 +72,7 @@ void load_first_weights(const BuildInput& input, Modules& modules) {
     const RunConfig& config = input.config;
     if (config.test) {
         if (input.job.rank() == 0)
-            modules.notes.push_back(load_trained_weights(*modules.model, config.test->checkpoint));
+            modules.notes.push_back(load_trained_weights(*modules.model, input.trained_weights));
         return;
     }
     const auto load = [&](const auto& from, const std::string& key) {
@@ -379,7 +379,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     // Of what is neither compared nor saved names may be slow to make.
     if (input.job.world_size() > 1 || !config.test) modules.data_facts = data_facts(modules.data);
     compare_data(input.job, phases, modules.data_facts);
-    agree_on_classes(config, config.test ? trained_classes(config.test->checkpoint) : ClassFacts(),
+    agree_on_classes(config, config.test ? trained_classes(input.trained_weights) : ClassFacts(),
                      modules, problems);
     check_mixed_classes(config, modules, problems);
     if (const auto train = modules.data.find(Phase::train); train != modules.data.end())

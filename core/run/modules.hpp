@@ -54,6 +54,8 @@ struct BuildInput {
     int64_t global_batch_size = 0;
     /// The weights will come from a checkpoint.
     bool resumes = false;
+    /// Of a test: what choose_checkpoint() has found.
+    std::string trained_weights = {};
 };
 
 /// The hooks that are enabled, in the order in which they run.

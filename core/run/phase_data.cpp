@@ -8,6 +8,7 @@
 #include "data/transform_list.hpp"
 #include "dist/last_words.hpp"
 #include "dist/signals.hpp"
+#include "schema/role.hpp"
 
 namespace ailab {
 
@@ -32,8 +33,11 @@ namespace {
 std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config, bool overfit) {
     if (config.loader.sampler && !overfit) return config.loader.sampler.create();
     const bool shuffle = !overfit && config.loader.shuffle.value_or(config.phase == Phase::train);
+    const Role role = shuffle ? roles::shuffled : roles::sequential;
+    const std::string type = type_of_role(kind_name<Sampler>, role);
+    if (type.empty()) throw Error(no_module_of_role(kind_name<Sampler>, role));
     Node node = Node::map();
-    node.set("type", Node::string(shuffle ? "DefaultSampler" : "SequentialSampler"));
+    node.set("type", Node::string(type));
     Problems problems;
     const ModuleConfig module = read_module("sampler", node, "the default sampler", problems);
     problems.check();

@@ -12,6 +12,7 @@
 
 #include "ailab/log.hpp"
 #include "ailab/watched_file.hpp"
+#include "checkpoint_choice.hpp"
 #include "choose.hpp"
 #include "compare_ranks.hpp"
 #include "config/formats.hpp"
@@ -31,9 +32,7 @@
 #include "run_folder.hpp"
 #include "run_lock.hpp"
 #include "runner.hpp"
-#include "schema/progress.hpp"
 #include "start_report.hpp"
-#include "test_plan.hpp"
 
 namespace ailab {
 
@@ -146,6 +145,7 @@ struct Started {
     RunConfig config;
     ChosenDevice device;
     std::vector<BackendCandidate> backends;
+    std::string trained_weights;  // that are tested
 };
 
 int run_job(Started& started) {
@@ -180,7 +180,7 @@ int run_job(Started& started) {
         // waiting.
         std::optional<Modules> modules =
             build_modules({config, *job, *started.device.device, torch_device, threads, batch,
-                           resume.has_value()},
+                           resume.has_value(), started.trained_weights},
                           std::move(hooks));
         if (const auto train = modules->data.find(Phase::train);
             resume && train != modules->data.end())
@@ -256,7 +256,7 @@ int run_job(Started& started) {
 
 namespace {
 
-int run_with(const ConfigInput& input, const TestRequest* test, const std::string& launcher) {
+int run_with(ConfigInput input, const std::string& launcher) {
     std::signal(SIGPIPE, SIG_IGN);  // whoever read the log may go; the training need not
     Started started;
     try {
@@ -275,16 +275,14 @@ int run_with(const ConfigInput& input, const TestRequest* test, const std::strin
             ::_exit(failure_status);
         });
     std::string init_method = "env://";
+    // Of several ranks all have the same hooks: those may call collectives.
+    input.watched = world_size > 1 || isatty(STDERR_FILENO);
     try {
         started.config = load_config(input);
         init_method = started.config.dist.init_method;
-        if (!input.work_dir.empty()) started.config.work_dir = input.work_dir;
-        if (input.dry_run) started.config.work_dir += "/dry_run";
-        if (test) plan_test(started.config, *test);
+        if (const auto& test = started.config.test)
+            started.trained_weights = choose_checkpoint(test->checkpoint, test->trained_in);
         check_world(started.config, started.placement);
-        // Of several ranks all have the same hooks: those may call collectives.
-        if (started.placement.world_size > 1 || isatty(STDERR_FILENO))
-            add_progress_hook(started.config);
         started.device = choose_device(started.config, started.placement);
         started.backends =
             choose_backends(started.config, started.placement, started.device.device->type());
@@ -305,11 +303,12 @@ int run_with(const ConfigInput& input, const TestRequest* test, const std::strin
 }  // namespace
 
 int train(const ConfigInput& input, const std::string& launcher) {
-    return run_with(input, nullptr, launcher);
+    return run_with(input, launcher);
 }
 
-int test(const ConfigInput& input, const TestRequest& request, const std::string& launcher) {
-    return run_with(input, &request, launcher);
+int test(ConfigInput input, const TestRequest& request, const std::string& launcher) {
+    input.test = request;
+    return run_with(std::move(input), launcher);
 }
 
 }  // namespace ailab

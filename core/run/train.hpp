@@ -1,6 +1,5 @@
 #pragma once
 #include <string>
-#include <vector>
 
 #include "ailab/export.hpp"
 #include "schema/run_config.hpp"
@@ -12,16 +11,8 @@ namespace ailab {
 /// for the job. `launcher` forces a launcher's variables ("" for none).
 AILAB_API int train(const ConfigInput& input, const std::string& launcher);
 
-/// What `ailab-run test` is to do.
-struct TestRequest {
-    std::string checkpoint;          // see choose_checkpoint()
-    std::vector<std::string> views;  // see TestConfig
-    std::string output;              // folder of what is written; "": <work_dir>/test
-};
-
 /// Evaluates trained weights on data.test (data.val, if there is none) and writes predictions and a
 /// report. Else like train().
-AILAB_API int test(const ConfigInput& input, const TestRequest& request,
-                   const std::string& launcher);
+AILAB_API int test(ConfigInput input, const TestRequest& request, const std::string& launcher);
 
 }  // namespace ailab

@@ -1,16 +1,14 @@
 #include "run_config.hpp"
 
-#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "config/expand.hpp"
-#include "config/overrides.hpp"
 #include "config/regular_file.hpp"
 #include "config/scalar.hpp"
 #include "config/yaml_reader.hpp"
 #include "plugin/plugin_host.hpp"
-#include "progress.hpp"
+#include "request.hpp"
 #include "resolved.hpp"
 #include "run_checks.hpp"
 #include "run_schema.hpp"
@@ -48,30 +46,6 @@ std::map<std::string, Node> default_variables() {
             !doc.default_value.is_null())
             defaults[doc.name] = std::move(doc.default_value);
     return defaults;
-}
-
-void apply_command_line(Node& tree, const ConfigInput& input, Problems& problems) {
-    if (!input.work_dir.empty()) {
-        Node work_dir = Node::string(input.work_dir, override_place("--work-dir"));
-        work_dir.written = input.work_dir;
-        tree.set("work_dir", std::move(work_dir));
-    }
-    for (size_t i = 0; i < input.overrides.size(); ++i)
-        apply_override(tree, input.overrides[i], int(i) + 1, problems);
-    if (!input.progress.empty()) set_progress_mode(tree, input.progress);
-
-    if (input.plugins.empty()) return;
-    Node* plugins = tree.find("plugins");
-    const Place place = override_place("--plugins");
-    if (!plugins || plugins->is_null()) plugins = &tree.set("plugins", Node::list({}, place));
-    if (!plugins->is_list()) return;  // the schema complains
-    for (const std::string& plugin : input.plugins) {
-        // A saved configuration names the plugins that it was started with.
-        const bool listed = std::any_of(
-            plugins->items().begin(), plugins->items().end(),
-            [&](const Node& item) { return item.is_string() && item.as_string() == plugin; });
-        if (!listed) plugins->items().push_back(Node::string(plugin, place));
-    }
 }
 
 /// Loads a plugin and gives the name by which a configuration in another folder finds it.
@@ -129,7 +103,8 @@ void fill_in_loaders(RunSchema& schema) {
     }
 }
 
-Node resolve(RunSchema& schema, const Node& tree) {
+Node resolve(RunConfig& config, const Node& tree) {
+    RunSchema schema{config, {}};
     Node resolved = write_options([&](OptionVisitor& v) { schema.visit(v); });
     keep_variables(resolved, tree);
     const Node* short_form = tree.find("global_batch_size");
@@ -153,6 +128,19 @@ Node read_tree(const std::string& text, const std::string& source, Problems& pro
     return tree;
 }
 
+/// Throws ConfigError with everything that is wrong.
+RunConfig read_checked(const Node& tree, Problems& problems) {
+    RunConfig config;
+    RunSchema schema{config, {}};
+    read_options([&](OptionVisitor& v) { schema.visit(v); }, tree,
+                 {"the configuration", "", "key", tree.place, {}}, problems);
+    fill_in(schema, tree);
+    check_run(schema, tree, problems);
+    problems.check();
+    fill_in_loaders(schema);
+    return config;
+}
+
 }  // namespace
 
 RunConfig parse_config(const std::string& text, const std::string& source,
@@ -161,22 +149,25 @@ RunConfig parse_config(const std::string& text, const std::string& source,
     Node tree = read_tree(text, source, problems);
     apply_command_line(tree, input, problems);
     expand_variables(tree, default_variables(), problems);
-
-    RunConfig config;
     std::vector<std::string> plugins;
     load_plugins(tree, source, plugins, problems);
+    if (!input.progress.empty()) set_progress_mode(tree, input.progress, problems);
 
-    RunSchema schema{config, {}};
-    read_options([&](OptionVisitor& v) { schema.visit(v); }, tree,
-                 {"the configuration", "", "key", tree.place, {}}, problems);
-    fill_in(schema, tree);
-    check_run(schema, tree, problems);
-    problems.check();
-
-    fill_in_loaders(schema);
+    // As it was given: mistakes in what a test leaves out are mistakes too, and what is saved is
+    // what the same command takes again.
+    RunConfig config = read_checked(tree, problems);
+    Node resolved = resolve(config, tree);
+    const std::string work_dir = config.work_dir;
+    if (changes_the_run(input)) {
+        Node changed = tree;
+        apply_request(changed, config, input, problems);
+        problems.check();
+        config = read_checked(changed, problems);
+    }
     config.plugins = std::move(plugins);
     config.dry_run = input.dry_run;
-    config.resolved = resolve(schema, tree);
+    if (input.test) config.test = {input.test->checkpoint, work_dir, input.test->views};
+    config.resolved = std::move(resolved);
     config.source = std::move(tree);
     return config;
 }

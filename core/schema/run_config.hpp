@@ -106,6 +106,7 @@ struct RunModel : ModuleSpec<Model> {
 /// `ailab-run test`: the trained weights, and how each sample is looked at.
 struct TestConfig {
     std::string checkpoint;          // see choose_checkpoint()
+    std::string trained_in;          // the work_dir where `latest` and `best` are
     std::vector<std::string> views;  // flip, five_crops: the predictions' mean is taken
 };
 
@@ -138,13 +139,22 @@ struct RunConfig {
     /// Set when trained weights are tested and nothing is trained.
     std::optional<TestConfig> test;
 
-    /// The tree that was read, with all defaults: a valid input that gives the same run.
+    /// The tree that was read, with all defaults and without what the mode (a test, a dry run)
+    /// changes: a valid input, with which the same command gives the same run.
     Node resolved;
     /// What the file itself held, to find the place of a later complaint.
     Node source;
 };
 
-/// What the command line adds to the file.
+/// What `ailab-run test` is to do.
+struct TestRequest {
+    std::string checkpoint;          // see choose_checkpoint()
+    std::vector<std::string> views;  // see TestConfig
+    std::string output;              // folder of what is written; "": <work_dir>/test
+};
+
+/// A configuration, and what is to be done with it: all that the command line says of it. Nothing
+/// of a RunConfig is changed after load_config() has checked it.
 struct ConfigInput {
     std::string path;
     std::vector<std::string> overrides;  // key=value
@@ -152,10 +162,12 @@ struct ConfigInput {
     std::string work_dir;                // --work-dir, or ""
     std::string progress;                // --progress, or ""
     bool dry_run = false;                // --dry-run
+    std::optional<TestRequest> test;     // in place of what the workflow says
+    bool watched = false;                // there is a progress bar, unless a hook says otherwise
 };
 
-/// Reads, expands, overrides and checks. Loads the plugins that the file and the command line name.
-/// Throws ConfigError with everything that is wrong.
+/// Reads, expands, overrides and checks, also what the mode changes. Loads the plugins that the
+/// file and the command line name. Throws ConfigError with everything that is wrong.
 RunConfig load_config(const ConfigInput& input);
 /// The same for a text that was read from `source`; `input.path` is not read.
 RunConfig parse_config(const std::string& text, const std::string& source,

@@ -17,6 +17,8 @@ std::vector<int64_t> in_order(int64_t count) {
 
 class DefaultSampler final : public Sampler {
   public:
+    static constexpr Role role = roles::shuffled;
+
     struct Options {
         bool shuffle = true;
         void visit(OptionVisitor& v) {
@@ -37,6 +39,8 @@ class DefaultSampler final : public Sampler {
 
 class SequentialSampler final : public Sampler {
   public:
+    static constexpr Role role = roles::sequential;
+
     std::vector<int64_t> order(const Dataset& dataset, uint64_t, int64_t) const override {
         return in_order(dataset.size());
     }

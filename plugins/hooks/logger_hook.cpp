@@ -33,6 +33,8 @@ const char* const log_name = "train.log";
 
 class LoggerHook final : public Hook {
   public:
+    static constexpr Role role = roles::logger;
+
     struct Options {
         int64_t interval = 10;
         int64_t smoothing = 0;

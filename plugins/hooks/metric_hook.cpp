@@ -142,6 +142,8 @@ ModuleSpec<Metric> reading(const ModuleSpec<Metric>& metric, OutputKind kind) {
 
 class MetricHook final : public Hook {
   public:
+    static constexpr Role role = roles::metrics;
+
     struct Options {
         std::map<std::string, ModuleSpec<Metric>> metrics;
         void visit(OptionVisitor& v) {

@@ -45,6 +45,8 @@ class Rate {
 
 class ProgressHook final : public Hook {
   public:
+    static constexpr Role role = roles::progress;
+
     struct Options {
         std::string mode = "auto";
         bool leave = false;

@@ -142,6 +142,8 @@ std::string describe(const BatchField& output) {
 
 class PredictionsHook final : public Hook {
   public:
+    static constexpr Role role = roles::predictions;
+
     struct Options {
         std::string format = "jsonl";
         std::vector<std::string> phases = {"val", "test"};

@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 
 class ReportHook final : public Hook {
   public:
+    static constexpr Role role = roles::report;
+
     struct Options {
         double interval = 60;
         int64_t worst = 24;

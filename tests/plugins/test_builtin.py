@@ -47,6 +47,15 @@ class BuiltIn(unittest.TestCase):
                 owners[module["kind"], module["name"]].append(name)
         self.assertEqual([key for key, plugins in owners.items() if len(plugins) > 1], [])
 
+    def test_each_role_has_one_module(self):
+        roles = [(module["role"], module["kind"], module["name"])
+                 for index in indexes().values() for module in index["modules"] if "role" in module]
+        self.assertEqual(sorted(roles), [
+            ("logger", "hook", "LoggerHook"), ("metrics", "hook", "MetricHook"),
+            ("predictions", "hook", "PredictionsHook"), ("progress", "hook", "ProgressHook"),
+            ("report", "hook", "ReportHook"), ("sequential", "sampler", "SequentialSampler"),
+            ("shuffled", "sampler", "DefaultSampler")])
+
     def test_every_module_and_option_says_what_it_is(self):
         for index in indexes().values():
             self.assertTrue(index["doc"])

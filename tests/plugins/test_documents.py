@@ -1,4 +1,4 @@
-"""Pages that are written from what modules say of themselves."""
+"""Pages that are written from what modules and commands say of themselves."""
 import os
 import re
 import unittest
@@ -7,10 +7,11 @@ from running import BUILD, SOURCE, InFolder, run
 
 DOCS = os.path.join(SOURCE, "scripts", "docs")
 PAGE = os.path.join(SOURCE, "docs", "modules.md")
+COMMANDS = os.path.join(SOURCE, "docs", "commands.md")
 
 
 class Documents(InFolder):
-    def test_the_page_of_modules_is_what_they_say(self):
+    def test_the_pages_of_modules_and_commands_are_what_they_say(self):
         result = run("--check", BUILD, program=DOCS)
         self.assertEqual((result.stderr, result.returncode), ("", 0))
 
@@ -20,6 +21,10 @@ class Documents(InFolder):
         lines = run("--list-modules").stdout.splitlines()[1:]
         modules = [line.split()[1] for line in lines if line.split()[0] not in ("backend", "device", "image_decoder")]
         self.assertEqual(sorted(listed), sorted(modules))
+
+    def test_the_page_of_commands_is_the_help(self):
+        with open(COMMANDS) as file:
+            self.assertIn("```text\n" + run("--help").stdout + "```\n", file.read())
 
     def test_a_folder_without_plugins_is_told(self):
         result = run("--check", self.folder, program=DOCS)

@@ -34,6 +34,8 @@ struct ModuleEntry {
     /// one: "needs an NVIDIA GPU (/dev/nvidiactl), which is not here"); empty when it may.
     std::string unusable_here;
     const plugin::ModuleNode* node = nullptr;
+    /// The name of a Role, or "".
+    std::string role = {};
 };
 
 /// A module's checked configuration. Copies share it.

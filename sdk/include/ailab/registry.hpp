@@ -61,6 +61,31 @@ inline constexpr const char* kind_name<Device> = "device";
 template <>
 inline constexpr const char* kind_name<ImageDecoder> = "image_decoder";
 
+/// What a class is for where ailab-run wants a module that the configuration does not name. A class
+/// says it by a public member:
+///
+///     static constexpr ailab::Role role = ailab::roles::logger;
+///
+/// That of a user's plugin takes the place of the built-in one.
+struct Role {
+    const char* name;
+};
+
+namespace roles {
+/// Hooks that `ailab-run test` adds where no enabled hook has the role: lines in the log; metrics
+/// that fit the data; what was predicted for each sample; a report.
+inline constexpr Role logger{"logger"};
+inline constexpr Role metrics{"metrics"};
+inline constexpr Role predictions{"predictions"};
+inline constexpr Role report{"report"};
+/// A hook that shows how far the run is, for whom looks at it. --progress sets its option `mode`:
+/// auto, bar, plain or off.
+inline constexpr Role progress{"progress"};
+/// Samplers that deal every sample once an epoch: in a new order each, or in the data set's.
+inline constexpr Role shuffled{"shuffled"};
+inline constexpr Role sequential{"sequential"};
+}  // namespace roles
+
 struct IterationPoints;
 template <class T>
 constexpr IterationPoints overridden();
@@ -78,6 +103,7 @@ struct ModuleNode {
     /// Returns a shared_ptr to the kind's base class (never to the derived one).
     std::shared_ptr<void> (*create)(OptionsHolder& options);
     const ModuleNode* next;
+    const char* role = "";
 };
 
 /// Found by dlsym as `ailab_plugin_descriptor`. New fields go to the end; `size` tells which exist.
@@ -105,6 +131,19 @@ template <class T>
 concept HasOptions = requires {
     typename T::Options;
 };
+
+template <class T>
+concept HasRole = requires {
+    requires std::same_as<std::remove_cvref_t<decltype(T::role)>, Role>;
+};
+
+template <class T>
+constexpr const char* role_of() {
+    if constexpr (HasRole<T>)
+        return T::role.name;
+    else
+        return "";
+}
 
 template <class Options>
 concept Visitable = requires(Options& options, OptionVisitor& visitor) {
@@ -216,7 +255,8 @@ std::shared_ptr<void> create(OptionsHolder& options) {
         __LINE__,                                                                        \
         &::ailab::plugin::make_options<Class>,                                           \
         &::ailab::plugin::create<::ailab::Kind, Class>,                                  \
-        nullptr};                                                                        \
+        nullptr,                                                                         \
+        ::ailab::plugin::role_of<Class>()};                                              \
     const ::ailab::plugin::Registration AILAB_CONCAT(ailab_registration_,                \
                                                      id){AILAB_CONCAT(ailab_node_, id)}; \
     }

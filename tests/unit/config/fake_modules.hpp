@@ -9,7 +9,7 @@
 
 namespace ailab::fake {
 
-/// Forgets the plugins that an earlier test loaded.
+/// Forgets the plugins that earlier tests loaded.
 void reset_host();
 
 struct TinyModel {
@@ -131,6 +131,7 @@ struct CosineAnnealingLR {
 };
 
 struct MetricHook {
+    static constexpr Role role = roles::metrics;
     struct Options {
         std::map<std::string, ModuleSpec<Metric>> metrics;
         void visit(OptionVisitor& v) { v.rest(metrics, "named metrics"); }
@@ -145,6 +146,7 @@ struct LrSchedulerHook {
 };
 
 struct LoggerHook {
+    static constexpr Role role = roles::logger;
     struct Options {
         int64_t interval = 10;
         std::optional<std::string> log_dir;
@@ -158,6 +160,7 @@ struct LoggerHook {
 };
 
 struct ProgressHook {
+    static constexpr Role role = roles::progress;
     struct Options {
         std::string mode = "auto";
         void visit(OptionVisitor& v) {
@@ -175,5 +178,13 @@ struct RudeHook {
 };
 
 struct Plain {};
+
+struct PredictionsHook {
+    static constexpr Role role = roles::predictions;
+};
+
+struct ReportHook {
+    static constexpr Role role = roles::report;
+};
 
 }  // namespace ailab::fake

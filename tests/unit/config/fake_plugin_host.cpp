@@ -1,5 +1,5 @@
-// PluginHost::instance() for these tests: a few made-up modules, and one plugin file that can be
-// loaded, "extra.so", which brings a model.
+// PluginHost::instance() for these tests: a few made-up modules, and plugin files that can be
+// loaded: "extra.so", which brings a model, and "reports.so", whose hooks have roles.
 #include "plugin/plugin_host.hpp"
 
 #include <deque>
@@ -45,18 +45,26 @@ class FakeHost final : public PluginHost {
         add<fake::Plain>("hook", "DDPHook");
     }
 
-    /// As in a new process: "extra.so" is not loaded.
+    /// As in a new process.
     void reset() {
         loaded_.resize(1);
-        std::erase_if(entries_, [](const ModuleEntry& entry) { return entry.plugin == "extra"; });
+        std::erase_if(entries_, [](const ModuleEntry& entry) { return entry.plugin != "fake"; });
     }
 
     void add_search_folder(const std::string&) override {}
     void load(const std::string& name) override {
-        if (name != "extra.so") throw ConfigError("plugin " + name + " not found; looked in ./.");
-        if (loaded_.size() > 1) return;
-        loaded_.push_back({.name = "extra", .path = name});
-        add<fake::TinyModel>("model", "ExtraModel", "extra");
+        if (name != "extra.so" && name != "reports.so")
+            throw ConfigError("plugin " + name + " not found; looked in ./.");
+        for (const LoadedPlugin& plugin : loaded_)
+            if (plugin.path == name) return;
+        loaded_.push_back({.name = name.substr(0, name.find('.')), .path = name});
+        if (name == "extra.so") {
+            add<fake::TinyModel>("model", "ExtraModel", "extra");
+        } else {
+            add<fake::LoggerHook>("hook", "OwnLogger", "reports");
+            add<fake::PredictionsHook>("hook", "PredictionsHook", "reports");
+            add<fake::ReportHook>("hook", "ReportHook", "reports");
+        }
     }
     void load_bytes(const std::string& shown, std::string_view, const std::string&) override {
         throw ConfigError("plugin " + shown + " is none of these tests'");
@@ -94,13 +102,13 @@ class FakeHost final : public PluginHost {
     void add(const char* kind, const char* name, const std::string& plugin = "fake") {
         nodes_.push_back(
             {kind, name, "", "fake.cpp", 1, &plugin::make_options<T>, &make<T>, nullptr});
-        entries_.push_back(
-            {kind, name, "", "lib" + plugin + ".so (fake.cpp:1)", plugin, "", &nodes_.back()});
+        entries_.push_back({kind, name, "", "lib" + plugin + ".so (fake.cpp:1)", plugin, "",
+                            &nodes_.back(), plugin::role_of<T>()});
     }
 
     std::deque<plugin::ModuleNode> nodes_;
     std::vector<ModuleEntry> entries_;
-    std::vector<LoadedPlugin> loaded_ = {{.name = "fake"}};
+    std::vector<LoadedPlugin> loaded_ = {{.name = "fake", .builtin = true}};
 };
 
 FakeHost& fake_host() {

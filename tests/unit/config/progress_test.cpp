@@ -1,6 +1,4 @@
 // --progress, and the ProgressHook that a run has without being told.
-#include "schema/progress.hpp"
-
 #include <gtest/gtest.h>
 
 #include "config_case.hpp"
@@ -8,10 +6,11 @@
 namespace ailab {
 namespace {
 
-RunConfig parse_with(const std::string& hooks, const std::string& mode) {
+RunConfig parse_with(const std::string& hooks, const std::string& mode, bool watched = false) {
     fake::reset_host();
     ConfigInput input;
     input.progress = mode;
+    input.watched = watched;
     return parse_config(least + hooks, "c.yaml", input);
 }
 
@@ -64,19 +63,22 @@ TEST(Progress, SaysThatAWrongModeCameFromTheCommandLine) {
     }
 }
 
-TEST(Progress, IsAddedToARunThatNamesNone) {
-    RunConfig config = parse_with("hooks: {log: {type: LoggerHook}}\n", "");
-    const std::string before = resolved_hooks(config);
-    add_progress_hook(config);
+TEST(Progress, IsAddedToAWatchedRunThatNamesNone) {
+    const std::string log = "hooks: {log: {type: LoggerHook}}\n";
+    const RunConfig config = parse_with(log, "", true);
     ASSERT_EQ(config.hooks.size(), 2u);
     EXPECT_EQ(config.hooks[1].name, "progress");
     EXPECT_EQ(config.hooks[1].spec.type(), "ProgressHook");
-    EXPECT_EQ(resolved_hooks(config), before);
-    for (const std::string enable : {"true", "false"}) {
-        config = parse_with("hooks: {b: {type: ProgressHook, enable: " + enable + "}}\n", "");
-        add_progress_hook(config);
-        EXPECT_EQ(config.hooks.size(), 1u);
-    }
+    EXPECT_EQ(resolved_hooks(config), resolved_hooks(parse_with(log, "")));
+    for (const std::string hooks : {"", "hooks:\n"})
+        EXPECT_EQ(parse_with(hooks, "", true).hooks.size(), 1u) << hooks;
+    for (const std::string enable : {"true", "false"})
+        EXPECT_EQ(parse_with("hooks: {b: {type: ProgressHook, enable: " + enable + "}}\n", "", true)
+                      .hooks.size(),
+                  1u);
+    // A hook of another type has the name.
+    EXPECT_EQ(parse_with("hooks: {progress: {type: DDPHook}}\n", "", true).hooks[1].name,
+              "progress_bar");
 }
 
 }  // namespace

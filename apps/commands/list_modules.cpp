@@ -1,11 +1,10 @@
-#include "list_modules.hpp"
-
 #include <algorithm>
 #include <tuple>
 
 #include "ailab/error.hpp"
 #include "ailab/node.hpp"
 #include "ailab/registry.hpp"
+#include "command.hpp"
 #include "config/formats.hpp"
 #include "plugin/plugin_host.hpp"
 #include "report/text_table.hpp"
@@ -52,8 +51,7 @@ size_t kind_order(const ModuleEntry& entry) {
     return size_t(std::find(kinds.begin(), kinds.end(), entry.kind) - kinds.begin());
 }
 
-}  // namespace
-
+/// Registered ones and, from the indexes, those of the built-in plugins, by kind and name.
 std::string list_modules(const std::string& kind, bool json) {
     check_kind(kind);
     std::vector<ModuleEntry> modules = PluginHost::instance().list(kind);
@@ -64,4 +62,30 @@ std::string list_modules(const std::string& kind, bool json) {
     return json ? as_json(modules) : table(modules);
 }
 
+Work read_list_modules(const CommandLine& line) {
+    std::string kind = line.options.text("list-modules");
+    const size_t room = kind.empty() ? 1 : 0;
+    if (line.words.size() > room)
+        throw ConfigError(concat("--list-modules takes one kind and no more: \"", line.words[room],
+                                 "\" is too much.", see_help));
+    if (!line.words.empty()) kind = line.words.front();
+    return [kind, json = line.options.flag("json"), plugins = line.plugins] {
+        load_plugins(plugins);
+        return print(list_modules(kind, json));
+    };
+}
+
+const Registration list_modules_command{
+    {.name = "--list-modules",
+     .place = 200,
+     .usage = {{"[KIND]", "[--json] [--plugins FILES]"}},
+     .options = {{.name = "list-modules",
+                  .value = "[KIND]",
+                  .doc = concat("what can stand at `type:`, with the plugin it comes from. KIND: ",
+                                join(kinds)),
+                  .takes = Option::Takes::a_value_or_nothing},
+                 option::json},
+     .read = read_list_modules}};
+
+}  // namespace
 }  // namespace ailab::app
