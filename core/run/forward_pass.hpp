@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -6,6 +7,7 @@
 #include "ailab/model.hpp"
 #include "ailab/run.hpp"
 #include "autocast.hpp"
+#include "recompute.hpp"
 #include "schema/run_config.hpp"
 
 namespace ailab {
@@ -30,6 +32,8 @@ class ForwardPass {
     std::vector<LossTerm> loss_terms(const Batch& batch, int64_t samples) const;
     /// For a model that owns its step.
     AutocastScope autocast() const { return {autocast_, device_}; }
+    /// `runtime.recompute`, or nullptr.
+    Recompute* recompute() const { return recompute_.get(); }
     size_t term_count() const { return term_names_.size(); }
     const std::string& term_name(size_t index) const { return term_names_.at(index); }
     bool has_own_weights() const { return own_weights_; }
@@ -56,6 +60,7 @@ class ForwardPass {
     const bool in_double_;
     const std::optional<AutocastPlan> autocast_;
     const c10::DeviceType device_;
+    const std::unique_ptr<Recompute> recompute_;
 };
 
 }  // namespace ailab

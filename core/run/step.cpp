@@ -38,9 +38,11 @@ void Runner::begin_window(const PhaseData& data) {
 
 void Runner::own_step() {
     ModelStep step(*this);
+    const Recompute::Section blocks(forward_.recompute());
     try {
         modules_.model->train_step(step);
         step.finish();
+        if (batch_.size > 0) blocks.done();
     } catch (...) {
         rethrow_with(concat(forward_.model_label(), ", train_step"));
     }
