@@ -51,6 +51,7 @@ struct RuntimeConfig {
     bool channels_last = true;
     int64_t threads = 0;  // compute threads a rank; 0: chosen from the cores
     double bucket_mb = 25;
+    bool recompute = false;  // activations of blocks (ailab::block), in the backward pass
     bool deterministic = false;
     bool cudnn_benchmark = false;
 };

@@ -69,6 +69,9 @@ void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
              between(0, most_threads));
     v.option("bucket_mb", runtime.bucket_mb, "size of the gradients' buckets",
              {.min = 0, .max = most_megabytes, .exclusive_min = true});
+    v.option("recompute", runtime.recompute,
+             "blocks of the model keep no activations: the backward pass computes them again, "
+             "which saves memory and costs time");
     v.option("deterministic", runtime.deterministic, "deterministic kernels only");
     v.option("cudnn_benchmark", runtime.cudnn_benchmark,
              "on a GPU: convolutions try the algorithms there are and take the fastest; a resumed "

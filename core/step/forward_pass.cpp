@@ -28,7 +28,8 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
       output_keys_(output_keys(model, model_binding_)),
       in_double_(config.runtime.dtype == "float64"),
       autocast_(autocast),
-      device_(device) {
+      device_(device),
+      recompute_(config.runtime.recompute ? std::make_unique<Recompute>(model_label_) : nullptr) {
     if (!loss_) return;
     loss_inputs_ = loss_->inputs();
     term_names_ = loss_->term_names();
@@ -57,7 +58,9 @@ void ForwardPass::run_model(Batch& batch, Phase phase) const {
     try {
         inputs = bind_inputs(batch, model_inputs_, model_binding_, model_label_);
         const AutocastScope scope = autocast();
+        const Recompute::Section blocks(phase == Phase::train ? recompute() : nullptr);
         returned = model_.forward_batch(inputs);
+        blocks.done();
     } catch (...) {
         rethrow_with(model_label_, hint_for(inputs, phase));
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -6,6 +7,7 @@
 #include "ailab/model.hpp"
 #include "ailab/run.hpp"
 #include "autocast.hpp"
+#include "recompute.hpp"
 #include "schema/run_config.hpp"
 
 namespace ailab {
@@ -33,6 +35,8 @@ class ForwardPass {
     std::vector<std::optional<Tensor>> target_weights(const Batch& batch) const;
     /// For a model that owns its step.
     AutocastScope autocast() const { return {autocast_, device_}; }
+    /// `runtime.recompute`, or nullptr.
+    Recompute* recompute() const { return recompute_.get(); }
     size_t term_count() const { return term_names_.size(); }
     const std::string& term_name(size_t index) const { return term_names_.at(index); }
     bool has_own_weights() const { return own_weights_; }
@@ -62,6 +66,7 @@ class ForwardPass {
     const bool in_double_;
     const std::optional<AutocastPlan> autocast_;
     const c10::DeviceType device_;
+    const std::unique_ptr<Recompute> recompute_;
 };
 
 }  // namespace ailab

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "ailab/error.hpp"
+#include "recompute.hpp"
 
 namespace ailab {
 
@@ -253,7 +254,8 @@ class Normalise final : public torch::autograd::Function<Normalise> {
                           double momentum, double eps) {
         Running running;
         if (is_there(running_mean)) running = {*running_mean, *running_var, momentum};
-        const bool tracks = running.mean.defined();
+        // Of a block that is run again the other ranks have had this batch already.
+        const bool tracks = running.mean.defined() && !is_recomputing();
         const Moments moments = moments_over_ranks(input, tracks ? &running : nullptr);
         if (tracks) running.update(moments);
         const auto type = computed_in(input);

@@ -90,9 +90,11 @@ double TrainingStep::reduce_loss(ParameterUpdate& update, bool wants_loss) {
 
 void TrainingStep::manual_step() {
     ManualStep step(*this);
+    const Recompute::Section blocks(parts_.forward.recompute());
     try {
         parts_.model.train_step(step);
         step.finish();
+        if (batch_->size > 0) blocks.done();
     } catch (...) {
         rethrow_with(concat(parts_.forward.model_label(), ", train_step"));
     }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ailab/ailab.hpp"
+#include "ailab/block.hpp"
 
 namespace ailab::vision {
 
@@ -19,6 +20,15 @@ struct ClassifierOptions {
 class Layer : public torch::nn::Module {
   public:
     virtual Tensor forward(const Tensor& x) = 0;
+};
+
+/// A layer that a model repeats: a block, whose activations `runtime.recompute` drops.
+class RepeatedLayer : public Layer {
+  public:
+    Tensor forward(const Tensor& x) final { return block(*this, &RepeatedLayer::run, x); }
+
+  protected:
+    virtual Tensor run(const Tensor& x) = 0;
 };
 
 /// Layers one after the other, named "0", "1", … as in torch::nn::Sequential, whose type erasure

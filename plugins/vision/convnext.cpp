@@ -46,7 +46,7 @@ Tensor normalise(nn::LayerNorm& norm, const Tensor& x) {
     return channels_ahead(norm(channels_behind(x)));
 }
 
-class Block final : public Layer {
+class Block final : public RepeatedLayer {
   public:
     Block(int64_t channels, double layer_scale, double drop) : drop_(drop) {
         const auto layers = name_group(*this, "block");
@@ -57,14 +57,15 @@ class Block final : public Layer {
         fc2_ = layers->register_module("5", nn::Linear(4 * channels, channels));
         scale_ = register_parameter("layer_scale", at::full({channels, 1, 1}, layer_scale));
     }
-    Tensor forward(const Tensor& x) override {
+
+  private:
+    Tensor run(const Tensor& x) override {
         const Tensor y = fc1_(norm_(channels_behind(depthwise_(x))));
         const Tensor branch = channels_ahead(fc2_(at::gelu(y)));
         const bool drops = is_training() && drop_ > 0;
         return at::addcmul(x, branch, drops ? scale_ * depth_factors(branch, drop_) : scale_);
     }
 
-  private:
     double drop_;
     nn::Conv2d depthwise_{nullptr};
     nn::LayerNorm norm_{nullptr};

@@ -41,7 +41,7 @@ std::shared_ptr<ConvNorm> conv_norm(const ConvNormOptions& options) {
 }
 
 /// An inverted bottleneck with squeeze-and-excitation.
-class MBConv final : public Layer {
+class MBConv final : public RepeatedLayer {
   public:
     MBConv(const Stage& stage, int64_t in, int64_t stride, double drop)
         : has_shortcut_(stride == 1 && in == stage.channels), drop_(drop) {
@@ -62,12 +62,13 @@ class MBConv final : public Layer {
         block_->add(conv_norm(
             {.in = wide, .out = stage.channels, .kernel = 1, .activation = Activation::none}));
     }
-    Tensor forward(const Tensor& x) override {
+
+  private:
+    Tensor run(const Tensor& x) override {
         Tensor y = block_->forward(x);
         return has_shortcut_ ? add_branch(x, y, is_training() ? drop_ : 0) : y;
     }
 
-  private:
     bool has_shortcut_;
     double drop_;
     std::shared_ptr<Chain> block_;

@@ -30,7 +30,7 @@ constexpr std::array<Stage, 7> stages = {{{1, 16, 1, 1},
 constexpr int64_t stem_channels = 32;
 constexpr int64_t last_channels = 1280;
 
-class InvertedResidual final : public Layer {
+class InvertedResidual final : public RepeatedLayer {
   public:
     InvertedResidual(int64_t in, int64_t out, int64_t stride, int64_t expansion)
         : has_shortcut_(stride == 1 && in == out) {
@@ -54,13 +54,13 @@ class InvertedResidual final : public Layer {
         norm_ = layers->register_module(next(), nn::BatchNorm2d(out));
     }
 
-    Tensor forward(const Tensor& x) override {
+  private:
+    Tensor run(const Tensor& x) override {
         const Tensor wide = expand_ ? expand_->forward(x) : x;
         Tensor y = norm_(project_(depthwise_->forward(wide)));
         return has_shortcut_ ? y.add_(x) : y;
     }
 
-  private:
     bool has_shortcut_;
     std::shared_ptr<ConvNorm> expand_, depthwise_;
     nn::Conv2d project_{nullptr};

@@ -60,7 +60,7 @@ std::shared_ptr<ConvNorm> conv_norm(ConvNormOptions options) {
     return std::make_shared<ConvNorm>(options);
 }
 
-class InvertedResidual final : public Layer {
+class InvertedResidual final : public RepeatedLayer {
   public:
     InvertedResidual(int64_t in, const Row& row) : has_shortcut_(row.stride == 1 && in == row.out) {
         block_ = register_module("block", std::make_shared<Chain>());
@@ -80,12 +80,13 @@ class InvertedResidual final : public Layer {
         block_->add(conv_norm(
             {.in = row.expanded, .out = row.out, .kernel = 1, .activation = Activation::none}));
     }
-    Tensor forward(const Tensor& x) override {
+
+  private:
+    Tensor run(const Tensor& x) override {
         Tensor y = block_->forward(x);
         return has_shortcut_ ? y.add_(x) : y;
     }
 
-  private:
     bool has_shortcut_;
     std::shared_ptr<Chain> block_;
 };

@@ -38,7 +38,7 @@ class Shortcut final : public Layer {
     nn::BatchNorm2d norm_{nullptr};
 };
 
-class Block final : public Layer {
+class Block final : public RepeatedLayer {
   public:
     Block(const ResNetSpec& spec, int64_t in, int64_t planes, int64_t stride, bool average) {
         const int64_t out = planes * expansion(spec);
@@ -58,16 +58,16 @@ class Block final : public Layer {
 
     static int64_t expansion(const ResNetSpec& spec) { return spec.bottleneck ? 4 : 1; }
 
-    Tensor forward(const Tensor& x) override {
+    void start_as_identity() { nn::init::zeros_(norms_.back()->weight); }
+
+  private:
+    Tensor run(const Tensor& x) override {
         Tensor y = norms_[0](convs_[0](x));
         for (size_t i = 1; i < convs_.size(); ++i) y = norms_[i](convs_[i](y.relu_()));
         y += shortcut_ ? shortcut_->forward(x) : x;
         return y.relu_();
     }
 
-    void start_as_identity() { nn::init::zeros_(norms_.back()->weight); }
-
-  private:
     void add(const nn::Conv2d& convolution, int64_t channels) {
         const std::string number = std::to_string(convs_.size() + 1);
         convs_.push_back(register_module("conv" + number, convolution));

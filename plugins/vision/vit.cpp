@@ -48,7 +48,7 @@ nn::LayerNorm layer_norm(int64_t width) {
     return nn::LayerNorm(nn::LayerNormOptions({width}).eps(1e-6));
 }
 
-class EncoderLayer final : public Layer {
+class EncoderLayer final : public RepeatedLayer {
   public:
     EncoderLayer(const ViTSpec& spec, const ViTOptions& options) : dropout_(options.dropout) {
         ln_1_ = register_module("ln_1", layer_norm(spec.width));
@@ -64,12 +64,13 @@ class EncoderLayer final : public Layer {
             nn::init::normal_(linear->bias, 0, 1e-6);
         }
     }
-    Tensor forward(const Tensor& input) override {
+
+  private:
+    Tensor run(const Tensor& input) override {
         const Tensor x = drop(attention_->forward(ln_1_(input))).add_(input);
         return drop(fc2_(drop(at::gelu(fc1_(ln_2_(x)))))).add_(x);
     }
 
-  private:
     Tensor drop(const Tensor& x) const { return at::dropout(x, dropout_, is_training()); }
 
     double dropout_;
