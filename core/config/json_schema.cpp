@@ -68,7 +68,12 @@ Node number_schema(const OptionSchema& schema) {
 
 /// `version: 2026.10` means those characters.
 Node string_schema(const OptionSchema& schema) {
-    if (!schema.bounds.choices.empty()) return one_of_choices(schema);
+    if (!schema.bounds.choices.empty()) {
+        Node choices = one_of_choices(schema);
+        if (!schema.module_kind.empty())
+            choices.find("anyOf")->items().push_back(json_schema_names(schema.module_kind));
+        return choices;
+    }
     return map_with("type", Node::list({Node::string("string"), Node::string("number"),
                                         Node::string("boolean")}));
 }
@@ -89,6 +94,13 @@ Node tuple_schema(const std::vector<OptionSchema>& places) {
     return out;
 }
 
+/// "integer, at least 1". Words of a type's own tell its bounds too.
+std::string words_of(const OptionField& field) {
+    std::string bounds = field.bounds.str();
+    if (bounds.empty() && field.schema.words.empty()) bounds = field.schema.bounds.str();
+    return bounds.empty() ? field.schema.str() : concat(field.schema.str(), ", ", bounds);
+}
+
 Node section_schema(const std::vector<OptionField>& fields) {
     Node out = of_type("object");
     Node properties = Node::map();
@@ -99,7 +111,8 @@ Node section_schema(const std::vector<OptionField>& fields) {
             others = json_schema(field.schema.parts[0]);
             continue;
         }
-        properties.set(field.name, documented(json_schema(field), field.doc, field.default_value));
+        properties.set(field.name, documented(json_schema(field), words_of(field), field.doc,
+                                              field.default_value));
         if (field.required) required.push_back(Node::string(field.name));
     }
     out.set("properties", std::move(properties));
@@ -166,7 +179,9 @@ Node json_schema(const OptionField& field) {
     return json_schema(may_be_none ? field.schema.or_null() : field.schema);
 }
 
-Node documented(Node schema, const std::string& doc, const Node& default_value) {
+Node documented(Node schema, const std::string& words, const std::string& doc,
+                const Node& default_value) {
+    schema.set("title", Node::string(words));
     schema.set("description", Node::string(doc));
     if (!default_value.is_null() && !default_value.is_map()) schema.set("default", default_value);
     return schema;
@@ -174,6 +189,10 @@ Node documented(Node schema, const std::string& doc, const Node& default_value) 
 
 Node json_schema_reference(const std::string& definition) {
     return map_with("$ref", Node::string("#/definitions/" + definition));
+}
+
+Node json_schema_names(const std::string& kind) {
+    return json_schema_reference(module_names + kind);
 }
 
 Node json_schema_variable() {

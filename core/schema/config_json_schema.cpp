@@ -62,8 +62,11 @@ Node module_schema(const Described& described, const NameCounts& counts) {
                 continue;
             }
             const Node* value = option.find("default");
+            const Node* bounds = option.find("bounds");
+            const std::string& type = part(option, "type").as_string();
             properties.set(
-                name, documented(schema, part(option, "doc").as_string(), value ? *value : Node()));
+                name, documented(schema, bounds ? concat(type, ", ", bounds->as_string()) : type,
+                                 part(option, "doc").as_string(), value ? *value : Node()));
             if (part(option, "required").as_bool()) required.push_back(Node::string(name));
         }
     Node out = Node::map();
@@ -84,6 +87,18 @@ Node module_by_variable() {
     out.set("properties", std::move(properties));
     out.set("required", Node::list({Node::string("type")}));
     return out;
+}
+
+/// What an option that takes the name of a module accepts.
+Node names_of(const std::string& kind, const std::vector<Described>& modules) {
+    Node::List names;
+    for (const Described& module : modules)
+        if (module.kind == kind)
+            for (const std::string& name : {module.name, module.plugin + "/" + module.name})
+                names.push_back(Node::string(name));
+    Node all = Node::map();
+    all.set("enum", Node::list(std::move(names)));
+    return all;
 }
 
 /// Adds the kinds that are referred to, so that one of which there is no module is defined too.
@@ -116,6 +131,10 @@ Node definitions(const Node& document) {
         all.set(name, schema);
     }
     for (auto& [kind, alternatives] : kinds) {
+        if (kind.starts_with(module_names)) {
+            all.set(kind, names_of(kind.substr(module_names.size()), modules));
+            continue;
+        }
         alternatives.push_back(module_by_variable());
         Node one = Node::map();
         one.set("oneOf", Node::list(std::move(alternatives)));

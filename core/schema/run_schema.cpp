@@ -9,7 +9,8 @@
 namespace ailab {
 
 void visit_section(OptionVisitor& v, DistConfig& dist) {
-    v.option("backend", dist.backend, "auto, or a backend: gloo, mpi, nccl, shm");
+    ModuleName<Backend> backend{dist.backend};
+    v.option("backend", backend, "how the ranks communicate: shm, mpi, gloo, nccl, or a plugin's");
     v.option("init_method", dist.init_method, "env://, tcp://host:port or file:///path");
     v.option("world_size", dist.world_size, "checked against the launcher's",
              between(1, most_ranks));
@@ -61,7 +62,8 @@ void visit_section(OptionVisitor& v, DataloaderConfig& loader) {
 }
 
 void visit_section(OptionVisitor& v, RuntimeConfig& runtime) {
-    v.option("device", runtime.device, "auto, or a device: cpu, cuda");
+    ModuleName<Device> device{runtime.device};
+    v.option("device", device, "what computes: cpu, cuda, or a plugin's");
     v.option("dtype", runtime.dtype, "of parameters and inputs", one_of({"float32", "float64"}));
     v.option("allocator", runtime.allocator, "of CPU memory", one_of({"caching", "system"}));
     v.option("channels_last", runtime.channels_last, "memory order of convolutional models");
@@ -133,7 +135,8 @@ void RunSchema::visit(OptionVisitor& v) {
              between(1, most_samples));
     v.option("loss", config.loss, "the loss");
     v.option("optimizer", config.optimizers, "one, or a map of named ones");
-    v.option("workflow", config.workflow, "phases of a round: [[train, 1], [val, 1]]");
+    v.option("workflow", config.workflow,
+             "phases of a round; if not given [[train, 1]], with data.val [[train, 1], [val, 1]]");
     v.option("total_epochs", config.total_epochs, "rounds of the run", between(1, most_rounds));
     v.option("total_iters", config.total_iters, "training iterations, in place of total_epochs",
              between(1, most_steps));

@@ -44,6 +44,30 @@ struct OptionType<T> {
     }
 };
 
+/// A text of the configuration that is "auto" or the name of a module of a kind; check_run() looks
+/// for the module.
+template <class Kind>
+struct ModuleName {
+    std::string& text;
+};
+
+template <class Kind>
+struct OptionType<ModuleName<Kind>> {
+    static OptionSchema schema() {
+        OptionSchema schema = OptionSchema::of(OptionSchema::Kind::string, one_of({"auto"}))
+                                  .called(concat("auto or the name of a ", kind_name<Kind>));
+        schema.module_kind = kind_name<Kind>;
+        return schema;
+    }
+    static void read(const Node& node, ModuleName<Kind>& field, const Bounds& bounds,
+                     const std::string& name, Problems& problems) {
+        OptionType<std::string>::read(node, field.text, bounds, name, problems);
+    }
+    static Node write(const ModuleName<Kind>& field) {
+        return OptionType<std::string>::write(field.text);
+    }
+};
+
 #define AILAB_DECLARE_CONFIG_TYPE(...)                                                      \
     template <>                                                                             \
     struct OptionType<__VA_ARGS__> {                                                        \

@@ -4,7 +4,8 @@ include(CMakePackageConfigHelpers)
 get_filename_component(AILAB_TORCH_ROOT ${AILAB_TORCH_LIB} DIRECTORY)
 set(package_folder lib/cmake/ailab)
 
-set(modules sdk/cmake/AilabTorch.cmake sdk/cmake/AilabPlugin.cmake)
+set(modules sdk/cmake/AilabTorch.cmake sdk/cmake/AilabPlugin.cmake sdk/cmake/pch_cache.sh)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${modules})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/ailabConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 

@@ -28,7 +28,7 @@ function(ailab_add_plugin name)
 endfunction()
 
 # One precompiled header for all targets of a project: <ailab/ailab.hpp> costs about 10 s a file
-# without it.
+# without it. A user's projects share it, see pch_cache.sh.
 function(ailab_use_pch target)
   if(NOT TARGET ailab_pch)
     file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/ailab_pch.cpp
@@ -38,6 +38,12 @@ function(ailab_use_pch target)
     set_target_properties(ailab_pch PROPERTIES CXX_VISIBILITY_PRESET hidden
       VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
     target_precompile_headers(ailab_pch PRIVATE <ailab/ailab.hpp>)
+    get_target_property(is_package ailab::headers IMPORTED)
+    if(is_package)
+      set_property(TARGET ailab_pch PROPERTY CXX_COMPILER_LAUNCHER
+        sh ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/pch_cache.sh ${CMAKE_CXX_COMPILER}
+        ${CMAKE_CXX_COMPILER_LAUNCHER})
+    endif()
     if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
       target_compile_options(ailab_pch PRIVATE -fpch-instantiate-templates)
     endif()

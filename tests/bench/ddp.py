@@ -3,23 +3,28 @@
 Alternating processes; of all their blocks of 500 iterations the quietest counts, for each alike."""
 import sys
 
-from bench import Folder, alternate, build, measured, mlp, say
+from bench import Folder, alternate, build, mlp, say
 
-BLOCKS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-TIMER = {"timer": {"type": "BenchTimer"}}
+BACKENDS = ("shm", "gloo", "mpi")
 
-build()
-with Folder() as folder:
+
+def runs(folder, short=False):
     def rate(name, ranks, **sections):
-        words = mlp(folder, name, TIMER, workflow=[["train", 1]], total_epochs=None, total_iters=3000,
-                    **sections)
-        if ranks > 1:
-            words = ["mpirun", "-np", ranks, *words]
-        return lambda: measured(words)["in_quietest_block"]
+        return mlp(folder, name, {"timer": {"type": "BenchTimer"}}, number="in_quietest_block", ranks=ranks,
+                   workflow=[["train", 1]], total_epochs=None, total_iters=1700 if short else 3000, **sections)
 
-    rates = alternate({"alone": rate("alone", 1),
-                       **{b: rate(b, 2, dist={"backend": b}) for b in ("shm", "gloo", "mpi")}}, BLOCKS)
-say("ddp", "1 rank", max(rates["alone"]), "samples/s")
-for backend in ("shm", "gloo", "mpi"):
-    say("ddp", f"2 ranks, {backend}", max(rates[backend]), "samples/s",
-        max(rates[backend]) / max(rates["alone"]), "1 rank")
+    return {"1 rank": rate("alone", 1),
+            **{f"2 ranks, {b}": rate(b, 2, dist={"backend": b}) for b in BACKENDS}}
+
+
+def main(blocks=10):
+    build()
+    with Folder() as folder:
+        best = {case: max(rates) for case, rates in alternate(runs(folder), blocks).items()}
+    for case, rate in best.items():
+        ratio = () if case == "1 rank" else (rate / best["1 rank"], "1 rank")
+        say("ddp", case, rate, "samples/s", *ratio)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -4,9 +4,8 @@
 import statistics
 import sys
 
-from bench import Folder, alternate, build, measured, mlp, paired, say
+from bench import Folder, alternate, build, mlp, paired, say
 
-PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 TIMER = {"timer": {"type": "BenchTimer"}}
 SCHEDULE = {"type": "LrSchedulerHook", "by": "iter", "warmup": "linear", "warmup_iters": 100,
             "scheduler": {"type": "CosineAnnealingLR"}}
@@ -27,14 +26,24 @@ ALONE = {
 }
 SECTIONS = {"clipping by norm": {"clip_grad": {"max_norm": 1.0}}}
 
-build()
-with Folder() as folder:
-    run = lambda words: lambda: measured(words)["us_per_iteration"]
-    cases = {"none": run(mlp(folder, "none", TIMER))}
+
+def runs(folder, short=False):
+    length = {"total_epochs": 2 if short else 4}
+    found = {"none": mlp(folder, "none", TIMER, **length)}
     for i, (name, hooks) in enumerate(ALONE.items()):
-        cases[name] = run(mlp(folder, f"hook{i}", {**hooks, **TIMER}))
+        found[name] = mlp(folder, f"hook{i}", {**hooks, **TIMER}, **length)
     for i, (name, sections) in enumerate(SECTIONS.items()):
-        cases[name] = run(mlp(folder, f"section{i}", TIMER, **sections))
-    times = alternate(cases, PAIRS)
-for name in cases:
-    say("hooks", name, statistics.median(times[name]), "us/iteration", paired(times[name], times["none"]), "none")
+        found[name] = mlp(folder, f"section{i}", TIMER, **length, **sections)
+    return found
+
+
+def main(pairs=10):
+    build()
+    with Folder() as folder:
+        times = alternate(runs(folder), pairs)
+    for name in times:
+        say("hooks", name, statistics.median(times[name]), "us/iteration", paired(times[name], times["none"]), "none")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

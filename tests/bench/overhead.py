@@ -8,19 +8,27 @@ import sys
 
 from bench import PROGRAMS, Folder, alternate, build, measured, mlp, paired, say
 
-PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 TIMER = {"timer": {"type": "BenchTimer"}}
 HOOKS = {"logger": {"type": "LoggerHook", "interval": 50}, "metrics": {"type": "MetricHook"},
          "checkpoint": {"type": "CheckpointHook", "interval": 1}, "tensorboard": {"type": "TensorboardHook", "interval": 50},
          "progress": {"type": "ProgressHook", "mode": "bar"}, **TIMER}
 
-build()
-with Folder() as folder:
-    run = lambda words: lambda: measured(words)["us_per_iteration"]
-    times = alternate({"with hooks": run(mlp(folder, "with", HOOKS)),
-                       "without hooks": run(mlp(folder, "without", TIMER)),
-                       "plain": run([PROGRAMS / "plain_mlp", 4])}, PAIRS)
-for case, against in (("with hooks", "without hooks"), ("with hooks", "plain"), ("without hooks", "plain")):
-    say("overhead", case, statistics.median(times[case]), "us/iteration",
-        paired(times[case], times[against]), against)
-say("overhead", "plain", statistics.median(times["plain"]), "us/iteration")
+
+def runs(folder, short=False):
+    length = {"total_epochs": 2 if short else 4}
+    return {"with hooks": mlp(folder, "with", HOOKS, **length), "without hooks": mlp(folder, "without", TIMER, **length)}
+
+
+def main(pairs=20):
+    build()
+    with Folder() as folder:
+        times = alternate({**runs(folder), "plain": lambda: measured([PROGRAMS / "plain_mlp", 4])["us_per_iteration"]},
+                          pairs)
+    for case, against in (("with hooks", "without hooks"), ("with hooks", "plain"), ("without hooks", "plain")):
+        say("overhead", case, statistics.median(times[case]), "us/iteration",
+            paired(times[case], times[against]), against)
+    say("overhead", "plain", statistics.median(times["plain"]), "us/iteration")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

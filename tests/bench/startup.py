@@ -37,7 +37,7 @@ with Folder() as folder:
             "labels": str(files["train-labels-idx1-ubyte"]), "mean": 0.286, "std": 0.353}
     words = mlp(folder, "start", {"timer": {"type": "BenchTimer", "skip": 0}},
                 data={"train": data, "train_dataloader": {"batch_size": 32}}, workflow=[["train", 1]],
-                total_epochs=None, total_iters=1)
+                total_epochs=None, total_iters=1).words()
     floor, first, memory = [], [], []
     for _ in range(RUNS):
         floor.append(timed([PROGRAMS / "startup_floor"])[0])

@@ -4,7 +4,7 @@ against the run without it. Alternating whole processes; medians of the pairs.""
 import statistics
 import sys
 
-from bench import Folder, alternate, build, measured, mlp, paired, say
+from bench import Folder, alternate, build, mlp, paired, say
 
 PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 TIMER = {"timer": {"type": "BenchTimer"}}
@@ -14,8 +14,7 @@ CASES = {"without": TIMER,
 
 build()
 with Folder() as folder:
-    run = lambda words: lambda: measured(words)["us_per_iteration"]
-    times = alternate({case: run(mlp(folder, case.replace(" ", "_"), hooks)) for case, hooks in CASES.items()}, PAIRS)
+    times = alternate({case: mlp(folder, case.replace(" ", "_"), hooks) for case, hooks in CASES.items()}, PAIRS)
 for case in CASES:
     say("tensorboard", case, statistics.median(times[case]), "us/iteration",
         paired(times[case], times["without"]), "without")

@@ -183,6 +183,8 @@ class Examples(unittest.TestCase):
                 if line.startswith("scripts/"):
                     script, *names = shlex.split(line, comments=True)
                     self.assertTrue((SOURCE / script).exists(), line)
+                    if names[:1] == ["--against"]:
+                        del names[:2]
                     for name in names if script == "scripts/bench" else []:
                         self.assertTrue((SOURCE / f"tests/bench/{name}.py").exists(), line)
 

@@ -77,7 +77,7 @@ class Names(unittest.TestCase):
 
     def test_options_of_the_command_line_exist(self):
         known = set(re.findall(r"--[a-z][\w-]*", self.help))
-        others = {"--mca", "--host", "--prefix", "--build", "--install", "--all", "--trainer.max_epochs",
+        others = {"--mca", "--host", "--prefix", "--build", "--install", "--all", "--against", "--trainer.max_epochs",
                   "--cfg-options", "--target"}
         options = {(page, option) for page in ENGLISH for quote in quoted(page)
                    for option in re.findall(r"--[a-z][\w.-]*", quote)}

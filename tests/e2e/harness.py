@@ -47,10 +47,10 @@ class Result:
         return f"exit status {self.status} after {self.seconds:.1f} s\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-def command(config, overrides=(), plugins=(), work_dir=None):
-    words = [str(AILAB)]
+def command(config, overrides=(), plugins=(), work_dir=None, build=BUILD):
+    words = [str(build / "bin" / "ailab-run")]
     for plugin in plugins:
-        words += ["--plugins", str(PLUGINS / f"lib{plugin}.so")]
+        words += ["--plugins", str(build / "tests" / "plugins" / f"lib{plugin}.so")]
     if work_dir:
         words += ["--work-dir", str(work_dir)]
     return words + [str(config), *overrides]

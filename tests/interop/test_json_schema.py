@@ -85,6 +85,8 @@ ACCEPTED = [
     ("optimizer.type", "ailab_optim/SGD"), ("optimizer.lr", 1), ("total_epochs", 2.0),
     ("model.pretrained", "weights.pth"), ("model.pretrained", {"file": "w.pth", "mapping": {"^a": "b"}}),
     ("hooks.logger.priority", "LOW"), ("hooks.logger.priority", 80), ("hooks.logger.enable", False),
+    ("dist.backend", "auto"), ("dist.backend", "gloo"), ("dist.backend", "gloo/gloo"), ("dist.backend", "${env:B,shm}"),
+    ("runtime.device", "auto"), ("runtime.device", "cpu"),
     ("clip_grad.norm_type", float("inf")), ("norm_eval", [".*"]), ("work_dir", 2026.10),
     ("paramwise_cfg.custom_keys", {"backbone": {"lr_mult": 0.1, "freeze": True}}),
     ("hooks.metrics", {"type": "MetricHook", "top3": {"type": "Accuracy", "topk": 3, "phases": ["train", "val"]}}),
@@ -102,7 +104,8 @@ REFUSED = [
     ("model", REMOVED), ("data", REMOVED), ("model.type", REMOVED), ("optimizer.type", REMOVED),
     # names
     ("optimiser", {"type": "SGD"}), ("model.hiden", 3), ("data.train_dataloader.batchsize", 3), ("loss.type", "MSE"),
-    ("hooks.logger.type", "AccuracyHook"), ("dist.backends", "gloo"), ("clip_grad.norm", 3),
+    ("hooks.logger.type", "AccuracyHook"), ("dist.backends", "gloo"), ("dist.backend", "glo"), ("dist.backend", "gloo/shm"), ("runtime.device", "gpu"),
+    ("clip_grad.norm", 3),
     ("hooks.lr", {"type": "LrSchedulerHook"}), ("hooks.lr", {"type": "LrSchedulerHook", "scheduler": {"type": "SGD"}}),
     # types
     ("seed", "three"), ("seed", 1.5), ("optimizer.lr", [0.1]), ("optimizer.nesterov", "no"), ("model.hidden", 3),
@@ -188,11 +191,15 @@ class JsonSchema(unittest.TestCase):
         self.assertEqual(sgd["properties"]["type"], {"enum": ["SGD", "ailab_optim/SGD"]})
         lr = sgd["properties"]["lr"]
         self.assertTrue(lr["description"])
+        self.assertEqual(lr["title"], "number, at least 0")
         self.assertEqual(lr["default"], 0.001)
         self.assertEqual(lr["minimum"], 0)
         self.assertIn({"$ref": "#/definitions/optimizer.ailab_optim.SGD"}, SCHEMA["definitions"]["optimizer"]["oneOf"])
         self.assertEqual(SCHEMA["properties"]["runtime"]["properties"]["dtype"]["anyOf"][0],
                          {"enum": ["float32", "float64"]})
+        self.assertEqual(SCHEMA["properties"]["total_epochs"]["title"], "integer or null, between 1 and 1000000000")
+        self.assertEqual(SCHEMA["properties"]["dist"]["properties"]["backend"]["title"], "auto or the name of a backend")
+        self.assertLessEqual({"shm", "gloo", "shm/shm"}, set(SCHEMA["definitions"]["names.backend"]["enum"]))
 
     def test_it_knows_the_modules_of_users_plugins(self):
         config = changed("data.train_dataloader.sampler", {"type": "InOrder", "file": "order.txt", "stride": 2})

@@ -1,5 +1,6 @@
 """The plugin templates as their READMEs say: built by their own CMake projects with
-find_package(ailab), described, and trained, against the build tree and an installed ailab."""
+find_package(ailab), described, and trained, against the build tree and an installed ailab. The projects
+share one precompiled header, in a cache folder of the tests' own."""
 import glob
 import gzip
 import json
@@ -8,6 +9,7 @@ import re
 import shutil
 import struct
 import subprocess
+import tempfile
 import unittest
 import zlib
 
@@ -47,9 +49,14 @@ def write_png(path, rows):
 class Templates:
     """Both trees: `templates` are the sources, `package` what -Dailab_DIR names, `program`."""
 
+    @classmethod
+    def setUpClass(cls):
+        cls.cache = tempfile.mkdtemp(prefix="ailab-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.cache)
+
     def check(self, *command, **options):
         result = subprocess.run(command, capture_output=True, text=True, timeout=600,
-                                env=dict(os.environ, **AS_ROOT), **options)
+                                env=dict(os.environ, XDG_CACHE_HOME=self.cache, **AS_ROOT), **options)
         self.assertEqual(result.returncode, 0, f"{command}\n{result.stdout}\n{result.stderr}")
         return result.stdout + result.stderr
 
@@ -58,8 +65,12 @@ class Templates:
         shutil.copytree(os.path.join(self.templates, name), source)
         self.check("cmake", "-G", "Ninja", "-S", source, "-B", source + "/build",
                    f"-Dailab_DIR={self.package}", f"-DCMAKE_CXX_COMPILER={os.environ['CXX']}")
-        self.check("cmake", "--build", source + "/build")
+        steps = self.check("cmake", "--build", source + "/build")
+        self.assertNotIn("ailab: ", steps)
         return f"{source}/build/lib{name}.so"
+
+    def precompiled_headers(self):
+        return glob.glob(self.cache + "/ailab/pch/*/pch")
 
     def described(self, plugin):
         modules = json.loads(run("--describe", plugin, program=self.program).stdout)["modules"]
@@ -98,6 +109,14 @@ hooks:{hooks}
         self.check("mpirun", "-np", "2", "--oversubscribe", self.program, "--plugins", plugin, config)
         self.assertEqual(self.validation(self.folder + "/runs")[-1]["top1"], 100)
 
+        # Another project, in another folder, takes the same precompiled header.
+        header, = self.precompiled_headers()
+        made = os.stat(header)
+        shutil.rmtree(self.folder + "/minimal/build")
+        os.rename(self.folder + "/minimal", self.folder + "/first")
+        plugin = self.build("minimal")
+        self.assertEqual((self.precompiled_headers(), os.stat(header).st_mtime_ns), ([header], made.st_mtime_ns))
+
         # A changed source: only it is built again.
         source = self.folder + "/minimal/small_cnn.cpp"
         with open(source) as file:
@@ -128,7 +147,7 @@ hooks:{hooks}
         self.assertEqual(output.splitlines()[0].split(": ")[1].split()[0], "4", output)
         self.assertIn("train.yaml is no image of a known format", output)
         # The C header is C.
-        includes = SOURCE + "/sdk/include" if self.package == BUILD else self.folder + "/prefix/include"
+        includes = SOURCE + "/sdk/include" if self.package == BUILD else self.prefix + "/include"
         self.check(os.environ["CXX"], "-x", "c", "-std=c99", "-Wall", "-Werror", "-pedantic", "-fsyntax-only", "-I", includes,
                    self.write("use.c", '#include <ailab/predictor.h>\nint main(void) { ailab_close(0); return 0; }\n'))
         with open(self.templates + "/predict/main.cpp") as file:
@@ -162,20 +181,21 @@ class BuildTree(Templates, InFolder):
 class Installed(Templates, InFolder):
     """An empty prefix that holds all there is to know: nothing of the build tree is used."""
 
-    def setUp(self):
-        super().setUp()
-        prefix = self.folder + "/prefix"
-        self.check("cmake", "--install", BUILD, "--prefix", prefix)
-        self.templates = prefix + "/share/ailab/templates"
-        self.package = prefix + "/lib/cmake/ailab"
-        self.program = prefix + "/bin/ailab-run"
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.prefix = tempfile.mkdtemp(prefix="ailab-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.prefix)
+        subprocess.run(["cmake", "--install", BUILD, "--prefix", cls.prefix], check=True, stdout=subprocess.DEVNULL)
+        cls.templates = cls.prefix + "/share/ailab/templates"
+        cls.package = cls.prefix + "/lib/cmake/ailab"
+        cls.program = cls.prefix + "/bin/ailab-run"
 
     def test_nothing_points_to_the_build_tree(self):
-        prefix = self.folder + "/prefix"
-        for path in [self.program, *glob.glob(prefix + "/lib/**/*.so", recursive=True)]:
+        for path in [self.program, *glob.glob(self.prefix + "/lib/**/*.so", recursive=True)]:
             dynamic = self.check("readelf", "-d", path)
             self.assertNotIn(BUILD, dynamic, path)
-        for path in glob.glob(prefix + "/lib/cmake/ailab/*.cmake"):
+        for path in glob.glob(self.prefix + "/lib/cmake/ailab/*"):
             with open(path) as file:
                 self.assertNotIn(BUILD, file.read(), path)
 
@@ -190,7 +210,7 @@ class Installed(Templates, InFolder):
     def test_a_missing_plugin_is_looked_for_in_the_prefix(self):
         result = run("--list-modules", "--plugins", "libmy.so", program=self.program,
                      cwd=self.folder)
-        self.assertIn(f"{self.folder}/prefix/lib/ailab/plugins/libmy.so", result.stderr)
+        self.assertIn(f"{self.prefix}/lib/ailab/plugins/libmy.so", result.stderr)
 
     def test_another_libtorch_is_refused_when_a_plugin_is_configured(self):
         torch = self.folder + "/torch"

@@ -143,7 +143,7 @@ struct OwnKeys {
     ModuleSpec<Loss> loss;
     std::map<std::string, Node> others;
     void visit(OptionVisitor& v) {
-        v.option("depth", depth, "how deep");
+        v.option("depth", depth, "how deep", at_least(1));
         v.required("path", path, "where");
         v.option("loss", loss, "which");
         v.rest(others, "all else");
@@ -159,6 +159,7 @@ TEST(OptionSchema, OfASectionHasItsKeysAsJsonSchemaToo) {
     const Node& properties = *out.find("properties");
     EXPECT_EQ(properties.members().size(), 3u);
     EXPECT_EQ(properties.find("depth")->find("default")->as_int(), 2);
+    EXPECT_EQ(properties.find("depth")->find("title")->as_string(), "integer, at least 1");
     EXPECT_EQ(properties.find("depth")->find("description")->as_string(), "how deep");
     EXPECT_EQ(properties.find("path")->find("default"), nullptr);
     EXPECT_EQ(properties.find("loss")->find("anyOf")->flow(),
@@ -205,6 +206,11 @@ TEST(RunConfigSchema, IsASectionOfSections) {
               "module (optimizer) or map of module (optimizer)");
     EXPECT_EQ(key(schema, "workflow").schema.str(), "list of [phase, epochs]");
     EXPECT_EQ(key(schema, "norm_eval").schema.str(), "list of regular expressions");
+    const OptionSchema backend = key(key(schema, "dist").schema, "backend").schema;
+    EXPECT_EQ(backend.str(), "auto or the name of a backend");
+    EXPECT_EQ(to_json(*json_schema(backend).find("anyOf")),
+              R"([{"enum":["auto"]},{"type":"string","pattern":"\\$\\{"},)"
+              R"({"$ref":"#/definitions/names.backend"}])");
     const OptionSchema loader = key(key(schema, "data").schema, "val_dataloader").schema;
     EXPECT_EQ(key(loader, "batch_size").schema.bounds.str(), "between 1 and 1000000000");
 }
