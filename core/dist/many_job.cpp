@@ -31,7 +31,7 @@ Placement refined(Placement placement, const std::vector<RankInfo>& members) {
 /// Text as int64, which every backend can sum: eight bytes a number.
 at::Tensor pack(const std::string& text, int64_t words) {
     at::Tensor packed = at::zeros({words}, at::kLong);
-    std::memcpy(packed.data_ptr(), text.data(), text.size());
+    if (!text.empty()) std::memcpy(packed.data_ptr(), text.data(), text.size());
     return packed;
 }
 
