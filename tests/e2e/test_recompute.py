@@ -1,10 +1,20 @@
 """runtime.recompute: gradients, running statistics and losses are those of a run without it, to the bit."""
 import json
+import zipfile
 
 from harness import AILAB, PLUGINS, RunFolder, TestCase, call, command, mpirun
 
 AMP = {"amp": {"type": "AMPHook"}}
 SYNC = {"ddp": {"type": "DDPHook", "sync_batch_norm": True}}
+
+
+def graph_of(file):
+    """What a file holds beside the run's configuration, which has the key."""
+    if file.suffix == ".onnx":
+        return file.read_bytes().split(b"ailab.spec")[0][:-8]  # and its length
+    with zipfile.ZipFile(file) as parts:
+        return {name.split("/", 1)[1]: parts.read(name) for name in parts.namelist()
+                if not name.endswith(("ailab.json", "serialization_id"))}  # the other is a digest of all
 
 
 class Recompute(TestCase):
@@ -99,5 +109,5 @@ class Recompute(TestCase):
                                str(PLUGINS / "libgradients.so"), "--to", kind, "-o", str(file)])
                 self.assertDone(result)
                 self.assertNotIn("recompute:", result.err)
-                files.append(file.read_bytes())
-            self.assertEqual(*files)
+                files.append(graph_of(file))
+            self.assertTrue(files[0] == files[1], kind)
