@@ -145,6 +145,21 @@ std::vector<Tensor> parameters_below(const std::vector<Tensor>& outputs,
     return parameters;
 }
 
+/// Hands gradients to the outputs of a graph and forgets them, as the nodes behind a block do. A
+/// root of autograd::grad() would hold its gradient until the end; sums with it would then be made
+/// in memory of their own, which may be laid out in another way, and convolutions choose by that.
+class Feed final : public autograd::Node {
+  public:
+    Feed(autograd::edge_list&& outputs, std::vector<Tensor> gradients)
+        : Node(std::move(outputs)), gradients_(std::move(gradients)) {}
+    autograd::variable_list apply(autograd::variable_list&&) override {
+        return std::move(gradients_);
+    }
+
+  private:
+    std::vector<Tensor> gradients_;
+};
+
 /// A block in the graph of the outer backward pass.
 class BlockNode final : public autograd::Node {
   public:
@@ -247,13 +262,16 @@ autograd::variable_list BlockNode::apply(autograd::variable_list&& gradients) {
     inputs = as_leaves(inputs);
 
     const BlockState::Modules modules(state_);
-    std::vector<Tensor> roots, root_gradients;
+    autograd::edge_list edges;
+    std::vector<Tensor> given;
+    Tensor root;
     {
         const std::vector<Tensor> outputs = run_again(inputs);
         for (size_t n = 0; n < outputs_.size(); ++n) {
             if (!gradients[n].defined()) continue;
-            roots.push_back(outputs[outputs_[n]]);
-            root_gradients.push_back(std::move(gradients[n]));
+            if (!root.defined()) root = gradients[n].new_zeros({});
+            edges.push_back(autograd::impl::gradient_edge(outputs[outputs_[n]]));
+            given.push_back(std::move(gradients[n]));
         }
     }
     autograd::variable_list derived(num_outputs());
@@ -263,12 +281,14 @@ autograd::variable_list BlockNode::apply(autograd::variable_list&& gradients) {
     for (size_t i = 0; i < sources.size(); ++i)
         if (sources[i].defined() && sources[i].requires_grad() && task_should_compute_output(i))
             wanted.push_back(i);
-    if (roots.empty() || wanted.empty()) return derived;
+    if (given.empty() || wanted.empty()) return derived;
     std::vector<Tensor> wanted_sources;
     for (const size_t i : wanted) wanted_sources.push_back(sources[i]);
+    autograd::set_history(root, std::shared_ptr<Feed>(new Feed(std::move(edges), std::move(given)),
+                                                      autograd::deleteNode));
     const WithoutTensorHooks without_hooks(parameters_);
     const std::vector<Tensor> found =
-        autograd::grad(roots, wanted_sources, root_gradients, /*retain_graph=*/false,
+        autograd::grad({root}, wanted_sources, {}, /*retain_graph=*/false,
                        /*create_graph=*/false, /*allow_unused=*/true);
     for (size_t i = 0; i < wanted.size(); ++i) derived[wanted[i]] = found[i];
     return derived;
