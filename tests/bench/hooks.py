@@ -28,7 +28,7 @@ SECTIONS = {"clipping by norm": {"clip_grad": {"max_norm": 1.0}}}
 
 
 def runs(folder, short=False):
-    length = {"total_epochs": 2 if short else 4}
+    length = {"total_epochs": 1 if short else 4}
     found = {"none": mlp(folder, "none", TIMER, **length)}
     for i, (name, hooks) in enumerate(ALONE.items()):
         found[name] = mlp(folder, f"hook{i}", {**hooks, **TIMER}, **length)

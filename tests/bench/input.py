@@ -28,7 +28,6 @@ def run(folder, name, photos, **dataset):
 
 def runs(folder, short=False):
     photos = 640 if short else 2560
-    subprocess.run([SOURCE / "scripts" / "lib" / "make-test-python"], check=True, stdout=sys.stderr)
     subprocess.run([SOURCE / ".deps" / "python" / "bin" / "python", SOURCE / "tests" / "bench" / "photos.py",
                     folder / "photos", str(photos)], check=True)
     return {"ailab": run(folder, "files", photos), "ailab cached": run(folder, "cached", photos, cache_gb=4)}
