@@ -6,6 +6,7 @@
 #include "ailab/background.hpp"
 #include "ailab/batch.hpp"
 #include "ailab/binding.hpp"
+#include "ailab/block.hpp"
 #include "ailab/comm.hpp"
 #include "ailab/dataset.hpp"
 #include "ailab/device.hpp"
