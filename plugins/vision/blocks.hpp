@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "ailab/ailab.hpp"
-#include "ailab/block.hpp"
 
 namespace ailab::vision {
 

@@ -27,7 +27,7 @@ def run(folder, name, recompute, hook, steps, runtime=None, **sections):
 
 build()
 with Folder() as folder:
-    memory = {recompute: run(folder, "memory", recompute, {"type": "BenchMemory"}, 4, {"allocator": "system"},
+    memory = {recompute: run(folder, "memory", recompute, {"type": "BenchMemory"}, 2, {"allocator": "system"},
                              accumulative_counts=2)["activations_mb"] for recompute in (False, True)}
     say("recompute", f"{MODEL} activations", memory[False], "MB")
     say("recompute", f"{MODEL} activations, recomputed", memory[True], "MB", memory[True] / memory[False], "kept")

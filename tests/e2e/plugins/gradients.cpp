@@ -1,7 +1,6 @@
 // For tests that compare gradients and buffers to the bit, and a model with a step of its own whose
 // layers are blocks.
 #include <ailab/ailab.hpp>
-#include <ailab/block.hpp>
 #include <fstream>
 
 AILAB_PLUGIN("gradients", "1.0", "Writes digests of gradients and buffers")
