@@ -25,7 +25,7 @@ import time
 
 from bench import BUILD, Folder
 
-BENCHMARKS = ("overhead", "hooks", "throughput", "ddp", "input", "resnet")
+BENCHMARKS = ("overhead", "hooks", "throughput", "ddp", "weighted", "input", "resnet")
 LARGEST_MEDIAN = 1.02
 LEVEL = 0.9
 
