@@ -32,7 +32,7 @@ class Documents(InFolder):
         os.mkdir(scripts)
         os.mkdir(docs)
         program = shutil.copy(DOCS, scripts)
-        pages = {name: os.path.join(docs, name) for name in ("modules.md", "keys.md")}
+        pages = {name: os.path.join(docs, name) for name in ("modules.md", "keys.md", "commands.md")}
         for page in pages.values():
             shutil.copy(os.path.join(SOURCE, "docs", os.path.basename(page)), docs)
         for name, page in pages.items():
@@ -40,7 +40,7 @@ class Documents(InFolder):
                 with open(page) as file:
                     text = file.read()
                 with open(page, "w") as file:
-                    file.write(text.replace("| `null` |", "| `0` |", 1))
+                    file.write(text.replace("ailab-run --", "ailab-run ++", 1))
                 result = run("--check", BUILD, program=program)
                 self.assertEqual(result.stderr, f"{page} is not what the program says. Run scripts/docs.\n")
                 self.assertEqual(result.returncode, 1)
