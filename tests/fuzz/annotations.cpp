@@ -39,7 +39,7 @@ void read_labels(const Storage& storage) {
             for (const int32_t id : learned)
                 // Of samples to leave out: judged by who knows the loss. Those may be negative, and
                 // where the names say how many classes there are, above them.
-                require(!names.empty() || labels.label(id) < *labels.num_classes(),
+                require(!names.empty() || labels.label(id) < labels.num_classes().value_or(0),
                         "a label lies outside of the classes");
         } catch (const Error&) {
         }
