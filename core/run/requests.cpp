@@ -29,7 +29,7 @@ std::vector<double> Runner::own_requests() {
     return numbers;
 }
 
-void Runner::note_requests(const std::vector<double>& sums) {
+void Runner::note_requests(std::span<const double> sums) {
     for (size_t i = 0; i < stop_signals.size(); ++i)
         if (sums[i] > 0 && requests_.stop == 0) requests_.stop = stop_signals[i];
     requests_.checkpoint = requests_.checkpoint || sums[stop_signals.size()] > 0;

@@ -105,7 +105,7 @@ class Runner final : public Run, private StepObserver {
     void doing(const char* what) override { job_.doing(what); }
     void after_backward() override { hooks_.call(*this, after_backward_); }
     std::vector<double> own_flags() override { return own_requests(); }
-    void note_flags(const std::vector<double>& sums) override { note_requests(sums); }
+    void note_flags(std::span<const double> sums) override { note_requests(sums); }
     void gradients_complete() override;
     void before_step() override { hooks_.call(*this, before_step_); }
     void after_step() override { hooks_.call(*this, after_step_); }
@@ -119,7 +119,7 @@ class Runner final : public Run, private StepObserver {
 
     // requests.cpp
     std::vector<double> own_requests();
-    void note_requests(const std::vector<double>& sums);
+    void note_requests(std::span<const double> sums);
     void serve_requests();
     void checkpoint_for_request();
 

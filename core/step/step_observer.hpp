@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ class StepObserver {
     /// Numbers of this rank (at most 5) that travel with the gradients: what signals ask.
     virtual std::vector<double> own_flags() { return {}; }
     /// Their sums over the ranks, at the end of the step; from a device one step later.
-    virtual void note_flags(const std::vector<double>& /*sums*/) {}
+    virtual void note_flags(std::span<const double> /*sums*/) {}
     /// The step's gradients are summed over the ranks, and divided.
     virtual void gradients_complete() {}
     virtual void before_step() {}

@@ -106,10 +106,12 @@ TrainingStep::Reduced TrainingStep::reduce(ParameterUpdate& update,
                                            const std::optional<Undivided>& undivided,
                                            double share) {
     settle();
-    std::vector<StepNumber> numbers;
-    for (const double flag : observer_.own_flags()) numbers.emplace_back(flag);
-    const size_t flags = numbers.size();
-    numbers.insert(numbers.end(), {double(window_.own), share});
+    const std::vector<double> own_flags = observer_.own_flags();
+    const size_t flags = own_flags.size();
+    std::vector<StepNumber>& numbers = numbers_;  // kept for its memory
+    numbers.assign(own_flags.begin(), own_flags.end());
+    numbers.emplace_back(double(window_.own));
+    numbers.emplace_back(share);
     if (undivided) numbers.push_back(undivided->weight);
     GradientStore& gradients = update.gradients();
     gradients.reduce(numbers);
@@ -143,7 +145,7 @@ void TrainingStep::settle() {
 /// What the ranks have told each other with the gradients of a step.
 void TrainingStep::hand_on(const Pending& pending) {
     const std::vector<double>& sums = pending.update->gradients().read();
-    observer_.note_flags({sums.begin(), sums.begin() + std::ptrdiff_t(pending.flags)});
+    observer_.note_flags({sums.data(), pending.flags});
     if (pending.divides) backward_.expect_weight(sums.back());
     if (sums[pending.flags] > 0) check_unused(pending);
 }

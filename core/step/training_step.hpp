@@ -130,6 +130,7 @@ class TrainingStep {
     ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
     Tensor grad_norm_;
     std::string skip_reason_;
+    std::vector<StepNumber> numbers_;  // that travel with the gradients
     std::optional<Pending> pending_;
 };
 

@@ -15,14 +15,15 @@ PLAIN = {"type": "WeightedLoss", "losses": {name: {"type": "CrossEntropyLoss"} f
 
 
 def runs(folder, short=False):
-    def rate(name, loss, **sections):
+    def rate(name, loss, accumulate=1):
         return mlp(folder, name, {"timer": {"type": "BenchTimer"}}, number="in_quietest_block", ranks=2,
-                   workflow=[["train", 1]], total_epochs=None, total_iters=1700 if short else 3000, loss=loss, **sections)
+                   workflow=[["train", 1]], total_epochs=None, accumulative_counts=accumulate,
+                   total_iters=(1700 if short else 3000) * accumulate, loss=loss)
 
     return {"plain": rate("plain", {"type": "CrossEntropyLoss"}),
             "class weights": rate("class_weights", {"type": "CrossEntropyLoss", "weight": WEIGHTS}),
-            "three terms, plain": rate("three_plain", PLAIN, accumulative_counts=4),
-            "three terms": rate("three_terms", THREE, accumulative_counts=4)}
+            "three terms, plain": rate("three_plain", PLAIN, accumulate=4),
+            "three terms": rate("three_terms", THREE, accumulate=4)}
 
 
 def main(blocks=10):

@@ -92,7 +92,9 @@ class Recorder final : public StepObserver {
         if (on_backward) on_backward();
     }
     std::vector<double> own_flags() override { return flags; }
-    void note_flags(const std::vector<double>& sums) override { noted = sums; }
+    void note_flags(std::span<const double> sums) override {
+        noted.assign(sums.begin(), sums.end());
+    }
     void gradients_complete() override { events.push_back("gradients_complete"); }
     void before_step() override {
         events.push_back("before_step");
