@@ -51,6 +51,7 @@ class BucketReducer final : public Reducer {
     void arm() override;
     void reduce(std::vector<StepNumber>& numbers) override;
     const std::vector<double>& read() override;
+    void scale(double factor) override;
     bool complete() const override { return complete_; }
     const std::vector<std::string>& unused() const override { return unused_; }
     std::string describe() const override;
@@ -236,6 +237,16 @@ void BucketReducer::reduce(std::vector<StepNumber>& numbers) {
     for (size_t i = 0; i < numbers.size(); ++i)
         numbers[i] =
             tail_view_.is_cpu() ? StepNumber(sums_[i]) : StepNumber(tail_view_[int64_t(i)].clone());
+}
+
+void BucketReducer::scale(double factor) {
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < buckets_.size(); ++i) {
+        const at::Tensor& memory = buckets_[i].memory;
+        // Without the tail, which may not be read yet.
+        const int64_t end = i == tail_.bucket ? tail_.offset : memory.numel();
+        if (end > 0) memory.narrow(0, 0, end).mul_(factor);
+    }
 }
 
 template <class T>

@@ -49,6 +49,8 @@ class Reducer {
     virtual const std::vector<double>& read() = 0;
     /// Both at once.
     std::vector<double> finish(const std::vector<double>& numbers);
+    /// After reduce(): multiplies all gradients, a bucket at a time.
+    virtual void scale(double factor) = 0;
     /// After reduce(): whether this rank had a gradient of every parameter, so that none is unused,
     /// whatever the others had.
     virtual bool complete() const = 0;

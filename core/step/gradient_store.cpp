@@ -163,6 +163,7 @@ Tensor GradientStore::norm(double norm_type) const {
 
 void GradientStore::scale(const StepNumber& factor) {
     if (factor.is(1)) return;
+    if (reducer_ && !factor.on_device()) return reducer_->scale(factor.value());
     const at::NoGradGuard no_grad;
     std::vector<Tensor> gradients = present();
     if (gradients.empty()) return;

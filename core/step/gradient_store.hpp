@@ -48,6 +48,7 @@ class GradientStore {
     /// Of all of them together: a scalar on their device (nothing waits), of the first one's dtype,
     /// the squares summed in float64. Undefined where there is none.
     at::Tensor norm(double norm_type = 2) const;
+    /// After reduce().
     void scale(const StepNumber& factor);
     /// Scales them so that their norm is at most `max_norm`, as torch.nn.utils.clip_grad_norm_
     /// does. `norm`: theirs.
