@@ -28,10 +28,15 @@ Placement refined(Placement placement, const std::vector<RankInfo>& members) {
     return placement;
 }
 
+void put(const std::string& text, int64_t* to) {
+    if (!text.empty())
+        std::memcpy(to, text.data(), text.size());  // to may be null where there is none
+}
+
 /// Text as int64, which every backend can sum: eight bytes a number.
 at::Tensor pack(const std::string& text, int64_t words) {
     at::Tensor packed = at::zeros({words}, at::kLong);
-    if (!text.empty()) std::memcpy(packed.data_ptr(), text.data(), text.size());
+    put(text, packed.data_ptr<int64_t>());
     return packed;
 }
 
@@ -256,7 +261,7 @@ std::vector<std::string> ManyJob::gather_by_backend(const std::string& text) {
         begins.push_back(begins.back() + words(counts[each]));
     // Each rank fills its own part, the others hold zeros there: the sum is the concatenation.
     at::Tensor all = at::zeros({begins.back()}, at::kLong);
-    std::memcpy(all.data_ptr<int64_t>() + begins[size_t(rank())], text.data(), text.size());
+    put(text, all.data_ptr<int64_t>() + begins[size_t(rank())]);
     all_reduce_sum(all);
     std::vector<std::string> texts;
     for (int each = 0; each < world_size(); ++each)
