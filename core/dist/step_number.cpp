@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <cmath>
 #include <utility>
 
 namespace ailab {
@@ -39,6 +40,10 @@ StepNumber StepNumber::over(const StepNumber& divisor) const {
     const at::Tensor& by = divisor.device_;
     const at::Tensor quotient = on_device() ? device_ / by : host_ / by;
     return StepNumber(quotient.masked_fill(by.eq(0), 0));
+}
+
+double power_of_two_near(double value) {
+    return std::exp2(std::round(std::log2(value)));
 }
 
 void LateCopy::begin(const at::Tensor& tensor) {

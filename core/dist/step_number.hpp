@@ -34,6 +34,10 @@ class StepNumber {
     at::Tensor device_;
 };
 
+/// Near `value`, above 0: a factor that leaves no trace in the bits of what is multiplied by it and
+/// divided by it again.
+double power_of_two_near(double value);
+
 /// A copy of a device's tensor on the host, which is begun in time and waited for later, without
 /// waiting for what the device was given since. Main thread.
 class LateCopy {

@@ -84,7 +84,7 @@ void BackwardPass::run(Batch& batch, GradientStore& gradients, const Tensor& sca
         terms_ = forward_.loss_terms(batch, window_.dealt);
     });
     const bool apart = division() == Division::by_term;
-    if (apart || division() == Division::after_reduction || loss_follows()) add_to_sums();
+    if (apart || divides_later() || loss_follows()) add_to_sums();
     if (apart) pass([&] { gradients_.add(terms_, batch_size_, gradients.parameters(), scale); });
     if (apart && !window_.in_last()) return;
     weigh_terms();
@@ -134,11 +134,9 @@ void BackwardPass::weigh_terms() {
             window_.samples = window_.own;
             totals_.clear();
             for (const LossTerm& term : terms_)
-                totals_.push_back(term.weight ? StepNumber(*term.weight) : double(window_.samples));
+                totals_.push_back(term.weight ? StepNumber(*term.weight) : StepNumber());
             break;
         case Division::ahead:
-            for (size_t i = 0; i < terms_.size(); ++i)
-                if (!terms_[i].weight) totals_[i] = double(window_.samples);
             check_foretold();
             break;
         case Division::after_reduction:
@@ -150,11 +148,12 @@ void BackwardPass::weigh_terms() {
             const std::vector<double> sums = summed(own());
             window_.samples = std::llround(sums.back());
             totals_.assign(sums.begin(), sums.end() - 1);
-            if (division() == Division::by_term) break;
-            for (size_t i = 0; i < terms_.size(); ++i)
-                if (!terms_[i].weight) totals_[i] = double(window_.samples);
         }
     }
+    // A term without a weight of its own is divided by the samples.
+    if (!divides_later())
+        for (size_t i = 0; i < terms_.size(); ++i)
+            if (!terms_[i].weight) totals_[i] = double(window_.samples);
     const bool summed_up = division() == Division::by_term;
     for (size_t i = 0; i < (summed_up ? count : terms_.size()); ++i) {
         const double size = !summed_up && terms_[i].is_mean ? double(batch_size_) : 1;
@@ -194,7 +193,7 @@ void BackwardPass::add_to_sums() {
                       (term.weight ? StepNumber(*term.weight) : StepNumber(double(batch_size_)));
         scales_[i] = term.scale;
     }
-    if (division() != Division::after_reduction) return;
+    if (!divides_later()) return;
     for (size_t i = 1; i < weights_.size(); ++i)
         if (!weights_[i].on_device() && weights_[i].value() != weights_[0].value())
             throw Error(concat(forward_.loss_label(), ": the terms \"", terms_[0].name, "\" and \"",
@@ -210,13 +209,13 @@ void BackwardPass::divided_by(const StepNumber& weight) {
 }
 
 void BackwardPass::expect_weight(double weight) {
-    if (weight > 0 && std::isfinite(weight)) unit_ = std::exp2(std::round(std::log2(weight)));
+    if (weight > 0 && std::isfinite(weight)) unit_ = power_of_two_near(weight);
     if (unit_ == 0) unit_ = 1;  // nothing counts yet
 }
 
 /// Each rank's share, scaled so that the mean over samples of all ranks is the loss of the batch.
 void BackwardPass::record(StepObserver& observer) const {
-    const bool whole = division() == Division::by_term || division() == Division::after_reduction;
+    const bool whole = division() == Division::by_term || divides_later();
     if (whole && !window_.in_last()) return;
     const at::NoGradGuard no_grad;
     const double samples = double(whole ? window_.own : batch_size_);

@@ -64,6 +64,13 @@ Tensor norm_by_operations(const std::vector<Tensor>& tensors, double norm_type) 
     return at::linalg_vector_norm(at::stack(norms), norm_type);
 }
 
+/// factor * scale, where that is defined.
+Tensor root_gradient(const StepNumber& factor, const Tensor& scale) {
+    if (scale.defined())
+        return factor.on_device() ? scale * factor.tensor() : scale * factor.value();
+    return factor.on_device() ? factor.tensor() : at::scalar_tensor(factor.value(), at::kDouble);
+}
+
 }  // namespace
 
 GradientStore::GradientStore(std::vector<NamedParameter> parameters,
@@ -83,15 +90,9 @@ void GradientStore::backward(const std::vector<Tensor>& roots,
                                       [](const StepNumber& factor) { return factor.on_device(); });
     if (scale.defined() || !on_host) {
         std::vector<Tensor> gradients;
-        for (size_t i = 0; i < roots.size(); ++i) {
-            const StepNumber& factor = factors[i];
-            Tensor gradient = factor.on_device()
-                                  ? factor.tensor()
-                                  : at::scalar_tensor(factor.value(), roots[i].options());
-            if (scale.defined())
-                gradient = factor.on_device() ? scale * factor.tensor() : scale * factor.value();
-            gradients.push_back(gradient.to(roots[i].scalar_type()));
-        }
+        for (size_t i = 0; i < roots.size(); ++i)
+            gradients.push_back(
+                root_gradient(factors[i], scale).to(roots[i].device(), roots[i].scalar_type()));
         return torch::autograd::backward(roots, gradients);
     }
     // The factor enters as the root's gradient: no operation, and the tensor is made once.

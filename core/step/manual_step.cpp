@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 namespace ailab {
 
 namespace {
@@ -54,7 +52,7 @@ void ManualStep::update(const std::string& optimizer, const std::function<Tensor
     const double all = !normaliser ? double(step_.window_.samples)
                        : parts.comm.world_size() == 1
                            ? own
-                           : std::exp2(std::round(std::log2(double(step_.window_.dealt))));
+                           : power_of_two_near(double(step_.window_.dealt));
     if (batch.size > 0) {
         const Tensor mean = [&] {
             const AutocastScope scope = parts.forward.autocast();
