@@ -227,4 +227,9 @@ class Campaign(unittest.TestCase):
 
     def assertNothingLeft(self, work, context):
         self.assertEqual(leftovers(work), [], context)
-        self.assertEqual(shared_memory() - self.shared_memory_before, set(), context)
+        # What another test's job has there for the moment that its ranks need to meet goes by itself.
+        left, end = shared_memory() - self.shared_memory_before, time.monotonic() + 10
+        while left and time.monotonic() < end:
+            time.sleep(0.1)
+            left &= shared_memory()
+        self.assertEqual(left, set(), context)

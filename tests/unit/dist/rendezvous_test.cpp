@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
+#include "dist/environment.hpp"
 #include "dist/init_method.hpp"
 #include "dist/net.hpp"
 #include "processes.hpp"
@@ -56,14 +57,29 @@ std::string init_tcp(int port) {
     return "init=tcp://localhost:" + std::to_string(port);
 }
 
-size_t files_of_meetings() {
-    size_t count = 0;
-    std::error_code ignored;
-    for (const std::string& folder : dist::private_folders())
-        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-            count += entry.path().filename().string().find("meet-") != std::string::npos;
-    return count;
-}
+/// A folder for the meetings of one test's jobs: other tests' jobs meet beside them.
+class OwnMeetings {
+  public:
+    OwnMeetings() { ::setenv("XDG_RUNTIME_DIR", folder_.path("").c_str(), 1); }
+    ~OwnMeetings() {
+        if (before_)
+            ::setenv("XDG_RUNTIME_DIR", before_->c_str(), 1);
+        else
+            ::unsetenv("XDG_RUNTIME_DIR");
+    }
+    OwnMeetings(const OwnMeetings&) = delete;
+    OwnMeetings& operator=(const OwnMeetings&) = delete;
+
+    /// Throws where no job met here.
+    size_t files_left() const {
+        const std::filesystem::directory_iterator files(folder_.path("ailab"));
+        return static_cast<size_t>(std::distance(begin(files), end(files)));
+    }
+
+  private:
+    TemporaryFolder folder_;
+    std::optional<std::string> before_ = environment("XDG_RUNTIME_DIR");
+};
 
 TEST(Rendezvous, OfOneRankOpensNothing) {
     Process alone({DIST_PROBE, "greet"}, {});
@@ -72,10 +88,10 @@ TEST(Rendezvous, OfOneRankOpensNothing) {
 }
 
 TEST(Rendezvous, MpirunNeedsNoVariables) {
-    const size_t before = files_of_meetings();
+    const OwnMeetings meetings;
     expect_greetings(run_mpirun(2, {"greet"}), 2, "mpirun");
     expect_greetings(run_mpirun(4, {"greet"}), 4, "mpirun");
-    EXPECT_LE(files_of_meetings(), before);
+    EXPECT_EQ(meetings.files_left(), 0u);
 }
 
 TEST(Rendezvous, ByMasterVariables) {
