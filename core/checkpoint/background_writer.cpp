@@ -13,10 +13,15 @@
 namespace ailab {
 namespace {
 
+void copy_to_cpu(at::Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.detach().to(at::kCPU, /*non_blocking=*/false, true);
+}
+
 State copy_of(const State& state) {
     State copy = state;
-    for (auto& [name, tensor] : copy.tensors)
-        if (tensor.defined()) tensor = tensor.detach().to(at::kCPU, /*non_blocking=*/false, true);
+    for (auto& [name, tensor] : copy.tensors) copy_to_cpu(tensor);
+    for (auto& [name, tensor] : copy.rank_tensors) copy_to_cpu(tensor);
+    for (auto& [name, shard] : copy.shards) copy_to_cpu(shard.piece);
     return copy;
 }
 
@@ -24,8 +29,7 @@ State copy_of(const State& state) {
 NamedTensors copy_of(const NamedTensors& tensors) {
     Metadata aliases;
     NamedTensors copy = drop_aliases(tensors, aliases);
-    for (auto& [name, tensor] : copy)
-        tensor = tensor.detach().to(at::kCPU, /*non_blocking=*/false, true);
+    for (auto& [name, tensor] : copy) copy_to_cpu(tensor);
     restore_aliases(copy, aliases);
     return copy;
 }

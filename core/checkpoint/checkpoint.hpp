@@ -3,7 +3,10 @@
 //   model.safetensors      parameters and buffers, as Python tools load them
 //   state.safetensors      tensors of the modules' and the run's states, "<module>/<name>"
 //   state.json             their values, {"modules": {<module>: …}, "run": …}
-//   rank<R>.safetensors    what rank R has of its own; its values lie in the file's metadata
+//   rank<R>.safetensors    what rank R has of its own: tensors of the run, those of modules as
+//                          "module/<module>/<name>"; its values lie in the file's metadata
+//   shards<R>.safetensors  rank R's pieces of tensors that lie on several, "<module>/<name>", if it
+//                          has any; which pieces these are stands in the manifest
 //   manifest.json          sizes, checksums, world size, and the run's facts (step, digests,
 //   plugins)
 #include <map>
@@ -13,6 +16,7 @@
 #include "ailab/state.hpp"
 #include "class_names.hpp"
 #include "safetensors.hpp"
+#include "sharded_tensors.hpp"
 
 namespace ailab {
 
@@ -26,12 +30,15 @@ struct Checkpoint {
     /// This rank's own generators and the like; each rank writes its own. Empty when a checkpoint
     /// of fewer ranks is read.
     State rank;
+    /// Of one that was read: the shards of its modules, which are not read yet.
+    ShardReader shards;
     /// Facts for the manifest beside sizes and checksums.
     Node manifest = Node::map();
 };
 
 /// Writes the folder `path`: into `<path>.tmp-<id>`, fsync, agree, manifest, rename, fsync of the
-/// parent. What rank 0 gives as model, modules, run and manifest is written. Collective; throws the
+/// parent. What rank 0 gives as model, run and manifest is written, of the modules' states what is
+/// the same on all ranks; of the rest each rank's. Collective; throws the
 /// same Error on every rank, with the failing rank's reason, and leaves nothing behind; what was at
 /// `path` before is then still there. Then replaces `pointer` (last_checkpoint, "" for none) by a
 /// file that holds `path`.

@@ -31,6 +31,9 @@ void check_states(const Checkpoint& checkpoint) {
     Metadata aliases;
     check_safetensors(
         drop_aliases(pack_states(checkpoint.modules, checkpoint.run).tensors, aliases));
+    check_safetensors(pack_rank_tensors(checkpoint.modules));
+    sharded_tensors(checkpoint.modules, 0);
+    check_safetensors(pack_shards(checkpoint.modules));
 }
 
 DurableFile& CheckpointFiles::add(const std::string& path) {
@@ -57,10 +60,15 @@ void CheckpointFiles::write_shared(const Checkpoint& checkpoint) {
     write_text(folder_ + "/" + checkpoint_file::state_values, states.values);
 }
 
-void CheckpointFiles::write_rank(const State& state, int rank) {
-    write_tensors(checkpoint_file::rank(rank),
-                  NamedTensors(state.tensors.begin(), state.tensors.end()),
-                  {{"ailab.values", values_to_json(state.values)}});
+void CheckpointFiles::write_rank(const Checkpoint& checkpoint, int rank) {
+    NamedTensors tensors(checkpoint.rank.tensors.begin(), checkpoint.rank.tensors.end());
+    for (auto& [name, tensor] : pack_rank_tensors(checkpoint.modules))
+        tensors.emplace_back(checkpoint_file::of_module + name, tensor);
+    write_tensors(checkpoint_file::rank(rank), tensors,
+                  {{"ailab.values", values_to_json(checkpoint.rank.values)}});
+    const NamedTensors shards = pack_shards(checkpoint.modules);
+    if (!shards.empty())
+        write_safetensors(add(folder_ + "/" + checkpoint_file::shards(rank)), shards, {});
 }
 
 void CheckpointFiles::write_manifest(const Checkpoint& checkpoint,
@@ -69,8 +77,15 @@ void CheckpointFiles::write_manifest(const Checkpoint& checkpoint,
     Manifest manifest;
     manifest.world_size = int(reports.size());
     manifest.facts = checkpoint.manifest;
-    for (const RankReport& report : reports)
+    bool has_rank_tensors = false;
+    for (const RankReport& report : reports) {
         manifest.files.insert(report.files.begin(), report.files.end());
+        add_pieces(manifest.shards, report.shards);
+        has_rank_tensors = has_rank_tensors || report.has_rank_tensors;
+    }
+    check_complete(manifest.shards);
+    if (has_rank_tensors) manifest.needs.push_back(needs_rank_tensors);
+    if (!manifest.shards.empty()) manifest.needs.push_back(needs_shards);
     write_text(folder_ + "/" + checkpoint_file::manifest, encode_manifest(manifest));
 }
 

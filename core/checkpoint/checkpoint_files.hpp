@@ -15,7 +15,8 @@ class CheckpointFiles {
 
     /// Rank 0: the model and the states that all ranks share.
     void write_shared(const Checkpoint& checkpoint);
-    void write_rank(const State& state, int rank);
+    /// What a rank has of its own, and its pieces of what lies on several.
+    void write_rank(const Checkpoint& checkpoint, int rank);
     /// Rank 0, when all have reported what they wrote.
     void write_manifest(const Checkpoint& checkpoint, const std::vector<RankReport>& reports);
     /// Another small file beside them, at any path.

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <filesystem>
 
 #include "ailab/error.hpp"
@@ -50,6 +51,30 @@ State read_rank(const std::string& file) {
     return state;
 }
 
+bool is_of_module(const std::string& name) {
+    return name.starts_with(checkpoint_file::of_module);
+}
+
+State without_modules(State state) {
+    std::erase_if(state.tensors, [](const auto& entry) { return is_of_module(entry.first); });
+    return state;
+}
+
+/// Hands the tensors of a rank's file that are a module's to that module.
+void unpack_rank_tensors(const State& rank, const std::string& file,
+                         std::map<std::string, State>& modules) {
+    for (const auto& [name, tensor] : rank.tensors) {
+        if (!is_of_module(name)) continue;
+        const std::string path = name.substr(std::strlen(checkpoint_file::of_module));
+        const size_t slash = path.find('/');
+        const auto module = modules.find(path.substr(0, slash));
+        if (slash == std::string::npos || module == modules.end())
+            throw Error(concat(file, ": tensor \"", name, "\" belongs to no module of ",
+                               checkpoint_file::state_values));
+        module->second.rank_tensors[path.substr(slash + 1)] = tensor;
+    }
+}
+
 }  // namespace
 
 void validate_checkpoint(const std::string& path) {
@@ -64,6 +89,9 @@ void validate_checkpoint(const std::string& path) {
     require_file(manifest, checkpoint_file::state_values, path);
     for (int rank = 0; rank < manifest.world_size; ++rank)
         require_file(manifest, checkpoint_file::rank(rank), path);
+    for (const auto& [name, tensor] : manifest.shards)
+        for (const ShardedTensor::Piece& piece : tensor.pieces)
+            require_file(manifest, checkpoint_file::shards(piece.rank), path);
     for (const auto& [name, expected] : manifest.files) check_file(path, name, expected);
 }
 
@@ -81,7 +109,7 @@ void validate_weights(const std::string& path) {
 }
 
 State read_rank_state(const std::string& path, int rank) {
-    return read_rank(path + "/" + checkpoint_file::rank(rank));
+    return without_modules(read_rank(path + "/" + checkpoint_file::rank(rank)));
 }
 
 Checkpoint read_checkpoint(const std::string& path, int rank) {
@@ -97,7 +125,13 @@ Checkpoint read_checkpoint(const std::string& path, int rank) {
     const std::string values =
         read_regular_file(path + "/" + checkpoint_file::state_values, max_values_size);
     unpack_states(tensors, values, path, checkpoint.modules, checkpoint.run);
-    if (rank < manifest.world_size) checkpoint.rank = read_rank_state(path, rank);
+    if (rank < manifest.world_size) {
+        const std::string file = path + "/" + checkpoint_file::rank(rank);
+        State own = read_rank(file);
+        unpack_rank_tensors(own, file, checkpoint.modules);
+        checkpoint.rank = without_modules(std::move(own));
+    }
+    checkpoint.shards = ShardReader(path, manifest.shards);
     return checkpoint;
 }
 

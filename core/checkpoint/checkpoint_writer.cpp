@@ -8,6 +8,7 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint_files.hpp"
+#include "state_files.hpp"
 #include "temporary_name.hpp"
 
 namespace ailab {
@@ -54,8 +55,10 @@ class Commit {
         CheckpointFiles files(folder_);
         RankReport written;
         written.error = error_of([&] {
+            written.shards = sharded_tensors(checkpoint.modules, comm_.rank());
+            written.has_rank_tensors = !pack_rank_tensors(checkpoint.modules).empty();
             if (main_) files.write_shared(checkpoint);
-            files.write_rank(checkpoint.rank, comm_.rank());
+            files.write_rank(checkpoint, comm_.rank());
             written.files = files.digests();
         });
         const std::vector<RankReport> reports = agree(written);

@@ -20,12 +20,13 @@ constexpr uint64_t max_manifest_size = 64 << 20;
 constexpr const char* checksum_key = "manifest_crc32c";
 constexpr const char* no_checksum = "00000000";
 
-/// What this ailab knows of what a checkpoint may need: nothing yet.
-constexpr std::array<std::string_view, 0> known_needs = {};
+/// What this ailab knows of what a checkpoint may need.
+constexpr std::array<std::string_view, 2> known_needs = {needs_rank_tensors, needs_shards};
+constexpr const char* shards_key = "shards";
 
 /// What the manifest says of itself; the rest are facts.
-constexpr std::array<std::string_view, 6> own_keys = {"format",     "version", "needs",
-                                                      "world_size", "files",   checksum_key};
+constexpr std::array<std::string_view, 7> own_keys = {
+    "format", "version", "needs", "world_size", "files", shards_key, checksum_key};
 
 template <size_t size>
 bool is_among(const std::array<std::string_view, size>& names, const std::string& name) {
@@ -122,6 +123,7 @@ std::string encode_manifest(const Manifest& manifest) {
         files.set(name, std::move(entry));
     }
     root.set("files", std::move(files));
+    if (!manifest.shards.empty()) root.set(shards_key, to_node(manifest.shards));
     root.set(checksum_key, Node::string(no_checksum));
     std::string text = to_json(root, 2) + "\n";
     const size_t digits = find_checksum(text);
@@ -155,6 +157,10 @@ Manifest read_manifest(const std::string& folder) {
     manifest.world_size = int(world.as_int());
     for (const Member& entry : files.members())
         manifest.files[entry.key] = read_digest(entry.key, entry.value, file);
+    if (const Node* shards = root.find(shards_key)) {
+        manifest.shards = sharded_tensors_from(*shards, file);
+        check_complete(manifest.shards);
+    }
     for (const Member& entry : root.members())
         if (!is_among(own_keys, entry.key)) manifest.facts.members().push_back(entry);
     return manifest;

@@ -1,19 +1,24 @@
 #include "rank_report.hpp"
 
-#include <locale>
-#include <sstream>
-
 #include "ailab/error.hpp"
+#include "config/formats.hpp"
 
 namespace ailab {
 
 std::string RankReport::encode() const {
     if (!error.empty()) return "!" + error;
-    std::ostringstream text;
-    text.imbue(std::locale::classic());
-    for (const auto& [name, digest] : files)
-        text << name << ' ' << digest.size << ' ' << digest.crc32c << '\n';
-    return text.str();
+    Node digests = Node::map();
+    for (const auto& [name, digest] : files) {
+        Node entry = Node::list();
+        entry.items().emplace_back(int64_t(digest.size));
+        entry.items().emplace_back(int64_t(digest.crc32c));
+        digests.set(name, std::move(entry));
+    }
+    Node root = Node::map();
+    root.set("files", std::move(digests));
+    root.set("shards", to_node(shards));
+    root.set("rank_tensors", Node(has_rank_tensors));
+    return to_json(root);
 }
 
 RankReport RankReport::decode(const std::string& text) {
@@ -22,11 +27,12 @@ RankReport RankReport::decode(const std::string& text) {
         report.error = text.substr(1);
         return report;
     }
-    std::istringstream stream(text);
-    stream.imbue(std::locale::classic());
-    std::string name;
-    for (FileDigest digest; stream >> name >> digest.size >> digest.crc32c;)
-        report.files[name] = digest;
+    const Node root = from_json(text, "a rank's report");
+    for (const Member& file : root.find("files")->members())
+        report.files[file.key] = {uint64_t(file.value.items()[0].as_int()),
+                                  uint32_t(file.value.items()[1].as_int())};
+    report.shards = sharded_tensors_from(*root.find("shards"), "a rank's report");
+    report.has_rank_tensors = root.find("rank_tensors")->as_bool();
     return report;
 }
 

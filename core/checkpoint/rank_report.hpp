@@ -7,15 +7,19 @@
 
 #include "config/error_words.hpp"
 #include "durable_file.hpp"
+#include "sharded_tensors.hpp"
 
 namespace ailab {
 
 using Digests = std::map<std::string, FileDigest>;
 
-/// What one rank tells the others: an error, or the files that it wrote.
+/// What one rank tells the others: an error, or the files that it wrote and what others have to
+/// know of them.
 struct RankReport {
     std::string error;
     Digests files;
+    ShardedTensors shards;  // its pieces
+    bool has_rank_tensors = false;
 
     std::string encode() const;
     static RankReport decode(const std::string& text);

@@ -7,7 +7,6 @@
 #include <tuple>
 
 #include "ailab/error.hpp"
-#include "safetensors_header.hpp"
 
 namespace ailab {
 namespace {
@@ -60,7 +59,9 @@ class AliasFinder {
 
 /// Complex tensors are written as real numbers, with a last dimension of 2, and this mark and the
 /// name in the metadata: the format's older readers know no complex dtype.
-constexpr std::string_view complex_mark = "ailab.complex/";
+std::string complex_key(const std::string& name) {
+    return "ailab.complex/" + name;
+}
 
 void check_writable(const std::string& name, const at::Tensor& tensor) {
     const std::string where = concat("tensor \"", name, "\" ");
@@ -71,6 +72,7 @@ void check_writable(const std::string& name, const at::Tensor& tensor) {
                            ", which safetensors files cannot hold"));
 }
 
+/// `data_begin`: where the data part of the file begins.
 at::Tensor read_tensor(const InputFile& file, const TensorEntry& entry, uint64_t data_begin) {
     const at::ScalarType type = dtype_named(entry.dtype);
     // A bool that is neither 0 nor 1 would be undefined behaviour later.
@@ -95,8 +97,7 @@ FilePlan plan_file(const NamedTensors& tensors, const Metadata& metadata) {
         const bool complex = tensor.is_complex();
         plan.ordered.emplace_back(
             name, complex ? at::view_as_real(tensor.detach().resolve_conj()) : tensor.detach());
-        if (complex)
-            header.metadata[std::string(complex_mark) + name] = c10::toString(tensor.scalar_type());
+        if (complex) header.metadata[complex_key(name)] = c10::toString(tensor.scalar_type());
     }
     std::sort(plan.ordered.begin(), plan.ordered.end(), [](const auto& a, const auto& b) {
         return std::tuple(b.second.element_size(), a.first) <
@@ -115,19 +116,40 @@ FilePlan plan_file(const NamedTensors& tensors, const Metadata& metadata) {
     return plan;
 }
 
+at::Tensor as_complex(const at::Tensor& tensor, const std::string& name, const std::string& path) {
+    const bool pairs = tensor.dim() > 0 && tensor.size(-1) == 2;
+    if (!pairs || (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kDouble &&
+                   tensor.scalar_type() != at::kHalf))
+        throw Error(concat(path, ": tensor \"", name,
+                           "\" is marked as complex, and is no list of pairs of numbers"));
+    return at::view_as_complex(tensor);
+}
+
 /// Takes the marks out of the metadata, and gives the tensors they name their form.
 void restore_complex(NamedTensors& tensors, Metadata& metadata, const std::string& path) {
-    for (auto& [name, tensor] : tensors) {
-        const auto mark = metadata.find(std::string(complex_mark) + name);
-        if (mark == metadata.end()) continue;
-        const bool pairs = tensor.dim() > 0 && tensor.size(-1) == 2;
-        if (!pairs || (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kDouble &&
-                       tensor.scalar_type() != at::kHalf))
-            throw Error(concat(path, ": tensor \"", name,
-                               "\" is marked as complex, and is no list of pairs of numbers"));
-        tensor = at::view_as_complex(tensor);
-        metadata.erase(mark);
-    }
+    for (auto& [name, tensor] : tensors)
+        if (metadata.erase(complex_key(name)) > 0) tensor = as_complex(tensor, name, path);
+}
+
+/// Leaves in `data_begin` where the data part begins.
+SafetensorsHeader read_header(const InputFile& file, uint64_t& data_begin) {
+    const std::string& path = file.path();
+    unsigned char raw[8];
+    if (file.size() < sizeof raw)
+        throw Error(concat(path, " is truncated: it has ", file.size(), " bytes"));
+    file.read(raw, sizeof raw, 0);
+    uint64_t length = 0;
+    for (int i = 0; i < 8; ++i) length |= uint64_t(raw[i]) << (8 * i);
+    if (length > max_safetensors_header)
+        throw Error(concat(path, ": a header of ", length, " bytes is too long (at most ",
+                           max_safetensors_header, "): this is no safetensors file"));
+    if (length > file.size() - sizeof raw)
+        throw Error(concat(path, " is truncated: its header takes ", length, " bytes, ",
+                           file.size() - sizeof raw, " are there"));
+    std::string json(length, '\0');
+    file.read(json.data(), length, sizeof raw);
+    data_begin = sizeof raw + length;
+    return parse_header(json, file.size() - data_begin, path);
 }
 
 }  // namespace
@@ -162,29 +184,36 @@ NamedTensors read_safetensors(const std::string& path, Metadata* metadata) {
 }
 
 NamedTensors read_safetensors(const InputFile& file, Metadata* metadata) {
-    const std::string& path = file.path();
-    unsigned char raw[8];
-    if (file.size() < sizeof raw)
-        throw Error(concat(path, " is truncated: it has ", file.size(), " bytes"));
-    file.read(raw, sizeof raw, 0);
-    uint64_t length = 0;
-    for (int i = 0; i < 8; ++i) length |= uint64_t(raw[i]) << (8 * i);
-    if (length > max_safetensors_header)
-        throw Error(concat(path, ": a header of ", length, " bytes is too long (at most ",
-                           max_safetensors_header, "): this is no safetensors file"));
-    if (length > file.size() - sizeof raw)
-        throw Error(concat(path, " is truncated: its header takes ", length, " bytes, ",
-                           file.size() - sizeof raw, " are there"));
-    std::string json(length, '\0');
-    file.read(json.data(), length, sizeof raw);
-    const uint64_t data_begin = sizeof raw + length;
-    SafetensorsHeader header = parse_header(json, file.size() - data_begin, path);
+    uint64_t data_begin = 0;
+    SafetensorsHeader header = read_header(file, data_begin);
     NamedTensors tensors;
     for (const TensorEntry& entry : header.entries)
         tensors.emplace_back(entry.name, read_tensor(file, entry, data_begin));
-    restore_complex(tensors, header.metadata, path);
+    restore_complex(tensors, header.metadata, file.path());
     if (metadata) *metadata = std::move(header.metadata);
     return tensors;
+}
+
+SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
+    SafetensorsHeader header = read_header(file_, data_begin_);
+    for (TensorEntry& entry : header.entries) entries_.emplace(entry.name, std::move(entry));
+    metadata_ = std::move(header.metadata);
+}
+
+at::Tensor SafetensorsFile::read_rows(const std::string& name, int64_t first, int64_t count) const {
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) throw Error(concat(file_.path(), " has no tensor \"", name, "\""));
+    TensorEntry part = found->second;
+    const int64_t rows = part.shape.empty() ? 1 : part.shape[0];
+    if (first < 0 || count < 0 || first > rows - count)
+        throw Error(concat(file_.path(), ": tensor \"", name, "\" has ", rows, " rows, not ", first,
+                           " to ", first + count));
+    const uint64_t row = rows == 0 ? 0 : (part.end - part.begin) / uint64_t(rows);
+    part.begin += uint64_t(first) * row;
+    part.end = part.begin + uint64_t(count) * row;
+    if (!part.shape.empty()) part.shape[0] = count;
+    const at::Tensor tensor = read_tensor(file_, part, data_begin_);
+    return metadata_.count(complex_key(name)) ? as_complex(tensor, name, file_.path()) : tensor;
 }
 
 NamedTensors drop_aliases(const NamedTensors& tensors, Metadata& metadata) {

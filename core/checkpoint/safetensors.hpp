@@ -9,6 +9,7 @@
 #include "ailab/export.hpp"
 #include "durable_file.hpp"
 #include "input_file.hpp"
+#include "safetensors_header.hpp"
 
 namespace ailab {
 
@@ -31,6 +32,23 @@ void check_safetensors(const NamedTensors& tensors);
 /// naming the file.
 AILAB_API NamedTensors read_safetensors(const std::string& path, Metadata* metadata = nullptr);
 NamedTensors read_safetensors(const InputFile& file, Metadata* metadata = nullptr);
+
+/// A file of which tensors are read one by one, or a part of one. Throws Error naming the file.
+class SafetensorsFile {
+  public:
+    /// Reads and checks its header.
+    explicit SafetensorsFile(const std::string& path);
+
+    /// Rows [first, first + count) of its first dimension; nothing but their bytes is read. One
+    /// without dimensions has one row.
+    at::Tensor read_rows(const std::string& name, int64_t first, int64_t count) const;
+
+  private:
+    const InputFile file_;
+    uint64_t data_begin_ = 0;
+    std::map<std::string, TensorEntry> entries_;
+    Metadata metadata_;
+};
 
 /// Takes out the tensors that another name already has and notes "name -> kept name" in `metadata`:
 /// for states, where many names share a counter.

@@ -80,6 +80,26 @@ StateFiles pack_states(const std::map<std::string, State>& modules, const State&
     return files;
 }
 
+NamedTensors pack_rank_tensors(const std::map<std::string, State>& modules) {
+    NamedTensors tensors;
+    for (const auto& [module, state] : modules)
+        for (const auto& [name, tensor] : state.rank_tensors) {
+            if (state.tensors.count(name))
+                throw Error(concat("the state of ", module, " has \"", name,
+                                   "\" for all ranks and for each"));
+            tensors.emplace_back(module + "/" + name, tensor);
+        }
+    return tensors;
+}
+
+NamedTensors pack_shards(const std::map<std::string, State>& modules) {
+    NamedTensors tensors;
+    for (const auto& [module, state] : modules)
+        for (const auto& [name, shard] : state.shards)
+            if (shard.piece.numel() > 0) tensors.emplace_back(module + "/" + name, shard.piece);
+    return tensors;
+}
+
 void unpack_states(const NamedTensors& tensors, const std::string& values,
                    const std::string& source, std::map<std::string, State>& modules, State& run) {
     const std::string file = source + "/" + checkpoint_file::state_values;

@@ -13,8 +13,13 @@ inline constexpr const char* model = "model.safetensors";
 inline constexpr const char* state_tensors = "state.safetensors";
 inline constexpr const char* state_values = "state.json";
 inline constexpr const char* manifest = "manifest.json";
+/// Begins the name of a module's tensor in a rank's file.
+inline constexpr const char* of_module = "module/";
 inline std::string rank(int rank) {
     return "rank" + std::to_string(rank) + ".safetensors";
+}
+inline std::string shards(int rank) {
+    return "shards" + std::to_string(rank) + ".safetensors";
 }
 }  // namespace checkpoint_file
 
@@ -25,6 +30,9 @@ struct StateFiles {
 
 /// `run` and the modules' states together. Throws Error for a module named "run" or with a slash.
 StateFiles pack_states(const std::map<std::string, State>& modules, const State& run);
+/// The modules' rank_tensors or shards of this rank, "<module>/<name>".
+NamedTensors pack_rank_tensors(const std::map<std::string, State>& modules);
+NamedTensors pack_shards(const std::map<std::string, State>& modules);
 /// The reverse. `source` is the folder, for messages.
 void unpack_states(const NamedTensors& tensors, const std::string& values,
                    const std::string& source, std::map<std::string, State>& modules, State& run);

@@ -1,7 +1,10 @@
 #include "collective.hpp"
 
+#include <ATen/core/Tensor.h>
+
 #include <array>
 #include <atomic>
+#include <sstream>
 
 namespace ailab::dist {
 namespace {
@@ -34,6 +37,21 @@ InCollective::~InCollective() {
 InCollective::State InCollective::now(Thread thread) noexcept {
     const WaitSlot& slot = slot_of(thread);
     return {slot.what.load(std::memory_order_relaxed), slot.number.load(std::memory_order_relaxed)};
+}
+
+std::string describe(const at::Tensor& tensor) {
+    std::ostringstream text;
+    text << tensor.sizes() << " " << tensor.scalar_type();
+    return text.str();
+}
+
+void check_parts(const char* name, const at::Tensor& whole, const at::Tensor& piece, int ranks) {
+    if (whole.numel() == piece.numel() * ranks && whole.scalar_type() == piece.scalar_type() &&
+        whole.device() == piece.device())
+        return;
+    throw Error(concat(name, ": the whole, ", describe(whole), ", must have the dtype and the ",
+                       "device of the piece, ", describe(piece), ", and ", ranks,
+                       " times its elements"));
 }
 
 CollectiveError::CollectiveError(const std::string& text) : Error(text) {

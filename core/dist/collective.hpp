@@ -1,4 +1,5 @@
 #pragma once
+#include <ATen/core/Tensor.h>
 #include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include <chrono>
@@ -42,6 +43,12 @@ class InCollective {
   private:
     const Thread thread_;
 };
+
+/// "[3] Float".
+std::string describe(const at::Tensor& tensor);
+
+/// Throws Error unless `whole` consists of `ranks` times `piece`.
+void check_parts(const char* name, const at::Tensor& whole, const at::Tensor& piece, int ranks);
 
 /// Runs `start`, which returns the Work of a collective, and waits for it. `name` is a literal
 /// ("all_reduce_sum"); `what` ("all_reduce_sum of [3] float32") is called for the message only.

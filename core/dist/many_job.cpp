@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <sstream>
 
 #include "collective.hpp"
 #include "host/exit_guard.hpp"
@@ -47,6 +46,16 @@ int64_t words(int64_t bytes) {
 std::string unpack(const at::Tensor& packed, int64_t from_word, int64_t bytes) {
     const auto* data = static_cast<const char*>(packed.const_data_ptr()) + from_word * 8;
     return std::string(data, size_t(bytes));
+}
+
+/// Not every backend knows complex numbers, and both of their parts travel alike.
+at::Tensor real_parts(const at::Tensor& tensor) {
+    return tensor.is_complex() ? at::view_as_real(tensor) : tensor;
+}
+
+/// As one dimension of real numbers: a copy where it does not lie so.
+at::Tensor flat(const at::Tensor& tensor) {
+    return real_parts(tensor.resolve_conj().contiguous()).view({-1});
 }
 
 /// For what is not told the timeout with each call: buckets in shared memory, c10d's own calls.
@@ -125,15 +134,16 @@ std::chrono::milliseconds ManyJob::wait_time() const {
 }
 
 std::string ManyJob::what(const char* name, const at::Tensor& tensor) const {
-    std::ostringstream text;
-    text << name << " of " << tensor.sizes() << " " << tensor.scalar_type() << " over "
-         << backend_name_;
-    return text.str();
+    return concat(name, " of ", describe(tensor), " over ", backend_name_);
+}
+
+void ManyJob::require_backend() const {
+    if (!communicator_)
+        throw Error("a collective was called before the job had a backend (Job::use())");
 }
 
 void ManyJob::on_device(at::Tensor& tensor, const std::function<void(at::Tensor&)>& collective) {
-    if (!communicator_)
-        throw Error("a collective was called before the job had a backend (Job::use())");
+    require_backend();
     if (tensor.numel() == 0) return;
     const at::NoGradGuard no_grad;
     if (tensor.device() == device_ && tensor.is_contiguous()) return collective(tensor);
@@ -168,14 +178,41 @@ void ManyJob::all_reduce_min(at::Tensor& tensor) {
 
 void ManyJob::broadcast(at::Tensor& tensor, int root) {
     on_device(tensor, [&](at::Tensor& moved) {
-        // Not every backend knows complex numbers, and both of their parts travel alike.
-        std::vector<at::Tensor> tensors{moved.is_complex() ? at::view_as_real(moved) : moved};
+        std::vector<at::Tensor> tensors{real_parts(moved)};
         c10d::BroadcastOptions options;
         options.rootRank = root;
         options.timeout = timeout_;
         run_collective(
             "broadcast", [&] { return communicator_->broadcast(tensors, options); }, wait_time(),
             [&] { return what("broadcast", moved); });
+    });
+}
+
+void ManyJob::all_gather(at::Tensor& whole, const at::Tensor& piece) {
+    check_parts("all_gather", whole, piece, world_size());
+    on_device(whole, [&](at::Tensor& moved) {
+        at::Tensor into = flat(moved);
+        at::Tensor mine = flat(piece.to(device_));
+        c10d::AllgatherOptions options;
+        options.timeout = timeout_;
+        run_collective(
+            "all_gather", [&] { return communicator_->_allgather_base(into, mine, options); },
+            wait_time(), [&] { return what("all_gather", piece); });
+    });
+}
+
+void ManyJob::reduce_scatter_sum(at::Tensor& piece, const at::Tensor& whole) {
+    check_parts("reduce_scatter_sum", whole, piece, world_size());
+    on_device(piece, [&](at::Tensor& moved) {
+        at::Tensor into = flat(moved);
+        at::Tensor all = flat(whole.to(device_));
+        c10d::ReduceScatterOptions options;
+        options.reduceOp = c10d::ReduceOp::SUM;
+        options.timeout = timeout_;
+        run_collective(
+            "reduce_scatter_sum",
+            [&] { return communicator_->_reduce_scatter_base(into, all, options); }, wait_time(),
+            [&] { return what("reduce_scatter_sum", whole); });
     });
 }
 

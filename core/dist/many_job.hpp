@@ -19,6 +19,8 @@ class ManyJob final : public Job {
     void all_reduce_max(at::Tensor& tensor) override;
     void all_reduce_min(at::Tensor& tensor) override;
     void broadcast(at::Tensor& tensor, int root) override;
+    void all_gather(at::Tensor& whole, const at::Tensor& piece) override;
+    void reduce_scatter_sum(at::Tensor& piece, const at::Tensor& whole) override;
     std::string broadcast_text(const std::string& text) override;
     std::vector<std::string> gather_text(const std::string& text) override;
     void barrier() override;
@@ -39,6 +41,7 @@ class ManyJob final : public Job {
   private:
     static void stop_telling();
     void all_reduce(at::Tensor& tensor, c10d::ReduceOp::RedOpType op, const char* name);
+    void require_backend() const;
     void on_device(at::Tensor& tensor, const std::function<void(at::Tensor&)>& collective);
     std::string what(const char* name, const at::Tensor& tensor) const;
     /// How long Work::wait() may take: for a GPU it must not wait at all (the stream does).

@@ -9,6 +9,7 @@
 #include "ailab/error.hpp"
 #include "log/log.hpp"
 #include "rank_info.hpp"
+#include "signals.hpp"
 #include "warnings.hpp"
 
 namespace ailab::dist {
@@ -242,7 +243,22 @@ Clock::time_point Spoke::tick(Clock::time_point now) {
     end_process(pending_->status, true);
 }
 
+namespace {
+
+/// Whether this process is asked to end, now or within the time that a launcher takes to ask.
+bool asked_to_end() {
+    for (const Clock::time_point deadline = Clock::now() + word_within;
+         stop_requested() == 0 && Clock::now() < deadline;)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return stop_requested() != 0;
+}
+
+}  // namespace
+
 void Spoke::hub_lost() {
+    // Not all ranks have met: one that died as it was started has the launcher end the others, and
+    // rank 0 was the first of them. Who it was the launcher alone knows.
+    if (known_.empty() && asked_to_end()) end_process(128 + stop_requested(), false);
     const std::chrono::duration<double> silence = Clock::now() - hub_heard_;
     speak_for_hub(
         lost_line(0, known_.empty() ? "unknown host" : known_[0].host, hub_beat_, silence.count()),

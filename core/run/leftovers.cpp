@@ -7,6 +7,7 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "ailab/error.hpp"
@@ -19,8 +20,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// Also one that has ended and that nobody has waited for: the first process of a container may
+/// never do so.
 bool is_gone(pid_t process) {
-    return ::kill(process, 0) != 0 && errno == ESRCH;
+    if (::kill(process, 0) != 0) return errno == ESRCH;
+    std::ifstream file(concat("/proc/", int64_t(process), "/stat"));
+    std::string stat;
+    std::getline(file, stat);
+    const size_t name_ends = stat.rfind(')');
+    const char state = name_ends + 2 < stat.size() ? stat[name_ends + 2] : '?';
+    return state == 'Z' || state == 'X';
 }
 
 std::vector<fs::path> entries_of(const fs::path& folder) {

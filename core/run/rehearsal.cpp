@@ -42,7 +42,8 @@ class Untouched {
 
   private:
     static bool is_empty(const State& state) {
-        return state.tensors.empty() && state.values.members().empty();
+        return state.tensors.empty() && state.values.members().empty() &&
+               state.rank_tensors.empty() && state.shards.empty();
     }
     void keep(const torch::nn::Module& module, bool training) {
         for (const Tensor& buffer : module.buffers()) keep(buffer);

@@ -88,10 +88,19 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       checkpoint_folder_(run_dir_ + "/checkpoints"),
       sample_report_(job, run_dir_) {
     for (const auto& [name, update] : modules.updates) gradient_watch_.add(update->gradients());
+    tell_ranks();
     const RunLength length = workflow_.length();
     progress_.total_epochs = length.epochs;
     progress_.total_train_iters = length.train_iters;
     progress_.total_steps = length.steps;
+}
+
+void Runner::tell_ranks() {
+    const auto tell = [this](Stateful& module) { module.set_rank(job_.rank(), job_.world_size()); };
+    tell(*modules_.model);
+    if (modules_.loss) tell(*modules_.loss);
+    for (const auto& [name, update] : modules_.updates) tell(update->optimizer());
+    hooks_.each("set_rank", [&](Hook& hook, const std::string&) { tell(hook); });
 }
 
 std::string Runner::config_text() const {

@@ -130,7 +130,8 @@ class Runner final : public Run, private StepObserver {
     void check_savable();
     void restore_modules(const Resume& resume);
     void restore_original(const Resume& resume);
-    void restore_optimizer(ParameterUpdate& update, const State& state, const Resume& resume);
+    void tell_ranks();
+    void restore_optimizer(const std::string& name, const State& saved, const Resume& resume);
     void restore_position(const State& run);
     void restore_ranks(const Resume& resume);
     void restore_window(const std::string& key, Meters& window);

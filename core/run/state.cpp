@@ -55,8 +55,17 @@ State part_of(const State& whole, const std::string& name) {
 }
 
 void put_part(State& whole, const std::string& name, const State& part) {
+    if (!part.rank_tensors.empty() || !part.shards.empty())
+        throw Error(concat(name, ": what save_rank_state() returns is the rank's own as it is: it ",
+                           "has no rank_tensors and no shards"));
     for (const auto& [key, tensor] : part.tensors) whole.tensors[name + "/" + key] = tensor;
     whole.values.set(name, part.values);
+}
+
+/// `state`: what `saved` has of it. Its shards are read as this rank wants them now.
+void load_saved(Stateful& module, const std::string& key, State state, const Checkpoint& saved) {
+    if (saved.shards.has(key)) saved.shards.read(key, module.save_state(), state);
+    module.load_state(state);
 }
 
 void copy_named(const std::string& what, const std::string& prefix, const State& state,
@@ -265,14 +274,13 @@ void Runner::restore_modules(const Resume& resume) {
         const auto found = saved.modules.find(key);
         return found == saved.modules.end() ? nullptr : &found->second;
     };
-    if (const State* state = state_of("model")) modules_.model->load_state(*state);
+    if (const State* state = state_of("model")) load_saved(*modules_.model, "model", *state, saved);
     if (const State* state = state_of("loss"); state && modules_.loss) {
-        State own;
-        own.values = state->values;
-        for (const auto& [key, tensor] : state->tensors)
-            if (!key.starts_with("param/") && !key.starts_with("buffer/"))
-                own.tensors[key] = tensor;
-        modules_.loss->load_state(own);
+        State own = *state;
+        std::erase_if(own.tensors, [](const auto& entry) {
+            return entry.first.starts_with("param/") || entry.first.starts_with("buffer/");
+        });
+        load_saved(*modules_.loss, "loss", std::move(own), saved);
         for (const auto& item : modules_.loss->named_parameters())
             copy_named("loss", "param/", *state, item.key(), item.value());
         for (const auto& item : modules_.loss->named_buffers())
@@ -281,7 +289,7 @@ void Runner::restore_modules(const Resume& resume) {
     for (auto& [name, update] : modules_.updates) {
         const State* state = state_of(optimizer_key(name));
         if (!state) throw Error(concat("it has no state of the ", optimizer_key(name)));
-        restore_optimizer(*update, *state, resume);
+        restore_optimizer(name, *state, resume);
     }
     if (LossScaler* scaler = step_.scaler()) {
         if (const State* state = state_of("loss_scaler"))
@@ -290,14 +298,15 @@ void Runner::restore_modules(const Resume& resume) {
             log_warning("the checkpoint was written without float16: the loss's scale starts anew");
     }
     hooks_.each("load_state", [&](Hook& hook, const std::string& key) {
-        if (const State* state = state_of(key)) hook.load_state(*state);
+        if (const State* state = state_of(key)) load_saved(hook, key, *state, saved);
     });
 }
 
-void Runner::restore_optimizer(ParameterUpdate& update, const State& saved, const Resume& resume) {
+void Runner::restore_optimizer(const std::string& name, const State& saved, const Resume& resume) {
+    ParameterUpdate& update = *modules_.updates.at(name);
     Optimizer& optimizer = update.optimizer();
     std::vector<std::string> told;
-    const State state = with_owners(saved, update.parameters(), told);
+    State state = with_owners(saved, update.parameters(), told);
     for (const std::string& line : told) log_info("resume: ", line);
     ResumedGroups resumed = resume_groups(state.values.find(groups_key),
                                           {.path = resume.path,
@@ -309,7 +318,7 @@ void Runner::restore_optimizer(ParameterUpdate& update, const State& saved, cons
                                            .plan = resume.plan});
     for (const std::string& note : resumed.notes) log_info("resume: ", note);
     optimizer.groups() = std::move(resumed.groups);
-    optimizer.load_state(state);
+    load_saved(optimizer, optimizer_key(name), std::move(state), resume.checkpoint);
 }
 
 /// A checkpoint of the Python ailab has weights, the state of one optimizer, and the epoch.
@@ -332,9 +341,9 @@ void Runner::restore_original(const Resume& resume) {
     if (modules_.updates.size() != 1)
         throw Error(
             concat(resume.path, " has one optimizer, the configuration ", modules_.updates.size()));
-    ParameterUpdate& update = *modules_.updates.begin()->second;
+    const auto& [name, update] = *modules_.updates.begin();
     const TorchOptimizerState& saved = *resume.original->optimizer;
-    restore_optimizer(update, to_optimizer_state(saved, names_by_groups(saved, update)), resume);
+    restore_optimizer(name, to_optimizer_state(saved, names_by_groups(saved, *update)), resume);
 }
 
 void Runner::restore_position(const State& saved) {

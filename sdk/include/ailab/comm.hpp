@@ -23,6 +23,11 @@ class AILAB_API Comm {
     virtual void all_reduce_max(at::Tensor& tensor) = 0;
     virtual void all_reduce_min(at::Tensor& tensor) = 0;
     virtual void broadcast(at::Tensor& tensor, int root = 0) = 0;
+    /// Puts every rank's `piece` into `whole`, in the order of ranks: dense tensors of one dtype on
+    /// one device, `whole` of world_size() times as many elements.
+    virtual void all_gather(at::Tensor& whole, const at::Tensor& piece);
+    /// Sums `whole` over all ranks, and leaves this rank its part of the sum: the other way round.
+    virtual void reduce_scatter_sum(at::Tensor& piece, const at::Tensor& whole);
     /// Rank 0's text to everyone.
     virtual std::string broadcast_text(const std::string& text) = 0;
     /// Each rank's text, in the order of ranks, on every rank.

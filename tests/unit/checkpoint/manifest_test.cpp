@@ -89,8 +89,8 @@ TEST_F(ManifestTest, IsRefusedWhereItSaysWhatIsNotKnown) {
         "PATH/manifest.json is damaged: its checksum of itself is not that of its bytes";
     for (const Case& c : {
              Case{
-                 "\"needs\": []", "\"needs\": [\"shards\"]",
-                 "PATH/manifest.json needs \"shards\", which this ailab does not know; use the one "
+                 "\"needs\": []", "\"needs\": [\"stages\"]",
+                 "PATH/manifest.json needs \"stages\", which this ailab does not know; use the one "
                  "that wrote it, or a later one"},
              Case{"\"needs\": []", "\"needs\": [3]",
                   "PATH/manifest.json: needs must be a list of names, got the number 3"},

@@ -189,6 +189,31 @@ TEST(Ending, TheLowestSurvivorSpeaksWhenTwoAreKilled) {
     EXPECT_LT(outcome.seconds, 5);
 }
 
+/// Of a job whose rank 1 is never started: what rank 2 says when rank 0 is gone before all have
+/// met.
+std::string words_of_rank_2(bool launcher_ends_the_job) {
+    Variables variables = master(free_port());
+    const auto start = [&](const char* rank) {
+        variables["RANK"] = variables["LOCAL_RANK"] = rank;
+        variables["WORLD_SIZE"] = variables["LOCAL_WORLD_SIZE"] = "3";
+        return std::make_unique<Process>(std::vector<std::string>{DIST_PROBE, "greet"}, variables);
+    };
+    const auto zero = start("0"), two = start("2");
+    // Until rank 0 says who is missing, and so has heard of rank 2.
+    while (zero->output().find("rank 1") == std::string::npos && zero->running())
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    zero->signal(SIGKILL);
+    if (launcher_ends_the_job) two->signal(SIGTERM);
+    EXPECT_EQ(two->wait(), launcher_ends_the_job ? 143 : 1);
+    return two->output();
+}
+
+TEST(Ending, OfRankZeroBeforeAllHaveMetIsToldUnlessTheLauncherEndsTheJob) {
+    EXPECT_NE(words_of_rank_2(false).find("ailab: [rank 0, unknown host] ended without a word"),
+              std::string::npos);
+    EXPECT_EQ(words_of_rank_2(true), "") << "one that died as it was started is the cause";
+}
+
 TEST(Ending, ARankThatDoesNotAnswerDoesNotKeepTheOthers) {
     auto ranks = busy_job(3);
     ranks[2]->signal(SIGSTOP);

@@ -31,6 +31,27 @@ pid_t dead_process() {
     return child;
 }
 
+/// One that has ended, and that nobody has waited for yet.
+class Zombie {
+  public:
+    Zombie() : process(fork()) {
+        if (process == 0) _exit(0);
+        siginfo_t info;
+        waitid(P_PID, id_t(process), &info, WEXITED | WNOWAIT);
+    }
+    ~Zombie() { waitpid(process, nullptr, 0); }
+    Zombie(const Zombie&) = delete;
+    Zombie& operator=(const Zombie&) = delete;
+
+    const pid_t process;
+};
+
+std::string hex(pid_t process) {
+    std::ostringstream text;
+    text << std::hex << process;
+    return text.str();
+}
+
 class Leftovers : public testing::Test {
   protected:
     void SetUp() override {
@@ -118,19 +139,24 @@ TEST_F(Leftovers, OfARunThatIsAliveAreItsOwn) {
 TEST_F(Leftovers, InAFolderOfSeveralRunsOnlyThoseOfDeadProcessesOfThisHost) {
     const std::string own = temporary_name((root_ / "saved/epoch_2").string());
     const std::string mark = own.substr(own.rfind('-'));  // of the host
-    const std::string dead = concat((root_ / "saved/epoch_1").string(), ".tmp-18a1-",
-                                    [] {
-                                        std::ostringstream hex;
-                                        hex << std::hex << dead_process();
-                                        return hex.str();
-                                    }(),
-                                    mark);
+    const std::string dead =
+        concat((root_ / "saved/epoch_1").string(), ".tmp-18a1-", hex(dead_process()), mark);
     for (const std::string& name : {own, dead}) fs::create_directories(name);
     touch("saved/epoch_3.tmp-18a1-1-0");  // another host's
     touch("saved/epoch_4.tmp-x");
     EXPECT_EQ(remove_leftovers_of_dead((root_ / "saved").string()),
               std::vector<std::string>{"removed " + dead});
     EXPECT_EQ(there().size(), 4u);
+}
+
+TEST_F(Leftovers, OfAProcessThatNobodyHasWaitedForGoToo) {
+    const Zombie ended;
+    const std::string own = temporary_name((root_ / "work/last_checkpoint").string());
+    const std::string mark = own.substr(own.rfind('-'));  // of the host
+    touch(concat("work/last_checkpoint.tmp-18a1-", hex(ended.process), mark));
+    touch(concat("work/last_checkpoint.tmp-18a1-", hex(getpid()), mark));
+    EXPECT_EQ(remove_leftovers((root_ / "work").string()).size(), 1u);
+    EXPECT_EQ(there().size(), 2u) << "a process that is there keeps its own";
 }
 
 TEST_F(Leftovers, SharedMemoryOfDeadProcessesGoesAndThatOfOthersStays) {
