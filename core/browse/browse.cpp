@@ -76,7 +76,10 @@ std::string label_in(const Dataset& dataset, const Fields& fields) {
 std::map<std::string, BatchField> sample_of(const Batch& batch, int64_t i) {
     std::map<std::string, BatchField> fields;
     for (const auto& [name, field] : batch.fields)
-        if (const auto* tensor = std::get_if<Tensor>(&field)) fields[name] = tensor->select(0, i);
+        // What is concatenated has no place for each sample.
+        if (const auto* tensor = std::get_if<Tensor>(&field);
+            tensor && tensor->dim() > 0 && tensor->size(0) == batch.size)
+            fields[name] = tensor->select(0, i);
     return fields;
 }
 

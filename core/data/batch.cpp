@@ -6,6 +6,7 @@
 
 #include "ailab/dataset.hpp"
 #include "ailab/transform.hpp"
+#include "fields.hpp"
 
 namespace ailab {
 
@@ -117,7 +118,7 @@ std::string Batch::describe() const {
 
 namespace {
 
-BatchField stack_field(const std::string& name, const std::vector<Sample>& samples) {
+void stack_field(const std::string& name, const std::vector<Sample>& samples, Batch& batch) {
     const SampleField& first = samples[0].fields.at(name);
     if (std::holds_alternative<std::string>(first)) {
         std::vector<std::string> texts;
@@ -126,21 +127,22 @@ BatchField stack_field(const std::string& name, const std::vector<Sample>& sampl
             if (!text) throw Error(concat("field \"", name, "\" is text in some samples only"));
             texts.push_back(*text);
         }
-        return texts;
+        return batch.set(name, std::move(texts));
     }
     if (std::holds_alternative<ImagePtr>(first))
         throw Error(concat("field \"", name, "\" is an image that was not decoded"));
+    const FieldSpec* spec = find_spec(samples[0].specs.get(), name);
     std::vector<Tensor> tensors;
-    bool same_shape = true;
     for (const Sample& sample : samples) {
         tensors.push_back(sample.tensor(name));
-        same_shape = same_shape && tensors.back().sizes() == tensors[0].sizes();
         if (tensors.back().scalar_type() != tensors[0].scalar_type())
             throw Error(concat("field \"", name, "\" has different types: ", shape_text(tensors[0]),
                                " and ", shape_text(tensors.back())));
+        if (spec && !is_alike_in_batch(*spec, tensors.back(), tensors[0]))
+            throw Error(
+                unlike_in_batch(*spec, tensors.back(), tensors[0], "the batch's first sample"));
     }
-    if (same_shape) return at::stack(tensors);
-    return tensors;
+    put_field(batch, spec ? *spec : FieldSpec{.name = name}, std::move(tensors));
 }
 
 }  // namespace
@@ -153,8 +155,7 @@ Batch stack(const std::vector<Sample>& samples) {
         if (names_of(sample.fields) != names_of(samples[0].fields))
             throw Error(concat("samples of one batch have different fields: ",
                                names_of(samples[0].fields), " and ", names_of(sample.fields)));
-    for (const auto& [name, field] : samples[0].fields)
-        batch.fields.emplace(name, stack_field(name, samples));
+    for (const auto& [name, field] : samples[0].fields) stack_field(name, samples, batch);
     return batch;
 }
 

@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "fields.hpp"
+
 namespace ailab {
 
 namespace {
@@ -35,13 +37,14 @@ BatchBuilder::BatchBuilder(const LoaderOptions& options, Batch& batch, int64_t p
 }
 
 void BatchBuilder::add(int64_t id, const SampleContext& context) {
-    Sample sample = options_.dataset->get(id, context.inside());
+    Sample sample = get_sample(*options_.dataset, id, context.inside(), options_.specs);
     Philox random = context.random(id);
     const StageTimer timer(LoadStage::transform);
     const auto& transforms = options_.transforms;
     for (size_t i = 0; i + 1 < transforms.size(); ++i) transforms[i]->apply(sample, random);
     if (!transforms.empty() && !write(id, sample, random)) transforms.back()->apply(sample, random);
     sample.decode();
+    if (options_.specs && !samples_.empty()) check_alike(sample);
     samples_.push_back(std::move(sample));
     ids_.push_back(id);
 }
@@ -49,7 +52,12 @@ void BatchBuilder::add(int64_t id, const SampleContext& context) {
 /// Has the last transform write its field into the next place, if it can.
 bool BatchBuilder::write(int64_t id, Sample& sample, Philox& random) {
     const Transform& last = *options_.transforms.back();
-    const std::optional<FieldLayout> layout = last.layout(sample);
+    std::optional<FieldLayout> layout = last.layout(sample);
+    // Values of several shapes have no place of their own yet.
+    if (layout)
+        if (const FieldSpec* spec = find_spec(options_.specs.get(), layout->field))
+            if (spec->layout != BatchLayout::automatic && spec->layout != BatchLayout::stack)
+                layout.reset();
     if (!samples_.empty()) {
         check_layout(id, layout);
     } else {
@@ -83,6 +91,18 @@ void BatchBuilder::check_layout(int64_t id, const std::optional<FieldLayout>& la
                        layout_text(layout),
                        "; the samples of a batch must be alike: let the transforms resize or crop "
                        "them to one size"));
+}
+
+/// Whether the batch can hold this sample beside its first, as the data set declares the fields.
+void BatchBuilder::check_alike(const Sample& sample) const {
+    const Sample& first = samples_.front();
+    for (const FieldSpec& spec : *options_.specs) {
+        const auto one = sample.fields.find(spec.name), other = first.fields.find(spec.name);
+        if (one == sample.fields.end() || other == first.fields.end()) continue;
+        if (!is_alike_in_batch(spec, one->second, other->second))
+            throw Error(unlike_in_batch(spec, one->second, other->second,
+                                        sample_label(*options_.dataset, ids_[0])));
+    }
 }
 
 void BatchBuilder::finish() {

@@ -27,6 +27,7 @@ class BatchBuilder {
     bool write(int64_t id, Sample& sample, Philox& random);
     Tensor memory_for(const std::string& field, at::IntArrayRef shape, at::ScalarType dtype);
     void check_layout(int64_t id, const std::optional<FieldLayout>& layout) const;
+    void check_alike(const Sample& sample) const;
 
     const LoaderOptions& options_;
     Batch& batch_;

@@ -8,6 +8,7 @@
 
 #include "ailab/log.hpp"
 #include "config/memory_error.hpp"
+#include "fields.hpp"
 #include "host/file_watch.hpp"
 #include "memory_format.hpp"
 
@@ -42,19 +43,10 @@ std::string sample_numbers(const std::vector<int64_t>& ids) {
 }
 
 /// The last sample alone, in memory of its own.
-Batch last_sample(const Batch& batch) {
-    Batch last;
+Batch last_sample(const Batch& batch, const FieldSpecs* specs) {
+    Batch last = sample_of_batch(batch, batch.size - 1, specs);
     last.ids = {batch.ids.back()};
     last.size = last.global_size = 1;
-    for (const auto& [name, field] : batch.fields) {
-        if (const auto* tensor = std::get_if<Tensor>(&field))
-            last.set(name, tensor->narrow(0, batch.size - 1, 1).clone());
-        else if (const auto* list = std::get_if<std::vector<Tensor>>(&field))
-            last.set(name, std::vector<Tensor>{list->back().clone()});
-        else
-            last.set(name,
-                     std::vector<std::string>{std::get<std::vector<std::string>>(field).back()});
-    }
     return last;
 }
 
@@ -79,6 +71,12 @@ struct BatchMaker::Deal {
     }
 };
 
+BatchPlan::Slice BatchMaker::slice(int64_t number) {
+    const int64_t epoch = number / iterations(), iteration = number % iterations();
+    if (!options_.plan.own_batches) return options_.plan.slice(iteration);
+    return options_.plan.slice(iteration, orders_.get(options_, epoch)->ends);
+}
+
 MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress) {
     MadeBatch made;
     if (progress) progress->begin(number);
@@ -86,9 +84,9 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress)
     FileUses files;
     try {
         const int64_t epoch = number / iterations(), iteration = number % iterations();
-        const BatchPlan::Slice slice = options_.plan.slice(iteration);
-        made.dealt = slice.size();
         const auto order = orders_.get(options_, epoch);
+        const BatchPlan::Slice slice = options_.plan.slice(iteration, order->ends);
+        made.dealt = slice.size();
         Deal deal{*order, slice, options_.plan.batch_number(iteration), options_.context};
         deal.progress = progress;
         deal.context.epoch = epoch;
@@ -211,7 +209,7 @@ Batch BatchMaker::sample_before(const Deal& deal, const Batch& batch) const {
                      one))
             return one;
     }
-    return last_sample(batch);
+    return last_sample(batch, options_.specs.get());
 }
 
 /// The sample at `position` as its own rank makes it, which counts what is wrong with it.

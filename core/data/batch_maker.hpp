@@ -31,6 +31,8 @@ class BatchMaker {
 
     const LoaderOptions& options() const { return options_; }
     int64_t iterations() const { return options_.plan.iterations(); }
+    /// What is dealt to this rank for that batch.
+    BatchPlan::Slice slice(int64_t number);
 
     /// In the memory of `reused`, an earlier batch. What goes wrong is kept in the result.
     MadeBatch make(int64_t number, Batch reused, MakeProgress* progress = nullptr);

@@ -1,5 +1,7 @@
 #include "epoch_order.hpp"
 
+#include <utility>
+
 namespace ailab {
 
 namespace {
@@ -21,14 +23,58 @@ std::vector<int64_t> count_repeats(const std::vector<int64_t>& ids, const Loader
 
 }  // namespace
 
+namespace {
+
+/// Each epoch has the batches that were planned.
+void take_batches(EpochBatches batches, const LoaderOptions& options, EpochOrder& order) {
+    const auto wrong = [&](const auto&... what) {
+        throw Error(concat("the sampler of ", options.name, " forms the batches, and ", what...));
+    };
+    const auto count = int64_t(batches.ends.size()), samples = int64_t(batches.ids.size());
+    if (count != *options.plan.own_batches || samples != options.plan.samples)
+        wrong("an epoch has ", count, " of them with ", samples,
+              " samples, where the first one has ", *options.plan.own_batches, " with ",
+              options.plan.samples, "; all epochs must be alike in that");
+    int64_t begin = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t end = batches.ends[size_t(i)];
+        if (end <= begin) wrong("batch ", i, " is empty");
+        begin = end;
+    }
+    if (begin != samples) wrong("the last one ends at ", begin, " of ", samples, " samples");
+    order.ids = std::move(batches.ids);
+    order.ends = std::move(batches.ends);
+}
+
+}  // namespace
+
 EpochOrder make_order(const LoaderOptions& options, int64_t epoch) {
     EpochOrder order;
-    order.ids = options.sampler->order(*options.dataset, options.context.seed, epoch);
+    const Dataset& dataset = *options.dataset;
+    const uint64_t seed = options.context.seed;
+    if (options.plan.own_batches)
+        take_batches(dynamic_cast<const BatchSampler&>(*options.sampler)
+                         .batches(dataset, seed, epoch,
+                                  {options.plan.batch_size, options.plan.drops_last()}),
+                     options, order);
+    else
+        order.ids = options.sampler->order(dataset, seed, epoch);
     if (int64_t(order.ids.size()) < options.plan.samples)
         throw Error(concat("the sampler of ", options.name, " dealt ", order.ids.size(),
                            " numbers, and said that it deals ", options.plan.samples));
     order.repeats = count_repeats(order.ids, options);
     return order;
+}
+
+BatchSampler::~BatchSampler() = default;
+
+std::vector<int64_t> BatchSampler::order(const Dataset& dataset, uint64_t seed,
+                                         int64_t epoch) const {
+    return batches(dataset, seed, epoch, {}).ids;
+}
+
+int64_t BatchSampler::size(const Dataset& dataset) const {
+    return int64_t(order(dataset, 0, 0).size());
 }
 
 std::shared_ptr<const EpochOrder> EpochOrders::get(const LoaderOptions& options, int64_t epoch) {

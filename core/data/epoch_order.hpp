@@ -13,13 +13,16 @@ struct EpochOrder {
     std::vector<int64_t> ids;
     /// The how-manieth time each of `ids` comes; empty when none comes twice.
     std::vector<int64_t> repeats;
+    /// Where each batch ends that the sampler has formed itself; else empty.
+    std::vector<int64_t> ends;
 
     int64_t repeat(int64_t position) const {
         return repeats.empty() ? 0 : repeats[size_t(position)];
     }
 };
 
-/// Asks the sampler. Throws Error when it deals too few numbers, or some that the dataset has not.
+/// Asks the sampler. Throws Error when it deals too few numbers, or some that the dataset has not;
+/// when it forms batches, other than it said.
 EpochOrder make_order(const LoaderOptions& options, int64_t epoch);
 
 /// The order of an epoch, computed once by whichever worker needs it first; two are kept, since

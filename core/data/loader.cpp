@@ -271,6 +271,10 @@ Batch Loader::preview(int64_t iteration) const {
     return std::move(made.batch);
 }
 
+BatchPlan::Slice Loader::slice(int64_t ahead) const {
+    return state_->maker.slice(state_->taken + ahead);
+}
+
 const LoaderOptions& Loader::options() const {
     return state_->maker.options();
 }

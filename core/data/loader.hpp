@@ -30,6 +30,10 @@ class Loader {
     /// next() does.
     Batch preview(int64_t iteration) const;
 
+    /// What is dealt to this rank for the batch that comes after `ahead` others, 0 being that which
+    /// next() returns next and -1 the one that it returned last.
+    BatchPlan::Slice slice(int64_t ahead) const;
+
     const LoaderOptions& options() const;
     const BatchPlan& plan() const;
     /// Where the stream stands: of the batch that next() returns next.

@@ -16,6 +16,7 @@ namespace ailab {
 
 struct LoaderOptions {
     std::shared_ptr<const Dataset> dataset;
+    std::shared_ptr<const FieldSpecs> specs;  // what it declares, or none
     std::shared_ptr<const Sampler> sampler;
     std::vector<std::shared_ptr<const Transform>> transforms;  // of samples
     std::shared_ptr<const Transform> batch_transform;          // of whole batches, or none

@@ -1,4 +1,5 @@
 #include "ailab/dataset.hpp"
+#include "fields.hpp"
 #include "transform_list.hpp"
 
 namespace ailab {
@@ -11,24 +12,34 @@ class TransformedDataset final : public Dataset {
   public:
     TransformedDataset(std::shared_ptr<const Dataset> dataset, Transforms transforms, Node written)
         : dataset_(std::move(dataset)),
+          specs_(specs_of(*dataset_)),
           transforms_(std::move(transforms)),
           written_(std::move(written)) {}
 
     int64_t size() const override { return dataset_->size(); }
     Sample get(int64_t index, const SampleContext& context) const override {
-        Sample sample = dataset_->get(index, context.inside());
+        Sample sample = get_sample(*dataset_, index, context.inside(), specs_);
         Philox random = context.random(index);
         const StageTimer timer(LoadStage::transform);
         for (const auto& transform : transforms_) transform->apply(sample, random);
         return sample;
     }
     std::vector<std::string> fields() const override { return dataset_->fields(); }
+    /// Transforms may have changed the types.
+    FieldSpecs field_specs() const override {
+        FieldSpecs specs = dataset_->field_specs();
+        for (FieldSpec& spec : specs) spec.dtype.reset();
+        return specs;
+    }
     Batch collate(const std::vector<Sample>& samples) const override {
         return dataset_->collate(samples);
     }
     std::optional<int64_t> num_classes() const override { return dataset_->num_classes(); }
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }
     std::vector<int64_t> labels() const override { return dataset_->labels(); }
+    std::vector<int64_t> lengths(const std::string& field) const override {
+        return dataset_->lengths(field);
+    }
     std::optional<ImageInput> image_input() const override {
         std::optional<ImageInput> image = dataset_->image_input();
         if (image)
@@ -45,6 +56,7 @@ class TransformedDataset final : public Dataset {
 
   private:
     const std::shared_ptr<const Dataset> dataset_;
+    const std::shared_ptr<const FieldSpecs> specs_;
     const Transforms transforms_;
     const Node written_;  // the same, as a configuration has them
 };

@@ -35,8 +35,28 @@ void Runner::take_batch(PhaseData& data) {
     }
     dealt_fields_.clear();
     for (const auto& entry : batch_.fields) dealt_fields_.push_back(entry.first);
-    progress_.samples = data.loader->plan().samples_after(progress_.iter + 1);
+    const BatchPlan& plan = data.loader->plan();
+    if (plan.own_batches && progress_.phase == Phase::train)
+        progress_.samples += batch_.global_size;
+    else
+        progress_.samples = plan.samples_after(progress_.iter + 1);
+    if (progress_.phase == Phase::train && data.pads) note_padding(data);
     if (!torch_device_.is_cpu()) place_on_device(data);
+}
+
+/// How much of what the model is given is filled in: of the batch as it lies in host memory.
+void Runner::note_padding(const PhaseData& data) {
+    padding_.clear();
+    for (const FieldSpec& spec : *data.loader->options().specs)
+        if (spec.layout == BatchLayout::pad)
+            padding_.emplace_back(spec.name + "_padding", padding_of(batch_, spec));
+}
+
+/// Behind the losses, in the log.
+void Runner::record_padding() {
+    for (const auto& [name, padding] : padding_)
+        for (const auto& window : windows_[size_t(Phase::train)])
+            if (padding.all > 0) window->add(name, padding.filled / padding.all, padding.all);
 }
 
 /// Gives the batch's memory back, without what the model and hooks have joined in.
@@ -81,11 +101,9 @@ int Runner::ranks_with_samples(const PhaseData& data) {
 /// The iterations from here to the next step, which never reaches over the end of its phase.
 void Runner::begin_step(PhaseData& data) {
     const Loader& loader = *data.loader;
-    const BatchPlan& plan = loader.plan();
     AccumulationWindow window{.step = workflow_.position().step};
     window.iterations = std::min(config_.accumulative_counts, progress_.iters - progress_.iter);
-    for (int64_t i = 0; i < window.iterations; ++i)
-        window.dealt += plan.slice((loader.iteration() + i) % plan.iterations()).global_size;
+    for (int64_t i = 0; i < window.iterations; ++i) window.dealt += loader.slice(i).global_size;
     step_.begin(window);
     if (!step_.looks_ahead(window.iterations)) return;
     std::vector<const Batch*> batches;
@@ -102,6 +120,7 @@ void Runner::train_iteration() {
     take_batch(data);
     hooks_.call(*this, before_train_iter_);
     step_.run(batch_, sync_batch_norm_ ? ranks_with_samples(data) : 0);
+    if (data.pads) record_padding();
     progress_.stepped = step_.done();
     workflow_.iterated(progress_.stepped);
     progress_.step = workflow_.position().step;
@@ -140,7 +159,7 @@ void Runner::evaluate_iteration(Meters& sums) {
         forward_.run_model(batch_, progress_.phase);
         if (forward_.has_loss()) {
             const BatchPlan& plan = data.loader->plan();
-            const BatchPlan::Slice dealt = plan.slice(progress_.iter);
+            const BatchPlan::Slice dealt = data.loader->slice(-1);
             // Without what this rank has left out.
             const int64_t summed = plan.summed_size(dealt) - (dealt.size() - batch_.size);
             for (const LossTerm& term : forward_.loss_terms(batch_, summed)) {

@@ -123,7 +123,7 @@ std::optional<std::vector<std::string>> fields_of_model(const Model& model,
 
 void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunPlan& plan,
                           const RunConfig& config, Problems& problems) {
-    std::vector<std::string> fields = modules.data.at(phase.phase).dataset->fields();
+    std::vector<std::string> fields = batch_fields(*modules.data.at(phase.phase).dataset);
     const std::string model_name = concat("model \"", config.model.type(), "\"");
     if (!modules.model->owns_step() || phase.phase != Phase::train)
         check_binding(fields, modules.model->inputs(), config.model.config, model_name, problems);

@@ -19,6 +19,7 @@ namespace ailab {
 struct PhaseData {
     std::shared_ptr<Dataset> dataset;
     std::unique_ptr<Loader> loader;
+    bool pads = false;  // a field of the batches
 };
 
 /// Everything that a configuration names, made and checked against each other.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ailab/number_text.hpp"
+#include "data/fields.hpp"
 #include "data/transform_list.hpp"
 #include "dist/last_words.hpp"
 #include "dist/signals.hpp"
@@ -42,6 +43,30 @@ std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config, bool over
     const ModuleConfig module = read_module("sampler", node, "the default sampler", problems);
     problems.check();
     return std::static_pointer_cast<Sampler>(module.create());
+}
+
+/// The batches that the sampler forms itself count as its first epoch has them.
+void plan_own_batches(LoaderOptions& options) {
+    const auto* sampler = dynamic_cast<const BatchSampler*>(options.sampler.get());
+    if (!sampler) return;
+    BatchPlan& plan = options.plan;
+    const EpochBatches first = sampler->batches(*options.dataset, options.context.seed, 0,
+                                                {plan.batch_size, plan.drops_last()});
+    plan.samples = int64_t(first.ids.size());
+    plan.own_batches = int64_t(first.ends.size());
+    plan.shared_size = 0;
+}
+
+/// What the data set declares of its fields. What is wrong with that is told at its place.
+std::shared_ptr<const FieldSpecs> declared_fields(const Dataset& dataset, const Place& place) {
+    try {
+        return specs_of(dataset);
+    } catch (const ConfigError& error) {
+        std::vector<Problem> problems = error.problems();
+        for (Problem& problem : problems)
+            if (problem.place.str().empty()) problem.place = place;
+        throw ConfigError(std::move(problems));
+    }
 }
 
 BatchPlan plan_batches(const PhaseConfig& config, int64_t train_batch, const Job& job,
@@ -115,6 +140,11 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
         throw ConfigError({{config.dataset.config.place, concat(name, " has no samples")}});
     LoaderOptions options;
     options.dataset = data.dataset;
+    options.specs = declared_fields(*data.dataset, config.dataset.config.place);
+    if (options.specs)
+        data.pads =
+            std::any_of(options.specs->begin(), options.specs->end(),
+                        [](const FieldSpec& spec) { return spec.layout == BatchLayout::pad; });
     const std::optional<int64_t>& overfit = input.config.overfit_batches;
     options.sampler = make_sampler(config, overfit && config.phase != Phase::test);
     if (config.loader.sampler && config.loader.shuffle)
@@ -131,13 +161,14 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
                                 options.sampler->size(*data.dataset));
     if (overfit && config.phase != Phase::test)
         options.plan.samples = std::min(options.plan.samples, *overfit * input.global_batch_size);
+    options.context.seed = input.config.seed;
+    plan_own_batches(options);
     if (options.plan.iterations() == 0)
         throw ConfigError(
             {{config.dataset.config.place,
               concat(name, " has ", options.plan.samples, " samples, fewer than a batch of ",
                      options.plan.batch_size, ", and drop_last leaves none")}});
     set_error_policy(options, config);
-    options.context.seed = input.config.seed;
     options.context.train = config.phase == Phase::train;
     // Whole batches are made by one thread; samples are made by as many as the cores allow.
     const bool whole = options.whole_batches();

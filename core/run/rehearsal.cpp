@@ -169,8 +169,16 @@ void Runner::rehearse_smallest_batch() {
     const int64_t left = progress_.total_train_iters - workflow_.position().train_iter;
     const bool comes_to_last = !config_.dry_run && loader.iteration() + left > last;
     int64_t smallest = 0;
-    const auto size = [&](int64_t iteration) { return plan.slice(iteration).size(); };
-    if (comes_to_last && size(last) > 0 && (size(0) == 0 || size(last) < size(0))) smallest = last;
+    BatchMaker maker(options);
+    const int64_t begin = loader.epoch() * plan.iterations();
+    const auto size = [&](int64_t iteration) { return maker.slice(begin + iteration).size(); };
+    const auto is_smaller = [&](int64_t iteration) {
+        return size(iteration) > 0 && (size(smallest) == 0 || size(iteration) < size(smallest));
+    };
+    // All but the last are of one size, unless the sampler forms them.
+    const int64_t first = plan.own_batches ? 0 : last;
+    for (int64_t i = first; comes_to_last && i <= last; ++i)
+        if (is_smaller(i)) smallest = i;
     const int64_t samples = size(smallest);
     if (samples == 0) return;
 
@@ -207,7 +215,7 @@ void Runner::rehearse_smallest_batch() {
                                  ? concat("the last batch of an epoch (", plan.samples,
                                           " samples in batches of ", plan.batch_size, ") leaves ",
                                           given, "set drop_last: true, or another batch ", "size")
-                                 : concat("a batch of ", plan.slice(0).global_size, " leaves ",
+                                 : concat("a batch of ", maker.slice(begin).global_size, " leaves ",
                                           given, "give a larger batch size");
     throw ConfigError({{place_of(config_.source, "data.train_dataloader"),
                         concat(what, alone ? ", or sync_batch_norm: true in DDPHook" : "")}});

@@ -29,6 +29,10 @@ void visit_data_keys(Data& data, Visitor& v) {
     v("data_samples_dealt", data.samples_dealt);
     v("data_samples", data.samples);
     v("global_batch_size", data.global_batch_size);
+    if (v.has("data_batches", data.batches >= 0)) {
+        v("data_batches_dealt", data.batches_dealt);
+        v("data_batches", data.batches);
+    }
 }
 
 class Writer {
@@ -43,6 +47,8 @@ class Writer {
     void optional(const char* key, const Value& value) {
         (*this)(key, value);
     }
+    /// Whether to write a key, or if it was written.
+    static bool has(const char*, bool wanted) { return wanted; }
 
   private:
     template <class Number>
@@ -80,6 +86,7 @@ class Reader {
     void optional(const char* key, Value& value) {
         if (values_.find(key)) (*this)(key, value);
     }
+    bool has(const char* key, bool) const { return values_.find(key); }
 
   private:
     static void take(const Node& node, int64_t& value) { value = node.as_int(); }

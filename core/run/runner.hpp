@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "checkpoint/background_writer.hpp"
+#include "data/fields.hpp"
 #include "dist/signals.hpp"
 #include "evaluation_weights.hpp"
 #include "hook_list.hpp"
@@ -149,6 +150,8 @@ class Runner final : public Run, private StepObserver {
     Batch fetch_batch(PhaseData& data);
     void evaluate_iteration(Meters& sums);
     void take_batch(PhaseData& data);
+    void note_padding(const PhaseData& data);
+    void record_padding();
     int ranks_with_samples(const PhaseData& data);
     void return_batch(PhaseData& data);
     void broadcast_buffers();
@@ -178,7 +181,8 @@ class Runner final : public Run, private StepObserver {
     Progress progress_;
     Workflow workflow_;
     Batch batch_;
-    std::vector<std::string> dealt_fields_;  // of batch_, before anything was joined
+    std::vector<std::string> dealt_fields_;                 // of batch_, before anything was joined
+    std::vector<std::pair<std::string, Padding>> padding_;  // of batch_, by the name in the log
     std::array<std::vector<std::shared_ptr<Meters>>, 3> windows_;  // by Phase
     std::map<Phase, Results> results_;
     std::string stop_reason_;

@@ -157,6 +157,49 @@ Checkpoint Runner::gather_state() {
     return checkpoint;
 }
 
+namespace {
+
+DataPosition data_position(const Loader& loader) {
+    const BatchPlan& plan = loader.plan();
+    DataPosition position{.epoch = loader.epoch(),
+                          .samples_dealt = loader.iteration() * plan.batch_size,
+                          .samples = plan.samples,
+                          .global_batch_size = plan.batch_size};
+    if (!plan.own_batches) return position;
+    position.batches_dealt = loader.iteration();
+    position.batches = *plan.own_batches;
+    return position;
+}
+
+/// The iteration of the epoch with which the saved run goes on. Throws Error when the batches would
+/// be others.
+int64_t resumed_iteration(const DataPosition& saved, const BatchPlan& plan) {
+    constexpr const char* remedy =
+        "Give data.train and its sampler as they were, or start a new run from the weights with "
+        "load_from";
+    if (saved.samples != plan.samples)
+        throw Error(
+            concat("an epoch had ", saved.samples, " samples and has ", plan.samples,
+                   " now: the order of samples would not be the same. Give data.train as it "
+                   "was, or start a new run from the weights with load_from"));
+    if ((saved.batches >= 0) != plan.own_batches.has_value())
+        throw Error(concat("its batches were ",
+                           plan.own_batches ? "cut from an order of samples, and the sampler now "
+                                              "forms them itself. "
+                                            : "formed by its sampler, and are now cut from an "
+                                              "order of samples. ",
+                           remedy));
+    if (!plan.own_batches) return saved.samples_dealt / plan.batch_size;
+    if (saved.global_batch_size != plan.batch_size || saved.batches != *plan.own_batches)
+        throw Error(concat("its sampler formed ", saved.batches, " batches an epoch of ",
+                           saved.global_batch_size, " samples over all ranks, and would now form ",
+                           *plan.own_batches, " of ", plan.batch_size,
+                           ": the place in the epoch is a number of batches. ", remedy));
+    return saved.batches_dealt;
+}
+
+}  // namespace
+
 RunState Runner::run_state() const {
     RunState state{.seed = int64_t(config_.seed),
                    .trained_epoch = progress_.epoch,
@@ -169,10 +212,7 @@ RunState Runner::run_state() const {
         if (phase != Phase::train)
             state.evaluated[phase] = loader.epoch();
         else
-            state.data = {.epoch = loader.epoch(),
-                          .samples_dealt = loader.iteration() * loader.plan().batch_size,
-                          .samples = loader.plan().samples,
-                          .global_batch_size = loader.plan().batch_size};
+            state.data = data_position(loader);
     }
     return state;
 }
@@ -364,12 +404,7 @@ void Runner::restore_position(const State& saved) {
     if (train == modules_.data.end()) return;
     if (!state.data) throw Error("its state has no position of the training data");
     Loader& loader = *train->second.loader;
-    if (state.data->samples != loader.plan().samples)
-        throw Error(
-            concat("an epoch had ", state.data->samples, " samples and has ", loader.plan().samples,
-                   " now: the order of samples would not be the same. Give data.train as it "
-                   "was, or start a new run from the weights with load_from"));
-    loader.seek(state.data->epoch, state.data->samples_dealt / loader.plan().batch_size);
+    loader.seek(state.data->epoch, resumed_iteration(*state.data, loader.plan()));
 }
 
 void Runner::restore_ranks(const Resume& resume) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ailab/transform.hpp"
+#include "data/fields.hpp"
 
 namespace ailab {
 namespace {
@@ -28,6 +29,7 @@ std::vector<std::shared_ptr<const Transform>> of_samples(
 ValidationData::ValidationData(const RunConfig& config)
     : config_(find(config).config),
       dataset_(find(config).create()),
+      specs_(specs_of(*dataset_)),
       transforms_(of_samples(make_transforms(*dataset_, config_))) {}
 
 std::optional<ImageInput> ValidationData::image_input() const {
@@ -40,7 +42,7 @@ std::optional<ImageInput> ValidationData::image_input() const {
 
 Sample ValidationData::sample(int64_t index) const {
     const SampleContext context;
-    Sample sample = dataset_->get(index, context.inside());
+    Sample sample = get_sample(*dataset_, index, context.inside(), specs_);
     Philox random = context.random(index);
     for (const auto& transform : transforms_) transform->apply(sample, random);
     sample.decode();

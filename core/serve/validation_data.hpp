@@ -26,6 +26,7 @@ class ValidationData {
   private:
     const ModuleConfig& config_;
     const std::shared_ptr<const Dataset> dataset_;
+    const std::shared_ptr<const FieldSpecs> specs_;
     const std::vector<std::shared_ptr<const Transform>> transforms_;  // of samples
 };
 

@@ -27,14 +27,34 @@ Sample Regression::sample() {
 Sample Detection::sample() {
     return sample_of({{"image", image}, {"boxes", boxes}, {"labels", labels}});
 }
+FieldSpecs Detection::field_specs() {
+    return {{.name = "image", .role = FieldRole::image},
+            {.name = "boxes", .role = FieldRole::boxes, .layout = BatchLayout::list},
+            {.name = "labels",
+             .role = FieldRole::label,
+             .layout = BatchLayout::list,
+             .belongs_to = "boxes"}};
+}
 Sample Segmentation::sample() {
     return sample_of({{"image", image}, {"mask", mask}});
+}
+FieldSpecs Segmentation::field_specs() {
+    return {{.name = "image", .role = FieldRole::image}, {.name = "mask", .role = FieldRole::mask}};
 }
 Sample Keypoints::sample() {
     return sample_of({{"image", image}, {"keypoints", keypoints}});
 }
+FieldSpecs Keypoints::field_specs() {
+    return {{.name = "image", .role = FieldRole::image},
+            {.name = "keypoints", .role = FieldRole::keypoints}};
+}
 Sample Panoptic::sample() {
     return sample_of({{"image", image}, {"semantic", semantic}, {"instance", instance}});
+}
+FieldSpecs Panoptic::field_specs() {
+    return {{.name = "image", .role = FieldRole::image},
+            {.name = "semantic", .role = FieldRole::mask},
+            {.name = "instance", .role = FieldRole::mask}};
 }
 Sample Video::sample() {
     return sample_of({{"frames", frames}, {"label", scalar(label)}});

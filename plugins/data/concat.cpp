@@ -26,6 +26,12 @@ class Concat final : public Dataset {
             if (part->fields() != parts_[0]->fields())
                 throw ConfigError(concat("the datasets have different fields: ",
                                          join(parts_[0]->fields()), " and ", join(part->fields())));
+        for (const auto& part : parts_) {
+            const FieldSpecs first = parts_[0]->field_specs(), specs = part->field_specs();
+            if (specs == first) continue;
+            throw ConfigError(concat("the datasets declare their fields differently (",
+                                     unlike_field(first, specs), ")"));
+        }
         for (const auto& part : parts_) add_class_names(part->class_names());
         for (const auto& part : parts_)
             if (!class_names_.empty() && part->class_names().empty() && !part->labels().empty())
@@ -42,6 +48,7 @@ class Concat final : public Dataset {
         return at.part.get(at.index, context.inside(at.number));
     }
     std::vector<std::string> fields() const override { return parts_[0]->fields(); }
+    FieldSpecs field_specs() const override { return parts_[0]->field_specs(); }
     Batch collate(const std::vector<Sample>& samples) const override {
         return parts_[0]->collate(samples);
     }
@@ -73,13 +80,10 @@ class Concat final : public Dataset {
         return list;
     }
     std::vector<int64_t> labels() const override {
-        std::vector<int64_t> all;
-        for (const auto& part : parts_) {
-            const std::vector<int64_t> labels = part->labels();
-            if (int64_t(labels.size()) != part->size()) return {};
-            all.insert(all.end(), labels.begin(), labels.end());
-        }
-        return all;
+        return of_all([](const Dataset& part) { return part.labels(); });
+    }
+    std::vector<int64_t> lengths(const std::string& field) const override {
+        return of_all([&](const Dataset& part) { return part.lengths(field); });
     }
 
     /// Where one of the datasets has an order of its own, each keeps its order, and they are mixed.
@@ -113,6 +117,25 @@ class Concat final : public Dataset {
     }
 
   private:
+    /// What each part says of its samples; nothing when one of them does not.
+    template <class Ask>
+    std::vector<int64_t> of_all(const Ask& ask) const {
+        std::vector<int64_t> all;
+        for (const auto& part : parts_) {
+            const std::vector<int64_t> values = ask(*part);
+            if (int64_t(values.size()) != part->size()) return {};
+            all.insert(all.end(), values.begin(), values.end());
+        }
+        return all;
+    }
+
+    /// The name of the first field of which two data sets say different things.
+    static std::string unlike_field(const FieldSpecs& one, const FieldSpecs& other) {
+        for (size_t i = 0; i < std::min(one.size(), other.size()); ++i)
+            if (!(one[i] == other[i])) return one[i].name;
+        return (one.size() > other.size() ? one : other)[std::min(one.size(), other.size())].name;
+    }
+
     /// Some of the datasets may have fewer, or no names.
     void add_class_names(const std::vector<std::string>& names) {
         for (size_t i = 0; i < std::min(names.size(), class_names_.size()); ++i)

@@ -35,12 +35,11 @@ Sample SelectedDataset::get(int64_t index, const SampleContext& context) const {
     return dataset_->get(numbers_.at(at), inner);
 }
 
-std::vector<int64_t> SelectedDataset::labels() const {
-    const std::vector<int64_t> all = dataset_->labels();
-    if (all.empty()) return {};
-    std::vector<int64_t> labels;
-    for (const int64_t number : numbers_) labels.push_back(all.at(size_t(number)));
-    return labels;
+std::vector<int64_t> SelectedDataset::chosen(const std::vector<int64_t>& of_all) const {
+    if (of_all.empty()) return {};
+    std::vector<int64_t> values;
+    for (const int64_t number : numbers_) values.push_back(of_all.at(size_t(number)));
+    return values;
 }
 
 std::vector<int64_t> SelectedDataset::shuffled(uint64_t seed, int64_t epoch) const {

@@ -14,6 +14,7 @@ class SelectedDataset : public Dataset {
     int64_t size() const override { return int64_t(numbers_.size()); }
     Sample get(int64_t index, const SampleContext& context) const override;
     std::vector<std::string> fields() const override { return dataset_->fields(); }
+    FieldSpecs field_specs() const override { return dataset_->field_specs(); }
     Batch collate(const std::vector<Sample>& samples) const override {
         return dataset_->collate(samples);
     }
@@ -27,7 +28,10 @@ class SelectedDataset : public Dataset {
     std::vector<std::string> class_names() const override { return dataset_->class_names(); }
     std::optional<ImageInput> image_input() const override { return dataset_->image_input(); }
     Node default_transforms() const override { return dataset_->default_transforms(); }
-    std::vector<int64_t> labels() const override;
+    std::vector<int64_t> labels() const override { return chosen(dataset_->labels()); }
+    std::vector<int64_t> lengths(const std::string& field) const override {
+        return chosen(dataset_->lengths(field));
+    }
     /// As the other dataset wants to be read; numbers that come several times come in as many
     /// rounds.
     std::vector<int64_t> shuffled(uint64_t seed, int64_t epoch) const override;
@@ -40,6 +44,9 @@ class SelectedDataset : public Dataset {
     void select(std::vector<int64_t> numbers);
 
   private:
+    /// Those of the chosen samples; nothing of nothing.
+    std::vector<int64_t> chosen(const std::vector<int64_t>& of_all) const;
+
     const std::shared_ptr<const Dataset> dataset_;
     std::vector<int64_t> numbers_;
     std::vector<int32_t> repeats_;  // how often the number came before; empty: never

@@ -44,8 +44,9 @@ class AugMix final : public Transform {
     }
 
     void apply(Sample& sample, Philox& random) const override {
-        if (sample.has("mask"))
-            throw Error("AugMix mixes images that moved differently: there is no mask for them");
+        if (const std::string field = field_on_image(sample); !field.empty())
+            throw Error(concat("AugMix mixes images that moved differently: there is no ", field,
+                               " for them"));
         const Tensor image = pixels_of(sample);
         image::check_bytes(image, "AugMix");
         const std::vector<double> mixed = dirichlet(2, options_.alpha, random);

@@ -31,7 +31,7 @@ inline double with_sign(const image::Magnitude& magnitude, Philox& random) {
     return magnitude.is_signed && random.chance(0.5) ? -magnitude.value : magnitude.value;
 }
 
-/// Applies an operation to the image, and, if it moves pixels, to the mask.
+/// Applies an operation to the image, and, if it moves pixels, to what lies on it.
 inline void augment(Sample& sample, image::Operation operation, double magnitude,
                     const AugmentationOptions& options) {
     image::check_bytes(pixels_of(sample), "augmentation");
@@ -39,10 +39,12 @@ inline void augment(Sample& sample, image::Operation operation, double magnitude
         return image::apply(operation, magnitude, image, options.image_sampling());
     };
     if (!image::moves_pixels(operation)) return change_pixels(sample, on_image);
-    move_pixels(sample, on_image, [&](const Tensor& mask) {
+    const auto on_mask = [&](const Tensor& mask) {
         return image::apply(operation, magnitude, mask,
                             {image::Interpolation::nearest, image::Fill{options.mask_fill}});
-    });
+    };
+    move_fields(sample, movement(image::geometry_of(operation, magnitude, image_size(sample)),
+                                 on_image, on_mask));
 }
 
 /// One of them, each as likely.

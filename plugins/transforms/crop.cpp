@@ -7,7 +7,7 @@
 namespace ailab {
 namespace {
 
-class CenterCrop final : public Transform {
+class CenterCrop final : public GeometricTransform {
   public:
     struct Options {
         OneOrMore<int64_t> size;
@@ -20,17 +20,17 @@ class CenterCrop final : public Transform {
 
     explicit CenterCrop(const Options& options) : size_(size_of(options.size)) {}
 
-    void apply(Sample& sample, Philox&) const override {
-        const image::Size old = image_size(sample);
+    std::vector<Movement> movements(ImageSize old, Philox&) const override {
         const int64_t down = std::max<int64_t>(size_.height - old.height, 0);
         const int64_t across = std::max<int64_t>(size_.width - old.width, 0);
         const image::Padding padding = {across / 2, down / 2, (across + 1) / 2, (down + 1) / 2};
-        if (padding.any())
-            move_pixels(sample, [&](const Tensor& image) {
-                return image::pad(image, padding, image::PaddingMode::constant, {});
-            });
-        crop(sample, {half(old.height + down - size_.height),
-                      half(old.width + across - size_.width), size_.height, size_.width});
+        const image::Size padded = {old.height + down, old.width + across};
+        std::vector<Movement> movements;
+        if (padding.any()) movements.push_back(padded_by(old, padding, {}, {}));
+        movements.push_back(
+            crop(padded, {half(padded.height - size_.height), half(padded.width - size_.width),
+                          size_.height, size_.width}));
+        return movements;
     }
 
   private:
@@ -43,7 +43,7 @@ class CenterCrop final : public Transform {
 AILAB_REGISTER_TRANSFORM(CenterCrop,
                          "The middle of the image, with black around it if that is small")
 
-class RandomCrop final : public Transform {
+class RandomCrop final : public GeometricTransform {
   public:
     struct Options : FillOptions {
         OneOrMore<int64_t> size;
@@ -72,8 +72,7 @@ class RandomCrop final : public Transform {
           size_(size_of(options.size)),
           mode_(padding_mode_of(options.padding_mode)) {}
 
-    void apply(Sample& sample, Philox& random) const override {
-        const image::Size old = image_size(sample);
+    std::vector<Movement> movements(ImageSize old, Philox& random) const override {
         image::Padding padding;
         if (options_.padding) padding = padding_of(*options_.padding);
         image::Size padded = grown(old, padding);
@@ -88,18 +87,14 @@ class RandomCrop final : public Transform {
             throw Error(concat("RandomCrop of ", text_of(size_), " pixels is larger than the ",
                                padding.any() ? "padded " : "", "image of ", text_of(padded),
                                ": resize it before, or set pad_if_needed"));
+        std::vector<Movement> movements;
         if (padding.any())
-            move_pixels(
-                sample,
-                [&](const Tensor& image) {
-                    return image::pad(image, padding, mode_, options_.fill.values);
-                },
-                [&](const Tensor& mask) {
-                    return image::pad(mask, padding, mode_, {options_.mask_fill});
-                });
+            movements.push_back(
+                padded_by(old, padding, options_.fill.values, {options_.mask_fill}, mode_));
         const auto top = int64_t(random.below(uint64_t(padded.height - size_.height + 1)));
         const auto left = int64_t(random.below(uint64_t(padded.width - size_.width + 1)));
-        crop(sample, {top, left, size_.height, size_.width});
+        movements.push_back(crop(padded, {top, left, size_.height, size_.width}));
+        return movements;
     }
 
   private:

@@ -40,7 +40,9 @@ class Mix : public Transform {
         if (images.dim() != 4 || images.scalar_type() != at::kFloat)
             throw Error(concat("mixing takes float32 images of one size, [N, C, H, W]; there are: ",
                                batch.describe(), ". List Normalize or ToTensor before it"));
-        if (batch.has("mask")) throw Error("mixing images has no meaning for the field \"mask\"");
+        for (const char* field : {"mask", "boxes", "keypoints", "semantic", "instance"})
+            if (batch.has(field))
+                throw Error(concat("mixing images has no meaning for the field \"", field, "\""));
         // Where strides leave holes samples do not lie one after another.
         if (!images.is_non_overlapping_and_dense() ||
             images.stride(0) * images.size(0) != images.numel())

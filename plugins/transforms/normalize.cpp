@@ -12,7 +12,7 @@ class Scaling : public Transform {
     }
 
     std::optional<FieldLayout> layout(const Sample& sample) const override {
-        const char* field = image_field(sample);
+        const std::string& field = image_field(sample);
         const auto* image = std::get_if<Tensor>(&sample.fields.at(field));
         // How many channels an image has that is not decoded, nobody knows.
         if (!image) return {};
@@ -23,7 +23,8 @@ class Scaling : public Transform {
     void write(Sample& sample, Philox&, Tensor& out) const override {
         const Tensor& image = pixels_of(sample);
         scale_for(image).write(image, out);
-        sample.fields.erase(image_field(sample));
+        const std::string field = image_field(sample);
+        sample.fields.erase(field);
     }
 
   private:

@@ -7,7 +7,7 @@
 namespace ailab {
 namespace {
 
-class Pad final : public Transform {
+class Pad final : public GeometricTransform {
   public:
     struct Options : FillOptions {
         OneOrMore<int64_t> padding;
@@ -26,17 +26,9 @@ class Pad final : public Transform {
 
     explicit Pad(const Options& options) : options_(options) {}
 
-    void apply(Sample& sample, Philox&) const override {
-        const image::Padding padding = padding_of(options_.padding);
-        const image::PaddingMode mode = padding_mode_of(options_.padding_mode);
-        move_pixels(
-            sample,
-            [&](const Tensor& image) {
-                return image::pad(image, padding, mode, options_.fill.values);
-            },
-            [&](const Tensor& mask) {
-                return image::pad(mask, padding, mode, {options_.mask_fill});
-            });
+    std::vector<Movement> movements(ImageSize size, Philox&) const override {
+        return {padded_by(size, padding_of(options_.padding), options_.fill.values,
+                          {options_.mask_fill}, padding_mode_of(options_.padding_mode))};
     }
 
   private:

@@ -42,7 +42,7 @@ double draw(const std::vector<double>& range, Philox& random) {
     return random.uniform(range[0], range[1]);
 }
 
-class RandomRotation final : public Transform {
+class RandomRotation final : public GeometricTransform {
   public:
     struct Options : AffineOptions {
         bool expand = false;
@@ -56,15 +56,16 @@ class RandomRotation final : public Transform {
 
     explicit RandomRotation(const Options& options) : options_(options) {}
 
-    void apply(Sample& sample, Philox& random) const override {
+    std::vector<Movement> movements(ImageSize size, Philox& random) const override {
         const double angle = draw(symmetric_range(options_.degrees), random);
+        const auto center = options_.center_point();
         const auto turn = [&](const image::Sampling& sampling) {
-            return [&, sampling](const Tensor& pixels) {
-                return image::rotate(pixels, angle, options_.expand, options_.center_point(),
-                                     sampling);
+            return [=, expand = options_.expand](const Tensor& pixels) {
+                return image::rotate(pixels, angle, expand, center, sampling);
             };
         };
-        move_pixels(sample, turn(options_.image_sampling()), turn(options_.mask_sampling()));
+        return {movement(image::rotation(size, angle, options_.expand, center),
+                         turn(options_.image_sampling()), turn(options_.mask_sampling()))};
     }
 
   private:
@@ -73,7 +74,7 @@ class RandomRotation final : public Transform {
 
 AILAB_REGISTER_TRANSFORM(RandomRotation, "The image turned, counter-clockwise by positive degrees")
 
-class RandomAffine final : public Transform {
+class RandomAffine final : public GeometricTransform {
   public:
     struct Options : AffineOptions {
         std::optional<std::vector<double>> translate;
@@ -101,14 +102,14 @@ class RandomAffine final : public Transform {
 
     explicit RandomAffine(const Options& options) : options_(options) {}
 
-    void apply(Sample& sample, Philox& random) const override {
-        const image::AffineParameters parameters = drawn(image_size(sample), random);
+    std::vector<Movement> movements(ImageSize size, Philox& random) const override {
+        const image::AffineParameters parameters = drawn(size, random);
         const auto move = [&](const image::Sampling& sampling) {
-            return [&, sampling](const Tensor& pixels) {
-                return image::affine(pixels, parameters, sampling);
-            };
+            return
+                [=](const Tensor& pixels) { return image::affine(pixels, parameters, sampling); };
         };
-        move_pixels(sample, move(options_.image_sampling()), move(options_.mask_sampling()));
+        return {movement(image::affine_map(size, parameters), move(options_.image_sampling()),
+                         move(options_.mask_sampling()))};
     }
 
   private:

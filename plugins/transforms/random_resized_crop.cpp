@@ -7,7 +7,7 @@
 namespace ailab {
 namespace {
 
-class RandomResizedCrop final : public Transform {
+class RandomResizedCrop final : public GeometricTransform {
   public:
     struct Options {
         OneOrMore<int64_t> size;
@@ -35,14 +35,16 @@ class RandomResizedCrop final : public Transform {
           size_(size_of(options.size)),
           interpolation_(interpolation_of(options.interpolation)) {}
 
-    void apply(Sample& sample, Philox& random) const override {
-        crop(sample, part_of(image_size(sample), random));
-        move_pixels(
-            sample,
+    std::vector<Movement> movements(ImageSize size, Philox& random) const override {
+        const Region part = part_of(size, random);
+        Movement moved = movement(
+            Geometry::crop(size, part).then(Geometry::resize({part.height, part.width}, size_)),
             [this](const Tensor& image) {
                 return image::resize(image, size_, interpolation_, options_.antialias);
             },
             [this](const Tensor& mask) { return image::resize_nearest(mask, size_); });
+        moved.part = part;
+        return {std::move(moved)};
     }
 
   private:

@@ -5,7 +5,7 @@
 namespace ailab {
 namespace {
 
-class Resize final : public Transform {
+class Resize final : public GeometricTransform {
   public:
     struct Options {
         OneOrMore<int64_t> size;
@@ -32,20 +32,19 @@ class Resize final : public Transform {
     explicit Resize(const Options& options)
         : options_(options), interpolation_(interpolation_of(options.interpolation)) {}
 
-    void apply(Sample& sample, Philox&) const override {
-        const image::Size old = image_size(sample);
+    std::vector<Movement> movements(ImageSize old, Philox&) const override {
         const image::Size size = options_.size.size() == 2
                                      ? size_of(options_.size)
                                      : image::resized(old, options_.size[0], options_.max_size);
         if (size.height < 1 || size.width < 1)
             throw Error(concat("Resize would make an image of ", text_of(old), " pixels one of ",
                                text_of(size)));
-        move_pixels(
-            sample,
-            [&](const Tensor& image) {
+        return {movement(
+            Geometry::resize(old, size),
+            [this, size](const Tensor& image) {
                 return image::resize(image, size, interpolation_, options_.antialias);
             },
-            [&](const Tensor& mask) { return image::resize_nearest(mask, size); });
+            [size](const Tensor& mask) { return image::resize_nearest(mask, size); })};
     }
 
   private:

@@ -83,6 +83,19 @@ Size size(const json& p) {
     return {p.at("size")[0], p.at("size")[1]};
 }
 
+/// Where a move of this name takes what lies on an image of size `from`.
+Geometry geometry(const json& p) {
+    const Size from = {p.at("from")[0], p.at("from")[1]};
+    const std::string move = p.at("move");
+    if (move == "resize") return Geometry::resize(from, size(p));
+    if (move == "crop") return Geometry::crop(from, region(p));
+    if (move == "horizontal_flip") return Geometry::flip_horizontally(from);
+    if (move == "vertical_flip") return Geometry::flip_vertically(from);
+    if (move == "rotate") return rotation(from, p.at("angle"), p.value("expand", false), center(p));
+    return affine_map(from, {p.at("angle"), p.at("translate").get<Point>(), p.at("scale"),
+                             p.at("shear").get<Point>(), center(p)});
+}
+
 using Function = std::function<Tensor(const Tensor&, const json&)>;
 
 const std::map<std::string, Function>& functions() {
@@ -103,6 +116,8 @@ const std::map<std::string, Function>& functions() {
              return pad(image, {by[0], by[1], by[2], by[3]}, padding_mode(p.at("padding_mode")),
                         p.value("fill", Fill()));
          }},
+        {"boxes",
+         [](const Tensor& boxes, const json& p) { return geometry(p).apply_to_boxes(boxes); }},
         {"horizontal_flip",
          [](const Tensor& image, const json&) { return flip_horizontally(image); }},
         {"vertical_flip", [](const Tensor& image, const json&) { return flip_vertically(image); }},

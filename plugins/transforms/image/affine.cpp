@@ -16,19 +16,40 @@ double radians(double degrees) {
     return degrees * (std::numbers::pi / 180);
 }
 
+/// Shear x, shear y and turn: [a b; c d], whose determinant is 1.
+struct Turn {
+    double a, b, c, d;
+
+    explicit Turn(const AffineParameters& p) {
+        const double turn = radians(p.angle), shear_x = radians(p.shear[0]),
+                     shear_y = radians(p.shear[1]);
+        a = std::cos(turn - shear_y) / std::cos(shear_y);
+        b = -(a * std::tan(shear_x) + std::sin(turn));
+        c = std::sin(turn - shear_y) / std::cos(shear_y);
+        d = std::cos(turn) - c * std::tan(shear_x);
+    }
+};
+
 /// The inverse of: shear x, shear y, scale and turn about the center, then translate.
 Matrix inverse_matrix(const AffineParameters& p, const Point& center) {
-    const double turn = radians(p.angle), shear_x = radians(p.shear[0]),
-                 shear_y = radians(p.shear[1]);
-    const double a = std::cos(turn - shear_y) / std::cos(shear_y);
-    const double b = -(a * std::tan(shear_x) + std::sin(turn));
-    const double c = std::sin(turn - shear_y) / std::cos(shear_y);
-    const double d = std::cos(turn) - c * std::tan(shear_x);
+    const auto [a, b, c, d] = Turn(p);
     Matrix m = {d / p.scale, -b / p.scale, 0, -c / p.scale, a / p.scale, 0};
     const double x = center[0] + p.translate[0], y = center[1] + p.translate[1];
     m[2] += center[0] - m[0] * x - m[1] * y;
     m[5] += center[1] - m[3] * x - m[4] * y;
     return m;
+}
+
+/// What that is the inverse of, for places from the left upper corner.
+Geometry forward_map(const AffineParameters& p, const Point& center, Size from, Size to) {
+    const auto [a, b, c, d] = Turn(p);
+    const AffineMatrix linear = {p.scale * a, p.scale * b, 0, p.scale * c, p.scale * d, 0};
+    const double x = center[0] + 0.5 * double(from.width),
+                 y = center[1] + 0.5 * double(from.height);
+    AffineMatrix m = linear;
+    m[2] = center[0] + p.translate[0] + 0.5 * double(to.width) - linear[0] * x - linear[1] * y;
+    m[5] = center[1] + p.translate[1] + 0.5 * double(to.height) - linear[3] * x - linear[4] * y;
+    return Geometry::affine(from, m, to);
 }
 
 /// Relative to the image's center.
@@ -126,6 +147,50 @@ Tensor sample(const Tensor& image, const Matrix& matrix, Size size, const Sampli
 
 }  // namespace
 
+namespace {
+
+double turn_of(double angle) {
+    angle = std::fmod(angle, 360);
+    return angle < 0 ? angle + 360 : angle;
+}
+
+/// Quarter turns, of which pixels are not resampled: how many, or none.
+std::optional<int64_t> quarter_turns(double angle, bool expand, Size size) {
+    if (angle == 0 || angle == 180) return int64_t(angle) / 90;
+    const bool fits = expand || size.height == size.width;
+    if (fits && (angle == 90 || angle == 270)) return int64_t(angle) / 90;
+    return {};
+}
+
+AffineParameters turned_by(double angle) {
+    AffineParameters parameters;
+    parameters.angle = -angle;
+    return parameters;
+}
+
+}  // namespace
+
+Geometry affine_map(Size size, const AffineParameters& parameters) {
+    return forward_map(parameters, relative(parameters.center, size), size, size);
+}
+
+Geometry rotation(Size size, double angle, bool expand, std::optional<Point> center) {
+    angle = turn_of(angle);
+    const auto width = double(size.width), height = double(size.height);
+    if (const auto turns = quarter_turns(angle, expand, size); turns && !center) {
+        const AffineMatrix turned[] = {{1, 0, 0, 0, 1, 0},
+                                       {0, 1, 0, -1, 0, width},
+                                       {-1, 0, width, 0, -1, height},
+                                       {0, -1, height, 1, 0, 0}};
+        const Size to = *turns % 2 == 0 ? size : Size{size.width, size.height};
+        return Geometry::affine(size, turned[*turns], to);
+    }
+    const AffineParameters parameters = turned_by(angle);
+    const Point about = relative(center, size);
+    const Size to = expand ? expanded(inverse_matrix(parameters, about), size) : size;
+    return forward_map(parameters, about, size, to);
+}
+
 Tensor affine(const Tensor& image, const AffineParameters& parameters, const Sampling& sampling) {
     const Size size = size_of(image);
     const Matrix matrix = inverse_matrix(parameters, relative(parameters.center, size));
@@ -135,17 +200,10 @@ Tensor affine(const Tensor& image, const AffineParameters& parameters, const Sam
 Tensor rotate(const Tensor& image, double angle, bool expand, std::optional<Point> center,
               const Sampling& sampling) {
     const Size size = size_of(image);
-    angle = std::fmod(angle, 360);
-    if (angle < 0) angle += 360;
-    if (!center) {
-        if (angle == 0) return image;
-        const bool fits = expand || size.height == size.width;
-        if (angle == 180 || (fits && (angle == 90 || angle == 270)))
-            return image_of_rows(rows_of(at::rot90(image, int64_t(angle) / 90, {1, 2})));
-    }
-    AffineParameters parameters;
-    parameters.angle = -angle;
-    const Matrix matrix = inverse_matrix(parameters, relative(center, size));
+    angle = turn_of(angle);
+    if (const auto turns = quarter_turns(angle, expand, size); turns && !center)
+        return *turns == 0 ? image : image_of_rows(rows_of(at::rot90(image, *turns, {1, 2})));
+    const Matrix matrix = inverse_matrix(turned_by(angle), relative(center, size));
     return sample(image, matrix, expand ? expanded(matrix, size) : size, sampling);
 }
 

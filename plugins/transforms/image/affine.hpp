@@ -4,6 +4,7 @@
 
 #include "image/pixels.hpp"
 #include "image/resample_weights.hpp"
+#include "image/resize.hpp"
 
 namespace ailab::image {
 
@@ -28,9 +29,15 @@ struct Sampling {
 /// [C, H, W] moved; keeps its size. Any type: integers are rounded.
 Tensor affine(const Tensor& image, const AffineParameters& parameters, const Sampling& sampling);
 
+/// Where affine() moves what lies on the image.
+Geometry affine_map(Size size, const AffineParameters& parameters);
+
 /// Turned counter-clockwise by `angle` degrees. `expand`: as large as it must be to hold what was
 /// turned about its own center.
 Tensor rotate(const Tensor& image, double angle, bool expand, std::optional<Point> center,
               const Sampling& sampling);
+
+/// Where rotate() moves what lies on the image.
+Geometry rotation(Size size, double angle, bool expand, std::optional<Point> center);
 
 }  // namespace ailab::image

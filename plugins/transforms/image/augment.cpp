@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "ailab/error.hpp"
 #include "image/color.hpp"
@@ -43,25 +44,48 @@ bool moves_pixels(Operation operation) {
     return operation >= Operation::shear_x && operation <= Operation::rotate;
 }
 
-Tensor apply(Operation operation, double magnitude, const Tensor& image, const Sampling& sampling) {
+namespace {
+
+/// Of those that shear or translate.
+std::optional<AffineParameters> affine_parameters(Operation operation, double magnitude) {
     AffineParameters moved;
+    switch (operation) {
+        case Operation::shear_x:
+            moved.shear[0] = degrees(magnitude);
+            moved.center = {0, 0};
+            return moved;
+        case Operation::shear_y:
+            moved.shear[1] = degrees(magnitude);
+            moved.center = {0, 0};
+            return moved;
+        case Operation::translate_x:
+            moved.translate[0] = std::trunc(magnitude);
+            return moved;
+        case Operation::translate_y:
+            moved.translate[1] = std::trunc(magnitude);
+            return moved;
+        default:
+            return {};
+    }
+}
+
+}  // namespace
+
+Geometry geometry_of(Operation operation, double magnitude, Size size) {
+    if (const auto moved = affine_parameters(operation, magnitude)) return affine_map(size, *moved);
+    if (operation == Operation::rotate) return rotation(size, magnitude, false, {});
+    return Geometry(size);
+}
+
+Tensor apply(Operation operation, double magnitude, const Tensor& image, const Sampling& sampling) {
     switch (operation) {
         case Operation::identity:
             return image;
         case Operation::shear_x:
-            moved.shear[0] = degrees(magnitude);
-            moved.center = {0, 0};
-            return affine(image, moved, sampling);
         case Operation::shear_y:
-            moved.shear[1] = degrees(magnitude);
-            moved.center = {0, 0};
-            return affine(image, moved, sampling);
         case Operation::translate_x:
-            moved.translate[0] = std::trunc(magnitude);
-            return affine(image, moved, sampling);
         case Operation::translate_y:
-            moved.translate[1] = std::trunc(magnitude);
-            return affine(image, moved, sampling);
+            return affine(image, *affine_parameters(operation, magnitude), sampling);
         case Operation::rotate:
             return rotate(image, magnitude, false, {}, sampling);
         case Operation::brightness:

@@ -37,6 +37,9 @@ bool moves_pixels(Operation operation);
 /// threshold (1 is white).
 Tensor apply(Operation operation, double magnitude, const Tensor& image, const Sampling& sampling);
 
+/// Where it moves what lies on an image of this size; nothing for those that move no pixels.
+Geometry geometry_of(Operation operation, double magnitude, Size size);
+
 /// The most that an operation does in a family of augmentations.
 struct Strength {
     double shear;

@@ -1,17 +1,13 @@
 #pragma once
 #include <optional>
 
+#include "ailab/geometry.hpp"
 #include "image/pixels.hpp"
 #include "image/resample_weights.hpp"
 
 namespace ailab::image {
 
-struct Size {
-    int64_t height = 0;
-    int64_t width = 0;
-
-    bool operator==(const Size&) const = default;
-};
+using Size = ImageSize;
 
 inline Size size_of(const Tensor& image) {
     return {image.size(-2), image.size(-1)};

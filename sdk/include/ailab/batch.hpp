@@ -4,11 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "ailab/error.hpp"
+#include "ailab/field_spec.hpp"
 #include "ailab/image.hpp"
 
 namespace ailab {
@@ -34,10 +36,12 @@ struct AILAB_API Sample {
     void decode();
 
     std::map<std::string, SampleField> fields;
+    /// What the data set says of the fields; null: nothing. Filled in behind Dataset::get().
+    std::shared_ptr<const FieldSpecs> specs;
 };
 
-/// A batch, or the inputs of a module bound by name. Tensors have the samples along dimension 0.
-/// Tensors are shared, not copied, when a Batch is copied.
+/// A batch, or the inputs of a module bound by name. Tensors have the samples along dimension 0,
+/// but for fields of BatchLayout::concat. Tensors are shared, not copied, when a Batch is copied.
 class AILAB_API Batch {
   public:
     Batch() = default;
@@ -65,9 +69,10 @@ class AILAB_API Batch {
     int64_t global_size = 0;
 };
 
-/// Stacks samples field by field: tensors of one shape to a tensor with a new first dimension,
-/// tensors of different shapes to a list, text to a list. Throws Error when fields differ, or when
-/// a sample holds an image that was not decoded.
+/// Stacks samples field by field, as their specs say: see BatchLayout. Without: tensors of one
+/// shape to a tensor with a new first dimension, tensors of different shapes to a list, text to a
+/// list. Throws Error when fields differ, when values do not fit their layout, or when a sample
+/// holds an image that was not decoded.
 AILAB_API Batch stack(const std::vector<Sample>& samples);
 
 }  // namespace ailab

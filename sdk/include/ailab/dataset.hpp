@@ -66,14 +66,19 @@ class AILAB_API Dataset {
     /// other error ends the run and is reported with rank, step and index.
     virtual Sample get(int64_t index, const SampleContext& context) const;
 
-    /// The names of a sample's fields, for checking bindings before the run; empty when unknown.
-    virtual std::vector<std::string> fields() const { return {"input", "target"}; }
+    /// The names of a sample's fields, for checking bindings before the run; empty when unknown. By
+    /// default those of field_specs(), or {"input", "target"}.
+    virtual std::vector<std::string> fields() const;
+    /// What is known of the fields of a sample as get() gives it: how they lie in a batch, and
+    /// which of them lie on an image and move with it. Each sample has all that are listed here and
+    /// is checked against it; of fields that are not listed nothing is known. Asked once.
+    virtual FieldSpecs field_specs() const { return {}; }
 
     /// What its samples go through when the configuration has no `transforms` for it: a list of
     /// modules, as it would stand there.
     virtual Node default_transforms() const { return Node::list(); }
 
-    /// How samples form a batch.
+    /// How samples form a batch: by default as field_specs() says.
     virtual Batch collate(const std::vector<Sample>& samples) const { return stack(samples); }
 
     /// Whether get_batch() is offered: a whole batch at once, in place of get() and collate().
@@ -92,6 +97,9 @@ class AILAB_API Dataset {
     /// Where the label of a sample is written, for messages: "train.csv:12", or a file. By default
     /// what the sample is known by.
     virtual std::string label_place(int64_t index) const { return sample_name(index); }
+    /// The length (the size of the first dimension) of `field` in each sample, if known without
+    /// reading samples: LengthGroupedSampler asks.
+    virtual std::vector<int64_t> lengths(const std::string& /*field*/) const { return {}; }
     /// Numbers the classes by their places in `names`, which has all of class_names() and may have
     /// more: so a set that has only a part of the classes is numbered as the training data. Called
     /// before samples are asked for, if at all. False: the numbers stay as they are.
@@ -117,6 +125,10 @@ class AILAB_API Dataset {
     /// The same without the names of the samples.
     DataDigest digest_without_names() const;
 };
+
+/// The names of the fields of a batch of `dataset`, with the lengths and offsets that its
+/// field_specs() add; empty when unknown.
+AILAB_API std::vector<std::string> batch_fields(const Dataset& dataset);
 
 /// The transforms of `dataset`: those that its configuration names, else its default ones.
 AILAB_API std::vector<std::shared_ptr<const Transform>> make_transforms(const Dataset& dataset,

@@ -10,20 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "ailab/geometry.hpp"
 #include "ailab/options.hpp"
 #include "ailab/registry.hpp"
 
 namespace ailab {
 
 struct SampleContext;
-
-/// A rectangle of an image, in pixels.
-struct Region {
-    int64_t top = 0;
-    int64_t left = 0;
-    int64_t height = 0;
-    int64_t width = 0;
-};
 
 /// An image of a sample, encoded or in memory. Immutable; all calls are thread-safe.
 class AILAB_API Image {

@@ -33,18 +33,21 @@ struct AILAB_API Detection {
     Tensor boxes;   // [n, 4] float32: left, top, right, bottom in pixels
     Tensor labels;  // [n] int64
     static std::vector<std::string> fields() { return {"image", "boxes", "labels"}; }
+    static FieldSpecs field_specs();
     Sample sample();
 };
 struct AILAB_API Segmentation {
     SampleField image;
     SampleField mask;  // [H, W] int64, or an image of mode `unchanged`
     static std::vector<std::string> fields() { return {"image", "mask"}; }
+    static FieldSpecs field_specs();
     Sample sample();
 };
 struct AILAB_API Keypoints {
     SampleField image;
     Tensor keypoints;  // [n, k, 3] float32: x, y, visibility
     static std::vector<std::string> fields() { return {"image", "keypoints"}; }
+    static FieldSpecs field_specs();
     Sample sample();
 };
 struct AILAB_API Panoptic {
@@ -52,6 +55,7 @@ struct AILAB_API Panoptic {
     SampleField semantic;
     SampleField instance;
     static std::vector<std::string> fields() { return {"image", "semantic", "instance"}; }
+    static FieldSpecs field_specs();
     Sample sample();
 };
 struct AILAB_API Video {
@@ -106,6 +110,12 @@ class StoredDataset : public Dataset {
 
     int64_t size() const override { return storage_.size(); }
     std::vector<std::string> fields() const override { return Task::fields(); }
+    FieldSpecs field_specs() const override {
+        if constexpr (requires { Task::field_specs(); })
+            return Task::field_specs();
+        else
+            return Dataset::field_specs();
+    }
     std::string sample_name(int64_t index) const override { return storage_.place(index); }
     Sample get(int64_t index, const SampleContext& context) const final {
         return make(storage_.record(index), context).sample();
