@@ -1,5 +1,6 @@
 #include "json_schema.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -28,6 +29,12 @@ Node any_of(Node::List schemas) {
 /// A whole number is written as one.
 Node number(double value) {
     return is_written_in_full(value) ? Node(Node::Value(int64_t(value))) : Node(Node::Value(value));
+}
+
+/// Whether JSON has a form for it: not for infinity.
+bool is_json(const Node& value) {
+    if (value.is_list()) return std::all_of(value.items().begin(), value.items().end(), is_json);
+    return !value.is_float() || std::isfinite(value.as_float());
 }
 
 /// A choice as YAML reads it unquoted: 16 of "16".
@@ -183,7 +190,8 @@ Node documented(Node schema, const std::string& words, const std::string& doc,
                 const Node& default_value) {
     schema.set("title", Node::string(words));
     schema.set("description", Node::string(doc));
-    if (!default_value.is_null() && !default_value.is_map()) schema.set("default", default_value);
+    if (!default_value.is_null() && !default_value.is_map() && is_json(default_value))
+        schema.set("default", default_value);
     return schema;
 }
 

@@ -163,9 +163,12 @@ void OptionType<double>::read(const Node& given, double& field, const Bounds& bo
                               const std::string& name, Problems& problems) {
     const Node node = typed_if_expanded(given);
     if (!node.is_number()) return detail::wrong_type(node, name, schema(), problems);
-    field = node.as_float();
+    // What a module takes by itself may be said too: the run's own record of its options does.
+    const double given_before = std::exchange(field, node.as_float());
+    const bool is_default =
+        given_before == field || (std::isnan(given_before) && std::isnan(field));
     const bool may_be_infinite = bounds.max && std::isinf(*bounds.max);
-    if (std::isnan(field) || (std::isinf(field) && !may_be_infinite))
+    if (!is_default && (std::isnan(field) || (std::isinf(field) && !may_be_infinite)))
         return problems.add(node.place, concat(name, " must be a finite number, got ", field, "."));
     detail::check_bounds(node, name, bounds.check(field), problems);
 }

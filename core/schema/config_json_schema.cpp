@@ -107,7 +107,7 @@ void add_kinds(const Node& schema, std::map<std::string, Node::List>& kinds) {
         for (const Node& item : schema.items()) add_kinds(item, kinds);
     if (!schema.is_map()) return;
     for (const Member& member : schema.members())
-        if (member.key == "$ref") {
+        if (member.key == "$ref" && member.value.is_string()) {  // or an option of that name
             const std::string& target = member.value.as_string();
             kinds[target.substr(target.rfind('/') + 1)];
         } else {

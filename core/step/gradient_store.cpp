@@ -117,6 +117,11 @@ void GradientStore::set(size_t parameter, const Tensor& gradient) {
 
 void GradientStore::reduce(std::vector<StepNumber>& numbers) {
     if (reducer_) return reducer_->reduce(numbers);
+    // As those that travel in buckets.
+    for (const NamedParameter& parameter : parameters_)
+        if (Tensor& gradient = parameter.tensor.mutable_grad();
+            gradient.defined() && gradient.layout() != at::kStrided)
+            gradient = gradient.to_dense();
     numbers_.begin(numbers);
 }
 

@@ -30,9 +30,9 @@ class GradientStore {
     /// Puts one there without a backward, before reduce().
     void set(size_t parameter, const at::Tensor& gradient);
 
-    /// Sums the gradients over the ranks; every rank must call it, also without a backward. With
-    /// them go `numbers` (at most 8), which become their sums: on the device where the gradients of
-    /// several ranks are.
+    /// Sums the gradients over the ranks; every rank must call it, also without a backward. Sparse
+    /// ones are dense from there on. With them go `numbers` (at most 8), which become their sums:
+    /// on the device where the gradients of several ranks are.
     void reduce(std::vector<StepNumber>& numbers);
     /// After reduce(): its sums on the host. Waits for the reduction alone.
     const std::vector<double>& read();

@@ -2,12 +2,15 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 namespace ailab {
 
 LossScaler::LossScaler(const AutocastPlan& plan, c10::Device device) : plan_(plan) {
     const auto floats = at::TensorOptions(at::kFloat).device(device);
     scale_ = at::full({}, plan.initial_scale, floats);
     found_inf_ = at::zeros({}, floats);
+    found_inf_before_ = at::zeros({}, floats);
     growth_tracker_ = at::zeros({}, floats.dtype(at::kInt));
 }
 
@@ -21,11 +24,19 @@ void LossScaler::unscale(const std::vector<Tensor>& gradients) {
         numbers, found_inf_, scale_.to(at::kDouble).reciprocal().to(at::kFloat));
 }
 
-void LossScaler::update() {
+void LossScaler::end_step() {
     const at::NoGradGuard no_grad;
-    at::_amp_update_scale_(scale_, growth_tracker_, found_inf_, plan_.growth, plan_.backoff,
-                           plan_.growth_interval);
+    found_inf_before_.add_(found_inf_);
     found_inf_.zero_();
+    has_stepped_ = true;
+}
+
+void LossScaler::update() {
+    if (!std::exchange(has_stepped_, false)) return;
+    const at::NoGradGuard no_grad;
+    at::_amp_update_scale_(scale_, growth_tracker_, found_inf_before_, plan_.growth, plan_.backoff,
+                           plan_.growth_interval);
+    found_inf_before_.zero_();
 }
 
 State LossScaler::save_state() const {

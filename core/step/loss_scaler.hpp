@@ -18,7 +18,10 @@ class LossScaler final : public Stateful {
     void unscale(const std::vector<Tensor>& gradients);
     /// Not 0 if a gradient of this step was not finite: what Optimizer::step() takes.
     const Tensor& found_inf() const { return found_inf_; }
-    /// After the step: the scale of the next one.
+    /// After an optimizer's step.
+    void end_step();
+    /// After the iteration: the scale of the next one, by all steps that were taken in it, if any
+    /// were.
     void update();
 
     State save_state() const override;
@@ -29,6 +32,8 @@ class LossScaler final : public Stateful {
     Tensor scale_;
     Tensor growth_tracker_;  // steps with finite gradients since the scale was changed
     Tensor found_inf_;
+    Tensor found_inf_before_;  // by another optimizer in this iteration
+    bool has_stepped_ = false;
 };
 
 }  // namespace ailab

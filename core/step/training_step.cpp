@@ -63,8 +63,11 @@ void TrainingStep::closure_step(ParameterUpdate& update) {
         update.gradients().begin();
         seed();  // the same dropout each time
         differentiate(update);
-        return reduce_loss(update, /*wants_loss=*/true);
+        const double loss = reduce_loss(update, /*wants_loss=*/true);
+        evaluates_again_ = true;
+        return loss;
     };
+    evaluates_again_ = false;
     first = evaluate();
     apply(update, [&] { update.optimizer().step(evaluate); });
 }
@@ -72,7 +75,7 @@ void TrainingStep::closure_step(ParameterUpdate& update) {
 /// Forward, losses and backward of the iteration: adds to the gradients.
 void TrainingStep::differentiate(ParameterUpdate& update) {
     backward_.run(*batch_, update.gradients(), scale());
-    if (!backward_.divides_later() && observer_.records()) backward_.record(observer_);
+    if (!backward_.divides_later() && records_losses()) backward_.record(observer_);
     observer_.after_backward();
 }
 
@@ -83,7 +86,7 @@ double TrainingStep::reduce_loss(ParameterUpdate& update, bool wants_loss) {
     const Reduced reduced = reduce(update, undivided, wants_loss ? backward_.share() : 0);
     if (undivided) {
         backward_.divided_by(reduced.weight);
-        if (observer_.records()) backward_.record(observer_);
+        if (records_losses()) backward_.record(observer_);
     }
     return wants_loss ? reduced.loss.value() : 0;
 }
@@ -94,6 +97,7 @@ void TrainingStep::manual_step() {
     try {
         parts_.model.train_step(step);
         step.finish();
+        if (scaler_) scaler_->update();
         if (batch_->size > 0) blocks.done();
     } catch (...) {
         rethrow_with(concat(parts_.forward.model_label(), ", train_step"));
@@ -161,22 +165,37 @@ void TrainingStep::check_unused(const Pending& pending) {
                        unused.size() == 1 ? "it" : "them", " with paramwise_cfg.custom_keys"));
 }
 
+namespace {
+
+/// Fused kernels change parameters behind the back of autograd, which would take a graph of before
+/// for one of now: a model's own step that goes backward through it later is to be refused.
+void note_changes(const std::vector<NamedParameter>& parameters) {
+    for (const NamedParameter& parameter : parameters)
+        parameter.tensor.unsafeGetTensorImpl()->bump_version();
+}
+
+}  // namespace
+
 /// What follows the reduction; `step` is the optimizer's.
 void TrainingStep::apply(ParameterUpdate& update, const std::function<void()>& step) {
     GradientStore& gradients = update.gradients();
     observer_.gradients_complete();
+    stepping_ = &update;
     if (scaler_) {
         scaler_->unscale(gradients.present());
-        observer_.record("overflow", scaler_->found_inf(), double(window_.samples));
+        observer_.record(named("overflow"), scaler_->found_inf(), double(window_.samples));
     }
-    stepping_ = &update;
     grad_norm_ = Tensor();
     skip_reason_ = window_.samples == 0 ? "none of its samples can be used" : "";
     observer_.before_step();
     observer_.doing("the optimizer's step");
     clip(gradients);
     if (skip_reason_.empty()) step();
-    if (scaler_) scaler_->update();
+    note_changes(update.parameters());
+    if (scaler_) {
+        scaler_->end_step();
+        if (!parts_.model.owns_step()) scaler_->update();
+    }
     observer_.after_step();
     stepping_ = nullptr;
     gradients.end();
@@ -192,9 +211,16 @@ void TrainingStep::clip(GradientStore& gradients) {
         if (config.norm_type == 2) grad_norm_ = norm;
         gradients.clip_norm(norm, *config.max_norm);
         if (skip_reason_.empty())
-            observer_.record("grad_norm", norm, double(window_.samples), found_inf());
+            observer_.record(named("grad_norm"), norm, double(window_.samples), found_inf());
     }
     if (config.max_value) gradients.clip_value(*config.max_value);
+}
+
+/// A value of the optimizer that steps: "grad_norm", of one among several "d_grad_norm".
+std::string TrainingStep::named(const char* value) const {
+    for (const auto& [name, update] : parts_.updates)
+        if (update.get() == stepping_ && !name.empty()) return concat(name, "_", value);
+    return value;
 }
 
 double TrainingStep::grad_norm() {

@@ -116,6 +116,9 @@ class TrainingStep {
     void hand_on(const Pending& pending);
     void check_unused(const Pending& pending);
     void apply(ParameterUpdate& update, const std::function<void()>& step);
+    std::string named(const char* value) const;
+    /// Those of a closure's first evaluation are the step's.
+    bool records_losses() const { return !evaluates_again_ && observer_.records(); }
     void clip(GradientStore& gradients);
     Tensor scale() const { return scaler_ ? scaler_->scale() : Tensor(); }
     Tensor found_inf() const { return scaler_ ? scaler_->found_inf() : Tensor(); }
@@ -130,6 +133,7 @@ class TrainingStep {
     ParameterUpdate* stepping_ = nullptr;  // from before_step to after_step
     Tensor grad_norm_;
     std::string skip_reason_;
+    bool evaluates_again_ = false;     // the loss of a step, by a closure
     std::vector<StepNumber> numbers_;  // that travel with the gradients
     std::optional<Pending> pending_;
 };

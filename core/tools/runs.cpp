@@ -148,7 +148,7 @@ std::optional<Best> best_of(const RunRecord& record, const FlatConfig& config) {
         std::vector<std::string> names = record.names(mode);
         std::erase_if(names, [](const std::string& name) {
             return name == "time" || name == "data_time" || name == "memory" || name == "lr" ||
-                   name.ends_with("_time") || name.ends_with("_lr") || name == "grad_norm";
+                   name.ends_with("_time") || name.ends_with("_lr") || name.ends_with("grad_norm");
         });
         if (names.empty()) continue;
         const auto metric = std::find_if_not(names.begin(), names.end(), is_loss);

@@ -243,10 +243,12 @@ class LoggerHook final : public Hook {
     /// of the loss. Gradients that are not finite at any scale have diverged.
     void warn_of_overflow(const LogRecord& record) {
         constexpr int64_t too_many = 40;  // from any sensible scale to one below 1
-        const auto share =
-            std::find_if(record.values.begin(), record.values.end(),
-                         [](const auto& value) { return value.first == "overflow"; });
-        const bool all = share != record.values.end() && share->second == 1;
+        // With several optimizers there is one of each: "d_overflow".
+        const bool all =
+            std::any_of(record.values.begin(), record.values.end(), [](const auto& value) {
+                return (value.first == "overflow" || value.first.ends_with("_overflow")) &&
+                       value.second == 1;
+            });
         const int64_t before = left_out_;
         left_out_ = all ? before + record.step - logged_step_ : 0;
         logged_step_ = record.step;

@@ -231,7 +231,8 @@ class MetricHook final : public Hook {
         knows_loss_ = true;
         take_resumed();
         std::set<std::string> taken = {"grad_norm", "overflow"};
-        for (const auto& [name, optimizer] : run.optimizers()) taken.insert(name + "_lr");
+        for (const auto& [name, optimizer] : run.optimizers())
+            for (const char* value : {"_lr", "_grad_norm", "_overflow"}) taken.insert(name + value);
         if (run.loss())
             for (const std::string& term : run.loss()->term_names()) taken.insert(term);
         for (const Counted& counted : of_phase(Phase::train))

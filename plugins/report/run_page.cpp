@@ -52,7 +52,7 @@ void add_facts(const RunRecord& record, Page& page) {
 enum class Group { metric, rate, speed };
 
 Group group_of(const std::string& name) {
-    if (name == "lr" || name.ends_with("_lr") || name == "grad_norm" || name == "momentum")
+    if (name == "lr" || name.ends_with("_lr") || name.ends_with("grad_norm") || name == "momentum")
         return Group::rate;
     constexpr std::array speeds = {"time",        "data_time",      "read_time",
                                    "decode_time", "transform_time", "memory"};

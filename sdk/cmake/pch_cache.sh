@@ -42,8 +42,9 @@ fi
 
 # What the precompiled header depends on, apart from the files that go into it.
 describe() {
-    echo 1 # the form of an entry
-    echo "$compiler" && "$compiler" --version
+    echo 2 # the form of an entry
+    # Which standard library clang has chosen it says here only.
+    echo "$compiler" && "$compiler" -v 2>&1
     echo "${CPATH:-}:${CPLUS_INCLUDE_PATH:-}:${GCC_EXEC_PREFIX:-}:${COMPILER_PATH:-}"
     cat "$header"
     native=''
@@ -61,11 +62,11 @@ key=$(describe "$@" | sha256sum | cut -c 1-32)
 entry=$cache/$key
 kept_header=$entry/${header##*/}
 
-# Files with size and time, a line each.
-measure() { LC_ALL=C xargs -d '\n' stat -c '%s %.9Y %n'; }
+# Files with size, time, and time of change, which nobody can set back, a line each.
+measure() { LC_ALL=C xargs -d '\n' stat -c '%s %.9Y %.9Z %n'; }
 
 is_fresh() {
-    [ -f "$entry/inputs" ] && cut -d ' ' -f 3- "$entry/inputs" | measure 2>/dev/null | cmp -s - "$entry/inputs"
+    [ -f "$entry/inputs" ] && cut -d ' ' -f 4- "$entry/inputs" | measure 2>/dev/null | cmp -s - "$entry/inputs"
 }
 
 # The files of the compiler's list `TARGET: FILE FILE \`, a line each.
@@ -105,7 +106,7 @@ make_entry() {
     # A relative path means another file in another project; a file that has changed meanwhile may not be the one
     # that was read.
     begin=$(LC_ALL=C stat -c %.9Y "$entry/begin") && LC_ALL=C awk -v begin="$begin" -v pch="$entry/pch" '
-        { file = $0; sub(/^[^ ]* [^ ]* /, "", file) }
+        { file = $0; sub(/^[^ ]* [^ ]* [^ ]* /, "", file) }
         file != pch && ($2 > begin || file !~ /^\//) { exit 1 }' "$entry/inputs.new" || return 1
     mv "$entry/inputs.new" "$entry/inputs"
 }

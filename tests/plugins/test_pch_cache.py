@@ -120,9 +120,15 @@ class Cache(InFolder):
         def other_content(second):
             self.answer(43)
 
+        def other_content_of_the_same_time(_):
+            before = os.stat(self.sdk / "sdk.hpp")
+            self.answer(43)
+            os.utime(self.sdk / "sdk.hpp", ns=(before.st_atime_ns, before.st_mtime_ns))
+
         def new_version(_):
+            # Or another standard library that it has chosen: it says so in the same place.
             script = self.counting[compiler]
-            script.write_text(script.read_text().replace("exec ", '[ "$1" != --version ] || exec echo 99\nexec '))
+            script.write_text(script.read_text().replace("exec ", '[ "$1" != -v ] || exec echo 99\nexec '))
 
         def another_path(_):
             moved = self.root / "elsewhere"
@@ -139,6 +145,7 @@ class Cache(InFolder):
         for what, change, value in (
                 ("optimisation", flags("-O2"), 42), ("a debug build", flags("-g", "-O0"), 42), ("a macro", flags("-DX=1"), 42),
                 ("a touched header", header_with_same_size_and_other_time, 42), ("a changed header", other_content, 43),
+                ("a changed header whose time was set back", other_content_of_the_same_time, 43),
                 ("a compiler's new version", new_version, 42), ("a compiler elsewhere", another_path, 42),
                 ("lines of the project's own", own_lines, 42), ("a file cut short", damage, 42)):
             with self.subTest(what):

@@ -1,6 +1,8 @@
 // What an option's C++ type says of its values: in words, and as JSON Schema.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "ailab/module_spec.hpp"
 #include "config/formats.hpp"
 #include "config/json_schema.hpp"
@@ -149,6 +151,28 @@ struct OwnKeys {
         v.rest(others, "all else");
     }
 };
+
+TEST(OptionSchema, OfAnInfiniteDefaultIsJsonAndTakesThatDefault) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    double limit = infinity;
+    std::vector<double> range = {infinity, 1};
+    const auto fields = describe_options([&](OptionVisitor& v) {
+        v.option("limit", limit, "doc");
+        v.option("range", range, "doc");
+    });
+    for (const auto& field : fields) {
+        const Node schema =
+            documented(json_schema(field), "number", field.doc, field.default_value);
+        EXPECT_EQ(schema.find("default"), nullptr) << "JSON has no form for it: " << field.name;
+    }
+    // The run's own record of its options is a valid input.
+    Problems problems;
+    OptionType<double>::read(Node(infinity), limit, {}, "limit", problems);
+    EXPECT_TRUE(problems.empty());
+    double other = 1;
+    OptionType<double>::read(Node(infinity), other, {}, "limit", problems);
+    EXPECT_FALSE(problems.empty()) << "of one that has another default it is refused";
+}
 
 TEST(OptionSchema, OfASectionHasItsKeysAsJsonSchemaToo) {
     OwnKeys keys;

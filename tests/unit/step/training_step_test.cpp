@@ -560,6 +560,76 @@ TEST(Step, OfAClosureEvaluatesTheWholeLossAgain) {
     }
 }
 
+TEST(Step, OfAClosureLogsTheLossAtTheWeightsItBeganWith) {
+    for (const Kind kind : {Kind::mean, Kind::one, Kind::predictions}) {
+        const Expected first = [&] {
+            KindLoss loss(kind);
+            return large_batch(*std::make_shared<Net>(), loss, 0, 7);
+        }();
+        for (const int size : {1, 2}) {
+            const auto meeting = std::make_shared<Meeting>(size);
+            std::mutex mutex;
+            double sum = 0, weight = 0;
+            run_ranks(size, [&](int rank) {
+                StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(kind),
+                                         std::make_shared<TwiceSgd>(), meeting, rank, size);
+                one.take(of_rank(size == 1 ? Deal{{7}} : Deal{{4, 3}}, size_t(rank)), 7);
+                const std::lock_guard lock(mutex);
+                sum += one.observer.sums.at("loss").first;
+                weight += one.observer.sums.at("loss").second;
+            });
+            EXPECT_NEAR(sum / weight, first.losses.at("loss"), 1e-12);
+        }
+    }
+}
+
+/// Changes parameters as fused kernels do: autograd hears nothing of it.
+class FusedSgd final : public PlainSgd {
+  public:
+    void step(const Tensor& scale, const Tensor& found_inf) override {
+        std::vector<uint32_t> versions;
+        const auto each = [&](auto action) {
+            for (ParamGroup& group : groups())
+                for (Tensor& parameter : group.params) action(parameter);
+        };
+        each([&](Tensor& parameter) { versions.push_back(uint32_t(parameter._version())); });
+        PlainSgd::step(scale, found_inf);
+        each([&, at = size_t(0)](Tensor& parameter) mutable {
+            parameter.unsafeGetTensorImpl()->set_version_counter(
+                c10::VariableVersion(versions[at++]));
+        });
+    }
+};
+
+/// Goes backward through `second` after its step.
+class StaleGraph final : public Net {
+  public:
+    bool owns_step() const override { return true; }
+    void train_step(StepContext& step) override {
+        const Tensor both = forward(step.batch().tensor("input")).square().mean();
+        step.update("second", [&] {
+            return second(at::tanh(first(step.batch().tensor("input")))).square().mean();
+        });
+        step.update("first", [&] { return both; });
+    }
+};
+
+TEST(Step, OfTheModelsOwnRefusesAGraphThroughParametersThatHaveChanged) {
+    const auto net = std::make_shared<StaleGraph>();
+    StepRank one(net, nullptr,
+                 {{"first", {std::make_shared<FusedSgd>(), named(*net, "first")}},
+                  {"second", {std::make_shared<FusedSgd>(), named(*net, "second")}}},
+                 std::make_shared<Meeting>(1), 0, 1);
+    try {
+        one.take(of_rank({{4}}, 0), 4);
+        FAIL() << "its gradients would be those of no weights that ever were";
+    } catch (const std::exception& error) {
+        EXPECT_NE(std::string(error.what()).find("modified by an inplace operation"),
+                  std::string::npos)
+            << error.what();
+    }
+}
+
 /// Trains `first` by the mean over the samples, `second` by a mean over a weight of its own.
 class TwoOptimizers final : public Net {
   public:
@@ -626,6 +696,90 @@ TEST(Step, OfTheModelsOwnUpdatesEachOptimizerByTheOneLargeBatch) {
             EXPECT_EQ(one.comm.sums, 0) << "what is divided by is summed with the gradients";
         });
     }
+}
+
+TEST(Step, OfTheModelsOwnTellsTheNormOfEachOptimizer) {
+    const auto net = std::make_shared<TwoOptimizers>();
+    StepRank one(net, nullptr,
+                 {{"first", {std::make_shared<PlainSgd>(), named(*net, "first")}},
+                  {"second", {std::make_shared<PlainSgd>(), named(*net, "second")}}},
+                 std::make_shared<Meeting>(1), 0, 1, {.clip = {.max_norm = 1e9}});
+    std::vector<double> norms;
+    one.observer.on_step = [&] { norms.push_back(one.step.grad_norm()); };
+    one.take(of_rank({{9}}, 0), 9);
+    ASSERT_EQ(norms.size(), 2U);
+    const auto told = [&](const char* name) {
+        const auto& [sum, weight] = one.observer.sums.at(name);
+        return sum / weight;
+    };
+    EXPECT_NEAR(told("first_grad_norm"), norms[0], 1e-12);
+    EXPECT_NEAR(told("second_grad_norm"), norms[1], 1e-12);
+    EXPECT_FALSE(one.observer.sums.contains("grad_norm"));
+}
+
+TEST(Step, OfTheModelsOwnChangesTheScaleOnceAnIteration) {
+    for (const bool overflows : {false, true}) {
+        const auto net = std::make_shared<TwoOptimizers>();
+        net->to(at::kFloat);
+        StepRank one(
+            net, nullptr,
+            {{"first", {std::make_shared<PlainSgd>(), named(*net, "first")}},
+             {"second", {std::make_shared<PlainSgd>(), named(*net, "second")}}},
+            std::make_shared<Meeting>(1), 0, 1,
+            {.scaling = AutocastPlan{.initial_scale = 8, .growth = 2, .growth_interval = 2}});
+        // Of the first optimizer alone, in the first iteration.
+        one.observer.on_backward = [&, calls = 0]() mutable {
+            if (overflows && ++calls == 1)
+                net->first->weight.mutable_grad()[0][0] = std::numeric_limits<float>::infinity();
+        };
+        std::vector<float> scales;
+        for (int64_t iteration = 0; iteration < 4; ++iteration) {
+            std::vector<Batch> batches = of_rank({{4}}, 0);
+            for (auto& [name, field] : batches[0].fields)
+                field = std::get<Tensor>(field).to(at::kFloat);
+            one.take(std::move(batches), 4, iteration);
+            scales.push_back(one.step.scaler()->scale().item<float>());
+        }
+        // As torch.amp.GradScaler with one update() an iteration.
+        EXPECT_EQ(scales, overflows ? (std::vector<float>{4, 4, 8, 8})
+                                    : (std::vector<float>{8, 16, 16, 32}));
+    }
+}
+
+/// Of a table of which a batch takes a few rows, with gradients of these rows alone or of all.
+class Table final : public Net {
+  public:
+    explicit Table(bool is_sparse) : is_sparse_(is_sparse) {
+        rows = register_parameter("rows", at::arange(12, at::kDouble).view({6, 2}).sin());
+    }
+    bool owns_step() const override { return true; }
+    void train_step(StepContext& step) override {
+        step.update("rows", [&] {
+            const Tensor chosen = at::arange(step.batch().size) % 4;
+            return at::embedding(rows, chosen, -1, false, is_sparse_).square().sum(1).mean();
+        });
+    }
+    Tensor rows;
+
+  private:
+    const bool is_sparse_;
+};
+
+TEST(Step, TakesASparseGradientAsADenseOneOnAnyNumberOfRanks) {
+    std::vector<Tensor> trained;
+    for (const bool is_sparse : {false, true})
+        for (const int size : {1, 2}) {
+            const auto meeting = std::make_shared<Meeting>(size);
+            run_ranks(size, [&](int rank) {
+                const auto net = std::make_shared<Table>(is_sparse);
+                StepRank one(net, nullptr,
+                             {{"rows", {std::make_shared<PlainSgd>(), named(*net, "rows")}}},
+                             meeting, rank, size, {.clip = {.max_norm = 0.1, .max_value = 0.05}});
+                one.take(of_rank(size == 1 ? Deal{{8}} : Deal{{4, 4}}, size_t(rank)), 8);
+                if (rank == 0) trained.push_back(net->rows.detach().clone());
+            });
+        }
+    for (const Tensor& rows : trained) expect_close(rows, trained[0], "rows");
 }
 
 TEST(Step, NamesTheOptimizersThatThereAre) {
