@@ -6,11 +6,11 @@ import unittest
 import numpy
 
 from harness import RunFolder, command, mpirun
-from test_resume import ResumeCase
+from test_resume import ResumeCase, mpirun_gently
 
 OBJECTS = [{"type": "RandomHorizontalFlip"},
-           {"type": "RandomAffine", "degrees": 20, "translate": [0.1, 0.1], "scale": [0.8, 1.2], "shear": [-8, 8, -5, 5],
-            "interpolation": "bilinear"},
+           {"type": "RandomAffine", "degrees": 20, "translate": [0.1, 0.1], "scale": [0.8, 1.2],
+            "shear": [-8, 8, -5, 5], "interpolation": "bilinear"},
            {"type": "RandomCrop", "size": [38, 40]},
            {"type": "Resize", "size": [50, 60], "antialias": False}]
 
@@ -49,6 +49,9 @@ class FieldsCase(ResumeCase):
     def straight(self, ranks, **sections):
         return self.run_straight(f"straight{ranks}", ranks, **sections)
 
+    # Samples that are made one by one have their times in the log.
+    flaky = (*ResumeCase.flaky, "read_time", "decode_time", "transform_time")
+
     def check_world_sizes(self):
         one, two = self.straight(1), self.straight(2)
         self.assertEqual(two.samples(2), one.samples(1))
@@ -63,7 +66,7 @@ class FieldsCase(ResumeCase):
                 straight = self.straight(ranks, **sections)
                 config = self.config(self.folder / f"stopped{ranks}", **sections)
                 for at in (2, 8):  # an epoch has 5 iterations
-                    result = mpirun(ranks, self.words(config, "resume_from=auto", f"hooks.signal.at={at}"))
+                    result = mpirun_gently(ranks, self.words(config, "resume_from=auto", f"hooks.signal.at={at}"))
                     self.assertEqual(result.status, 143, str(result))
                 self.assertDone(mpirun(ranks, self.words(config, "resume_from=auto")))
                 self.assertSameRun(straight, RunFolder(self.folder / f"stopped{ranks}" / "work"), ranks,
@@ -109,7 +112,7 @@ class Objects(FieldsCase):
         self.assertLess(numpy.abs(new @ back - where[:2, rows, columns].T).max(), 1e-2)
         there = numpy.linalg.inv(numpy.column_stack([back, [0, 0, 1]]))[:, :2]  # from old places to new ones
         mirrored = numpy.linalg.det(there[:2]) < 0
-        self.assertMaskMoved(moved("mask"), new @ back, rows, columns, sample, checked)
+        self.assertMaskMoved(moved("mask"), back, sample, checked)
 
         boxes, keypoints = self.objects(sample)
         corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]] @ there[:2] + there[2]
@@ -139,18 +142,19 @@ class Objects(FieldsCase):
         checked["lost"] += int(outside.sum())
         checked["empty"] += len(boxes) == 0
 
-    def assertMaskMoved(self, mask, old, rows, columns, sample, checked):
-        # Two nearest choices follow one another (affine, resize): a pixel of the mask is one of the nine
-        # around its place.
+    def assertMaskMoved(self, mask, back, sample, checked):
+        """The nearest pixel is taken twice: by the resizing (as torch, the one above and left), then by the map."""
         height, width = 44 + sample % 5 * 3, 42 + sample % 7 * 4
         numbers = (numpy.arange(height * width) % 251).reshape(height, width)
-        padded = numpy.pad(numbers, 2, constant_values=-1)
-        x, y = numpy.floor(old[:, 0]).astype(int) + 2, numpy.floor(old[:, 1]).astype(int) + 2
-        near = numpy.stack([padded[y + down, x + right] for down in (-1, 0, 1) for right in (-1, 0, 1)])
-        found = mask[rows, columns]
-        self.assertTrue((near == found).any(0).all(), sample)
-        self.assertGreater((padded[y, x] == found).mean(), 0.3, sample)
-        checked["mask"] += len(rows)
+        rows, columns = (numpy.floor(numpy.arange(new) * old / new) for new, old in ((50, 38), (60, 40)))
+        x, y = numpy.meshgrid((columns + 0.5) * 60 / 40, (rows + 0.5) * 50 / 38)
+        old = numpy.stack([x, y, numpy.ones_like(x)], 2) @ back
+        clear = (numpy.abs(old - old.round()) > 0.01).all(2)  # not between two pixels
+        inside = clear & (old > 0).all(2) & (old < [width, height]).all(2)
+        pixels = old[inside].astype(int)
+        numpy.testing.assert_array_equal(mask[inside], numbers[pixels[:, 1], pixels[:, 0]])
+        numpy.testing.assert_array_equal(mask[clear & ~inside], 0)
+        checked["mask"] += len(pixels)
 
     @staticmethod
     def read(path):
@@ -177,19 +181,19 @@ class Objects(FieldsCase):
                 ({"type": "AugMix"}, 'there is no boxes for them'),
                 ({"type": "Mixup"}, 'mixing images has no meaning for the field "mask"')):
             with self.subTest(transform):
-                config = self.config(self.folder / transform["type"], total_iters=1, data=self.data(
-                    "Objects", [{"type": "CenterCrop", "size": 40}, transform]))
+                config = self.config(self.folder / transform["type"], total_iters=1, runtime={"threads": 1},
+                                     data=self.data("Objects", [{"type": "CenterCrop", "size": 40}, transform]))
                 result = mpirun(1, self.words(config))
                 self.assertNotEqual(result.status, 0)
                 self.assertIn(message, result.err)
 
 
 class Sentences(FieldsCase):
-    SAMPLER = {"type": "LengthGroupedSampler", "chunk_batches": 2}
+    SAMPLER = {"type": "LengthGroupedSampler", "field": "tokens", "chunk_batches": 2}
 
     def sections(self):
         return {"model": {"type": "LengthTagger"}, "data": self.data("Sentences", sampler=self.SAMPLER, size=37),
-                "loss": {"type": "CrossEntropyLoss", "mapping": {"target": "tags"}}}
+                "loss": {"type": "CrossEntropyLoss", "ignore_index": -100, "mapping": {"target": "tags"}}}
 
     @staticmethod
     def padding(run, ranks, batch=8):

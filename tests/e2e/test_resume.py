@@ -27,6 +27,7 @@ def mpirun_gently(ranks, words, **options):
 
 
 class ResumeCase(TestCase):
+    flaky = FLAKY
     HOOKS = {
         "metrics": {"type": "MetricHook", "top1": {"type": "Accuracy", "phases": ["train", "val"]}},
         "logger": {"type": "LoggerHook", "interval": 7},
@@ -63,7 +64,7 @@ class ResumeCase(TestCase):
         for key in expected:
             # Files of text may differ in length by what is wall-clock time.
             numpy.testing.assert_array_equal(found[key], expected[key], err_msg=key)
-        strip = lambda lines: [{k: v for k, v in line.items() if k not in FLAKY} for line in lines]
+        strip = lambda lines: [{k: v for k, v in line.items() if k not in self.flaky} for line in lines]
         for mode in ("train", "val"):
             self.assertEqual(strip(resumed.lines(mode)), strip(straight.lines(mode)))
         self.assertEqual(log_lines(resumed), log_lines(straight))
