@@ -14,6 +14,7 @@
 #include "ailab/optimizer.hpp"
 #include "ailab/run.hpp"
 #include "ailab/sampler.hpp"
+#include "ailab/task.hpp"
 #include "ailab/transform.hpp"
 
 namespace ailab {
@@ -33,6 +34,11 @@ Comm::~Comm() = default;
 Run::~Run() = default;
 MeterWindow::~MeterWindow() = default;
 StepContext::~StepContext() = default;
+
+const Task& Run::task() {
+    static const Task as_it_is;
+    return as_it_is;
+}
 
 const char* phase_name(Phase phase) {
     switch (phase) {
