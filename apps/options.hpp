@@ -20,6 +20,8 @@ struct Option {
     std::string doc;
     Takes takes = Takes::a_value;
     char letter = 0;  // 'o', of -o
+    /// The end of the doc, where that is known once the program runs: the names of modules.
+    std::string (*more)() = nullptr;
 };
 
 /// Those of several commands.

@@ -11,7 +11,7 @@ Work read_export(const CommandLine& line) {
     const ConfigWords words = read_config_and_checkpoint(line);
     ExportRequest request;
     request.checkpoint = words.checkpoint;
-    request.format = options.choice("to", export_formats());
+    request.format = options.text("to");
     if (request.format.empty())
         throw ConfigError(
             concat("--to is missing; it takes: ", join(export_formats()), ".", see_help));
@@ -19,9 +19,11 @@ Work read_export(const CommandLine& line) {
     if (request.output.empty())
         throw ConfigError(concat("-o FILE is missing: where the model is written.", see_help));
     request.force = options.flag("force");
-    request.with_plugins = options.flag("with-plugins");
-    if (request.with_plugins && request.format != "artifact")
-        throw ConfigError(concat("--with-plugins goes with --to artifact.", see_help));
+    if (options.flag("with-plugins")) {
+        if (request.format != "artifact")
+            throw ConfigError(concat("--with-plugins goes with --to artifact.", see_help));
+        request.options.set("with_plugins", Node(Node::Value(true)));
+    }
     return [input = words.input, request] {
         export_model(input, request);
         return done;
@@ -39,7 +41,11 @@ const Registration export_command{
                  option::weights,
                  option::output,
                  option::force,
-                 {.name = "to", .value = "FORMAT", .doc = join(export_formats())},
+                 {.name = "to",
+                  .value = "FORMAT",
+                  .doc = "the form: an exporter of a plugin (--list-modules exporter), of the "
+                         "built-in ones ",
+                  .more = [] { return join(export_formats()); }},
                  {.name = "with-plugins",
                   .doc = "the artifact holds the plugins too",
                   .takes = Option::Takes::nothing}},

@@ -53,8 +53,8 @@ void add_option(std::string& page, const Option& option) {
     for (const Command* taker : takers_of(option.name))
         if (taker->options.front().name != option.name || !taker->is_option())
             owners.push_back(taker->name);
-    add_row(page, option_text(option),
-            owners.empty() ? option.doc : concat(join(owners), ": ", option.doc));
+    const std::string doc = option.doc + (option.more ? option.more() : "");
+    add_row(page, option_text(option), owners.empty() ? doc : concat(join(owners), ": ", doc));
 }
 
 std::string help_text() {

@@ -14,9 +14,10 @@ namespace {
 
 /// In the order in which a configuration is thought out.
 const std::vector<std::string> kinds = {
-    kind_name<Dataset>, kind_name<Transform>, kind_name<Sampler>,     kind_name<Model>,
-    kind_name<Loss>,    kind_name<Optimizer>, kind_name<LrScheduler>, kind_name<Metric>,
-    kind_name<Hook>,    kind_name<Backend>,   kind_name<Device>,      kind_name<ImageDecoder>};
+    kind_name<Dataset>, kind_name<Transform>,   kind_name<Sampler>,     kind_name<Model>,
+    kind_name<Loss>,    kind_name<Optimizer>,   kind_name<LrScheduler>, kind_name<Metric>,
+    kind_name<Hook>,    kind_name<ailab::Task>, kind_name<Exporter>,    kind_name<Backend>,
+    kind_name<Device>,  kind_name<ImageDecoder>};
 
 void check_kind(const std::string& kind) {
     if (kind.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "ailab/image.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/task.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "contact_sheet.hpp"
 #include "data/batch_builder.hpp"
@@ -18,6 +18,7 @@
 #include "log/result_stream.hpp"
 #include "run/choose.hpp"
 #include "run/phase_data.hpp"
+#include "task/choose_task.hpp"
 
 namespace ailab {
 namespace {
@@ -25,62 +26,30 @@ namespace {
 constexpr int64_t pairs_a_row = 4;
 constexpr int64_t largest_shown = 256;
 
-bool is_image(const Tensor& tensor) {
-    return tensor.defined() && tensor.dim() == 3 && tensor.numel() > 0 &&
-           (tensor.size(0) == 1 || tensor.size(0) == 3);
-}
-
-/// The image of a sample: its field `input` or `image`, or undefined.
-template <class Fields>
-Tensor image_in(const Fields& fields) {
-    for (const char* name : {"input", "image"}) {
-        const auto found = fields.find(name);
-        if (found == fields.end()) continue;
-        if (const auto* tensor = std::get_if<Tensor>(&found->second)) return *tensor;
-    }
-    return {};
-}
-
-std::string class_name(const Dataset& dataset, int64_t label) {
-    const std::vector<std::string> names = dataset.class_names();
-    const bool known = label >= 0 && label < int64_t(names.size());
-    return known ? concat(label, " ", names[size_t(label)]) : concat(label);
-}
-
-/// A number is a class; a vector of shares, as Mixup makes them, the classes it holds.
-std::string label_text(const Dataset& dataset, const Tensor& label) {
-    if (label.numel() == 1 && !label.is_floating_point())
-        return class_name(dataset, label.item<int64_t>());
-    if (label.dim() != 1 || !label.is_floating_point()) return "";
-    std::vector<std::string> parts;
-    for (int64_t i = 0; i < label.numel(); ++i) {
-        const double share = label[i].item<double>();
-        if (share > 0.005)
-            parts.push_back(concat(fixed_text(share, 2), " ", class_name(dataset, i)));
-    }
-    return join(parts);
-}
-
-template <class Fields>
-std::string label_in(const Dataset& dataset, const Fields& fields) {
-    for (const char* name : {"label", "target"}) {
-        const auto found = fields.find(name);
-        if (found == fields.end()) continue;
-        if (const auto* tensor = std::get_if<Tensor>(&found->second))
-            return label_text(dataset, *tensor);
-    }
-    return "";
-}
-
 /// Sample i of a batch.
-std::map<std::string, BatchField> sample_of(const Batch& batch, int64_t i) {
-    std::map<std::string, BatchField> fields;
-    for (const auto& [name, field] : batch.fields)
+Sample sample_of(const Batch& batch, int64_t i) {
+    Sample sample;
+    for (const auto& [name, field] : batch.fields) {
         // What is concatenated has no place for each sample.
-        if (const auto* tensor = std::get_if<Tensor>(&field);
-            tensor && tensor->dim() > 0 && tensor->size(0) == batch.size)
-            fields[name] = tensor->select(0, i);
-    return fields;
+        if (const auto* tensor = std::get_if<Tensor>(&field)) {
+            if (tensor->dim() > 0 && tensor->size(0) == batch.size)
+                sample.set(name, tensor->select(0, i));
+        } else if (const auto* list = std::get_if<std::vector<Tensor>>(&field)) {
+            sample.set(name, list->at(size_t(i)));
+        } else {
+            sample.set(name, std::get<std::vector<std::string>>(field).at(size_t(i)));
+        }
+    }
+    return sample;
+}
+
+/// What draws and names the samples: the configuration's task, else that for its loss.
+std::shared_ptr<const Task> task_of(const RunConfig& config, const Dataset& dataset) {
+    TaskContext context;
+    context.class_names = dataset.class_names();
+    context.config = config.resolved;
+    if (!config.task && config.loss) context.output_kind = config.loss.create()->output_kind();
+    return choose_task(config.task ? config.task.config.write() : Node(), std::move(context)).task;
 }
 
 class Browser {
@@ -103,6 +72,7 @@ class Browser {
                                 {config_, *job_, *device_.device, at::kCPU,
                                  plan_threads(alone, int(config_.runtime.threads)), batch},
                                 /*channels_last=*/false, notes);
+        task_ = task_of(config_, dataset());
     }
 
     void run() {
@@ -125,18 +95,17 @@ class Browser {
         return context;
     }
 
-    void show(int64_t id, const SampleContext& context, const Tensor& after,
-              const std::string& label) {
+    void show(int64_t id, const SampleContext& context, const Sample& after) {
         Sample sample = dataset().get(id, context.inside());
         sample.decode();
-        const Tensor before = image_in(sample.fields);
-        if (!is_image(before) || !is_image(after))
+        const Tensor read = image_in(sample), fed = image_in(after);
+        if (!read.defined() || !fed.defined())
             throw Error(concat("sample ", id,
                                " holds no image: a field \"input\" or \"image\" of "
                                "[1 or 3, H, W]"));
-        const std::string name = dataset().sample_name(id);
-        sheet_.add(before, concat(id, ": ", label_in(dataset(), sample.fields)));
-        sheet_.add(after, "> " + label);
+        const std::string name = dataset().sample_name(id), label = task_->caption(after);
+        sheet_.add(drawn(*task_, read, sample), concat(id, ": ", task_->caption(sample)));
+        sheet_.add(drawn(*task_, fed, after), "> " + label);
         std::fprintf(result_stream(), "%lld\t%s\t%s\n", static_cast<long long>(id), label.c_str(),
                      name.c_str());
     }
@@ -146,11 +115,8 @@ class Browser {
         int64_t left = std::min(request_.count, data_.loader->plan().samples);
         while (left > 0) {
             const Batch batch = data_.loader->next();
-            for (int64_t i = 0; i < std::min(batch.size, left); ++i) {
-                const auto fields = sample_of(batch, i);
-                show(batch.ids[size_t(i)], context({0, 0}), image_in(fields),
-                     label_in(dataset(), fields));
-            }
+            for (int64_t i = 0; i < std::min(batch.size, left); ++i)
+                show(batch.ids[size_t(i)], context({0, 0}), sample_of(batch, i));
             left -= std::max<int64_t>(1, batch.size);
         }
     }
@@ -165,11 +131,12 @@ class Browser {
         BatchBuilder builder(data_.loader->options(), batch, 1);
         builder.add(number.index, context(number));
         builder.finish();
-        const auto fields = sample_of(batch, 0);
-        show(number.index, context(number), image_in(fields), label_in(dataset(), fields));
+        const Sample sample = sample_of(batch, 0);
+        show(number.index, context(number), sample);
         NamedTensors exact;
-        for (const auto& [name, field] : fields)
-            exact.emplace_back(name, std::get<Tensor>(field).contiguous());
+        for (const auto& [name, field] : sample.fields)
+            if (const auto* tensor = std::get_if<Tensor>(&field))
+                exact.emplace_back(name, tensor->contiguous());
         const std::string path = request_.output + ".safetensors";
         std::filesystem::remove(path);  // of an earlier call
         write_safetensors(path, exact);
@@ -184,6 +151,7 @@ class Browser {
     std::shared_ptr<Job> job_;
     ChosenDevice device_;
     PhaseData data_;
+    std::shared_ptr<const Task> task_;
     ContactSheet sheet_{2 * pairs_a_row, largest_shown};
 };
 

@@ -71,24 +71,40 @@ void put_classes(Metadata& metadata, const ClassFacts& classes) {
     metadata[spec_key] = to_json(description);
 }
 
-ClassFacts trained_classes(const std::string& path) {
-    if (fs::is_directory(path)) return classes_in(read_manifest(path).facts);
+namespace {
+
+/// What is said of the weights at `path`, the manifest's facts or the file's own description, as
+/// far as it has one of the keys; else an empty map.
+Node facts_at(const std::string& path, const char* key) {
+    if (fs::is_directory(path)) return read_manifest(path).facts;
     std::string description;
     try {
         description = description_in(path);
     } catch (const Error&) {
-        return {};  // who reads the weights says why
+        return Node::map();  // who reads the weights says why
     }
     if (!description.empty()) {
-        const Node node = from_json(description, path);
-        return node.is_map() ? classes_in(node) : ClassFacts();
+        Node node = from_json(description, path);
+        if (node.is_map() && node.find(key)) return node;
     }
-    // The weights of a checkpoint from before they said it themselves.
+    // The weights of a checkpoint, which may not say it themselves.
     const fs::path folder = fs::path(path).parent_path();
     if (fs::path(path).filename() == checkpoint_file::model &&
         fs::exists(folder / checkpoint_file::manifest))
-        return classes_in(read_manifest(folder.string()).facts);
-    return {};
+        return read_manifest(folder.string()).facts;
+    return Node::map();
+}
+
+}  // namespace
+
+ClassFacts trained_classes(const std::string& path) {
+    return classes_in(facts_at(path, "classes"));
+}
+
+Node trained_task(const std::string& path) {
+    const Node facts = facts_at(path, task_key);
+    const Node* task = facts.find(task_key);
+    return task && task->is_map() ? *task : Node();
 }
 
 }  // namespace ailab

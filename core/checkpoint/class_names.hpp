@@ -37,4 +37,10 @@ void put_classes(Metadata& metadata, const ClassFacts& classes);
 /// weights says why.
 ClassFacts trained_classes(const std::string& path);
 
+/// The task that they were trained for, {type: …}, where the training's configuration named one;
+/// else null. The same of weights at `path`.
+Node trained_task(const std::string& path);
+/// Among the facts of a manifest, or in a description.
+inline constexpr const char* task_key = "task";
+
 }  // namespace ailab

@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -11,28 +12,36 @@
 #include "ailab/number_text.hpp"
 #include "checkpoint/durable_file.hpp"
 #include "checkpoint/new_file.hpp"
-#include "export_format.hpp"
 #include "host/error_context.hpp"
 #include "host/threads.hpp"
 #include "log/result_stream.hpp"
+#include "plugin/plugin_host.hpp"
 #include "run/checkpoint_choice.hpp"
 #include "run/output_place.hpp"
 #include "serve/largest_difference.hpp"
+#include "trained_model.hpp"
 
 namespace ailab {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<ExportFormat> all_formats(bool with_plugins) {
-    return {safetensors_format(), torchscript_format(), onnx_format(), pth_format(),
-            artifact_format(with_plugins)};
-}
-
-ExportFormat find_format(const ExportRequest& request) {
-    for (const ExportFormat& format : all_formats(request.with_plugins))
-        if (format.name == request.format) return format;
-    throw ConfigError(concat("--to takes ", join(export_formats()), ", got ", request.format));
+/// Throws ConfigError, with the nearest name.
+std::shared_ptr<Exporter> make_exporter(const ExportRequest& request) {
+    const std::vector<std::string> known = export_formats();
+    const std::string name = request.format.substr(request.format.find('/') + 1);
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+        const std::string near = nearest_name(name, known);
+        throw ConfigError(concat("--to ", request.format, " is unknown.",
+                                 near.empty() ? "" : concat(" Did you mean ", near, "?"),
+                                 " It takes: ", join(known), "."));
+    }
+    Node module = request.options;
+    module.set("type", Node::string(request.format));
+    Problems problems;
+    const ModuleConfig config = read_module(kind_name<Exporter>, module, "--to", problems);
+    problems.check();
+    return std::static_pointer_cast<Exporter>(config.create());
 }
 
 void check_place(const ExportRequest& request) {
@@ -59,7 +68,7 @@ std::string last_word(const std::string& text) {
 }
 
 /// The outputs of what was written. Throws Error where it serves the example's batch alone.
-at::Tensor run(const Reader& reader, const at::Tensor& samples) {
+at::Tensor run(const TrainedModel::Forward& reader, const at::Tensor& samples) {
     try {
         return reader(samples);
     } catch (const std::exception& error) {
@@ -69,7 +78,7 @@ at::Tensor run(const Reader& reader, const at::Tensor& samples) {
 }
 
 /// The largest difference over the samples, also in batches of other sizes.
-double compare(ServedModel& model, const Reader& reader, const at::Tensor& samples) {
+double compare(ServedModel& model, const TrainedModel::Forward& reader, const at::Tensor& samples) {
     double largest = 0;
     for (const int64_t size : {samples.size(0), int64_t(1), samples.size(0) / 2}) {
         if (size == 0) continue;
@@ -95,7 +104,7 @@ std::vector<at::Tensor> other_inputs(const at::Tensor& samples, bool looks_at_va
 
 /// The largest difference over inputs that the model takes; of numbers that are nan or infinite in
 /// both there is none.
-double compare_others(ServedModel& model, const Reader& reader,
+double compare_others(ServedModel& model, const TrainedModel::Forward& reader,
                       const std::vector<at::Tensor>& inputs) {
     double largest = 0;
     for (const at::Tensor& input : inputs) {
@@ -116,21 +125,20 @@ double compare_others(ServedModel& model, const Reader& reader,
     return largest;
 }
 
-void say_written(const ExportRequest& request, const ExportFormat& format,
-                 const std::string& finding) {
+void say_written(const ExportRequest& request, const std::string& finding) {
     std::fprintf(
-        result_stream(), "%s (%s, %s MB); %s\n", request.output.c_str(), format.name.c_str(),
+        result_stream(), "%s (%s, %s MB); %s\n", request.output.c_str(), request.format.c_str(),
         fixed_text(double(fs::file_size(request.output)) / 1e6, 1).c_str(), finding.c_str());
 }
 
 /// Of a model of several inputs, which cannot be run here.
-void export_weights(ServedModel& model, const ExportFormat& format, const NewFile& file,
+void export_weights(TrainedModel& model, const Exporter& exporter, const NewFile& file,
                     const ExportRequest& request) {
-    (void)format.write(model, at::Tensor(), file.path());
-    format.check_weights(model, file.path());
+    (void)exporter.write(model, Tensor(), file.path());
+    exporter.check_weights(model, file.path());
     file.move_to(request.output);
     say_written(
-        request, format,
+        request,
         "every tensor reads back as it is; the model, which has several inputs, was not run");
 }
 
@@ -138,30 +146,34 @@ void export_weights(ServedModel& model, const ExportFormat& format, const NewFil
 
 std::vector<std::string> export_formats() {
     std::vector<std::string> names;
-    for (const ExportFormat& format : all_formats(false)) names.push_back(format.name);
+    for (const ModuleEntry& entry : PluginHost::instance().list(kind_name<Exporter>))
+        names.push_back(entry.name);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;
 }
 
 void export_model(const ConfigInput& input, const ExportRequest& request) {
-    const ExportFormat format = find_format(request);
     check_place(request);
     keep_threads_to_quota();
     const RunConfig config = load_config(input);
+    const std::shared_ptr<const Exporter> exporter = make_exporter(request);
     const std::string checkpoint = choose_checkpoint(request.checkpoint, config.work_dir);
     const ValidationData data(config);
     const std::shared_ptr<Model> made = config.model.create();
-    if (!format.check_weights) check_one_input(config, *made);
+    if (!exporter->holds_weights_alone()) check_one_input(config, *made);
     ServedSpec spec = spec_of(config, *made, data, checkpoint);
-    // Other systems run the weights' own precision; an artifact says what it was validated in.
-    if (spec.autocast && format.name != "artifact") {
+    // Other systems run the weights' own precision.
+    if (spec.autocast && !exporter->keeps_autocast()) {
         std::fprintf(result_stream(), "validated in %s, exported in %s\n",
                      c10::toString(*spec.autocast), spec.dtype.c_str());
         spec.autocast.reset();
     }
     ServedModel model(std::move(spec), "cpu", made);
     std::fprintf(result_stream(), "%s\n", load_trained_weights(model.model(), checkpoint).c_str());
+    ServedAsTrained trained(model);
     const NewFile file(request.output);
-    if (made->inputs().size() > 1) return export_weights(model, format, file, request);
+    if (made->inputs().size() > 1) return export_weights(trained, *exporter, file, request);
     constexpr int64_t sample_count = 8;
     const at::Tensor real =
         data.inputs(model.spec().input, sample_count).to(input_type(model.spec()));
@@ -169,25 +181,32 @@ void export_model(const ConfigInput& input, const ExportRequest& request) {
     constexpr int64_t enough = 3;
     const at::Tensor samples =
         real.size(0) < enough ? at::cat({real, real, real}).narrow(0, 0, enough) : real;
-    const std::string doubt = format.write(model, samples, file.path());
-    const Reader reader = format.read(model, file.path());
+    const std::string doubt = exporter->write(trained, samples, file.path());
+    const TrainedModel::Forward reader = exporter->read(trained, file.path());
+    if (!reader) {
+        if (!doubt.empty()) log_warning(doubt);
+        file.move_to(request.output);
+        return say_written(request, concat("nothing reads a file of the form ", request.format,
+                                           ", so it was not compared with the live model"));
+    }
     const double difference = compare(model, reader, samples);
     const std::string finding =
         concat("the largest difference from the live model, over ", real.size(0),
                " real samples, is ", difference, " of the largest output");
-    if (!(difference <= format.tolerance))
-        throw Error(concat(request.output, " was not written: ", finding, ", more than ",
-                           format.tolerance, ". ", about_batches));
+    const double tolerance = exporter->tolerance();
+    if (!(difference <= tolerance))
+        throw Error(concat(request.output, " was not written: ", finding, ", more than ", tolerance,
+                           ". ", about_batches));
     const double of_others = compare_others(model, reader, other_inputs(samples, !doubt.empty()));
-    if (!(of_others <= format.tolerance))
+    if (!(of_others <= tolerance))
         throw Error(concat(request.output,
                            " was not written: on inputs that are no real samples its "
                            "outputs differ from the live model's by ",
-                           of_others, " of the largest, more than ", format.tolerance, ". ",
+                           of_others, " of the largest, more than ", tolerance, ". ",
                            doubt.empty() ? about_batches : doubt));
     if (!doubt.empty()) log_warning(doubt);
     file.move_to(request.output);
-    say_written(request, format, finding);
+    say_written(request, finding);
 }
 
 }  // namespace ailab

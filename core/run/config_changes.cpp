@@ -22,6 +22,7 @@ constexpr std::array rules = {
     Rule{"resume_from", Effect::none},
     Rule{"load_from", Effect::none},
     Rule{"plugins", Effect::none},
+    Rule{"task", Effect::none},
     Rule{"dist.", Effect::none},
     Rule{"runtime.dtype", Effect::refused},
     Rule{"runtime.", Effect::told},

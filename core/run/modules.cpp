@@ -8,17 +8,16 @@
 
 #include "ailab/binding.hpp"
 #include "ailab/log.hpp"
-#include "augmented_model.hpp"
 #include "checkpoint_choice.hpp"
 #include "class_agreement.hpp"
 #include "compare_data.hpp"
 #include "data/memory_format.hpp"
 #include "host/error_context.hpp"
 #include "load_weights.hpp"
-#include "output_kind.hpp"
 #include "phase_data.hpp"
 #include "step/forward_pass.hpp"
 #include "step/parameters.hpp"
+#include "task/augmented_model.hpp"
 
 namespace ailab {
 
@@ -235,20 +234,30 @@ void make_optimizers(const BuildInput& input, Modules& modules, Problems& proble
     }
 }
 
+/// Whether a sample tells that the targets are numbers of classes. One that cannot be read tells
+/// nothing.
+bool has_class_numbers(const Dataset& dataset) {
+    if (dataset.size() == 0) return false;
+    try {
+        return is_class_number(dataset.get(0, SampleContext()));
+    } catch (const Error&) {
+        return false;  // who reads it for the evaluation says what is wrong with it
+    }
+}
+
 /// `ailab-run test --tta`.
 void look_at_views(Modules& modules, const RunConfig& config) {
-    std::optional<OutputKind> kind = output_kind(modules.loss.get(), config, *modules.model);
-    const bool has_classes = std::ranges::any_of(modules.data, [](const auto& phase) {
-        return phase.second.dataset->num_classes().has_value();
-    });
-    if (!kind && has_classes) kind = OutputKind::class_scores;
-    if (!kind)
+    const ChosenTask chosen = task_of(config, modules, *modules.data.begin()->second.dataset,
+                                      /*by_samples=*/false);
+    if (!chosen.is_known())
         throw ConfigError(
             {{config.loss ? config.loss.config.place : config.source.place,
               "--tta takes the mean of what the model predicts, and nothing says whether its "
               "outputs are scores of classes, of labels, or numbers: neither the loss nor classes "
-              "of the data. Leave --tta out"}});
-    modules.model = std::make_shared<AugmentedModel>(modules.model, config.test->views, *kind);
+              "of the data. Name the task (task: Regression), or leave --tta out"}});
+    modules.task = chosen.task;
+    modules.model =
+        std::make_shared<AugmentedModel>(modules.model, config.test->views, modules.task);
 }
 
 /// Two hooks must not write the same file.
@@ -267,6 +276,14 @@ void check_output_paths(const Modules& modules, const RunConfig& config, Problem
 }
 
 }  // namespace
+
+ChosenTask task_of(const RunConfig& config, const Modules& modules, const Dataset& dataset,
+                   bool by_samples) {
+    return choose_task(
+        config, modules.loss.get(), *modules.model, modules.trained_task,
+        [&] { return dataset.num_classes() || (by_samples && has_class_numbers(dataset)); },
+        dataset.class_names());
+}
 
 void plan_results(Modules& modules) {
     RunPlan& plan = modules.plan;
@@ -384,6 +401,7 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     check_mixed_classes(config, modules, problems);
     if (const auto train = modules.data.find(Phase::train); train != modules.data.end())
         modules.classes = class_facts(*train->second.dataset, config);
+    if (config.test) modules.trained_task = trained_task(input.trained_weights);
     if (config.test && !config.test->views.empty()) look_at_views(modules, config);
     if (!config.test) {
         if (!modules.loss && !modules.model->owns_step())

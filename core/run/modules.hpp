@@ -12,6 +12,7 @@
 #include "param_groups.hpp"
 #include "schema/run_config.hpp"
 #include "step/parameter_update.hpp"
+#include "task/choose_task.hpp"
 
 namespace ailab {
 
@@ -26,6 +27,8 @@ struct PhaseData {
 struct Modules {
     std::shared_ptr<Model> model;
     std::shared_ptr<Loss> loss;
+    std::shared_ptr<const Task> task;  // once it was asked for, see task_of()
+    Node trained_task;                 // of what is tested, see trained_task()
     /// By the optimizer's name; one has the name "".
     std::map<std::string, std::unique_ptr<ParameterUpdate>> updates;
     std::map<std::string, std::shared_ptr<Optimizer>> optimizers;
@@ -69,6 +72,12 @@ Hooks make_hooks(const RunConfig& config);
 /// Makes all modules. Collective: weights come from rank 0. Throws ConfigError with everything that
 /// does not fit together, Error when a module cannot be made.
 Modules build_modules(const BuildInput& input, Hooks hooks);
+
+/// What the model's predictions are; `dataset` is the evaluated one. Where neither the
+/// configuration nor the loss nor classes of the data tell, one of its samples may. Throws
+/// ConfigError.
+ChosenTask task_of(const RunConfig& config, const Modules& modules, const Dataset& dataset,
+                   bool by_samples = true);
 
 /// Asks the loss and the hooks for the results of each phase, anew where first batches have told
 /// more.

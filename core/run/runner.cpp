@@ -117,6 +117,15 @@ const Dataset* Runner::dataset(Phase phase) const {
     return data == modules_.data.end() ? nullptr : data->second.dataset.get();
 }
 
+const Task& Runner::task() {
+    if (!modules_.task) {
+        const Dataset* now = dataset(progress_.phase);
+        modules_.task =
+            task_of(config_, modules_, now ? *now : *modules_.data.begin()->second.dataset).task;
+    }
+    return *modules_.task;
+}
+
 // ---- hooks
 
 void Runner::call(HookList::Point point, const char* name) {

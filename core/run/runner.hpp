@@ -62,6 +62,7 @@ class Runner final : public Run, private StepObserver {
     }
     const std::vector<std::shared_ptr<Hook>>& hooks() const override { return hooks_.all(); }
     const Dataset* dataset(Phase phase) const override;
+    const Task& task() override;
     Batch& batch() override { return batch_; }
     std::shared_ptr<MeterWindow> open_window(Phase phase) override;
     void record(const std::string& name, const Tensor& mean, double weight) override;

@@ -150,6 +150,7 @@ Checkpoint Runner::gather_state() {
         facts.set("branch", lineage_node(lineage_));
     }
     if (modules_.data.count(Phase::train)) put_classes(facts, modules_.classes);
+    if (config_.task) facts.set(task_key, config_.task.config.write());
     facts.set(data_key, modules_.data_facts);
     hooks_.each("export_weights", [&](Hook& hook, const std::string& key) {
         if (!hook.export_weights().empty()) facts.set("exported_by", Node::string(key));

@@ -104,6 +104,9 @@ struct RunModel : ModuleSpec<Model> {
     std::optional<Pretrained> pretrained;
 };
 
+/// What predictions are; by name alone, or {type: …}.
+struct RunTask : ModuleSpec<Task> {};
+
 /// `ailab-run test`: the trained weights, and how each sample is looked at.
 struct TestConfig {
     std::string checkpoint;          // see choose_checkpoint()
@@ -121,6 +124,7 @@ struct RunConfig {
     RunModel model;
     DataConfig data;
     ModuleSpec<Loss> loss;
+    RunTask task;  // unset: chosen by the loss, see core/task/choose_task.hpp
     /// One with the name "", or one for each of the model's optimizer_names().
     std::vector<std::pair<std::string, ModuleSpec<Optimizer>>> optimizers;
     std::vector<WorkflowStep>

@@ -134,6 +134,9 @@ void RunSchema::visit(OptionVisitor& v) {
     v.option("global_batch_size", global_batch_size, "that of data.train_dataloader",
              between(1, most_samples));
     v.option("loss", config.loss, "the loss");
+    v.option("task", config.task,
+             "what the outputs mean, for predictions: a name, or a module with options; chosen by "
+             "the loss if not given");
     v.option("optimizer", config.optimizers, "one, or a map of named ones");
     v.option("workflow", config.workflow,
              "phases of a round; if not given [[train, 1]], with data.val [[train, 1], [val, 1]]");

@@ -81,6 +81,7 @@ using NamedOptimizer = std::pair<std::string, ModuleSpec<Optimizer>>;
 
 AILAB_DECLARE_CONFIG_TYPE(uint64_t);                     // a seed
 AILAB_DECLARE_CONFIG_TYPE(RunModel);                     // {type: …, pretrained: …}
+AILAB_DECLARE_CONFIG_TYPE(RunTask);                      // a name, or {type: …}
 AILAB_DECLARE_CONFIG_TYPE(WorkflowStep);                 // [train, 1] or {phase: train, iters: 500}
 AILAB_DECLARE_CONFIG_TYPE(std::vector<NamedOptimizer>);  // one module, or a map of named ones
 AILAB_DECLARE_CONFIG_TYPE(std::vector<NamedHook>);       // a map, in its order

@@ -84,6 +84,23 @@ Node OptionType<RunModel>::write(const RunModel& field) {
     return node;
 }
 
+OptionSchema OptionType<RunTask>::schema() {
+    return OptionSchema::either_of(
+               {OptionSchema::of(Kind::string), OptionType<ModuleSpec<Task>>::schema()})
+        .called("name or module (task)");
+}
+void OptionType<RunTask>::read(const Node& node, RunTask& field, const Bounds& bounds,
+                               const std::string& name, Problems& problems) {
+    if (!node.is_string())
+        return OptionType<ModuleSpec<Task>>::read(node, field, bounds, name, problems);
+    Node module = Node::map({}, node.place);
+    module.set("type", node);
+    OptionType<ModuleSpec<Task>>::read(module, field, bounds, name, problems);
+}
+Node OptionType<RunTask>::write(const RunTask& field) {
+    return OptionType<ModuleSpec<Task>>::write(field);
+}
+
 OptionSchema OptionType<WorkflowStep>::schema() {
     StepMap map;
     return OptionSchema::either_of(

@@ -6,7 +6,6 @@
 #include "ailab/error.hpp"
 #include "ailab/predictor.h"
 #include "ailab/predictor.hpp"
-#include "prediction_line.hpp"
 
 struct ailab_predictor {
     ailab::Predictor predictor;
@@ -34,6 +33,7 @@ ailab_predictor* open_with(const char* artifact,
                            const std::function<void(ailab::PredictorOptions&)>& choose) {
     return guarded<ailab_predictor*>(nullptr, [&] {
         ailab::PredictorOptions options;
+        options.lines = options.all_values = true;
         choose(options);
         return new ailab_predictor{ailab::Predictor(std::string(artifact), options)};
     });
@@ -86,8 +86,7 @@ int64_t ailab_predict(ailab_predictor* model, const float* input, int64_t sample
 
 const char* ailab_predict_file(ailab_predictor* model, const char* file) {
     return guarded<const char*>(nullptr, [&] {
-        last_line = ailab::prediction_line(model->predictor.predict(std::string(file)),
-                                           {.all_values = true});
+        last_line = model->predictor.predict(std::string(file)).line;
         return last_line.c_str();
     });
 }

@@ -19,7 +19,6 @@
 #include "host/threads.hpp"
 #include "input_list.hpp"
 #include "log/result_stream.hpp"
-#include "prediction_line.hpp"
 #include "predictor_access.hpp"
 #include "progress_line.hpp"
 #include "run/output_place.hpp"
@@ -61,20 +60,18 @@ class LineOutput {
 /// An error also goes to stderr, where the lines go elsewhere.
 class Results {
   public:
-    Results(LineOutput& output, ProgressLine& progress, const LineForm& form)
-        : output_(output), progress_(progress), form_(form) {}
+    Results(LineOutput& output, ProgressLine& progress) : output_(output), progress_(progress) {}
 
     void add(const Prediction& prediction) {
         if (isatty(fileno(result_stream()))) progress_.clear();
-        output_.write(prediction_line(prediction, form_));
-        if (!told_ && is_shortened(prediction, form_)) {
-            told_ = true;
+        output_.write(prediction.line);
+        if (!prediction.shortened.empty() && !std::exchange(told_, true)) {
             progress_.clear();
             std::fprintf(stderr,
                          "ailab-run: outputs of %lld values: the lines have %s alone; --scores "
                          "writes all of them\n",
                          static_cast<long long>(prediction.output.numel()),
-                         form_.class_dim ? "the predicted classes" : "their shape");
+                         prediction.shortened.c_str());
         }
         if (!prediction.error.empty()) {
             progress_.clear();
@@ -90,7 +87,6 @@ class Results {
   private:
     LineOutput& output_;
     ProgressLine& progress_;
-    const LineForm form_;
     bool told_ = false;  // that outputs are shortened
     int64_t count_ = 0;
     int64_t bad_ = 0;
@@ -126,8 +122,8 @@ void run_tensor(const Predictor& predictor, const std::string& name, const at::T
             Prediction prediction;
             prediction.file = one ? name : concat(name, "[", begin + i, "]");
             prediction.output = outputs[i];
-            prediction.top = predictor.top_classes(prediction.output);
             prediction.seconds = seconds(Clock::now() - start);
+            PredictorAccess::describe(predictor, prediction);
             results.add(prediction);
         }
     }
@@ -142,6 +138,7 @@ void run_tensors(const Predictor& predictor, const std::string& path, Results& r
             Prediction bad;
             bad.file = name;
             bad.error = concat(name, ": ", short_message(error));
+            PredictorAccess::describe(predictor, bad);
             results.add(bad);
         }
     };
@@ -153,18 +150,6 @@ void run_tensors(const Predictor& predictor, const std::string& path, Results& r
             attempt(name, [&] { run_tensor(predictor, name, entry.second, results); });
         }
     });
-}
-
-/// Scores of classes lie along the first dimension of a sample's output, or along the last, where
-/// the loss of the training says so.
-LineForm form_of(const Predictor& predictor, bool scores) {
-    LineForm form{.all_values = scores};
-    const ServedSpec& spec = PredictorAccess::spec(predictor);
-    if (spec.output != OutputKind::class_scores) return form;
-    const Node* loss = spec.config.find("loss");
-    const Node* last = loss ? loss->find("classes_last") : nullptr;
-    form.class_dim = last && last->is_bool() && last->as_bool() ? -1 : 0;
-    return form;
 }
 
 /// What is to be read must not be emptied for what is written.
@@ -180,6 +165,8 @@ Predictor open(const InferRequest& request) {
     options.device = request.device;
     options.threads = request.threads;
     options.topk = request.topk;
+    options.lines = true;
+    options.all_values = request.scores;
     if (request.batch_size > 0) options.batch_size = request.batch_size;
     options.plugins = request.config.plugins;
     options.trust_plugins = request.trust_plugins;
@@ -202,7 +189,7 @@ int64_t infer(const InferRequest& request) {
     output.begin();
     const double ready = seconds(Clock::now() - begin);
     ProgressLine progress(total, request.progress);
-    Results results(output, progress, form_of(predictor, request.scores));
+    Results results(output, progress);
     // Image files are worked on together, until a file of tensors comes.
     std::optional<std::string> tensors;
     do {

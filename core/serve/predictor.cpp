@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <algorithm>
+#include <cmath>
 #include <mutex>
 
 #include "artifact.hpp"
@@ -20,26 +20,14 @@ namespace {
 /// So many samples are run before the graph is frozen, which takes about as long as they do.
 constexpr int64_t samples_before_freezing = 32;
 
-/// The probabilities of the classes or labels, float64 [K], by a sample's output; not defined where
-/// it tells none.
-at::Tensor probabilities(const at::Tensor& output, const ServedSpec& spec) {
-    if (!spec.output || *spec.output == OutputKind::values || output.dim() > 1) return {};
-    const at::Tensor numbers = output.to(at::kDouble).reshape({-1});
-    if (*spec.output == OutputKind::class_scores)
-        // The softmax of one number is 1, whatever it is.
-        return numbers.size(0) < 2 ? at::Tensor() : numbers.softmax(0);
-    const at::Tensor yes = *spec.output == OutputKind::label_scores ? numbers.sigmoid() : numbers;
-    // One yes or no decides between two classes, unless it is a label with a name of its own.
-    const bool two_classes = yes.size(0) == 1 && spec.classes.size() != 1;
-    return two_classes ? at::cat({1 - yes, yes}) : yes;
-}
+constexpr double microseconds = 1e6;
 
 }  // namespace
 
 class Predictor::Impl {
   public:
     Impl(std::unique_ptr<ServedModel> model, const PredictorOptions& options)
-        : options_(options), model_(std::move(model)) {
+        : options_(options), model_(std::move(model)), task_(task_of(spec())) {
         if (spec().image) pipeline_.emplace(spec());
         if (options_.batch_size < 1 || options_.topk < 1 || options_.threads < 0)
             throw Error("batch_size and topk must be at least 1, threads at least 0");
@@ -53,19 +41,32 @@ class Predictor::Impl {
         return run(batch, std::nullopt);
     }
 
+    const Task& task() const { return *task_; }
+
     std::vector<ClassScore> top_classes(const at::Tensor& output) const {
-        const at::Tensor shares = probabilities(output, spec());
-        if (!shares.defined()) return {};
-        const auto [values, indices] =
-            shares.topk(std::min<int64_t>(options_.topk, shares.size(0)));
-        std::vector<ClassScore> top;
-        for (int64_t i = 0; i < values.size(0); ++i) {
-            const auto index = indices[i].item<int64_t>();
-            const bool named = index < int64_t(spec().classes.size());
-            top.push_back(
-                {index, named ? spec().classes[size_t(index)] : "", values[i].item<double>()});
+        return task_->top_classes(output, options_.topk);
+    }
+
+    /// Fills in what follows from `output`: top, and the line where lines are wanted.
+    void describe(Prediction& prediction) const {
+        if (!options_.lines) {
+            if (prediction.error.empty()) prediction.top = top_classes(prediction.output);
+            return;
         }
-        return top;
+        PredictionLine line;
+        line.add("file", prediction.file);
+        if (!prediction.error.empty()) {
+            prediction.line = line.add("error", prediction.error).str();
+            return;
+        }
+        Batch one{{task_->context().output, prediction.output.unsqueeze(0)}};
+        one.size = one.global_size = 1;
+        const Predictions said = task_->predict(one, {options_.topk, options_.all_values});
+        if (!said.top.empty()) prediction.top = said.top[0];
+        prediction.shortened = said.shortened;
+        if (!said.samples.empty()) line.add(said.samples[0]);
+        const double time = std::round(prediction.seconds * microseconds) / microseconds;
+        prediction.line = line.add("time", time).str();
     }
 
     void predict_files(const std::function<std::optional<std::string>()>& next,
@@ -94,6 +95,7 @@ class Predictor::Impl {
                 good.push_back(i);
             } catch (const BrokenSample& error) {
                 batch[i].error = error.what();
+                describe(batch[i]);
             }
         }
         if (good.empty()) return;
@@ -101,8 +103,8 @@ class Predictor::Impl {
         for (size_t i = 0; i < good.size(); ++i) {
             Prediction& prediction = batch[good[i]];
             prediction.output = outputs.select(0, int64_t(i));
-            prediction.top = top_classes(prediction.output);
             prediction.seconds = seconds(Clock::now() - begun[good[i]]);
+            describe(prediction);
         }
     }
 
@@ -144,6 +146,7 @@ class Predictor::Impl {
 
     const PredictorOptions options_;
     const std::unique_ptr<ServedModel> model_;
+    const std::shared_ptr<const Task> task_;
     std::optional<ImagePipeline> pipeline_;
     std::mutex mutex_;  // of the model, which is one thread's at a time
 
@@ -178,8 +181,8 @@ Predictor PredictorAccess::make(const ConfigInput& input, const std::string& che
     return Predictor(std::make_unique<Predictor::Impl>(std::move(served), options));
 }
 
-const ServedSpec& PredictorAccess::spec(const Predictor& predictor) {
-    return predictor.impl_->spec();
+void PredictorAccess::describe(const Predictor& predictor, Prediction& prediction) {
+    predictor.impl_->describe(prediction);
 }
 
 Predictor::~Predictor() = default;
@@ -187,8 +190,7 @@ Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
 
 bool Predictor::classifies() const {
-    const std::optional<OutputKind>& output = impl_->spec().output;
-    return output && *output != OutputKind::values;
+    return impl_->task().classifies();
 }
 const std::vector<std::string>& Predictor::class_names() const {
     return impl_->spec().classes;

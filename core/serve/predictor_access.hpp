@@ -3,7 +3,6 @@
 
 #include "ailab/predictor.hpp"
 #include "schema/run_config.hpp"
-#include "served_spec.hpp"
 
 namespace ailab {
 
@@ -12,7 +11,9 @@ class PredictorAccess {
   public:
     static Predictor make(const ConfigInput& input, const std::string& checkpoint,
                           const PredictorOptions& options);
-    static const ServedSpec& spec(const Predictor& predictor);
+    /// Fills in what follows from a prediction's output, or its error: the classes, and the line
+    /// where PredictorOptions::lines.
+    static void describe(const Predictor& predictor, Prediction& prediction);
 };
 
 }  // namespace ailab

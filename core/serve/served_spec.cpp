@@ -7,11 +7,11 @@
 
 #include "ailab/hook.hpp"
 #include "ailab/log.hpp"
+#include "checkpoint/class_names.hpp"
 #include "config/options_reader.hpp"
 #include "plugin/plugin_host.hpp"
 #include "run/class_agreement.hpp"
 #include "run/modules.hpp"
-#include "run/output_kind.hpp"
 
 namespace ailab {
 namespace {
@@ -32,17 +32,6 @@ std::string input_field(const Sample& sample, const Model& model, const Binding&
     const std::string field = renamed == mapping.end() ? first : renamed->second;
     if (!sample.has(field) && sample.has("image")) return "image";
     return field;
-}
-
-bool is_class_number(const Sample& sample) {
-    for (const char* name : {"target", "label"}) {
-        const auto field = sample.fields.find(name);
-        if (field == sample.fields.end()) continue;
-        const auto* tensor = std::get_if<Tensor>(&field->second);
-        return tensor && tensor->numel() == 1 && tensor->dim() <= 1 &&
-               c10::isIntegralType(tensor->scalar_type(), /*includeBool=*/false);
-    }
-    return false;
 }
 
 std::vector<ServedPlugin> loaded_plugins() {
@@ -108,32 +97,14 @@ const std::string& one_of_these(const Node& node, const char* key,
                        join(known, "\", \""), "\""));
 }
 
-struct NamedKind {
-    OutputKind kind;
-    const char* name;
-};
-constexpr NamedKind kinds[] = {{OutputKind::class_scores, "class_scores"},
-                               {OutputKind::label_scores, "label_scores"},
-                               {OutputKind::label_probabilities, "label_probabilities"},
-                               {OutputKind::values, "values"}};
-
-std::string name_of(OutputKind kind) {
-    return std::find_if(std::begin(kinds), std::end(kinds),
-                        [&](const NamedKind& known) { return known.kind == kind; })
-        ->name;
-}
-
 std::optional<OutputKind> output_from(const Node& node, const std::string& source) {
     if (!node.find("output")) {  // of earlier artifacts, which knew scores of classes only
         if (!member(node, "classifies", source).as_bool()) return {};
         return OutputKind::class_scores;
     }
-    std::vector<std::string> names = {""};
-    for (const NamedKind& known : kinds) names.emplace_back(known.name);
-    const std::string& name = one_of_these(node, "output", names, source);
-    for (const NamedKind& known : kinds)
-        if (name == known.name) return known.kind;
-    return {};
+    std::vector<std::string> names = output_kind_names();
+    names.insert(names.begin(), "");
+    return kind_named(one_of_these(node, "output", names, source));
 }
 
 ImageInput image_from(const Node& node, const std::string& source) {
@@ -172,11 +143,15 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
     }
     spec.image = data.image_input();
     const std::shared_ptr<Loss> loss = config.loss ? config.loss.create() : nullptr;
-    spec.output = output_kind(loss.get(), config, model);
-    if (data.dataset().size() > 0) {
-        const Sample sample = data.sample(0);
-        // Where the loss does not tell: who is trained on class numbers gives scores of classes.
-        if (!spec.output && is_class_number(sample)) spec.output = OutputKind::class_scores;
+    std::optional<Sample> first;
+    if (data.dataset().size() > 0) first = data.sample(0);
+    const ChosenTask task = choose_task(
+        config, loss.get(), model, trained_task(checkpoint),
+        [&] { return first && is_class_number(*first); }, spec.classes);
+    spec.task = task.module;
+    spec.output = task.task->context().output_kind;
+    if (first) {
+        const Sample& sample = *first;
         spec.input = input_field(sample, model, config.model.binding());
         if (sample.has(spec.input)) {
             const Tensor& input = sample.tensor(spec.input);
@@ -188,6 +163,14 @@ ServedSpec spec_of(const RunConfig& config, const Model& model, const Validation
     spec.plugins = loaded_plugins();
     spec.config = config.resolved;
     return spec;
+}
+
+std::shared_ptr<const Task> task_of(const ServedSpec& spec) {
+    TaskContext context;
+    context.class_names = spec.classes;
+    context.output_kind = spec.output;
+    context.config = spec.config;
+    return choose_task(spec.task, std::move(context)).task;
 }
 
 void check_one_input(const RunConfig& config, const Model& model) {
@@ -218,6 +201,7 @@ Node to_node(const ServedSpec& spec) {
                                                                         : "float16"));
     put_classes(node, {spec.classes, spec.numbered_classes, spec.numbered_classes.has_value()});
     node.set("output", Node::string(spec.output ? name_of(*spec.output) : ""));
+    node.set(task_key, spec.task);
     node.set("input", Node::string(spec.input));
     node.set("input_dtype", Node::string(name_of(input_type(spec))));
     node.set("input_shape", OptionType<std::vector<int64_t>>::write(spec.input_shape));
@@ -243,6 +227,7 @@ ServedSpec spec_from(const Node& node, const std::string& source) {
         if (const ClassFacts classes = classes_in(node); classes.are_numbers)
             spec.numbered_classes = classes.count;
         spec.output = output_from(node, source);
+        if (const Node* task = node.find(task_key)) spec.task = *task;  // earlier ones have none
         spec.input = member(node, "input", source).as_string();
         // Absent in files from before it was noted, which were fed floats.
         if (const Node* dtype = node.find("input_dtype"))

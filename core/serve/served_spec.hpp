@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ailab/model.hpp"
-#include "ailab/output_kind.hpp"
+#include "task/choose_task.hpp"
 #include "validation_data.hpp"
 
 namespace ailab {
@@ -30,6 +30,7 @@ struct ServedSpec {
     std::vector<std::string> classes;         // their names, if known
     std::optional<int64_t> numbered_classes;  // how many, if they were trained as numbers
     std::optional<OutputKind> output;         // what the model's first output stands for, if known
+    Node task;                                // {type: …}; null: that for `output`
     std::vector<int64_t> input_shape;         // of one sample, without the batch; empty: unknown
     std::string input = "input";              // the field of a sample that input_shape is of
     /// What the data feed: integers as they are (bytes of pixels, tokens), floats as `dtype`.
@@ -43,6 +44,9 @@ struct ServedSpec {
 /// classes' names) say of what the model is fed. Throws Error.
 ServedSpec spec_of(const RunConfig& config, const Model& model, const ValidationData& data,
                    const std::string& checkpoint);
+
+/// What the predictions of a model are. Throws ConfigError for a task that does not exist.
+std::shared_ptr<const Task> task_of(const ServedSpec& spec);
 
 /// Throws ConfigError for a model of several inputs: who serves it would have to feed them all.
 void check_one_input(const RunConfig& config, const Model& model);

@@ -1,17 +1,13 @@
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
-#include <tuple>
 #include <utility>
 
-#include "ailab/number_text.hpp"
-#include "classification.hpp"
+#include "ailab/ailab.hpp"
 #include "options/output_folder.hpp"
 
 namespace ailab {
@@ -22,7 +18,7 @@ namespace fs = std::filesystem;
 /// One sample's line, which is sorted by the sample's number.
 struct Line {
     int64_t id;
-    size_t outputs;  // at the line's end; 0: it is of a classification
+    size_t cells;  // of a table, behind the name
     std::string text;
 };
 
@@ -35,109 +31,18 @@ std::string csv_cell(std::string text) {
     return quoted + "\"";
 }
 
-/// Names need not be UTF-8.
-std::string json_text(const std::string& text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+/// Nine digits: a float32 reads back as it was.
+constexpr int digits = 9;
 
-/// Nine digits: a float32 reads back as it was. JSON has no NaN.
-std::string digits(double value) {
-    return std::isfinite(value) ? general_text(value, 9) : "null";
-}
-
-/// The numbers of a tensor of any shape, in order.
-std::vector<std::string> numbers_of(Tensor tensor) {
-    tensor = tensor.detach().to(at::kCPU);
-    if (tensor.is_complex()) tensor = at::view_as_real(tensor.resolve_conj());
-    std::vector<std::string> texts;
-    texts.reserve(size_t(tensor.numel()));
-    if (tensor.is_floating_point()) {
-        tensor = tensor.to(at::kDouble).contiguous();
-        const auto* value = tensor.const_data_ptr<double>();
-        for (int64_t i = 0; i < tensor.numel(); ++i) texts.push_back(digits(value[i]));
-    } else {
-        tensor = tensor.to(at::kLong).contiguous();
-        const auto* value = tensor.const_data_ptr<int64_t>();
-        for (int64_t i = 0; i < tensor.numel(); ++i) texts.push_back(std::to_string(value[i]));
-    }
-    return texts;
-}
-
-/// What a model's output says of one sample: numbers, or a text.
-struct Said {
-    std::vector<std::string> numbers;
-    std::optional<std::string> text;
-};
-
-/// Of each of `samples` samples; nothing where the output is not by sample.
-std::optional<std::vector<Said>> said_by(const BatchField& output, size_t samples) {
-    std::vector<Said> said;
-    if (const auto* tensor = std::get_if<Tensor>(&output)) {
-        if (tensor->dim() == 0 || tensor->size(0) != int64_t(samples)) return std::nullopt;
-        const Tensor on_host = tensor->detach().to(at::kCPU);
-        for (int64_t i = 0; i < on_host.size(0); ++i)
-            said.push_back({numbers_of(on_host[i]), std::nullopt});
-    } else if (const auto* list = std::get_if<std::vector<Tensor>>(&output)) {
-        for (const Tensor& one : *list) said.push_back({numbers_of(one), std::nullopt});
-    } else {
-        for (const std::string& text : std::get<std::vector<std::string>>(output))
-            said.push_back({{}, text});
-    }
-    if (said.size() != samples) return std::nullopt;
-    return said;
-}
-
-/// The field that an input of the configured loss is bound to.
-std::string loss_field(const Node& config, const char* input) {
-    const Node* loss = config.find("loss");
-    const Node* mapping = loss && loss->is_map() ? loss->find("mapping") : nullptr;
-    const Node* field = mapping && mapping->is_map() ? mapping->find(input) : nullptr;
-    return field && field->is_string() ? field->as_string() : input;
-}
-
-/// Of outputs that are yes or no, each by itself, the probabilities of yes, as the loss means them;
-/// else not defined.
-Tensor yes_probabilities(const BatchField& output, const std::optional<OutputKind>& kind) {
-    const auto* tensor = std::get_if<Tensor>(&output);
-    if (!tensor || !tensor->is_floating_point()) return {};
-    if (kind == OutputKind::label_scores) return tensor->detach().to(at::kDouble).sigmoid();
-    return kind == OutputKind::label_probabilities ? tensor->detach() : Tensor();
-}
-
-/// Of outputs of more values a sample the predicted classes are written.
-constexpr int64_t most_values = 1000;
-
-std::string join_sizes(at::IntArrayRef sizes) {
-    std::vector<std::string> texts;
-    for (const int64_t size : sizes) texts.push_back(std::to_string(size));
-    return join(texts, ",");
-}
-
-/// The dimension of an output [N, …] that is the classes': the one that the targets [N, …] have
-/// not; 1 or the last one, if both may be it by `last` (the loss's classes_last). Nothing where
-/// targets are no numbers of classes.
-std::optional<int64_t> class_dimension(const Tensor& output, const Batch& batch, bool last) {
-    for (const char* name : {"target", "label"}) {
-        const auto field = batch.fields.find(name);
-        if (field == batch.fields.end()) continue;
-        const auto* target = std::get_if<Tensor>(&field->second);
-        if (!target || !c10::isIntegralType(target->scalar_type(), /*includeBool=*/false) ||
-            target->dim() + 1 != output.dim())
-            return std::nullopt;
-        for (const int64_t dim :
-             {last ? output.dim() - 1 : int64_t(1), last ? int64_t(1) : output.dim() - 1}) {
-            std::vector<int64_t> others = output.sizes().vec();
-            others.erase(others.begin() + dim);
-            if (target->sizes() == at::IntArrayRef(others)) return dim;
-        }
-        return std::nullopt;
-    }
-    return std::nullopt;
-}
-
-std::string describe(const BatchField& output) {
-    const auto* tensor = std::get_if<Tensor>(&output);
-    return tensor ? c10::str(tensor->sizes()) : std::string("a list");
+/// The cells that a field fills in a table.
+std::vector<std::string> cells_of(const PredictionValue& value) {
+    if (const auto* text = std::get_if<std::string>(&value)) return {csv_cell(*text)};
+    if (const auto* number = std::get_if<int64_t>(&value)) return {std::to_string(*number)};
+    if (const auto* number = std::get_if<double>(&value))
+        return number_texts(at::scalar_tensor(*number, at::kDouble), digits);
+    if (const auto* tensor = std::get_if<Tensor>(&value)) return number_texts(*tensor, digits);
+    const std::string object = PredictionLine().add("", value).str();  // {"":[1,2]}
+    return {csv_cell(object.substr(4, object.size() - 5))};
 }
 
 class PredictionsHook final : public Hook {
@@ -200,176 +105,98 @@ class PredictionsHook final : public Hook {
 
     void begin(Run& run) {
         lines_.clear();
-        told_ = for_classes_ = false;
+        header_.clear();
+        told_ = false;
+        task_ = &run.task();
         dataset_ = run.dataset(run.progress().phase);
-        class_names_ = dataset_->class_names();
-        const Node* loss = run.config().find("loss");
-        const Node* last = loss && loss->is_map() ? loss->find("classes_last") : nullptr;
-        classes_last_ = last && last->is_bool() && last->as_bool();
-        kind_.reset();
-        if (run.loss() && loss_field(run.config(), "output") == "output")
-            kind_ = run.loss()->output_kind();
-        target_ = loss_field(run.config(), "target");
     }
 
     void add(Run& run) {
         if (!wanted(run) || run.batch().size == 0) return;
-        if (const auto verdicts = report::judge(run.batch())) {
-            for (size_t i = 0; i < verdicts->samples.size(); ++i)
-                add(verdicts->samples[i], verdicts->probabilities[int64_t(i)]);
-        } else if (const auto field = run.batch().fields.find("output");
-                   field != run.batch().fields.end()) {
-            const auto* output = std::get_if<Tensor>(&field->second);
-            const bool by_sample =
-                output && output->dim() > 0 && output->size(0) == int64_t(run.batch().ids.size());
-            if (by_sample && !o.scores && output->numel() / output->size(0) > most_values)
-                add_shortened(run, *output);
-            else
-                add_outputs(run, field->second);
-        }
-    }
-
-    /// Of an output of many values the predicted classes and their probabilities, or, where it has
-    /// no classes, its shape.
-    void add_shortened(Run& run, const Tensor& output) {
         const Batch& batch = run.batch();
-        const auto dim = class_dimension(output, batch, classes_last_);
-        if (!std::exchange(told_, true) && run.is_main())
-            log_info("the model's output has ", output.numel() / output.size(0),
-                     " values a sample: the predictions have ",
-                     dim ? "the predicted classes" : "its shape",
-                     " alone (scores: true in PredictionsHook writes all)");
-        Tensor scores, classes;
-        if (dim) std::tie(scores, classes) = output.detach().to(at::kFloat).softmax(*dim).max(*dim);
-        const bool few = dim && scores.numel() / scores.size(0) <= most_values;
-        const std::string shape = join_sizes(output.sizes().slice(1));
-        if (dim) classes = classes.to(at::kCPU);
-        if (few) scores = scores.to(at::kCPU);
-        for (int64_t i = 0; i < output.size(0); ++i) {
-            const int64_t id = batch.ids[size_t(i)];
-            const std::string name = dataset_->sample_name(id);
-            const auto predicted =
-                dim ? numbers_of(classes[i]) : std::vector<std::string>{"[" + shape + "]"};
-            if (o.format == "csv") {
-                for_classes_ = dim.has_value();
-                const std::string cells = dim ? join(predicted, ",") : csv_cell(predicted.front());
-                lines_.push_back(
-                    {id, predicted.size(), concat(id, ",", csv_cell(name), ",", cells)});
-                continue;
-            }
-            std::string line = concat("{\"id\":", id, ",\"name\":", json_text(name));
-            line += dim ? ",\"prediction\":[" + join(predicted, ",") + "]"
-                        : ",\"output_shape\":" + predicted.front();
-            if (few) line += ",\"probability\":[" + join(numbers_of(scores[i]), ",") + "]";
-            lines_.push_back({id, 1, line + "}"});
-        }
+        PredictionForm form;
+        form.all_values = o.scores;
+        const Predictions said = task_->evaluate(batch, form);
+        if (!said.none.empty() && !std::exchange(told_, true)) log_info(said.none);
+        if (!said.shortened.empty()) tell_shortened(run, said);
+        if (!said.samples.empty() && said.samples.size() != batch.ids.size())
+            throw Error(concat("the task has said something of ", said.samples.size(),
+                               " samples, and the batch has ", batch.ids.size()));
+        for (size_t i = 0; i < said.samples.size(); ++i)
+            o.format == "csv" ? add_row(batch.ids[i], said.samples[i])
+                              : add_object(batch.ids[i], said.samples[i]);
     }
 
-    void add(const report::Verdict& verdict, const Tensor& probabilities) {
-        const std::string name = dataset_->sample_name(verdict.id);
-        const std::string label = report::class_name(class_names_, verdict.label);
-        const std::string predicted = report::class_name(class_names_, verdict.predicted);
-        classes_ = probabilities.size(0);
-        std::string line;
-        if (o.format == "csv") {
-            line = concat(verdict.id, ",", csv_cell(name), ",", verdict.label, ",", csv_cell(label),
-                          ",", verdict.predicted, ",", csv_cell(predicted), ",",
-                          digits(verdict.probability));
-            if (o.scores) line += "," + join(numbers_of(probabilities), ",");
-        } else {
-            line = concat("{\"id\":", verdict.id, ",\"name\":", json_text(name),
-                          ",\"label\":", verdict.label, ",\"class\":", json_text(label),
-                          ",\"prediction\":", verdict.predicted,
-                          ",\"predicted_class\":", json_text(predicted),
-                          ",\"probability\":", digits(verdict.probability));
-            if (o.scores) line += ",\"scores\":[" + join(numbers_of(probabilities), ",") + "]";
-            line += "}";
-        }
-        lines_.push_back({verdict.id, 0, std::move(line)});
+    void tell_shortened(Run& run, const Predictions& said) {
+        if (std::exchange(told_, true) || !run.is_main()) return;
+        const auto* output = std::get_if<Tensor>(&run.batch().fields.at(task_->context().output));
+        log_info("the model's output has ", output ? output->numel() / output->size(0) : 0,
+                 " values a sample: the predictions have ", said.shortened,
+                 " alone (scores: true in PredictionsHook writes all)");
     }
 
-    /// The targets of the samples, where there is one each.
-    std::optional<std::vector<Said>> targets_of(const Batch& batch) const {
-        for (const std::string& name : {target_, std::string("label")})
-            if (const auto field = batch.fields.find(name); field != batch.fields.end()) {
-                const auto* tensor = std::get_if<Tensor>(&field->second);
-                const bool many = tensor && tensor->dim() > 0 && tensor->size(0) > 0 &&
-                                  tensor->numel() / tensor->size(0) > most_values;
-                if (many && !o.scores) return std::nullopt;
-                return said_by(field->second, batch.ids.size());
-            }
-        return std::nullopt;
+    void add_object(int64_t id, const PredictionFields& fields) {
+        PredictionLine line({.digits = digits, .flat = true});
+        line.add("id", id).add("name", dataset_->sample_name(id)).add(fields);
+        lines_.push_back({id, 0, line.str()});
     }
 
-    /// Of what is no classification: the model's output as it is; of labels also the probabilities
-    /// and what they say.
-    void add_outputs(Run& run, const BatchField& output) {
-        const Batch& batch = run.batch();
-        const auto said = said_by(output, batch.ids.size());
-        if (!said) {
-            if (!std::exchange(told_, true))
-                log_info("no predictions: the model's output is ", describe(output), " for ",
-                         batch.ids.size(), " samples, not one entry a sample");
-            return;
+    /// A row has what the task has a column for.
+    void add_row(int64_t id, const PredictionFields& fields) {
+        std::string text = concat(id, ",", csv_cell(dataset_->sample_name(id)));
+        size_t count = 0;
+        for (const auto& [name, value] : fields) {
+            const bool many = std::holds_alternative<Tensor>(value);
+            if (!task_->column(name, many ? std::optional<int64_t>(0) : std::nullopt)) continue;
+            const std::vector<std::string> cells = cells_of(value);
+            for (const std::string& cell : cells) text += "," + cell;
+            count += cells.size();
         }
-        const auto value_of = [](const Said& one) {
-            return one.text ? json_text(*one.text) : "[" + join(one.numbers, ",") + "]";
-        };
-        const Tensor yes = yes_probabilities(output, kind_);
-        const auto shares = yes.defined() ? said_by(yes, batch.ids.size()) : std::nullopt;
-        const auto says = yes.defined() ? said_by(yes.gt(0.5), batch.ids.size()) : std::nullopt;
-        const auto targets = targets_of(batch);
-        for (size_t i = 0; i < said->size(); ++i) {
-            const Said& one = (*said)[i];
-            const int64_t id = batch.ids[i];
-            const std::string name = dataset_->sample_name(id);
-            if (o.format == "csv") {
-                const std::string cells = one.text ? csv_cell(*one.text) : join(one.numbers, ",");
-                lines_.push_back({id, std::max<size_t>(1, one.numbers.size()),
-                                  concat(id, ",", csv_cell(name), ",", cells)});
-            } else {
-                std::string line = concat("{\"id\":", id, ",\"name\":", json_text(name));
-                if (targets) line += ",\"target\":" + value_of((*targets)[i]);
-                if (says) line += ",\"prediction\":" + value_of((*says)[i]);
-                if (shares) line += ",\"probability\":" + value_of((*shares)[i]);
-                lines_.push_back({id, 1, line + ",\"output\":" + value_of(one) + "}"});
+        if (count > header_.size()) header_ = header_of(fields);
+        lines_.push_back({id, count, std::move(text)});
+    }
+
+    std::vector<std::string> header_of(const PredictionFields& fields) const {
+        std::vector<std::string> header;
+        for (const auto& [name, value] : fields) {
+            const auto* tensor = std::get_if<Tensor>(&value);
+            const int64_t cells = !tensor                ? 1
+                                  : tensor->is_complex() ? 2 * tensor->numel()
+                                                         : tensor->numel();
+            for (int64_t i = 0; i < cells; ++i) {
+                const auto column =
+                    task_->column(name, tensor ? std::optional<int64_t>(i) : std::nullopt);
+                if (column) header.push_back(csv_cell(*column));
             }
         }
-    }
-
-    /// `outputs`: of the line that has the most.
-    std::string header(size_t outputs) const {
-        if (outputs > 0) {
-            std::string line = "id,name";
-            const char* what = for_classes_ ? ",prediction_" : ",output_";
-            for (size_t i = 0; i < outputs; ++i) line += concat(what, i);
-            return line + "\n";
-        }
-        std::string line = "id,name,label,class,prediction,predicted_class,probability";
-        if (o.scores)
-            for (int64_t c = 0; c < classes_; ++c)
-                line += "," + csv_cell(report::class_name(class_names_, c));
-        return line + "\n";
+        return header;
     }
 
     /// All ranks' lines in the order of the samples. Collective.
     void write(Run& run) {
         if (!wanted(run)) return;
-        std::string mine;
+        std::string mine = concat(header_.size(), "\t", join(header_, ","), "\n");
         for (const Line& line : lines_)
-            mine += concat(line.id, "\t", line.outputs, "\t", line.text, "\n");
+            mine += concat(line.id, "\t", line.cells, "\t", line.text, "\n");
         lines_.clear();
         const std::vector<std::string> all = run.comm().gather_text(mine);
         if (!run.is_main()) return;
         std::vector<Line> sorted;
-        size_t outputs = 0;
+        std::string header;  // that of the longest row
+        size_t columns = 0;
         for (const std::string& text : all) {
             std::istringstream stream(text);
-            for (std::string line; std::getline(stream, line);) {
+            std::string line;
+            std::getline(stream, line);
+            const size_t end = line.find('\t'), count = std::stoull(line);
+            if (count > columns) {
+                columns = count;
+                header = "," + line.substr(end + 1);
+            }
+            while (std::getline(stream, line)) {
                 const size_t first = line.find('\t'), second = line.find('\t', first + 1);
                 sorted.push_back({std::stoll(line.substr(0, first)),
                                   std::stoull(line.substr(first + 1)), line.substr(second + 1)});
-                outputs = std::max(outputs, sorted.back().outputs);
             }
         }
         std::stable_sort(sorted.begin(), sorted.end(),
@@ -379,12 +206,10 @@ class PredictionsHook final : public Hook {
         fs::create_directories(path.parent_path());
         std::ofstream file(path, std::ios::binary | std::ios::trunc);
         const bool table = o.format == "csv";
-        if (table) file << header(outputs);
+        if (table) file << "id,name" << header << '\n';
         // Samples may have different numbers of outputs; a table has one number of columns.
         for (const Line& line : sorted)
-            file << line.text
-                 << std::string(table && line.outputs > 0 ? outputs - line.outputs : 0, ',')
-                 << '\n';
+            file << line.text << std::string(table ? columns - line.cells : 0, ',') << '\n';
         if (!file.flush())
             log_warning("the predictions cannot be written to ", path.string(), ": ",
                         std::strerror(errno));
@@ -393,15 +218,11 @@ class PredictionsHook final : public Hook {
     }
 
     const Options o;
+    const Task* task_ = nullptr;        // the run's
     const Dataset* dataset_ = nullptr;  // the run's
-    std::vector<std::string> class_names_;
     std::vector<Line> lines_;
-    std::optional<OutputKind> kind_;  // of the output
-    std::string target_;              // the field
-    int64_t classes_ = 0;
-    bool told_ = false;  // that there are none, or short ones
-    bool classes_last_ = false;
-    bool for_classes_ = false;  // a table of predicted classes in place of outputs
+    std::vector<std::string> header_;  // of a table's longest row, behind id and name
+    bool told_ = false;                // that there are none, or short ones
 };
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <map>
 
+#include "ailab/ailab.hpp"
 #include "ailab/run_record.hpp"
 #include "options/limits.hpp"
 #include "run_page.hpp"
@@ -32,7 +32,7 @@ class ReportHook final : public Hook {
         }
     };
 
-    explicit ReportHook(const Options& options) : o(options), worst_(size_t(options.worst)) {}
+    explicit ReportHook(const Options& options) : o(options) {}
 
     /// After the logger, whose lines are what the page shows.
     int default_priority() const override { return priority::very_low; }
@@ -44,13 +44,13 @@ class ReportHook final : public Hook {
         written_ = Clock::now();
     }
 
-    void before_val_epoch(Run&) override { begin(); }
-    void before_test_epoch(Run&) override { begin(); }
+    void before_val_epoch(Run& run) override { found_ = run.task().findings(o.worst); }
+    void before_test_epoch(Run& run) override { found_ = run.task().findings(o.worst); }
     void after_val_iter(Run& run) override { add(run); }
     void after_test_iter(Run& run) override { add(run); }
     void after_val_epoch(Run& run) override { evaluated(run); }
     void after_test_epoch(Run& run) override { evaluated(run); }
-    void abandon_evaluation(Run&) override { begin(); }
+    void abandon_evaluation(Run&) override { found_.reset(); }
 
     void after_train_iter(Run& run) override {
         if (!run.is_main() || Clock::now() - written_ < std::chrono::duration<double>(o.interval))
@@ -65,35 +65,19 @@ class ReportHook final : public Hook {
     void on_exception(Run& run, const std::string&) override { finish(run); }
 
   private:
-    void begin() {
-        confusion_.clear();
-        worst_.clear();
-    }
-
     void add(Run& run) {
-        if (run.batch().size == 0) return;
-        const auto verdicts = report::judge(run.batch());
-        if (!verdicts) return;
-        confusion_.add(*verdicts);
-        worst_.add(*verdicts);
+        if (found_ && run.batch().size > 0) found_->add(run.batch());
     }
 
     /// Collective.
     void evaluated(Run& run) {
-        confusion_.reduce(run.comm());
-        worst_.gather(run.comm());
+        const std::string phase = phase_name(run.progress().phase);
+        if (found_) found_->gather(run.comm(), *run.dataset(run.progress().phase));
         if (!run.is_main()) return;
-        const Dataset& dataset = *run.dataset(run.progress().phase);
-        report::Findings found;
-        found.phase = phase_name(run.progress().phase);
-        found.class_names = dataset.class_names();
-        found.confusion = confusion_;
-        for (const report::Verdict& verdict : worst_.samples())
-            found.worst.push_back({verdict, dataset.sample_name(verdict.id),
-                                   report::picture_of(dataset, verdict.id)});
-        if (confusion_.empty()) return post();
-        if (found.confusion.classes() <= most_listed) log_info(report::per_class_text(found));
-        findings_[found.phase] = std::move(found);
+        if (found_) {
+            if (const std::string text = found_->text(phase); !text.empty()) log_info(text);
+            findings_[phase] = std::move(found_);
+        }
         post();
     }
 
@@ -108,7 +92,7 @@ class ReportHook final : public Hook {
     }
 
     /// On the writer's thread. Complete, or what was there before.
-    void write(const std::map<std::string, report::Findings>& findings) {
+    void write(const report::FindingsByPhase& findings) {
         const fs::path path = fs::path(folder_) / o.file,
                        fresh = concat(path.string(), ".tmp-", int64_t(getpid()));
         try {
@@ -123,13 +107,10 @@ class ReportHook final : public Hook {
         }
     }
 
-    static constexpr int64_t most_listed = 100;
-
     const Options o;
     std::string folder_;
-    report::Confusion confusion_;
-    report::WorstSamples worst_;
-    std::map<std::string, report::Findings> findings_;  // by phase
+    std::unique_ptr<Findings> found_;  // by the present evaluation
+    report::FindingsByPhase findings_;
     Clock::time_point written_;
     bool warned_ = false;
     Background writer_;  // ends before what it writes

@@ -10,13 +10,6 @@
 namespace ailab::report {
 namespace {
 
-/// Classes of which all pairs are shown.
-constexpr int64_t most_in_matrix = 40;
-
-std::string percent(double share) {
-    return fixed_text(100 * share, 1) + " %";
-}
-
 std::string number_text(double value) {
     return general_text(value, 6);
 }
@@ -100,63 +93,9 @@ void add_speed(const RunRecord& record, Page& page) {
     page.chart({"memory (MB)", "optimizer step", {record.curve("train", "memory")}});
 }
 
-void add_confusion(const Findings& found, Page& page) {
-    const Confusion& confusion = found.confusion;
-    const int64_t classes = confusion.classes();
-    page.heading(concat("Classes, ", found.phase));
-    page.table(Confusion::per_class_header(), confusion.per_class(found.class_names));
-    if (classes <= most_in_matrix) {
-        std::vector<std::string> names;
-        std::vector<std::vector<int64_t>> counts;
-        for (int64_t i = 0; i < classes; ++i) {
-            names.push_back(class_name(found.class_names, i));
-            counts.emplace_back();
-            for (int64_t j = 0; j < classes; ++j) counts.back().push_back(confusion.count(i, j));
-        }
-        page.heading(concat("Confusion matrix, ", found.phase));
-        page.matrix(names, counts, "label", "predicted");
-        return;
-    }
-    struct Pair {
-        int64_t count, label, predicted;
-    };
-    std::vector<Pair> pairs;
-    for (int64_t i = 0; i < classes; ++i)
-        for (int64_t j = 0; j < classes; ++j)
-            if (i != j && confusion.count(i, j) > 0) pairs.push_back({confusion.count(i, j), i, j});
-    std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
-        return std::tuple(-a.count, a.label, a.predicted) <
-               std::tuple(-b.count, b.label, b.predicted);
-    });
-    if (pairs.size() > size_t(most_in_matrix)) pairs.resize(size_t(most_in_matrix));
-    std::vector<std::vector<std::string>> rows;
-    for (const Pair& pair : pairs)
-        rows.push_back({class_name(found.class_names, pair.label),
-                        class_name(found.class_names, pair.predicted), concat(pair.count)});
-    page.heading(concat("Most confused classes, ", found.phase));
-    page.table({"label", "predicted", "samples"}, rows);
-}
-
-void add_worst(const Findings& found, Page& page) {
-    if (found.worst.empty()) return;
-    page.heading(concat("Worst samples, ", found.phase));
-    std::vector<std::vector<std::string>> rows;
-    for (const WorstSample& worst : found.worst) {
-        const Verdict& v = worst.verdict;
-        const std::string label = class_name(found.class_names, v.label);
-        const std::string predicted = class_name(found.class_names, v.predicted);
-        if (!worst.picture.empty())
-            page.image(worst.picture, concat("#", v.id, ": ", label, ", taken for ", predicted,
-                                             " (", percent(v.probability), ")"));
-        rows.push_back({concat(v.id), worst.name, label, predicted, percent(v.probability),
-                        percent(v.label_probability)});
-    }
-    page.table({"sample", "name", "label", "predicted", "probability", "of the label"}, rows);
-}
-
 }  // namespace
 
-Page run_page(const RunRecord& record, const std::map<std::string, Findings>& findings) {
+Page run_page(const RunRecord& record, const FindingsByPhase& findings) {
     Page page(concat("Run ", std::filesystem::path(record.folder).filename().string()));
     add_facts(record, page);
     if (record.lines.empty())
@@ -177,10 +116,7 @@ Page run_page(const RunRecord& record, const std::map<std::string, Findings>& fi
     add_charts(record, Group::metric, "Losses and metrics", page);
     add_charts(record, Group::rate, "Learning rate", page);
     add_speed(record, page);
-    for (const auto& [phase, found] : findings) {
-        add_confusion(found, page);
-        add_worst(found, page);
-    }
+    for (const auto& [phase, found] : findings) found->show(page, phase);
     page.heading("How it was run");
     page.text("Configuration", record.config);
     std::string environment;
@@ -190,21 +126,6 @@ Page run_page(const RunRecord& record, const std::map<std::string, Findings>& fi
                    member.value.is_string() ? member.value.as_string() : member.value.flow(), "\n");
     page.text("Environment", environment);
     return page;
-}
-
-std::string per_class_text(const Findings& findings) {
-    std::vector<std::vector<std::string>> rows = findings.confusion.per_class(findings.class_names);
-    rows.insert(rows.begin(), Confusion::per_class_header());
-    std::vector<size_t> widths(rows[0].size());
-    for (const auto& row : rows)
-        for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    std::string text = concat("classes of ", findings.phase, ":");
-    for (const auto& row : rows) {
-        text += "\n  " + row[0] + std::string(widths[0] - row[0].size(), ' ');
-        for (size_t i = 1; i < row.size(); ++i)
-            text += "  " + std::string(widths[i] - row[i].size(), ' ') + row[i];
-    }
-    return text;
 }
 
 }  // namespace ailab::report

@@ -10,7 +10,7 @@
 #include "checkpoint/safetensors_header.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
-#include "export/onnx_reader.hpp"
+#include "onnx/reader.hpp"
 #include "pth_target.hpp"
 #include "serve/artifact.hpp"
 #include "target.hpp"

@@ -5,8 +5,8 @@ import unittest
 from running import BUILD, InFolder, fixture, run
 
 HELP = " See ailab-run --help."
-KINDS = ("dataset, transform, sampler, model, loss, optimizer, lr_scheduler, metric, hook, backend, "
-         "device, image_decoder")
+KINDS = ("dataset, transform, sampler, model, loss, optimizer, lr_scheduler, metric, hook, task, "
+         "exporter, backend, device, image_decoder")
 
 
 class Refused(InFolder):

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "ailab/export.hpp"
+#include "ailab/prediction.hpp"
 
 namespace ailab {
 
@@ -38,12 +39,9 @@ struct PredictorOptions {
     /// over the plugins that it names; it is checked before anything of it is used, and its plugins
     /// are trusted.
     std::string public_key;
-};
-
-struct ClassScore {
-    int64_t index = 0;
-    std::string name;  // "" if unknown
-    double probability = 0;
+    /// Prediction::line is written; with all values of outputs that have many.
+    bool lines = false;
+    bool all_values = false;
 };
 
 /// What the model says of one file.
@@ -57,6 +55,11 @@ struct Prediction {
     at::Tensor output;
     /// From the reading of the file to the result.
     double seconds = 0;
+    /// The line of JSON that `ailab-run infer` writes, as the model's task has it (Task::predict):
+    /// {"file": …, …, "time": …} or {"file": …, "error": …}. Where PredictorOptions::lines.
+    std::string line = {};
+    /// What the line has in place of an output of many values: "the predicted classes"; or "".
+    std::string shortened = {};
 };
 
 /// A trained model in evaluation mode, fed as it was validated: with the transforms of the
@@ -80,7 +83,7 @@ class AILAB_API Predictor {
     Predictor(const Predictor&) = delete;
     Predictor& operator=(const Predictor&) = delete;
 
-    /// Whether the outputs are scores of classes.
+    /// Whether the outputs are scores of classes or labels.
     bool classifies() const;
     /// Their names by number; empty if unknown.
     const std::vector<std::string>& class_names() const;

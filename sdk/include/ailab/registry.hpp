@@ -32,6 +32,8 @@ class Hook;
 class Backend;
 class Device;
 class ImageDecoder;
+class Task;
+class Exporter;
 
 /// The name of a registry, as messages and --list-modules show it.
 template <class Kind>
@@ -60,6 +62,10 @@ template <>
 inline constexpr const char* kind_name<Device> = "device";
 template <>
 inline constexpr const char* kind_name<ImageDecoder> = "image_decoder";
+template <>
+inline constexpr const char* kind_name<Task> = "task";
+template <>
+inline constexpr const char* kind_name<Exporter> = "exporter";
 
 /// What a class is for where ailab-run wants a module that the configuration does not name. A class
 /// says it by a public member:
@@ -84,6 +90,11 @@ inline constexpr Role progress{"progress"};
 /// Samplers that deal every sample once an epoch: in a new order each, or in the data set's.
 inline constexpr Role shuffled{"shuffled"};
 inline constexpr Role sequential{"sequential"};
+/// Tasks that are chosen where the configuration names none, by the loss's OutputKind:
+/// class_scores; label_scores and label_probabilities; values.
+inline constexpr Role classification{"classification"};
+inline constexpr Role labels{"labels"};
+inline constexpr Role regression{"regression"};
 }  // namespace roles
 
 struct IterationPoints;
@@ -278,6 +289,9 @@ std::shared_ptr<void> create(OptionsHolder& options) {
 #define AILAB_REGISTER_DEVICE(Class, doc) AILAB_REGISTER_AS(Device, Class, #Class, doc)
 #define AILAB_REGISTER_IMAGE_DECODER(Class, name, doc) \
     AILAB_REGISTER_AS(ImageDecoder, Class, name, doc)
+#define AILAB_REGISTER_TASK(Class, doc) AILAB_REGISTER_AS(Task, Class, #Class, doc)
+/// `name` is what stands behind --to.
+#define AILAB_REGISTER_EXPORTER(Class, name, doc) AILAB_REGISTER_AS(Exporter, Class, name, doc)
 
 /// Once a plugin, in one .cpp, at namespace scope.
 #define AILAB_PLUGIN(name, version, doc) AILAB_PLUGIN_WITH_SHUTDOWN(name, version, doc, nullptr)

@@ -18,6 +18,7 @@ namespace ailab {
 
 class Dataset;
 class Hook;
+class Task;
 
 enum class Phase { train, val, test };
 AILAB_API const char* phase_name(Phase phase);
@@ -124,6 +125,9 @@ class AILAB_API Run {
 
     /// nullptr for a phase that the run has not. It knows the samples' and the classes' names.
     virtual const Dataset* dataset(Phase phase) const = 0;
+    /// What the model's predictions are: the configuration's `task`, else what the loss or the data
+    /// say. In an evaluation, from before_val_epoch or before_test_epoch on. The same on all ranks.
+    virtual const Task& task();
 
     /// The present batch with the model's outputs joined in: valid from before_*_iter (without
     /// outputs) to after_*_iter. before_*_iter may change it. After after_*_iter the memory of what

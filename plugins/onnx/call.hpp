@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "onnx_graph.hpp"
+#include "graph.hpp"
 
 namespace ailab::onnx {
 

@@ -1,4 +1,4 @@
-#include "onnx_call.hpp"
+#include "call.hpp"
 
 #include <torch/csrc/jit/ir/constants.h>
 

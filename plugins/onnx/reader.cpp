@@ -1,14 +1,15 @@
-#include "onnx_reader.hpp"
+#include "reader.hpp"
 
 #include <ATen/ATen.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <optional>
 
 #include "ailab/error.hpp"
-#include "checkpoint/tensor_size.hpp"
-#include "config/regular_file.hpp"
 
 namespace ailab::onnx {
 namespace {
@@ -87,6 +88,27 @@ at::ScalarType scalar_type(uint64_t type) {
         default:
             throw Error(concat("the ONNX file has a tensor of type ", type));
     }
+}
+
+/// Nothing for a negative size, and where the bytes, or the strides that also an empty tensor has,
+/// do not fit: LibTorch would throw its own error.
+std::optional<size_t> bytes_of_shape(const std::vector<int64_t>& shape, size_t item_size) {
+    int64_t bytes = int64_t(item_size), strides = int64_t(item_size);
+    for (const int64_t size : shape)
+        if (size < 0 || __builtin_mul_overflow(bytes, size, &bytes) ||
+            __builtin_mul_overflow(strides, std::max<int64_t>(size, 1), &strides))
+            return std::nullopt;
+    return size_t(bytes);
+}
+
+std::string read_whole(const std::string& path) {
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    const std::streamoff size = file.tellg();
+    std::string bytes(size < 0 ? size_t{0} : size_t(size), '\0');
+    file.seekg(0);
+    if (!file.read(bytes.data(), std::streamsize(bytes.size())))
+        throw Error(concat(path, " cannot be read: ", std::strerror(errno)));
+    return bytes;
 }
 
 std::pair<std::string, at::Tensor> read_tensor(std::string_view bytes) {
@@ -323,7 +345,7 @@ std::vector<int64_t> Node::list(const std::string& name) const {
 }
 
 LoadedGraph::LoadedGraph(const std::string& path) {
-    const std::string bytes = read_regular_file(path, uint64_t{1} << 31);
+    const std::string bytes = read_whole(path);
     for (Fields f(bytes); f.next();)
         if (f.field == 7) read_graph(f.bytes);
     if (input_.empty() || output_.empty()) throw Error(concat(path, " is no ONNX model"));

@@ -3,7 +3,7 @@
 #include <map>
 #include <numeric>
 
-#include "onnx_call.hpp"
+#include "call.hpp"
 
 namespace ailab::onnx {
 namespace {

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace ailab {
 namespace {
@@ -25,16 +24,11 @@ const Tensor& image_input(const Batch& inputs, const std::string& name) {
     return images;
 }
 
-/// The logarithm of the mean over dimension 0 of what these are the logarithms of.
-Tensor log_mean(const Tensor& logarithms) {
-    return logarithms.logsumexp(0) - std::log(double(logarithms.size(0)));
-}
-
 }  // namespace
 
 AugmentedModel::AugmentedModel(std::shared_ptr<Model> model, const std::vector<std::string>& views,
-                               OutputKind kind)
-    : model_(std::move(model)), kind_(kind) {
+                               std::shared_ptr<const Task> task)
+    : model_(std::move(model)), task_(std::move(task)) {
     register_module("model", model_);
     bool flip = false, crops = false;
     for (const std::string& view : views) {
@@ -57,19 +51,6 @@ AugmentedModel::AugmentedModel(std::shared_ptr<Model> model, const std::vector<s
     }
 }
 
-Tensor AugmentedModel::mean(const Tensor& outputs) const {
-    // Where a mirrored image has a mirrored output (masks, maps), no mean of these is meant.
-    const bool classes = kind_ == OutputKind::class_scores;
-    if (outputs.dim() > 3 || (classes && (outputs.dim() != 3 || outputs.size(2) < 2)))
-        throw Error(concat("--tta takes the mean of ",
-                           classes ? "class probabilities, [N, classes]" : "outputs [N, numbers]",
-                           ", and the model gives ", c10::str(outputs.sizes().slice(1))));
-    if (classes) return log_mean(outputs.log_softmax(2));
-    if (kind_ == OutputKind::label_scores)
-        return log_mean(at::log_sigmoid(outputs)) - log_mean(at::log_sigmoid(-outputs));
-    return outputs.mean(0);
-}
-
 Batch AugmentedModel::forward_batch(const Batch& inputs) {
     const std::string input = model_->inputs().at(0), output = model_->outputs().at(0);
     const Tensor& images = image_input(inputs, input);
@@ -80,7 +61,7 @@ Batch AugmentedModel::forward_batch(const Batch& inputs) {
         const Tensor seen_as = model_->forward_batch(seen).tensor(output);
         outputs.push_back(seen_as.scalar_type() == at::kDouble ? seen_as : seen_as.to(at::kFloat));
     }
-    return Batch{{output, mean(at::stack(outputs))}};
+    return Batch{{output, task_->mean(at::stack(outputs))}};
 }
 
 }  // namespace ailab

@@ -1,4 +1,4 @@
-#include "onnx_graph.hpp"
+#include "graph.hpp"
 
 #include <ATen/ATen.h>
 

@@ -1,28 +1,23 @@
 // ONNX: a traced graph, operation by operation.
-#include <ATen/ATen.h>
 #include <torch/csrc/jit/ir/constants.h>
 
-#include <fstream>
 #include <unordered_map>
 
-#include "checkpoint/durable_file.hpp"
-#include "config/formats.hpp"
-#include "export_format.hpp"
-#include "export_trace.hpp"
-#include "onnx_call.hpp"
-#include "onnx_reader.hpp"
-#include "run/load_weights.hpp"
+#include "ailab/ailab.hpp"
+#include "call.hpp"
+#include "reader.hpp"
 
-namespace ailab {
+namespace ailab::onnx {
 namespace {
 
 namespace jit = torch::jit;
 
 class Translator {
   public:
-    Translator(const TracedModel& traced, const torch::nn::Module& model)
+    Translator(const TracedModel& traced,
+               const std::vector<std::pair<std::string, Tensor>>& weights)
         : traced_(traced), graph_(traced.module.get_method("forward").graph()) {
-        for (const auto& [name, tensor] : weights_of(model)) weights_.emplace(name, tensor);
+        for (const auto& [name, tensor] : weights) weights_.emplace(name, tensor);
     }
 
     std::string translate(const std::map<std::string, std::string>& metadata) {
@@ -80,7 +75,7 @@ class Translator {
             const auto weight = name == names_.end() ? weights_.end() : weights_.find(name->second);
             return weight == weights_.end() ? at::Tensor() : weight->second;
         };
-        onnx::Call call(
+        Call call(
             node, onnx_, [this](const jit::Value* value) { return name_of(value); }, weight_of);
         names_[node.output()] = onnx::translate(call);
     }
@@ -111,30 +106,35 @@ class Translator {
 
     const TracedModel& traced_;
     const std::shared_ptr<jit::Graph> graph_;
-    onnx::Graph onnx_;
+    Graph onnx_;
     std::map<std::string, at::Tensor> weights_;
     std::unordered_map<const jit::Value*, std::string> modules_;  // paths
     std::unordered_map<const jit::Value*, std::string> names_;
 };
 
-std::string write_onnx(ServedModel& model, const at::Tensor& example, const std::string& path) {
-    std::string doubt;
-    const TracedModel traced = trace_for_export(model, example, doubt);
-    const std::string bytes = Translator(traced, model.model())
-                                  .translate({{"ailab.spec", to_json(to_node(model.spec()))}});
-    DurableFile file(path);
-    file.write(bytes);
-    file.finish();
-    return doubt;
-}
+class Onnx final : public Exporter {
+  public:
+    double tolerance() const override { return 1e-4; }
+
+    std::string write(TrainedModel& model, const Tensor& example,
+                      const std::string& path) const override {
+        std::string doubt;
+        const TracedModel traced = model.trace(example, doubt);
+        NewModelFile file(path);
+        file.write(
+            Translator(traced, model.weights()).translate({{"ailab.spec", model.description()}}));
+        file.finish();
+        return doubt;
+    }
+
+    TrainedModel::Forward read(const TrainedModel&, const std::string& path) const override {
+        const auto graph = std::make_shared<const LoadedGraph>(path);
+        return [graph](const Tensor& input) { return graph->run(input); };
+    }
+};
 
 }  // namespace
 
-ExportFormat onnx_format() {
-    return {"onnx", 1e-4, write_onnx, [](const ServedModel&, const std::string& path) -> Reader {
-                const auto graph = std::make_shared<const onnx::LoadedGraph>(path);
-                return [graph](const at::Tensor& input) { return graph->run(input); };
-            }};
-}
+AILAB_REGISTER_EXPORTER(Onnx, "onnx", "the model's graph for other runtimes, opset 17")
 
-}  // namespace ailab
+}  // namespace ailab::onnx
