@@ -86,7 +86,7 @@ Node OptionType<RunModel>::write(const RunModel& field) {
 
 OptionSchema OptionType<RunTask>::schema() {
     return OptionSchema::either_of(
-               {OptionSchema::of(Kind::string), OptionType<ModuleSpec<Task>>::schema()})
+               {OptionType<ModuleSpec<Task>>::schema(), OptionSchema::of(Kind::string)})
         .called("name or module (task)");
 }
 void OptionType<RunTask>::read(const Node& node, RunTask& field, const Bounds& bounds,

@@ -17,7 +17,7 @@ inline const std::string least =
 /// What the top level takes, as messages list it.
 inline const std::string all_keys =
     "seed, work_dir, resume_from, load_from, plugins, dist, model, data, global_batch_size, loss, "
-    "optimizer, workflow, total_epochs, total_iters, hooks, runtime, accumulative_counts, "
+    "task, optimizer, workflow, total_epochs, total_iters, hooks, runtime, accumulative_counts, "
     "clip_grad, "
     "paramwise_cfg, norm_eval, val_interval, overfit_batches";
 

@@ -129,20 +129,20 @@ TEST(Task, SaysLessOfManyValues) {
 
 TEST(Classification, NamesLabelAndPrediction) {
     const auto classes = task("Classification", {"cat", "dog"}, OutputKind::class_scores);
-    const Tensor scores = torch::log(torch::tensor({0.25, 0.75, 0.5, 0.125})).view({2, 2});
+    const Tensor scores = torch::tensor({0.0, 200.0, 0.0, 0.0}).view({2, 2});
     const Batch batch = evaluated(scores, torch::tensor({0, -100}), 2);
     const Predictions said = classes->evaluate(batch, {});
     EXPECT_EQ(lines(said), (Strings{"{\"label\":0,\"class\":\"cat\",\"prediction\":1,"
-                                    "\"predicted_class\":\"dog\",\"probability\":0.75}",
+                                    "\"predicted_class\":\"dog\",\"probability\":1}",
                                     "{\"label\":-100,\"class\":\"-100\",\"prediction\":0,"
-                                    "\"predicted_class\":\"cat\",\"probability\":0.800000012}"}));
+                                    "\"predicted_class\":\"cat\",\"probability\":0.5}"}));
     const Predictions all = classes->evaluate(batch, {.most_classes = 5, .all_values = true});
     EXPECT_EQ(columns(*classes, all), (Strings{"label", "class", "prediction", "predicted_class",
                                                "probability", "cat", "dog"}));
     const Predictions alone = classes->predict(outputs(scores, 2), {.most_classes = 1});
     EXPECT_EQ(alone.top[0].size(), 1U);
     EXPECT_EQ(alone.top[0][0].name, "dog");
-    EXPECT_NEAR(alone.top[0][0].probability, 0.75, 1e-6);
+    EXPECT_NEAR(alone.top[0][0].probability, 1, 1e-6);
     // Targets that are no class a sample stand beside the outputs.
     const Tensor shares = torch::tensor({0.5, 0.5, 1.0, 0.0}).view({2, 2});
     EXPECT_EQ(lines(classes->evaluate(evaluated(torch::ones({2, 2}), shares, 2), {}))[1],
