@@ -71,7 +71,7 @@ class AILAB_API Dataset {
     virtual std::vector<std::string> fields() const;
     /// What is known of the fields of a sample as get() gives it: how they lie in a batch, and
     /// which of them lie on an image and move with it. Each sample has all that are listed here and
-    /// is checked against it; of fields that are not listed nothing is known. Asked once.
+    /// is checked against it; of fields that are not listed nothing is known. Always the same.
     virtual FieldSpecs field_specs() const { return {}; }
 
     /// What its samples go through when the configuration has no `transforms` for it: a list of
