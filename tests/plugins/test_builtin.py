@@ -51,10 +51,11 @@ class BuiltIn(unittest.TestCase):
         roles = [(module["role"], module["kind"], module["name"])
                  for index in indexes().values() for module in index["modules"] if "role" in module]
         self.assertEqual(sorted(roles), [
+            ("classification", "task", "Classification"), ("labels", "task", "MultiLabel"),
             ("logger", "hook", "LoggerHook"), ("metrics", "hook", "MetricHook"),
             ("predictions", "hook", "PredictionsHook"), ("progress", "hook", "ProgressHook"),
-            ("report", "hook", "ReportHook"), ("sequential", "sampler", "SequentialSampler"),
-            ("shuffled", "sampler", "DefaultSampler")])
+            ("regression", "task", "Regression"), ("report", "hook", "ReportHook"),
+            ("sequential", "sampler", "SequentialSampler"), ("shuffled", "sampler", "DefaultSampler")])
 
     def test_every_module_and_option_says_what_it_is(self):
         for index in indexes().values():
