@@ -17,8 +17,10 @@ void copy_to_cpu(at::Tensor& tensor) {
     if (tensor.defined()) tensor = tensor.detach().to(at::kCPU, /*non_blocking=*/false, true);
 }
 
-State copy_of(const State& state) {
+/// `is_main`: of rank 0, whose part is stored of what all ranks have.
+State copy_of(const State& state, bool is_main) {
     State copy = state;
+    if (!is_main) copy.tensors.clear();
     for (auto& [name, tensor] : copy.tensors) copy_to_cpu(tensor);
     for (auto& [name, tensor] : copy.rank_tensors) copy_to_cpu(tensor);
     for (auto& [name, shard] : copy.shards) copy_to_cpu(shard.piece);
@@ -34,14 +36,14 @@ NamedTensors copy_of(const NamedTensors& tensors) {
     return copy;
 }
 
-/// The training goes on and changes every tensor: the writer gets its own.
-Checkpoint copy_of(const Checkpoint& checkpoint) {
+/// The training goes on and changes every tensor: the writer gets its own of what this rank writes.
+Checkpoint copy_of(const Checkpoint& checkpoint, bool is_main) {
     const at::NoGradGuard no_grad;
     Checkpoint copy = checkpoint;
-    copy.model = copy_of(checkpoint.model);
-    for (auto& [name, state] : copy.modules) state = copy_of(state);
-    copy.run = copy_of(checkpoint.run);
-    copy.rank = copy_of(checkpoint.rank);
+    copy.model = is_main ? copy_of(checkpoint.model) : NamedTensors();
+    for (auto& [name, state] : copy.modules) state = copy_of(state, is_main);
+    copy.run = copy_of(checkpoint.run, is_main);
+    copy.rank = copy_of(checkpoint.rank, /*is_main=*/true);
     return copy;
 }
 
@@ -54,14 +56,15 @@ BackgroundWriter::~BackgroundWriter() {
 void BackgroundWriter::write(const std::string& path, const std::string& pointer,
                              const Checkpoint& checkpoint, std::unique_ptr<Comm> comm) {
     wait();
-    start(
-        [path, pointer, copy = copy_of(checkpoint), comm = std::shared_ptr<Comm>(std::move(comm))] {
-            const auto begin = std::chrono::steady_clock::now();
-            write_checkpoint(path, pointer, copy, *comm);
-            const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-            log_info("saved checkpoint ", path, " in ", fixed_text(taken.count(), 2),
-                     " s, beside the training");
-        });
+    const bool is_main = comm->rank() == 0;
+    start([path, pointer, copy = copy_of(checkpoint, is_main),
+           comm = std::shared_ptr<Comm>(std::move(comm))] {
+        const auto begin = std::chrono::steady_clock::now();
+        write_checkpoint(path, pointer, copy, *comm);
+        const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+        log_info("saved checkpoint ", path, " in ", fixed_text(taken.count(), 2),
+                 " s, beside the training");
+    });
 }
 
 void BackgroundWriter::write_weights(const std::string& path, const NamedTensors& weights,

@@ -2,13 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
 #include "ailab/error.hpp"
 #include "checkpoint_files.hpp"
-#include "state_files.hpp"
 #include "temporary_name.hpp"
 
 namespace ailab {
@@ -56,7 +56,9 @@ class Commit {
         RankReport written;
         written.error = error_of([&] {
             written.shards = sharded_tensors(checkpoint.modules, comm_.rank());
-            written.has_rank_tensors = !pack_rank_tensors(checkpoint.modules).empty();
+            written.has_rank_tensors =
+                std::any_of(checkpoint.modules.begin(), checkpoint.modules.end(),
+                            [](const auto& module) { return !module.second.rank_tensors.empty(); });
             if (main_) files.write_shared(checkpoint);
             files.write_rank(checkpoint, comm_.rank());
             written.files = files.digests();

@@ -39,12 +39,6 @@ std::string to_hex(uint32_t value) {
     return text;
 }
 
-const Node& member(const Node& map, const std::string& key, const std::string& file) {
-    const Node* found = map.find(key);
-    if (!found) throw Error(concat(file, " has no \"", key, "\""));
-    return *found;
-}
-
 FileDigest read_digest(const std::string& name, const Node& node, const std::string& file) {
     const bool plain_name = !name.empty() && name.find('/') == std::string::npos && name != "..";
     const Node* size = node.find("size");

@@ -2,9 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "ailab/tensor_size.hpp"
 #include "input_file.hpp"
 #include "pickle_values.hpp"
-#include "tensor_size.hpp"
 
 namespace ailab {
 namespace {

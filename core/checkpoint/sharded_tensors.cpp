@@ -69,12 +69,6 @@ Node to_node(const Sizes& sizes) {
     return list;
 }
 
-const Node& member(const Node& map, const char* key, const std::string& what) {
-    const Node* found = map.find(key);
-    if (!found) throw Error(concat(what, " has no \"", key, "\""));
-    return *found;
-}
-
 }  // namespace
 
 ShardedTensors sharded_tensors(const std::map<std::string, State>& modules, int rank) {

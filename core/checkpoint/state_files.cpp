@@ -54,6 +54,12 @@ void add_tensors(NamedTensors& tensors, const std::string& module, const State& 
 
 }  // namespace
 
+const Node& member(const Node& map, const std::string& key, const std::string& source) {
+    const Node* found = map.find(key);
+    if (!found) throw Error(concat(source, " has no \"", key, "\""));
+    return *found;
+}
+
 std::string values_to_json(const Node& values) {
     return to_json(without_special_floats(values));
 }

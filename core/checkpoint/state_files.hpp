@@ -37,6 +37,9 @@ NamedTensors pack_shards(const std::map<std::string, State>& modules);
 void unpack_states(const NamedTensors& tensors, const std::string& values,
                    const std::string& source, std::map<std::string, State>& modules, State& run);
 
+/// The value of a key that must be there; else throws Error beginning with `source`.
+const Node& member(const Node& map, const std::string& key, const std::string& source);
+
 /// One line of JSON in which NaN and infinities survive, as {"$float": "nan"}.
 std::string values_to_json(const Node& values);
 Node values_from_json(const std::string& text, const std::string& source);

@@ -95,6 +95,10 @@ Batch::Batch(Tensor input, Tensor target) {
 const Tensor& Batch::tensor(const std::string& name) const {
     return field_as<Tensor>(*this, name, "a tensor");
 }
+const Tensor* Batch::find_tensor(const std::string& name) const {
+    const auto field = fields.find(name);
+    return field == fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+}
 const std::vector<Tensor>& Batch::tensors(const std::string& name) const {
     return field_as<std::vector<Tensor>>(*this, name, "a list of tensors");
 }

@@ -21,10 +21,6 @@ std::vector<int64_t> count_repeats(const std::vector<int64_t>& ids, const Loader
     return any ? repeats : std::vector<int64_t>();
 }
 
-}  // namespace
-
-namespace {
-
 /// Each epoch has the batches that were planned.
 void take_batches(EpochBatches batches, const LoaderOptions& options, EpochOrder& order) {
     const auto wrong = [&](const auto&... what) {

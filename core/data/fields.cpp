@@ -280,9 +280,7 @@ Batch sample_of_batch(const Batch& batch, int64_t index, const FieldSpecs* specs
 
 Padding padding_of(const Batch& batch, const FieldSpec& spec) {
     const auto tensor_of = [&](const std::string& name) {
-        const auto found = batch.fields.find(name);
-        const auto* tensor =
-            found == batch.fields.end() ? nullptr : std::get_if<Tensor>(&found->second);
+        const Tensor* tensor = batch.find_tensor(name);
         return tensor && tensor->dim() > 0 && tensor->size(0) == batch.size ? *tensor : Tensor();
     };
     const Tensor padded = tensor_of(spec.name);

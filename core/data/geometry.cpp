@@ -19,11 +19,11 @@ AffineMatrix product(const AffineMatrix& second, const AffineMatrix& first) {
             d * p + e * s, d * q + e * t, d * r + e * u + f};
 }
 
-std::string pixels_text(ImageSize size) {
-    return concat(size.height, " x ", size.width);
-}
-
 }  // namespace
+
+std::string ImageSize::str() const {
+    return concat(height, " x ", width);
+}
 
 Geometry Geometry::crop(ImageSize size, const Region& part) {
     return {size, {1, 0, -double(part.left), 0, 1, -double(part.top)}, {part.height, part.width}};
@@ -45,8 +45,8 @@ Geometry Geometry::resize(ImageSize from, ImageSize to) {
 
 Geometry Geometry::then(const Geometry& next) const {
     if (!(next.input_ == output_))
-        throw Error(concat("a geometry of images of ", pixels_text(next.input_),
-                           " pixels cannot follow one that makes ", pixels_text(output_)));
+        throw Error(concat("a geometry of images of ", next.input_.str(),
+                           " pixels cannot follow one that makes ", output_.str()));
     return {input_, product(next.matrix_, matrix_), next.output_};
 }
 

@@ -40,10 +40,6 @@ bool is_on_image(const Sample& sample, const std::string& name) {
            (!find_spec(sample.specs.get(), name) && is_one_of(unclear_names, name));
 }
 
-std::string size_text(ImageSize size) {
-    return concat(size.height, " x ", size.width);
-}
-
 ImageSize size_of(const std::string& name, const SampleField& field) {
     if (const auto* image = std::get_if<ImagePtr>(&field))
         return {(*image)->height(), (*image)->width()};
@@ -118,8 +114,7 @@ void move_boxes(Sample& sample, const std::string& name, const Geometry& geometr
 void check_size(const Sample& sample, const std::string& name, ImageSize size) {
     const ImageSize own = size_of(name, sample.fields.at(name));
     if (!(own == size))
-        throw Error(
-            concat("the ", name, " is ", size_text(own), " pixels, the image ", size_text(size)));
+        throw Error(concat("the ", name, " is ", own.str(), " pixels, the image ", size.str()));
 }
 
 void move_pixels(SampleField& field, bool is_mask, const Movement& movement) {

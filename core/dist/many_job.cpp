@@ -133,8 +133,10 @@ std::chrono::milliseconds ManyJob::wait_time() const {
     return device_.is_cpu() ? timeout_ : std::chrono::milliseconds(0);
 }
 
-std::string ManyJob::what(const char* name, const at::Tensor& tensor) const {
-    return concat(name, " of ", describe(tensor), " over ", backend_name_);
+template <class Start>
+void ManyJob::run(const char* name, const at::Tensor& tensor, const Start& start) {
+    run_collective(name, start, wait_time(),
+                   [&] { return concat(name, " of ", describe(tensor), " over ", backend_name_); });
 }
 
 void ManyJob::require_backend() const {
@@ -158,9 +160,7 @@ void ManyJob::all_reduce(at::Tensor& tensor, c10d::ReduceOp::RedOpType op, const
         c10d::AllreduceOptions options;
         options.reduceOp = op;
         options.timeout = timeout_;
-        run_collective(
-            name, [&] { return communicator_->allreduce(tensors, options); }, wait_time(),
-            [&] { return what(name, moved); });
+        run(name, moved, [&] { return communicator_->allreduce(tensors, options); });
     });
 }
 
@@ -182,9 +182,7 @@ void ManyJob::broadcast(at::Tensor& tensor, int root) {
         c10d::BroadcastOptions options;
         options.rootRank = root;
         options.timeout = timeout_;
-        run_collective(
-            "broadcast", [&] { return communicator_->broadcast(tensors, options); }, wait_time(),
-            [&] { return what("broadcast", moved); });
+        run("broadcast", moved, [&] { return communicator_->broadcast(tensors, options); });
     });
 }
 
@@ -195,9 +193,8 @@ void ManyJob::all_gather(at::Tensor& whole, const at::Tensor& piece) {
         at::Tensor mine = flat(piece.to(device_));
         c10d::AllgatherOptions options;
         options.timeout = timeout_;
-        run_collective(
-            "all_gather", [&] { return communicator_->_allgather_base(into, mine, options); },
-            wait_time(), [&] { return what("all_gather", piece); });
+        run("all_gather", piece,
+            [&] { return communicator_->_allgather_base(into, mine, options); });
     });
 }
 
@@ -209,10 +206,8 @@ void ManyJob::reduce_scatter_sum(at::Tensor& piece, const at::Tensor& whole) {
         c10d::ReduceScatterOptions options;
         options.reduceOp = c10d::ReduceOp::SUM;
         options.timeout = timeout_;
-        run_collective(
-            "reduce_scatter_sum",
-            [&] { return communicator_->_reduce_scatter_base(into, all, options); }, wait_time(),
-            [&] { return what("reduce_scatter_sum", whole); });
+        run("reduce_scatter_sum", whole,
+            [&] { return communicator_->_reduce_scatter_base(into, all, options); });
     });
 }
 

@@ -43,7 +43,9 @@ class ManyJob final : public Job {
     void all_reduce(at::Tensor& tensor, c10d::ReduceOp::RedOpType op, const char* name);
     void require_backend() const;
     void on_device(at::Tensor& tensor, const std::function<void(at::Tensor&)>& collective);
-    std::string what(const char* name, const at::Tensor& tensor) const;
+    /// `tensor`: what a message shows of the call.
+    template <class Start>
+    void run(const char* name, const at::Tensor& tensor, const Start& start);
     /// How long Work::wait() may take: for a GPU it must not wait at all (the stream does).
     std::chrono::milliseconds wait_time() const;
     void to_store(const std::string& key, const std::string& text, const std::string& name);

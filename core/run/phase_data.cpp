@@ -150,15 +150,14 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     if (config.loader.sampler && config.loader.shuffle)
         notes.push_back(concat(name, ": shuffle does not count, the sampler ",
                                config.loader.sampler.type(), " decides on the order"));
-    check_order_fits(config, name,
-                     std::max(data.dataset->size(), options.sampler->size(*data.dataset)));
+    const int64_t samples = options.sampler->size(*data.dataset);
+    check_order_fits(config, name, std::max(data.dataset->size(), samples));
     set_transforms(options, config.dataset.config);
     if (!config.dataset.config.transforms)
         if (const Node list = write_transforms(*data.dataset, config.dataset.config);
             !list.items().empty())
             notes.push_back(concat(name, ": no transforms given, takes ", list.flow()));
-    options.plan = plan_batches(config, input.global_batch_size, input.job,
-                                options.sampler->size(*data.dataset));
+    options.plan = plan_batches(config, input.global_batch_size, input.job, samples);
     if (overfit && config.phase != Phase::test)
         options.plan.samples = std::min(options.plan.samples, *overfit * input.global_batch_size);
     options.context.seed = input.config.seed;

@@ -80,9 +80,7 @@ Batch ForwardPass::bound_to_loss(const Batch& batch) const {
     if (in_double_) return inputs;
     const auto is_output = [&](const Tensor& tensor) {
         return std::any_of(output_keys_.begin(), output_keys_.end(), [&](const std::string& key) {
-            const auto field = batch.fields.find(key);
-            const auto* output =
-                field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+            const Tensor* output = batch.find_tensor(key);
             return output && output->is_same(tensor);
         });
     };

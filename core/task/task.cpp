@@ -130,9 +130,7 @@ Predictions Task::predict(const Batch& outputs, const PredictionForm& form) cons
 
 Predictions Task::evaluate(const Batch& batch, const PredictionForm& form) const {
     const BatchField* target = target_of(batch);
-    const auto field = batch.fields.find(context_.output);
-    const auto* output =
-        field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+    const Tensor* output = batch.find_tensor(context_.output);
     if (output && has_many(*output, form) && output->size(0) == int64_t(batch.ids.size()))
         return shortened(*output, class_dimension(*output, target, has_classes_last()));
     Predictions said = predict(batch, form);

@@ -131,9 +131,7 @@ TracedModel trace_once(Model& model, const Batch& inputs) {
     traced.outputs = model.outputs();
     jit::Stack given;
     for (const std::string& name : model.inputs()) {
-        const auto field = inputs.fields.find(name);
-        if (field == inputs.fields.end()) continue;
-        if (const auto* tensor = std::get_if<Tensor>(&field->second)) {
+        if (const Tensor* tensor = inputs.find_tensor(name)) {
             traced.inputs.push_back(name);
             given.emplace_back(*tensor);
         }

@@ -522,18 +522,13 @@ class MetricHook final : public Hook {
 
     /// The number of classes that the output has scores of; 0 if this is no classification.
     static int64_t scored_classes(const Batch& batch) {
-        const auto tensor = [&](const char* name) {
-            const auto field = batch.fields.find(name);
-            const Tensor* found =
-                field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
-            return found ? *found : Tensor();
-        };
-        const Tensor output = tensor("output");
-        const Tensor target = tensor(batch.has("target") ? "target" : "label");
-        if (!output.defined() || !target.defined() || output.dim() != 2 || target.dim() != 1 ||
-            !c10::isIntegralType(target.scalar_type(), /*includeBool=*/false))
+        const Tensor* output = batch.find_tensor("output");
+        const Tensor* target = batch.find_tensor(batch.has("target") ? "target" : "label");
+        if (!output || !target || !output->defined() || !target->defined() || output->dim() != 2 ||
+            target->dim() != 1 ||
+            !c10::isIntegralType(target->scalar_type(), /*includeBool=*/false))
             return 0;
-        return output.size(1);
+        return output->size(1);
     }
     /// With as many classes or fewer, all samples would be right.
     int64_t least_classes(const Counted& counted) const {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ailab/error.hpp"
+#include "ailab/tensor_size.hpp"
 
 namespace ailab::onnx {
 namespace {
@@ -88,17 +89,6 @@ at::ScalarType scalar_type(uint64_t type) {
         default:
             throw Error(concat("the ONNX file has a tensor of type ", type));
     }
-}
-
-/// Nothing for a negative size, and where the bytes, or the strides that also an empty tensor has,
-/// do not fit: LibTorch would throw its own error.
-std::optional<size_t> bytes_of_shape(const std::vector<int64_t>& shape, size_t item_size) {
-    int64_t bytes = int64_t(item_size), strides = int64_t(item_size);
-    for (const int64_t size : shape)
-        if (size < 0 || __builtin_mul_overflow(bytes, size, &bytes) ||
-            __builtin_mul_overflow(strides, std::max<int64_t>(size, 1), &strides))
-            return std::nullopt;
-    return size_t(bytes);
 }
 
 std::string read_whole(const std::string& path) {

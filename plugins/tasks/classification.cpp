@@ -64,7 +64,7 @@ class Classification final : public Task {
     }
 
     Predictions predict(const Batch& outputs, const PredictionForm& form) const override {
-        const Tensor* output = output_in(outputs);
+        const Tensor* output = outputs.find_tensor(context().output);
         // What was evaluated, and is no class a sample, stands beside its targets as it is.
         if (!output || target_of(outputs)) return Task::predict(outputs, form);
         if (auto said = by_top_classes(*this, *output, form)) return *said;
@@ -112,12 +112,8 @@ class Classification final : public Task {
   private:
     friend class ClassFindings;
 
-    const Tensor* output_in(const Batch& batch) const {
-        const auto field = batch.fields.find(context().output);
-        return field == batch.fields.end() ? nullptr : tensor_in(&field->second);
-    }
     std::optional<Verdicts> judged(const Batch& batch) const {
-        return judge(batch.ids, output_in(batch), tensor_in(target_of(batch)));
+        return judge(batch.ids, batch.find_tensor(context().output), tensor_in(target_of(batch)));
     }
 };
 

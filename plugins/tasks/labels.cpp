@@ -37,7 +37,7 @@ class MultiLabel final : public Task {
     }
 
     Predictions predict(const Batch& outputs, const PredictionForm& form) const override {
-        const Tensor* output = output_in(outputs);
+        const Tensor* output = outputs.find_tensor(context().output);
         if (output && !target_of(outputs))
             if (auto said = by_top_classes(*this, *output, form)) return *said;
         return Task::predict(outputs, form);
@@ -46,7 +46,7 @@ class MultiLabel final : public Task {
     /// Beside target and output also what is said of each label, and how probable a yes is.
     Predictions evaluate(const Batch& batch, const PredictionForm& form) const override {
         Predictions said = Task::evaluate(batch, form);
-        const Tensor* output = output_in(batch);
+        const Tensor* output = batch.find_tensor(context().output);
         if (!said.shortened.empty() || said.samples.empty() || !output ||
             !output->is_floating_point())
             return said;
@@ -80,10 +80,6 @@ class MultiLabel final : public Task {
     }
     Tensor probabilities_of(const Tensor& output) const {
         return is_probability() ? output : output.sigmoid();
-    }
-    const Tensor* output_in(const Batch& batch) const {
-        const auto field = batch.fields.find(context().output);
-        return field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
     }
 
     const Options o;

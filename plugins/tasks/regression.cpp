@@ -43,10 +43,8 @@ class Regression final : public Task {
     /// Outputs and targets of an evaluated batch, float64 [N, K] on the CPU; not defined where
     /// these are not as many.
     std::pair<Tensor, Tensor> compared(const Batch& batch) const {
-        const auto field = batch.fields.find(context().output);
         const BatchField* wanted = target_of(batch);
-        const auto* output =
-            field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+        const Tensor* output = batch.find_tensor(context().output);
         const auto* target = wanted ? std::get_if<Tensor>(wanted) : nullptr;
         const auto samples = int64_t(batch.ids.size());
         if (!output || !target || output->dim() == 0 || output->size(0) != samples ||

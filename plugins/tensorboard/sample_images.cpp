@@ -12,11 +12,6 @@
 namespace ailab::tensorboard {
 namespace {
 
-const Tensor* tensor_of(const Batch& batch, const char* name) {
-    const auto field = batch.fields.find(name);
-    return field == batch.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
-}
-
 Tensor copy_rows(const Tensor& tensor, int64_t rows, at::ScalarType dtype) {
     return tensor.detach()
         .narrow(0, 0, rows)
@@ -56,7 +51,7 @@ std::string percent(double fraction) {
 std::optional<SampleImages> take_images(const Batch& batch, int64_t count) {
     const Tensor* images = nullptr;
     for (const char* name : {"input", "image"})
-        if (const Tensor* field = tensor_of(batch, name); field && holds_images(*field))
+        if (const Tensor* field = batch.find_tensor(name); field && holds_images(*field))
             images = field;
     if (!images) return std::nullopt;
     const int64_t n = std::min(count, images->size(0));
@@ -66,12 +61,12 @@ std::optional<SampleImages> take_images(const Batch& batch, int64_t count) {
     for (int64_t i = 0; i < n; ++i)
         taken.ids.push_back(size_t(i) < batch.ids.size() ? batch.ids[size_t(i)] : i);
     for (const char* name : {"label", "target"}) {
-        const Tensor* field = tensor_of(batch, name);
+        const Tensor* field = batch.find_tensor(name);
         if (field && field->dim() == 1 && field->size(0) >= n &&
             c10::isIntegralType(field->scalar_type(), /*includeBool=*/false))
             taken.targets = copy_rows(*field, n, at::kLong);
     }
-    const Tensor* output = tensor_of(batch, "output");
+    const Tensor* output = batch.find_tensor("output");
     if (taken.targets.defined() && output && output->dim() == 2 && output->size(0) >= n &&
         output->size(1) > 1 && output->is_floating_point())
         taken.scores = copy_rows(*output, n, at::kFloat);

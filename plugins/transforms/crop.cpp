@@ -84,8 +84,8 @@ class RandomCrop final : public GeometricTransform {
             padded = grown(old, padding);
         }
         if (padded.height < size_.height || padded.width < size_.width)
-            throw Error(concat("RandomCrop of ", text_of(size_), " pixels is larger than the ",
-                               padding.any() ? "padded " : "", "image of ", text_of(padded),
+            throw Error(concat("RandomCrop of ", size_.str(), " pixels is larger than the ",
+                               padding.any() ? "padded " : "", "image of ", padded.str(),
                                ": resize it before, or set pad_if_needed"));
         std::vector<Movement> movements;
         if (padding.any())

@@ -37,8 +37,8 @@ class Resize final : public GeometricTransform {
                                      ? size_of(options_.size)
                                      : image::resized(old, options_.size[0], options_.max_size);
         if (size.height < 1 || size.width < 1)
-            throw Error(concat("Resize would make an image of ", text_of(old), " pixels one of ",
-                               text_of(size)));
+            throw Error(
+                concat("Resize would make an image of ", old.str(), " pixels one of ", size.str()));
         return {movement(
             Geometry::resize(old, size),
             [this, size](const Tensor& image) {

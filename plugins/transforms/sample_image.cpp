@@ -42,8 +42,4 @@ Movement crop(image::Size size, const Region& part) {
     return {.geometry = Geometry::crop(size, part), .part = part, .image = checked};
 }
 
-std::string text_of(image::Size size) {
-    return concat(size.height, " x ", size.width);
-}
-
 }  // namespace ailab

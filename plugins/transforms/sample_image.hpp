@@ -23,7 +23,4 @@ Movement padded_by(image::Size size, const image::Padding& padding, const image:
 /// Leaves a part. Of an image that is not decoded yet only this part is.
 Movement crop(image::Size size, const Region& part);
 
-/// "480 x 640": height and width, for messages.
-std::string text_of(image::Size size);
-
 }  // namespace ailab

@@ -53,6 +53,8 @@ class AILAB_API Batch {
     bool has(const std::string& name) const { return fields.count(name) != 0; }
     /// The field as a tensor. Throws Error that lists the fields when it is missing or no tensor.
     const Tensor& tensor(const std::string& name) const;
+    /// Null where it is missing or no tensor.
+    const Tensor* find_tensor(const std::string& name) const;
     const std::vector<Tensor>& tensors(const std::string& name) const;
     const std::vector<std::string>& strings(const std::string& name) const;
     void set(const std::string& name, BatchField value) { fields[name] = std::move(value); }

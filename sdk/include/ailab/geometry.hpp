@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 #include "ailab/export.hpp"
 
@@ -15,6 +16,8 @@ struct ImageSize {
     int64_t width = 0;
 
     bool operator==(const ImageSize&) const = default;
+    /// "480 x 640".
+    AILAB_API std::string str() const;
 };
 
 /// A rectangle of an image, in pixels.
