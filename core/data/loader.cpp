@@ -23,7 +23,7 @@ namespace ailab {
 namespace {
 
 /// Whole batches are quick to make, so that waking a thread for each would cost as much: a thread
-/// makes several at a time, and rests until half of them are taken. As many as lie well in the
+/// makes several at a time, and rests until most of them are taken. As many as lie well in the
 /// cache.
 constexpr int64_t ahead_bytes = 1 << 20;
 constexpr int64_t most_ahead = 8;
@@ -136,7 +136,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
             lock.lock();
             if (number == first && maker.options().whole_batches()) {
                 ahead = std::max(ahead, std::min(most_ahead, ahead_bytes / bytes_of(made.batch)));
-                rest_until = ahead / 2;
+                rest_until = ahead / 4;
             }
             if (!made.spare.fields.empty()) pool.push_back(std::move(made.spare));
             ready.emplace(number, std::move(made));

@@ -26,19 +26,25 @@ struct alignas(alignment) Header {
 
 // Four classes to each power of two, from 64 bytes: at most a quarter is wasted.
 constexpr int classes = 4 * 40;
-int class_of(size_t bytes) {
+constexpr int class_of(size_t bytes) {
     if (bytes <= 64) return 0;
     const int top = std::bit_width(bytes - 1) - 1;  // 2^top < bytes <= 2^(top+1)
     const size_t quarter = size_t(1) << (top - 2);
     const int part = int((bytes - 1 - (size_t(1) << top)) / quarter);
     return (top - 6) * 4 + part + 1;
 }
-size_t size_of(int size_class) {
+constexpr size_t size_of(int size_class) {
     if (size_class == 0) return 64;
     const int top = (size_class - 1) / 4 + 6;
     return (size_t(1) << top) + size_t((size_class - 1) % 4 + 1) * (size_t(1) << (top - 2));
 }
 
+// Of blocks below this size those that a thread has for itself are not worth counting: the way from
+// its cache and back has no atomic operation and no clock, and it is taken a hundred times a step.
+constexpr int first_counted = class_of(4096);
+
+/// Bytes that are in use and that lie idle. What is not counted one by one is in use as long as it
+/// is with a thread.
 std::atomic<size_t> in_use{0};
 std::atomic<size_t> peak_in_use{0};
 std::atomic<size_t> cached{0};
@@ -50,52 +56,11 @@ constexpr size_t least_cached = size_t(32) << 20;
 constexpr int64_t long_idle = 10;  // seconds
 constexpr size_t most_cached = 3;  // times
 
-/// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in
-/// static storage are freed late.
-struct SharedPool {
-    std::mutex mutex;
-    std::array<std::vector<Header*>, classes> blocks;
-};
-SharedPool& shared_pool() {
-    static SharedPool* pool = new (std::nothrow) SharedPool;  // never destroyed, see above
-    return *pool;
-}
-
-struct ThreadCache {
-    static constexpr size_t room = 32;  // blocks a class
-    std::array<std::vector<Header*>, classes> blocks;
-    ~ThreadCache();
-};
-thread_local bool thread_ended = false;
-ThreadCache::~ThreadCache() {
-    thread_ended = true;
-    SharedPool& pool = shared_pool();
-    std::lock_guard lock(pool.mutex);
-    for (int i = 0; i < classes; ++i)
-        pool.blocks[i].insert(pool.blocks[i].end(), blocks[i].begin(), blocks[i].end());
-}
-ThreadCache* thread_cache() {
-    if (thread_ended) return nullptr;
-    thread_local ThreadCache cache;
-    return &cache;
-}
-
-Header* take_cached(int size_class) {
-    if (ThreadCache* cache = thread_cache()) {
-        auto& list = cache->blocks[size_class];
-        if (!list.empty()) {
-            Header* block = list.back();
-            list.pop_back();
-            return block;
-        }
-    }
-    SharedPool& pool = shared_pool();
-    std::lock_guard lock(pool.mutex);
-    auto& list = pool.blocks[size_class];
-    if (list.empty()) return nullptr;
-    Header* block = list.back();
-    list.pop_back();
-    return block;
+void count_in_use(size_t bytes) {
+    const size_t now = in_use.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    size_t peak = peak_in_use.load(std::memory_order_relaxed);
+    while (now > peak && !peak_in_use.compare_exchange_weak(peak, now, std::memory_order_relaxed))
+        ;
 }
 
 int64_t now_in_seconds() {
@@ -104,9 +69,77 @@ int64_t now_in_seconds() {
     return now.tv_sec;
 }
 
-/// Frees the blocks that were given back until `time`.
-void free_older(std::array<std::vector<Header*>, classes>& blocks, int64_t time) {
+void count_idle(Header& block) {
+    const size_t bytes = size_of(int(block.size_class));
+    block.given_back = now_in_seconds();
+    in_use.fetch_sub(bytes, std::memory_order_relaxed);
+    cached.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void count_taken(const Header& block) {
+    const size_t bytes = size_of(int(block.size_class));
+    cached.fetch_sub(bytes, std::memory_order_relaxed);
+    count_in_use(bytes);
+}
+
+using Blocks = std::array<std::vector<Header*>, classes>;
+
+Header* take_last(std::vector<Header*>& blocks) {
+    if (blocks.empty()) return nullptr;
+    Header* block = blocks.back();
+    blocks.pop_back();
+    return block;
+}
+
+/// Blocks that no thread's cache had room for. Lives until the process ends, since tensors in
+/// static storage are freed late.
+struct SharedPool {
+    std::mutex mutex;
+    Blocks blocks;
+};
+SharedPool& shared_pool() {
+    static SharedPool* pool = new (std::nothrow) SharedPool;  // never destroyed, see above
+    return *pool;
+}
+
+struct ThreadCache {
+    static constexpr size_t room = 32;  // blocks a class
+    Blocks blocks;
+    ThreadCache();
+    ~ThreadCache();
+};
+// Words beside the cache itself: to read them takes no guard and, in this model, no call.
+[[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* own_cache = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool thread_ended = false;
+ThreadCache::ThreadCache() {
+    own_cache = this;
+}
+ThreadCache::~ThreadCache() {
+    own_cache = nullptr;
+    thread_ended = true;
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
     for (int i = 0; i < classes; ++i) {
+        if (i < first_counted)
+            for (Header* block : blocks[i]) count_idle(*block);
+        pool.blocks[i].insert(pool.blocks[i].end(), blocks[i].begin(), blocks[i].end());
+    }
+}
+ThreadCache* thread_cache() {
+    if (own_cache || thread_ended) return own_cache;
+    thread_local ThreadCache cache;
+    return &cache;
+}
+
+Header* take_shared(int size_class) {
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
+    return take_last(pool.blocks[size_class]);
+}
+
+/// Frees the counted blocks from class `first` on that were given back until `time`.
+void free_older(Blocks& blocks, int first, int64_t time) {
+    for (int i = first; i < classes; ++i) {
         const size_t freed = std::erase_if(blocks[i], [&](Header* block) {
             if (block->given_back > time) return false;
             std::free(block);
@@ -123,23 +156,40 @@ void trim() {
     if (idle <= limit) return;
     const int64_t now = now_in_seconds();
     const int64_t time = idle > most_cached * limit ? now : now - long_idle;
-    if (ThreadCache* cache = thread_cache()) free_older(cache->blocks, time);
+    if (ThreadCache* cache = thread_cache()) free_older(cache->blocks, first_counted, time);
     SharedPool& pool = shared_pool();
     std::lock_guard lock(pool.mutex);
-    free_older(pool.blocks, time);
+    free_older(pool.blocks, 0, time);
+}
+
+Header* take(int size_class, size_t bytes) {
+    if (ThreadCache* cache = thread_cache())
+        if (Header* block = take_last(cache->blocks[size_class])) {
+            if (size_class >= first_counted) count_taken(*block);
+            return block;
+        }
+    if (Header* block = take_shared(size_class)) {
+        count_taken(*block);
+        return block;
+    }
+    trim();
+    void* memory = nullptr;
+    const size_t rounded = size_of(size_class);
+    if (posix_memalign(&memory, alignment, sizeof(Header) + rounded) != 0)
+        TORCH_CHECK(false, "out of memory: ", bytes, " bytes wanted on the CPU");
+    count_in_use(rounded);
+    return new (memory) Header{uint32_t(size_class), 0};
 }
 
 void give_back(Header* block) {
     const int size_class = int(block->size_class);
-    const size_t bytes = size_of(size_class);
-    block->given_back = now_in_seconds();
-    in_use.fetch_sub(bytes, std::memory_order_relaxed);
-    cached.fetch_add(bytes, std::memory_order_relaxed);
-    if (ThreadCache* cache = thread_cache();
-        cache && cache->blocks[size_class].size() < cache->room) {
+    ThreadCache* cache = thread_cache();
+    if (cache && cache->blocks[size_class].size() < cache->room) {
+        if (size_class >= first_counted) count_idle(*block);
         cache->blocks[size_class].push_back(block);
         return;
     }
+    count_idle(*block);
     SharedPool& pool = shared_pool();
     std::lock_guard lock(pool.mutex);
     pool.blocks[size_class].push_back(block);
@@ -152,26 +202,12 @@ void free_data(void* data) {
 class CachingAllocator final : public c10::Allocator {
   public:
     c10::DataPtr allocate(size_t bytes) override {
-        if (bytes == 0) return {nullptr, nullptr, &free_data, c10::Device(c10::DeviceType::CPU)};
-        const int size_class = class_of(bytes);
-        TORCH_CHECK(size_class < classes, "cannot allocate ", bytes, " bytes");
-        const size_t rounded = size_of(size_class);
-        Header* block = take_cached(size_class);
-        if (block) {
-            cached.fetch_sub(rounded, std::memory_order_relaxed);
-        } else {
-            trim();
-            void* memory = nullptr;
-            if (posix_memalign(&memory, alignment, sizeof(Header) + rounded) != 0)
-                TORCH_CHECK(false, "out of memory: ", bytes, " bytes wanted on the CPU");
-            block = new (memory) Header{uint32_t(size_class), 0};
+        void* data = nullptr;
+        if (bytes != 0) {
+            const int size_class = class_of(bytes);
+            TORCH_CHECK(size_class < classes, "cannot allocate ", bytes, " bytes");
+            data = take(size_class, bytes) + 1;
         }
-        const size_t now = in_use.fetch_add(rounded, std::memory_order_relaxed) + rounded;
-        size_t peak = peak_in_use.load(std::memory_order_relaxed);
-        while (now > peak &&
-               !peak_in_use.compare_exchange_weak(peak, now, std::memory_order_relaxed))
-            ;
-        void* data = block + 1;
         return {data, data, &free_data, c10::Device(c10::DeviceType::CPU)};
     }
     c10::DeleterFnPtr raw_deleter() const override { return &free_data; }

@@ -28,14 +28,24 @@ std::string input_of(const std::string& key, const std::vector<std::string>& inp
     return "";
 }
 
-/// The field that an input is taken from.
+/// The field that an input is taken from, or else.
+struct Source {
+    std::string field;
+    bool or_label;  // where there is no such field
+};
+Source source_of(const std::string& input, const std::vector<std::string>& inputs,
+                 const Binding& binding) {
+    for (const auto& [key, field] : binding.mapping)
+        if (input_of(key, inputs) == input) return {field, false};
+    return {input, input == "target"};
+}
+
+/// The same among those that there are.
 template <class Has>
 std::string field_of(const std::string& input, const std::vector<std::string>& inputs,
                      const Binding& binding, const Has& has) {
-    for (const auto& [key, field] : binding.mapping)
-        if (input_of(key, inputs) == input) return field;
-    if (input == "target" && !has("target") && has("label")) return "label";
-    return input;
+    const Source source = source_of(input, inputs, binding);
+    return source.or_label && !has(source.field) && has("label") ? "label" : source.field;
 }
 
 std::string missing(const std::string& what, const std::string& input, const std::string& field,
@@ -52,24 +62,40 @@ std::string missing(const std::string& what, const std::string& input, const std
 
 }  // namespace
 
-Batch bind_inputs(const Batch& batch, const std::vector<std::string>& inputs,
-                  const Binding& binding, const std::string& what) {
-    Batch bound;
-    const auto has = [&](const std::string& name) { return batch.has(name); };
-    for (const std::string& input : inputs) {
-        const std::string field = field_of(input, inputs, binding, has);
-        const auto found = batch.fields.find(field);
+InputBinding::InputBinding(std::vector<std::string> inputs, Binding binding, std::string what)
+    : names_(std::move(inputs)), binding_(std::move(binding)), what_(std::move(what)) {
+    for (const std::string& name : names_) {
+        auto [field, or_label] = source_of(name, names_, binding_);
+        inputs_.push_back({std::move(field), or_label, &bound_.fields[name]});
+    }
+}
+
+InputBinding::Bound InputBinding::bind(const Batch& batch) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+        const Input& input = inputs_[i];
+        auto found = batch.fields.find(input.field);
+        if (found == batch.fields.end() && input.or_label) found = batch.fields.find("label");
         if (found == batch.fields.end()) {
             std::vector<std::string> known;
             for (const auto& entry : batch.fields) known.push_back(entry.first);
-            throw Error(missing(what, input, field, known, batch.describe()));
+            const Bound let_go(bound_);
+            throw Error(missing(what_, names_[i], input.field, known, batch.describe()));
         }
-        bound.fields.emplace(input, found->second);
+        *input.bound = found->second;
     }
-    bound.ids = batch.ids;
-    bound.size = batch.size;
-    bound.global_size = batch.global_size;
-    return bound;
+    bound_.ids = batch.ids;
+    bound_.size = batch.size;
+    bound_.global_size = batch.global_size;
+    return Bound(bound_);
+}
+
+InputBinding::Bound::~Bound() {
+    for (auto& [name, field] : batch_.fields) field = Tensor();
+}
+
+Batch bind_inputs(const Batch& batch, const std::vector<std::string>& inputs,
+                  const Binding& binding, const std::string& what) {
+    return *InputBinding(inputs, binding, what).bind(batch);
 }
 
 void check_binding(const std::vector<std::string>& fields, const std::vector<std::string>& inputs,

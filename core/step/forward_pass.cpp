@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "ailab/binding.hpp"
 #include "host/error_context.hpp"
 #include "loss_terms.hpp"
 
@@ -19,19 +18,18 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
                          const std::optional<AutocastPlan>& autocast, c10::DeviceType device)
     : model_(model),
       loss_(loss),
-      model_binding_(config.model.binding()),
-      loss_binding_(config.loss.binding()),
       model_label_(concat("model \"", config.model.type(), "\"")),
       loss_label_(concat("loss \"", config.loss.type(), "\"")),
-      model_inputs_(model.inputs()),
+      to_model_(model.inputs(), config.model.binding(), model_label_),
+      to_loss_(loss ? loss->inputs() : std::vector<std::string>(), config.loss.binding(),
+               loss_label_),
       outputs_(model.outputs()),
-      output_keys_(output_keys(model, model_binding_)),
+      output_keys_(output_keys(model, config.model.binding())),
       in_double_(config.runtime.dtype == "float64"),
       autocast_(autocast),
       device_(device),
       recompute_(config.runtime.recompute ? std::make_unique<Recompute>(model_label_) : nullptr) {
     if (!loss_) return;
-    loss_inputs_ = loss_->inputs();
     term_names_ = loss_->term_names();
     own_weights_ = loss_->has_own_weights();
     weight_source_ = term_names_.size() == 1 ? WeightSource::common : loss_->weight_source();
@@ -54,15 +52,16 @@ std::string hint_for(const Batch& inputs, Phase phase) {
 
 void ForwardPass::run_model(Batch& batch, Phase phase) const {
     Batch returned;
-    Batch inputs;
-    try {
-        inputs = bind_inputs(batch, model_inputs_, model_binding_, model_label_);
-        const AutocastScope scope = autocast();
-        const Recompute::Section blocks(phase == Phase::train ? recompute() : nullptr);
-        returned = model_.forward_batch(inputs);
-        blocks.done();
-    } catch (...) {
-        rethrow_with(model_label_, hint_for(inputs, phase));
+    {
+        const InputBinding::Bound inputs = to_model_.bind(batch);
+        try {
+            const AutocastScope scope = autocast();
+            const Recompute::Section blocks(phase == Phase::train ? recompute() : nullptr);
+            returned = model_.forward_batch(*inputs);
+            blocks.done();
+        } catch (...) {
+            rethrow_with(model_label_, hint_for(*inputs, phase));
+        }
     }
     for (size_t i = 0; i < outputs_.size(); ++i) {
         const auto found = returned.fields.find(outputs_[i]);
@@ -75,9 +74,8 @@ void ForwardPass::run_model(Batch& batch, Phase phase) const {
 }
 
 /// Fields of the data set may have kept float64, for metrics; outputs are as the model gives them.
-Batch ForwardPass::bound_to_loss(const Batch& batch) const {
-    Batch inputs = bind_inputs(batch, loss_inputs_, loss_binding_, loss_label_);
-    if (in_double_) return inputs;
+void ForwardPass::round_fields(Batch& inputs, const Batch& batch) const {
+    if (in_double_) return;
     const auto is_output = [&](const Tensor& tensor) {
         return std::any_of(output_keys_.begin(), output_keys_.end(), [&](const std::string& key) {
             const Tensor* output = batch.find_tensor(key);
@@ -89,14 +87,14 @@ Batch ForwardPass::bound_to_loss(const Batch& batch) const {
                                                         tensor->scalar_type() == at::kDouble &&
                                                         !is_output(*tensor))
             *tensor = tensor->to(at::kFloat);
-    return inputs;
 }
 
 std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch, int64_t samples) const {
     try {
-        Batch inputs = bound_to_loss(batch);
-        inputs.global_size = samples;
-        std::vector<LossTerm> terms = loss_->terms(inputs);
+        const InputBinding::Bound inputs = to_loss_.bind(batch);
+        round_fields(*inputs, batch);
+        inputs->global_size = samples;
+        std::vector<LossTerm> terms = loss_->terms(*inputs);
         check_terms(terms, term_names_, own_weights_, loss_label_);
         return terms;
     } catch (...) {
@@ -109,7 +107,9 @@ std::vector<std::optional<Tensor>> ForwardPass::target_weights(const Batch& batc
     for (const std::string& output : output_keys_) targets.set(output, Tensor());
     std::vector<std::optional<Tensor>> weights;
     try {
-        weights = loss_->target_weights(bound_to_loss(targets));
+        const InputBinding::Bound inputs = to_loss_.bind(targets);
+        round_fields(*inputs, targets);
+        weights = loss_->target_weights(*inputs);
     } catch (...) {
         rethrow_with(loss_label_);
     }

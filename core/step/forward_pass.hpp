@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "ailab/binding.hpp"
 #include "ailab/loss.hpp"
 #include "ailab/model.hpp"
 #include "ailab/run.hpp"
@@ -48,18 +49,15 @@ class ForwardPass {
     const std::string& loss_label() const { return loss_label_; }
 
   private:
-    Batch bound_to_loss(const Batch& batch) const;
+    void round_fields(Batch& inputs, const Batch& batch) const;
 
     Model& model_;
     Loss* const loss_;
-    const Binding& model_binding_;
-    const Binding& loss_binding_;
     const std::string model_label_;
     const std::string loss_label_;
-    const std::vector<std::string> model_inputs_;
-    std::vector<std::string> outputs_;      // as the model returns them
-    std::vector<std::string> output_keys_;  // as they join the batch
-    std::vector<std::string> loss_inputs_;
+    mutable InputBinding to_model_, to_loss_;  // kept for their memory
+    std::vector<std::string> outputs_;         // as the model returns them
+    std::vector<std::string> output_keys_;     // as they join the batch
     std::vector<std::string> term_names_;
     bool own_weights_ = false;
     WeightSource weight_source_ = WeightSource::predictions;

@@ -15,6 +15,42 @@ namespace ailab {
 AILAB_API Batch bind_inputs(const Batch& batch, const std::vector<std::string>& inputs,
                             const Binding& binding, const std::string& what);
 
+/// bind_inputs() for batch after batch: names are resolved once, and the memory of one batch serves
+/// the next. One thread.
+class AILAB_API InputBinding {
+  public:
+    InputBinding(std::vector<std::string> inputs, Binding binding, std::string what);
+
+    /// What bind_inputs() gives, for as long as this lives; its tensors are let go with it. One at
+    /// a time.
+    class AILAB_API Bound {
+      public:
+        explicit Bound(Batch& batch) : batch_(batch) {}
+        ~Bound();
+        Bound(const Bound&) = delete;
+        Bound& operator=(const Bound&) = delete;
+        Batch& operator*() const { return batch_; }
+        Batch* operator->() const { return &batch_; }
+
+      private:
+        Batch& batch_;
+    };
+    Bound bind(const Batch& batch);
+
+  private:
+    struct Input {
+        std::string field;
+        bool or_label;  // where there is no such field
+        BatchField* bound;
+    };
+
+    const std::vector<std::string> names_;
+    const Binding binding_;
+    const std::string what_;
+    Batch bound_;
+    std::vector<Input> inputs_;  // they point into bound_
+};
+
 /// The same check before the run, from names alone: adds a problem at `config.place` for each input
 /// that is not among `fields`, and for each mapping key that is no input. No check if `fields` is
 /// empty (unknown).
