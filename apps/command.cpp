@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "ailab/error.hpp"
-#include "dist/launcher.hpp"
+#include "distributed/launcher.hpp"
 #include "log/result_stream.hpp"
 #include "plugin/plugin_host.hpp"
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
-#include "dist/launcher.hpp"
+#include "distributed/launcher.hpp"
 
 namespace ailab::app {
 namespace {

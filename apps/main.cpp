@@ -5,8 +5,8 @@
 #include "ailab/error.hpp"
 #include "command_line.hpp"
 #include "config/error_words.hpp"
-#include "dist/launcher.hpp"
-#include "dist/launcher_watch.hpp"
+#include "distributed/launcher.hpp"
+#include "distributed/launcher_watch.hpp"
 #include "host/exit_guard.hpp"
 #include "host/launcher_rank.hpp"
 #include "log/result_stream.hpp"
@@ -24,24 +24,24 @@ bool is_first_rank() {
 /// Whether this process is one that leaves the command to rank 0.
 bool leaves_to_rank_0(const app::Task& task) {
     if (task.command.is_run) return false;
-    Placement placement;
+    RankInfo rank_info;
     try {
-        placement = detect_placement(task.launcher);
+        rank_info = detect_placement(task.launcher);
     } catch (const ConfigError&) {
         return false;  // half a launcher's environment: nobody else is there
     }
-    if (placement.world_size == 1) return false;
+    if (rank_info.world_size == 1) return false;
     // Variables may be left over in a shell: who sees nothing else must learn why.
-    const bool started_by_hand = placement.launcher == "env";
-    if (placement.rank == 0)
+    const bool started_by_hand = rank_info.launcher == "env";
+    if (rank_info.rank == 0)
         std::fprintf(stderr, "ailab-run: rank 0 of %d does this; the others have no part in it\n",
-                     placement.world_size);
+                     rank_info.world_size);
     else if (started_by_hand)
         std::fprintf(stderr,
                      "ailab-run: this is rank %d of %d (RANK, WORLD_SIZE): rank 0 does this. Unset "
                      "them, or give --launcher single, if there is no other\n",
-                     placement.rank, placement.world_size);
-    return placement.rank != 0;
+                     rank_info.rank, rank_info.world_size);
+    return rank_info.rank != 0;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ Work read_browse(const CommandLine& line) {
     const Options& options = line.options;
     const ConfigInput input = read_config(line).input;
     BrowseRequest request;
-    if (const std::string phase = options.choice("phase", {"train", "val", "test"}); !phase.empty())
+    if (const std::string phase = options.choice("phase", phase_names()); !phase.empty())
         request.phase = phase;
     request.count = options.positive("count", request.count, 10'000);
     if (const std::string output = options.text("output"); !output.empty()) request.output = output;

@@ -63,7 +63,7 @@ class Browser {
         if (!wanted)
             throw ConfigError({{place_of(config_.source, "data"),
                                 concat("there is no data.", request.phase, " to browse")}});
-        const Placement alone;
+        const RankInfo alone;
         job_ = Job::start(alone, "env://", config_.dist.timeout);
         device_ = choose_device(config_, alone);
         const int64_t batch = config_.data.train ? global_batch_size(config_, 1) : 0;
@@ -110,7 +110,7 @@ class Browser {
                      name.c_str());
     }
 
-    /// As the loader deals them, transforms of whole batches and all.
+    /// As the loader gives them, transforms of whole batches and all.
     void show_first() {
         int64_t left = std::min(request_.count, data_.loader->plan().samples);
         while (left > 0) {

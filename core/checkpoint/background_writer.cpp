@@ -6,9 +6,9 @@
 #include <cstdio>
 
 #include "ailab/log.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "config/error_words.hpp"
-#include "host/start_thread.hpp"
+#include "support/start_thread.hpp"
 
 namespace ailab {
 namespace {

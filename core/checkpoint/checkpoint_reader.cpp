@@ -3,7 +3,7 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 #include "manifest.hpp"
 #include "state_files.hpp"
 #include "validate_weights.hpp"

@@ -9,7 +9,7 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint_files.hpp"
-#include "temporary_name.hpp"
+#include "files/temporary_name.hpp"
 
 namespace ailab {
 namespace {

@@ -4,10 +4,10 @@
 
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
-#include "file_kind.hpp"
-#include "input_file.hpp"
+#include "files/file_kind.hpp"
+#include "files/input_file.hpp"
 #include "manifest.hpp"
-#include "pth_file.hpp"
+#include "pth/pth_file.hpp"
 #include "safetensors_header.hpp"
 #include "state_files.hpp"
 

@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "ailab/crc32c.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 #include "state_files.hpp"
 
 namespace ailab {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ailab/node.hpp"
-#include "durable_file.hpp"
+#include "files/durable_file.hpp"
 #include "sharded_tensors.hpp"
 
 namespace ailab {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "ailab/error.hpp"
-#include "pth_file.hpp"
+#include "pth/pth_file.hpp"
 
 namespace ailab {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "config/error_words.hpp"
-#include "durable_file.hpp"
+#include "files/durable_file.hpp"
 #include "sharded_tensors.hpp"
 
 namespace ailab {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "ailab/export.hpp"
-#include "durable_file.hpp"
-#include "input_file.hpp"
+#include "files/durable_file.hpp"
+#include "files/input_file.hpp"
 #include "safetensors_header.hpp"
 
 namespace ailab {

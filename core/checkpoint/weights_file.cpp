@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "ailab/error.hpp"
-#include "file_kind.hpp"
-#include "input_file.hpp"
-#include "pth_file.hpp"
+#include "files/file_kind.hpp"
+#include "files/input_file.hpp"
+#include "pth/pth_file.hpp"
 
 namespace ailab {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
-#include "temporary_name.hpp"
+#include "files/temporary_name.hpp"
 
 namespace ailab {
 

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "fields.hpp"
+#include "modules/fields.hpp"
 
 namespace ailab {
 

@@ -8,7 +8,7 @@
 
 #include "ailab/log.hpp"
 #include "config/memory_error.hpp"
-#include "fields.hpp"
+#include "modules/fields.hpp"
 #include "host/file_watch.hpp"
 #include "memory_format.hpp"
 
@@ -52,8 +52,8 @@ Batch last_sample(const Batch& batch, const FieldSpecs* specs) {
 
 }  // namespace
 
-/// What is dealt to this rank for one batch.
-struct BatchMaker::Deal {
+/// What is assigned to this rank for one batch.
+struct BatchMaker::Assignment {
     const EpochOrder& order;
     BatchPlan::Slice slice;
     int64_t batch_number;  // in the epoch, over the whole job
@@ -86,16 +86,16 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress)
         const int64_t epoch = number / iterations(), iteration = number % iterations();
         const auto order = orders_.get(options_, epoch);
         const BatchPlan::Slice slice = options_.plan.slice(iteration, order->ends);
-        made.dealt = slice.size();
-        Deal deal{*order, slice, options_.plan.batch_number(iteration), options_.context};
-        deal.progress = progress;
-        deal.context.epoch = epoch;
-        deal.context.tolerant = options_.skip_broken;
+        made.assigned = slice.size();
+        Assignment deal{*order, slice, options_.plan.batch_number(iteration), options_.context};
+        assignment.progress = progress;
+        assignment.context.epoch = epoch;
+        assignment.context.tolerant = options_.skip_broken;
         if (options_.whole_batches()) {
-            fill(deal, made);
+            fill(assignment, made);
         } else {
             SampleRecord record;
-            fill(deal, made);
+            fill(assignment, made);
             made.times = record.times();
         }
         if (options_.pins) pin(made);
@@ -113,44 +113,44 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress)
     return made;
 }
 
-void BatchMaker::fill(const Deal& deal, MadeBatch& made) {
+void BatchMaker::fill(const Assignment& assignment, MadeBatch& made) {
     Batch& batch = made.batch;
-    if (deal.slice.size() == 0) {
+    if (assignment.slice.size() == 0) {
         batch = Batch();
-        batch.global_size = deal.slice.global_size;
+        batch.global_size = assignment.slice.global_size;
         return;
     }
     if (options_.whole_batches()) {
-        const auto first = deal.order.ids.begin();
-        fill_whole(deal, {first + deal.slice.begin, first + deal.slice.end}, batch);
+        const auto first = assignment.order.ids.begin();
+        fill_whole(assignment, {first + assignment.slice.begin, first + assignment.slice.end}, batch);
     } else {
-        fill_by_sample(deal, made);
+        fill_by_sample(assignment, made);
     }
     // Of a training batch it is not known here what other ranks left out.
-    batch.global_size = options_.plan.evaluation ? batch.size : deal.slice.global_size;
-    if (deal.batch_number == 0 && deal.context.epoch == 0 && options_.plan.rank == 0)
+    batch.global_size = options_.plan.evaluation ? batch.size : assignment.slice.global_size;
+    if (assignment.batch_number == 0 && assignment.context.epoch == 0 && options_.plan.rank == 0)
         warn_of_rounding(batch);
     finish_fields(batch);
-    if (options_.batch_transform && batch.size > 0) transform_batch(deal, batch);
+    if (options_.batch_transform && batch.size > 0) transform_batch(assignment, batch);
 }
 
-void BatchMaker::fill_whole(const Deal& deal, const std::vector<int64_t>& ids, Batch& batch) const {
+void BatchMaker::fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids, Batch& batch) const {
     batch.ids = ids;
     batch.size = int64_t(ids.size());
-    deal.begin(ids.front());
+    assignment.begin(ids.front());
     try {
-        options_.dataset->get_batch(ids, deal.context.inside(), batch);
+        options_.dataset->get_batch(ids, assignment.context.inside(), batch);
     } catch (...) {
         rethrow_for(options_, sample_numbers(ids));
     }
 }
 
-void BatchMaker::fill_by_sample(const Deal& deal, MadeBatch& made) const {
-    BatchBuilder builder(options_, made.batch, deal.slice.size());
-    for (int64_t i = deal.slice.begin; i < deal.slice.end; ++i) {
-        if (deal.progress && deal.progress->is_called_off())
+void BatchMaker::fill_by_sample(const Assignment& assignment, MadeBatch& made) const {
+    BatchBuilder builder(options_, made.batch, assignment.slice.size());
+    for (int64_t i = assignment.slice.begin; i < assignment.slice.end; ++i) {
+        if (assignment.progress && assignment.progress->is_called_off())
             throw Error(concat(options_.name, ": this batch was called off"));
-        add(deal, i, builder, made.faults);
+        add(assignment, i, builder, made.faults);
     }
     try {
         builder.finish();
@@ -161,13 +161,13 @@ void BatchMaker::fill_by_sample(const Deal& deal, MadeBatch& made) const {
 
 /// Whether the sample at `position` is in the batch now. A broken one is left out if that is
 /// wanted.
-bool BatchMaker::add(const Deal& deal, int64_t position, BatchBuilder& builder,
+bool BatchMaker::add(const Assignment& assignment, int64_t position, BatchBuilder& builder,
                      std::vector<SampleFault>& faults) const {
-    const int64_t id = deal.id(position);
+    const int64_t id = assignment.id(position);
     const Dataset& dataset = *options_.dataset;
-    deal.begin(id);
+    assignment.begin(id);
     try {
-        builder.add(id, deal.context_of(position));
+        builder.add(id, assignment.context_of(position));
     } catch (const BrokenSample& error) {
         if (!options_.skip_broken) rethrow_for(options_, sample_label(dataset, id));
         SampleRecord::take_damage();
@@ -183,11 +183,11 @@ bool BatchMaker::add(const Deal& deal, int64_t position, BatchBuilder& builder,
 
 // ---- transforms of whole batches
 
-void BatchMaker::transform_batch(const Deal& deal, Batch& batch) const {
-    const Batch before = sample_before(deal, batch);
-    const Philox random(deal.context.seed, uint64_t(deal.context.epoch) | batch_stream,
-                        uint64_t(deal.batch_number));
-    deal.begin(MakeProgress::no_sample);
+void BatchMaker::transform_batch(const Assignment& assignment, Batch& batch) const {
+    const Batch before = sample_before(assignment, batch);
+    const Philox random(assignment.context.seed, uint64_t(assignment.context.epoch) | batch_stream,
+                        uint64_t(assignment.batch_number));
+    assignment.begin(MakeProgress::no_sample);
     try {
         const StageTimer timer(LoadStage::transform);
         options_.batch_transform->apply_batch(batch, before, random);
@@ -199,13 +199,13 @@ void BatchMaker::transform_batch(const Deal& deal, Batch& batch) const {
 
 /// The sample that precedes this rank's first in the global batch, the last one preceding the
 /// first; of those that can be used.
-Batch BatchMaker::sample_before(const Deal& deal, const Batch& batch) const {
-    const BatchPlan::Slice& slice = deal.slice;
+Batch BatchMaker::sample_before(const Assignment& assignment, const Batch& batch) const {
+    const BatchPlan::Slice& slice = assignment.slice;
     const int64_t others = slice.global_size - slice.size();
     for (int64_t i = 1; i <= others; ++i) {
         const int64_t place = slice.begin - slice.global_begin - i;
         Batch one;
-        if (make_one(deal, slice.global_begin + (place + slice.global_size) % slice.global_size,
+        if (make_one(assignment, slice.global_begin + (place + slice.global_size) % slice.global_size,
                      one))
             return one;
     }
@@ -213,13 +213,13 @@ Batch BatchMaker::sample_before(const Deal& deal, const Batch& batch) const {
 }
 
 /// The sample at `position` as its own rank makes it, which counts what is wrong with it.
-bool BatchMaker::make_one(const Deal& deal, int64_t position, Batch& batch) const {
+bool BatchMaker::make_one(const Assignment& assignment, int64_t position, Batch& batch) const {
     if (options_.whole_batches()) {
-        fill_whole(deal, {deal.id(position)}, batch);
+        fill_whole(assignment, {assignment.id(position)}, batch);
     } else {
         std::vector<SampleFault> faults;
         BatchBuilder builder(options_, batch, 1);
-        if (!add(deal, position, builder, faults)) return false;
+        if (!add(assignment, position, builder, faults)) return false;
         builder.finish();
     }
     batch.global_size = 1;

@@ -15,7 +15,7 @@ namespace ailab {
 /// A batch, and what was learned while it was made.
 struct MadeBatch {
     Batch batch;
-    int64_t dealt = 0;  // samples, with those that were left out
+    int64_t assigned = 0;  // samples, with those that were left out
     std::vector<SampleFault> faults;
     StageTimes times;  // none for whole batches
     std::exception_ptr error;
@@ -31,23 +31,23 @@ class BatchMaker {
 
     const LoaderOptions& options() const { return options_; }
     int64_t iterations() const { return options_.plan.iterations(); }
-    /// What is dealt to this rank for that batch.
+    /// What is assigned to this rank for that batch.
     BatchPlan::Slice slice(int64_t number);
 
     /// In the memory of `reused`, an earlier batch. What goes wrong is kept in the result.
     MadeBatch make(int64_t number, Batch reused, MakeProgress* progress = nullptr);
 
   private:
-    struct Deal;
+    struct Assignment;
 
-    void fill(const Deal& deal, MadeBatch& made);
-    void fill_whole(const Deal& deal, const std::vector<int64_t>& ids, Batch& batch) const;
-    void fill_by_sample(const Deal& deal, MadeBatch& made) const;
-    bool add(const Deal& deal, int64_t position, BatchBuilder& builder,
+    void fill(const Assignment& assignment, MadeBatch& made);
+    void fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids, Batch& batch) const;
+    void fill_by_sample(const Assignment& assignment, MadeBatch& made) const;
+    bool add(const Assignment& assignment, int64_t position, BatchBuilder& builder,
              std::vector<SampleFault>& faults) const;
-    bool make_one(const Deal& deal, int64_t position, Batch& batch) const;
-    Batch sample_before(const Deal& deal, const Batch& batch) const;
-    void transform_batch(const Deal& deal, Batch& batch) const;
+    bool make_one(const Assignment& assignment, int64_t position, Batch& batch) const;
+    Batch sample_before(const Assignment& assignment, const Batch& batch) const;
+    void transform_batch(const Assignment& assignment, Batch& batch) const;
     bool keeps_double(const std::string& field) const;
     void warn_of_rounding(const Batch& batch) const;
     void finish_fields(Batch& batch) const;

@@ -5,11 +5,11 @@
 
 namespace ailab {
 
-/// How one epoch's samples are dealt to batches and ranks. Numbers only, so every rank agrees.
+/// How one epoch's samples are assigned to batches and ranks. Numbers only, so every rank agrees.
 ///
-/// Training deals global batches: batch k is the samples [k*G, (k+1)*G) of the epoch's order, of
+/// Training takes global batches: batch k is the samples [k*G, (k+1)*G) of the epoch's order, of
 /// which rank r takes the contiguous slice [m*r/W, m*(r+1)/W), m being the batch's true size.
-/// Evaluation deals whole batches to the ranks in turn, so a batch holds the same samples for any
+/// Evaluation gives whole batches to the ranks in turn, so a batch holds the same samples for any
 /// world size, and each sample is seen exactly once.
 ///
 /// A sampler may form the batches itself (BatchSampler): then `ends` says for each epoch where they
@@ -74,9 +74,9 @@ struct BatchPlan {
     /// the sampler forms the batches and they are not of one size, about so many.
     int64_t samples_after(int64_t iterations) const {
         if (own_batches && iterations >= this->iterations()) return samples;
-        const int64_t dealt = iterations * batch_size * (evaluation ? world_size : 1);
+        const int64_t assigned = iterations * batch_size * (evaluation ? world_size : 1);
         const int64_t all = drops_last() && !own_batches ? batches() * batch_size : samples;
-        return dealt < all ? dealt : all;
+        return assigned < all ? assigned : all;
     }
 };
 

@@ -15,7 +15,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 
 namespace ailab {
 

@@ -13,7 +13,7 @@ std::vector<int64_t> count_repeats(const std::vector<int64_t>& ids, const Loader
     bool any = false;
     for (size_t i = 0; i < ids.size(); ++i) {
         if (ids[i] < 0 || ids[i] >= size)
-            throw Error(concat("the sampler of ", options.name, " dealt the number ", ids[i],
+            throw Error(concat("the sampler of ", options.name, " gave the number ", ids[i],
                                "; the dataset has 0 to ", size - 1));
         repeats[i] = seen[size_t(ids[i])]++;
         any = any || repeats[i] > 0;
@@ -56,8 +56,8 @@ EpochOrder make_order(const LoaderOptions& options, int64_t epoch) {
     else
         order.ids = options.sampler->order(dataset, seed, epoch);
     if (int64_t(order.ids.size()) < options.plan.samples)
-        throw Error(concat("the sampler of ", options.name, " dealt ", order.ids.size(),
-                           " numbers, and said that it deals ", options.plan.samples));
+        throw Error(concat("the sampler of ", options.name, " gave ", order.ids.size(),
+                           " numbers, and said that it gives ", options.plan.samples));
     order.repeats = count_repeats(order.ids, options);
     return order;
 }

@@ -8,10 +8,10 @@
 
 namespace ailab {
 
-/// The samples of one epoch of the whole job, in the order in which they are dealt.
+/// The samples of one epoch of the whole job, in the order in which they are taken.
 struct EpochOrder {
     std::vector<int64_t> ids;
-    /// The how-manieth time each of `ids` comes; empty when none comes twice.
+    /// The occurrence number of each of `ids`, from 0; empty when none comes twice.
     std::vector<int64_t> repeats;
     /// Where each batch ends that the sampler has formed itself; else empty.
     std::vector<int64_t> ends;
@@ -21,7 +21,7 @@ struct EpochOrder {
     }
 };
 
-/// Asks the sampler. Throws Error when it deals too few numbers, or some that the dataset has not;
+/// Asks the sampler. Throws Error when it gives too few numbers, or some that the dataset has not;
 /// when it forms batches, other than it said.
 EpochOrder make_order(const LoaderOptions& options, int64_t epoch);
 

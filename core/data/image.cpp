@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "ailab/dataset.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 #include "image_cache.hpp"
 #include "plugin/plugin_host.hpp"
 

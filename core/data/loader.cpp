@@ -16,7 +16,7 @@
 
 #include "ailab/log.hpp"
 #include "batch_maker.hpp"
-#include "host/start_thread.hpp"
+#include "support/start_thread.hpp"
 
 namespace ailab {
 
@@ -205,7 +205,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
             ++left_out_in_epoch;
             last = fault.reason;
         }
-        faults.add(made.dealt, std::move(made.faults));
+        faults.add(made.assigned, std::move(made.faults));
         const LoaderOptions& options = maker.options();
         if (last.empty() || left_out_in_epoch <= options.max_errors) return;
         throw Error(concat(options.name, ": ", left_out_in_epoch,

@@ -7,7 +7,7 @@
 
 namespace ailab {
 
-/// Deals batches in order, made ahead by threads. An endless stream over epochs: the next epoch's
+/// Batches in order, made ahead by threads. An endless stream over epochs: the next epoch's
 /// first batches are made while the present one ends. The threads start with the first next(). One
 /// that hangs in a sample when the loader ends is left behind. Main thread.
 class Loader {
@@ -30,7 +30,7 @@ class Loader {
     /// next() does.
     Batch preview(int64_t iteration) const;
 
-    /// What is dealt to this rank for the batch that comes after `ahead` others, 0 being that which
+    /// What is assigned to this rank for the batch that comes after `ahead` others, 0 being that which
     /// next() returns next and -1 the one that it returned last.
     BatchPlan::Slice slice(int64_t ahead) const;
 

@@ -1,5 +1,5 @@
 #include "ailab/dataset.hpp"
-#include "fields.hpp"
+#include "modules/fields.hpp"
 #include "transform_list.hpp"
 
 namespace ailab {

@@ -7,7 +7,7 @@
 
 #include "ailab/loading.hpp"
 #include "ailab/transform.hpp"
-#include "fields.hpp"
+#include "modules/fields.hpp"
 
 namespace ailab {
 

@@ -13,15 +13,15 @@ struct SampleFault {
     bool used = false;
 };
 
-/// What became of the samples that a loader dealt to this rank.
+/// What became of the samples that a loader assigned to this rank.
 struct SampleFaults {
-    int64_t dealt = 0;
+    int64_t assigned = 0;
     int64_t left_out = 0;
     int64_t used_damaged = 0;
     std::vector<SampleFault> list;
 
     void add(int64_t samples, std::vector<SampleFault> faults) {
-        dealt += samples;
+        assigned += samples;
         for (SampleFault& fault : faults) {
             ++(fault.used ? used_damaged : left_out);
             list.push_back(std::move(fault));

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ailab/log.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "batch_builder.hpp"
 
 namespace ailab {

@@ -9,15 +9,15 @@
 #include <filesystem>
 
 #include "ailab/log.hpp"
-#include "ailab/number_text.hpp"
-#include "checkpoint/durable_file.hpp"
-#include "checkpoint/new_file.hpp"
+#include "ailab/support/number_text.hpp"
+#include "files/durable_file.hpp"
+#include "files/new_file.hpp"
 #include "host/error_context.hpp"
 #include "host/threads.hpp"
 #include "log/result_stream.hpp"
 #include "plugin/plugin_host.hpp"
-#include "run/checkpoint_choice.hpp"
-#include "run/output_place.hpp"
+#include "work_dir/checkpoint_choice.hpp"
+#include "work_dir/output_place.hpp"
 #include "serve/largest_difference.hpp"
 #include "trained_model.hpp"
 

@@ -4,12 +4,12 @@
 
 #include <map>
 
-#include "checkpoint/durable_file.hpp"
+#include "files/durable_file.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "config/formats.hpp"
-#include "run/load_weights.hpp"
+#include "weights/load_weights.hpp"
 #include "serve/artifact.hpp"
-#include "trace/value_reads.hpp"
+#include "value_reads.hpp"
 
 namespace ailab {
 

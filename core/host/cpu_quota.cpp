@@ -5,7 +5,7 @@
 #include <fstream>
 #include <vector>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 
 namespace ailab {
 namespace {

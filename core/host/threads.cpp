@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "ailab/error.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "clock.hpp"
 #include "launcher_cores.hpp"
 #include "schema/limits.hpp"
-#include "start_thread.hpp"
+#include "support/start_thread.hpp"
 
 namespace ailab {
 
@@ -80,7 +80,7 @@ void check_startable(int threads) {
 
 }  // namespace
 
-ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<double> quota) {
+ThreadPlan plan_threads(const RankInfo& rank_info, int wanted, std::optional<double> quota) {
     ThreadPlan plan;
     std::string chosen = "chosen";
     if (wanted > 0) {
@@ -93,13 +93,13 @@ ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<do
     std::string note;
     // A bound rank owns its cores alone; an unbound one shares them with the host's other ranks.
     bool shared = true;
-    const bool by_mpirun = placement.launcher == "mpirun";
+    const bool by_mpirun = rank_info.launcher == "mpirun";
     const cpu_set_t wide = by_mpirun ? launcher_cores().value_or(all_cores()) : all_cores();
     const int all = CPU_COUNT(&wide);
     if (by_mpirun && cores < all) {
         // The default binding is kept where it is this rank's fair share, and enough: threads that
         // stay find their data in the core's cache.
-        const bool fair = cores == std::max(1, all / placement.local_size) && wanted <= cores;
+        const bool fair = cores == std::max(1, all / rank_info.local_size) && wanted <= cores;
         if (binding_was_asked_for() || fair) {
             shared = false;
             note = concat(", bound by mpirun to ", cores);
@@ -108,16 +108,16 @@ ThreadPlan plan_threads(const Placement& placement, int wanted, std::optional<do
             cores = allowed_cores();
         }
     }
-    int mine = std::max(1, shared ? cores / placement.local_size : cores);
-    if (quota && int(*quota / placement.local_size) < mine) {
-        mine = std::max(1, int(*quota / placement.local_size));
+    int mine = std::max(1, shared ? cores / rank_info.local_size : cores);
+    if (quota && int(*quota / rank_info.local_size) < mine) {
+        mine = std::max(1, int(*quota / rank_info.local_size));
         note += concat(", a CPU quota of ", *quota);
     }
     plan.compute = wanted > 0 ? wanted : mine;
     plan.loader = std::max(1, mine);
     plan.why = concat("threads a rank: ", plan.compute, " compute (", chosen, "), ", plan.loader,
                       " loader; ", cores, cores == 1 ? " core" : " cores", note, ", ",
-                      placement.local_size, placement.local_size == 1 ? " rank" : " ranks",
+                      rank_info.local_size, rank_info.local_size == 1 ? " rank" : " ranks",
                       " on this host");
     if (plan.compute > 1) check_startable(plan.compute);
     at::set_num_threads(plan.compute);

@@ -19,7 +19,7 @@ struct ThreadPlan {
 /// container's) is shared by the host's ranks. `wanted` > 0 (runtime.threads), then
 /// OMP_NUM_THREADS, override the choice. Sets ATen's thread count. Throws ConfigError for an
 /// OMP_NUM_THREADS of more than `most_threads`.
-ThreadPlan plan_threads(const Placement& placement, int wanted,
+ThreadPlan plan_threads(const RankInfo& rank_info, int wanted,
                         std::optional<double> quota = cpu_quota());
 
 /// For commands of one process: no more of ATen's threads than the quota has cores. Throws as

@@ -1,9 +1,9 @@
-#include "ailab/watched_file.hpp"
+#include "ailab/support/watched_file.hpp"
 
 #include <sys/mman.h>
 
 #include "ailab/error.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 #include "file_watch.hpp"
 
 namespace ailab {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "ailab/log.hpp"
-#include "ailab/utf8.hpp"
+#include "ailab/support/utf8.hpp"
 #include "file_sink.hpp"
 
 namespace ailab {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/formats.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 #include "plugin/plugin_file.hpp"
 
 namespace fs = std::filesystem;

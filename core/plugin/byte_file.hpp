@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 
 namespace ailab::plugin {
 

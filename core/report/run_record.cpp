@@ -1,4 +1,4 @@
-#include "ailab/run_record.hpp"
+#include "ailab/support/run_record.hpp"
 
 #include <sys/stat.h>
 
@@ -11,9 +11,9 @@
 
 #include "ailab/error.hpp"
 #include "config/formats.hpp"
-#include "config/regular_file.hpp"
-#include "run/run_end.hpp"
-#include "run/run_lock.hpp"
+#include "support/regular_file.hpp"
+#include "work_dir/run_end.hpp"
+#include "work_dir/run_lock.hpp"
 
 namespace ailab {
 namespace {

@@ -36,14 +36,14 @@ std::shared_ptr<Kind> make_if_possible(const ModuleEntry& entry, std::string& re
 
 }  // namespace
 
-ChosenDevice choose_device(const RunConfig& config, const Placement& placement) {
+ChosenDevice choose_device(const RunConfig& config, const RankInfo& rank_info) {
     const std::string& wanted = config.runtime.device;
     if (wanted != "auto") {
         const Place place = place_of(config.source, "runtime.device");
         Problems problems;
         const auto device = make<Device>(wanted, place, problems);
         if (device)
-            if (const Availability here = device->available(placement); !here.ok())
+            if (const Availability here = device->available(rank_info); !here.ok())
                 problems.add(place, here.reason);
         problems.check();
         return {wanted, device};
@@ -58,7 +58,7 @@ ChosenDevice choose_device(const RunConfig& config, const Placement& placement) 
         }
         std::string reason;
         const auto device = make_if_possible<Device>(entry, reason);
-        const Availability here = device ? device->available(placement) : Availability{reason, 0};
+        const Availability here = device ? device->available(rank_info) : Availability{reason, 0};
         if (!here.ok())
             reasons.push_back(concat(entry.name, ": ", here.reason));
         else if (here.score > best_score)
@@ -68,7 +68,7 @@ ChosenDevice choose_device(const RunConfig& config, const Placement& placement) 
     return best;
 }
 
-std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Placement& placement,
+std::vector<BackendCandidate> choose_backends(const RunConfig& config, const RankInfo& rank_info,
                                               c10::DeviceType device) {
     const std::string& wanted = config.dist.backend;
     const Place place = place_of(config.source, "dist.backend");
@@ -82,13 +82,13 @@ std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Pla
                                               "; set dist.backend to auto, shm, mpi or gloo")}});
         const auto backend = make<Backend>(wanted, place, problems);
         if (backend)
-            if (const Availability here = backend->available(placement, device); !here.ok())
+            if (const Availability here = backend->available(rank_info, device); !here.ok())
                 problems.add(place, here.reason);
         problems.check();
-        if (placement.world_size == 1) return {};
+        if (rank_info.world_size == 1) return {};
         return {{wanted, backend}};
     }
-    if (placement.world_size == 1) return {};
+    if (rank_info.world_size == 1) return {};
     struct Scored {
         BackendCandidate candidate;
         int score;
@@ -100,7 +100,7 @@ std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Pla
         std::string reason;
         const auto backend = make_if_possible<Backend>(entry, reason);
         const Availability here =
-            backend ? backend->available(placement, device) : Availability{reason, 0};
+            backend ? backend->available(rank_info, device) : Availability{reason, 0};
         if (here.ok())
             usable.push_back({{entry.name, backend}, here.score});
         else

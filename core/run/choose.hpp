@@ -16,7 +16,7 @@ struct ChosenDevice {
 };
 
 /// `runtime.device`, or for `auto` the best that is available. Throws ConfigError.
-ChosenDevice choose_device(const RunConfig& config, const Placement& placement);
+ChosenDevice choose_device(const RunConfig& config, const RankInfo& rank_info);
 
 struct BackendCandidate {
     std::string name;
@@ -25,7 +25,7 @@ struct BackendCandidate {
 
 /// `dist.backend`, or for `auto` all that are available, best first. Throws ConfigError when the
 /// one asked for cannot be used here, naming the line to change. Empty for one rank.
-std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Placement& placement,
+std::vector<BackendCandidate> choose_backends(const RunConfig& config, const RankInfo& rank_info,
                                               c10::DeviceType device);
 
 /// A backend that can tell rank 0's address to the ranks of other hosts before they have met, or

@@ -1,5 +1,5 @@
 #pragma once
-#include "dist/job.hpp"
+#include "distributed/job.hpp"
 #include "schema/run_config.hpp"
 
 namespace ailab {

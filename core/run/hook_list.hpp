@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ailab/hook.hpp"
-#include "dist/job.hpp"
+#include "distributed/job.hpp"
 #include "host/error_context.hpp"
 
 namespace ailab {

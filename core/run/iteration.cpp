@@ -7,7 +7,6 @@
 #include "host/error_context.hpp"
 #include "host/threads.hpp"
 #include "runner.hpp"
-#include "step/loss_terms.hpp"
 
 namespace ailab {
 
@@ -33,8 +32,8 @@ void Runner::take_batch(PhaseData& data) {
         batch_ = std::move(ahead_.front());
         ahead_.pop_front();
     }
-    dealt_fields_.clear();
-    for (const auto& entry : batch_.fields) dealt_fields_.push_back(entry.first);
+    loaded_fields_.clear();
+    for (const auto& entry : batch_.fields) loaded_fields_.push_back(entry.first);
     const BatchPlan& plan = data.loader->plan();
     if (plan.own_batches && progress_.phase == Phase::train)
         progress_.samples += batch_.global_size;
@@ -62,8 +61,8 @@ void Runner::record_padding() {
 /// Gives the batch's memory back, without what the model and hooks have joined in.
 void Runner::return_batch(PhaseData& data) {
     std::erase_if(batch_.fields, [&](const auto& entry) {
-        return std::find(dealt_fields_.begin(), dealt_fields_.end(), entry.first) ==
-               dealt_fields_.end();
+        return std::find(loaded_fields_.begin(), loaded_fields_.end(), entry.first) ==
+               loaded_fields_.end();
     });
     if (torch_device_.is_cpu()) data.loader->recycle(std::move(batch_));
     batch_ = Batch();
@@ -103,7 +102,7 @@ void Runner::begin_step(PhaseData& data) {
     const Loader& loader = *data.loader;
     AccumulationWindow window{.step = workflow_.position().step};
     window.iterations = std::min(config_.accumulative_counts, progress_.iters - progress_.iter);
-    for (int64_t i = 0; i < window.iterations; ++i) window.dealt += loader.slice(i).global_size;
+    for (int64_t i = 0; i < window.iterations; ++i) window.assigned += loader.slice(i).global_size;
     step_.begin(window);
     if (!step_.looks_ahead(window.iterations)) return;
     std::vector<const Batch*> batches;
@@ -147,7 +146,7 @@ void Runner::train_iteration() {
 
 // ---- evaluation
 
-void Runner::evaluate_iteration(Meters& sums) {
+void Runner::evaluate_iteration() {
     PhaseData& data = modules_.data.at(progress_.phase);
     const bool val = progress_.phase == Phase::val;
     beat();
@@ -156,18 +155,10 @@ void Runner::evaluate_iteration(Meters& sums) {
     call(val ? &Hook::before_val_iter : &Hook::before_test_iter, "before iteration");
     if (batch_.size > 0) {
         job_.doing("forward");
-        forward_.run_model(batch_, progress_.phase);
-        if (forward_.has_loss()) {
-            const BatchPlan& plan = data.loader->plan();
-            const BatchPlan::Slice dealt = data.loader->slice(-1);
-            // Without what this rank has left out.
-            const int64_t summed = plan.summed_size(dealt) - (dealt.size() - batch_.size);
-            for (const LossTerm& term : forward_.loss_terms(batch_, summed)) {
-                const TermValue value = value_of(term, batch_.size);
-                if (value.weight != 0)
-                    sums.add(term.name, term.scale * value.sum / value.weight, value.weight);
-            }
-        }
+        const BatchPlan::Slice assigned = data.loader->slice(-1);
+        // Without what this rank has left out.
+        evaluator_.add(batch_, data.loader->plan().summed_size(assigned) -
+                                   (assigned.size() - batch_.size));
     }
     call(val ? &Hook::after_val_iter : &Hook::after_test_iter, "after iteration");
     return_batch(data);

@@ -72,13 +72,13 @@ void Meters::Sum::collect() {
 std::vector<std::string> Meters::names_everywhere() {
     std::vector<std::string> mine;
     for (const Sum& sum : sums_) mine.push_back(sum.name);
-    if (comm_.world_size() == 1) return mine;
+    if (comm_->world_size() == 1) return mine;
     Tensor unknown = at::zeros({1}, at::kLong);
     for (const std::string& name : mine)
         if (std::find(agreed_.begin(), agreed_.end(), name) == agreed_.end()) unknown.fill_(1);
-    comm_.all_reduce_max(unknown);
+    comm_->all_reduce_max(unknown);
     if (unknown.item<int64_t>() == 0) return agreed_;
-    for (const std::string& list : comm_.gather_text(join(mine, "\n"))) {
+    for (const std::string& list : comm_->gather_text(join(mine, "\n"))) {
         for (size_t begin = 0; begin < list.size();) {
             const size_t end = std::min(list.find('\n', begin), list.size());
             const std::string name = list.substr(begin, end - begin);
@@ -119,9 +119,9 @@ std::vector<std::pair<std::string, double>> Meters::reduce() {
         sum.collect();
         values.insert(values.end(), {sum.sum, sum.weight});
     }
-    if (comm_.world_size() > 1 && !names.empty()) {
+    if (comm_->world_size() > 1 && !names.empty()) {
         Tensor packed = at::from_blob(values.data(), {int64_t(values.size())}, at::kDouble);
-        comm_.all_reduce_sum(packed);
+        comm_->all_reduce_sum(packed);
     }
     std::vector<std::pair<std::string, double>> means;
     for (size_t i = 0; i < names.size(); ++i)

@@ -12,7 +12,7 @@ namespace ailab {
 /// they are added there, so nothing waits for it.
 class Meters final : public MeterWindow {
   public:
-    explicit Meters(Comm& comm) : comm_(comm) {}
+    explicit Meters(Comm& comm) : comm_(&comm) {}
 
     void add(const std::string& name, double mean, double weight);
     void add(const std::string& name, const Tensor& mean, double weight);
@@ -41,7 +41,7 @@ class Meters final : public MeterWindow {
     Sum& find(const std::string& name);
     std::vector<std::string> names_everywhere();
 
-    Comm& comm_;
+    Comm* comm_;
     std::vector<Sum> sums_;
     std::vector<std::string> agreed_;  // names that all ranks are known to have, in order
 };

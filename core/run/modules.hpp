@@ -7,7 +7,7 @@
 #include "ailab/hook.hpp"
 #include "checkpoint/class_names.hpp"
 #include "data/loader.hpp"
-#include "dist/job.hpp"
+#include "distributed/job.hpp"
 #include "host/threads.hpp"
 #include "param_groups.hpp"
 #include "schema/run_config.hpp"

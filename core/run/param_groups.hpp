@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ailab/optimizer.hpp"
-#include "dist/reducer.hpp"
+#include "distributed/reducer.hpp"
 #include "schema/run_config.hpp"
 
 namespace ailab {

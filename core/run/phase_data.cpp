@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "ailab/number_text.hpp"
-#include "data/fields.hpp"
+#include "ailab/support/number_text.hpp"
+#include "modules/fields.hpp"
 #include "data/transform_list.hpp"
-#include "dist/last_words.hpp"
-#include "dist/signals.hpp"
+#include "distributed/last_words.hpp"
+#include "distributed/signals.hpp"
 #include "schema/role.hpp"
 
 namespace ailab {

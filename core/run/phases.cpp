@@ -1,12 +1,11 @@
 // The run from before_run to after_run, and its phases.
 #include <algorithm>
-#include <limits>
 
 #include "ailab/log.hpp"
 #include "host/error_context.hpp"
-#include "leftovers.hpp"
+#include "work_dir/leftovers.hpp"
 #include "log/result_stream.hpp"
-#include "run_end.hpp"
+#include "work_dir/run_end.hpp"
 #include "runner.hpp"
 
 namespace ailab {
@@ -128,31 +127,6 @@ void Runner::train_epoch() {
     call_after_results(Phase::train);
 }
 
-/// A term of which no target counts is NaN, as with PyTorch, and so is the loss. Collective.
-void Runner::publish_loss(Meters& sums) {
-    const auto counted = sums.reduce();
-    if (!forward_.has_loss()) return;
-    std::vector<std::pair<std::string, double>> terms;
-    double total = 0;
-    for (size_t i = 0; i < forward_.term_count(); ++i) {
-        const std::string& name = forward_.term_name(i);
-        const auto found = std::find_if(counted.begin(), counted.end(),
-                                        [&](const auto& term) { return term.first == name; });
-        const bool counts = found != counted.end();
-        terms.emplace_back(name, counts ? found->second : std::numeric_limits<double>::quiet_NaN());
-        total += terms.back().second;
-        const std::string phase = phase_name(progress_.phase);
-        if (counts || !told_terms_.insert(phase + "/" + name).second || job_.rank() != 0) continue;
-        log_warning(phase, ": none of the targets counts in ", forward_.loss_label(),
-                    forward_.term_count() > 1 ? concat(", term \"", name, "\"") : "",
-                    ": all are ignored, or weigh nothing. Its value is nan; check the labels, and "
-                    "the loss's ignore_index and weight");
-    }
-    publish("loss", total);
-    if (terms.size() > 1)
-        for (const auto& [name, value] : terms) publish(name, value);
-}
-
 void Runner::evaluate_epoch(Phase phase) {
     const at::NoGradGuard no_grad;
     Loader& loader = *modules_.data.at(phase).loader;
@@ -166,7 +140,7 @@ void Runner::evaluate_epoch(Phase phase) {
     const bool val = phase == Phase::val;
     call(val ? &Hook::before_val_epoch : &Hook::before_test_epoch, "before epoch");
     take_back_process();
-    Meters sums(job_);
+    evaluator_.begin(phase);
     const auto begin = Clock::now();
     last_timing_ = begin;
     while (progress_.iter < iterations) {
@@ -177,14 +151,14 @@ void Runner::evaluate_epoch(Phase phase) {
             progress_.phase = Phase::train;
             return serve_requests();  // the evaluation is done again when the run goes on
         }
-        evaluate_iteration(sums);
+        evaluate_iteration();
         ++progress_.iter;
     }
     sample_report_.tell(loader, progress_.epoch);
     sample_report_.expect_any(loader);
     if (iterations > 0) --progress_.iter;
     workflow_.evaluated(phase);
-    publish_loss(sums);
+    for (const auto& [name, value] : evaluator_.finish()) publish(name, value);
     call(val ? &Hook::after_val_epoch : &Hook::after_test_epoch, "after epoch");
     evaluation_weights_.take_out();
     call_after_results(phase);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "ailab/log.hpp"
-#include "dist/last_words.hpp"
+#include "distributed/last_words.hpp"
 #include "runner.hpp"
 
 namespace ailab {
@@ -24,6 +24,7 @@ constexpr int64_t evaluation_interval = 16;
 std::vector<double> Runner::own_requests() {
     const dist::SignalRequests mine = dist::take_signal_requests();
     std::vector<double> numbers;
+    numbers.reserve(stop_signals.size() + 1);
     for (const int signal : stop_signals) numbers.push_back(mine.stop == signal);
     numbers.push_back(mine.checkpoint);
     return numbers;

@@ -8,7 +8,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/original_checkpoint.hpp"
 #include "config_changes.hpp"
-#include "dist/job.hpp"
+#include "distributed/job.hpp"
 #include "schema/run_config.hpp"
 
 namespace ailab {

@@ -83,6 +83,7 @@ Runner::Runner(const RunConfig& config, Job& job, Device& device, c10::Device to
       step_(
           step_parts(config, job, device, torch_device, modules, forward_, sync_batch_norm_.get()),
           *this),
+      evaluator_(forward_, job),
       registered_(registered_by(modules, config)),
       workflow_(workflow_plan(config, training_iterations(modules))),
       checkpoint_folder_(run_dir_ + "/checkpoints"),

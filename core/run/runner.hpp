@@ -3,21 +3,21 @@
 #include <deque>
 #include <exception>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "checkpoint/background_writer.hpp"
-#include "data/fields.hpp"
-#include "dist/signals.hpp"
-#include "evaluation_weights.hpp"
+#include "modules/fields.hpp"
+#include "distributed/signals.hpp"
+#include "weights/evaluation_weights.hpp"
+#include "evaluator.hpp"
 #include "hook_list.hpp"
 #include "host/clock.hpp"
-#include "lineage.hpp"
+#include "work_dir/lineage.hpp"
 #include "loading_advice.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
-#include "registered_tensors.hpp"
+#include "weights/registered_tensors.hpp"
 #include "resume.hpp"
 #include "run_state.hpp"
 #include "sample_report.hpp"
@@ -95,7 +95,6 @@ class Runner final : public Run, private StepObserver {
     void say_if_trained() const;
     void train_epoch();
     void evaluate_epoch(Phase phase);
-    void publish_loss(Meters& sums);
     void begin_phase(Phase phase, int64_t iterations);
     void call_before_run();
     void call_after_results(Phase phase);
@@ -149,7 +148,7 @@ class Runner final : public Run, private StepObserver {
     void train_iteration();
     void begin_step(PhaseData& data);
     Batch fetch_batch(PhaseData& data);
-    void evaluate_iteration(Meters& sums);
+    void evaluate_iteration();
     void take_batch(PhaseData& data);
     void note_padding(const PhaseData& data);
     void record_padding();
@@ -176,13 +175,14 @@ class Runner final : public Run, private StepObserver {
     const std::unique_ptr<SyncBatchNorm> sync_batch_norm_;  // or none
     const ForwardPass forward_;
     TrainingStep step_;
+    Evaluator evaluator_;
     const RegisteredTensors registered_;  // as the run began
 
     EvaluationWeights evaluation_weights_;
     Progress progress_;
     Workflow workflow_;
     Batch batch_;
-    std::vector<std::string> dealt_fields_;                 // of batch_, before anything was joined
+    std::vector<std::string> loaded_fields_;                 // of batch_, before anything was joined
     std::vector<std::pair<std::string, Padding>> padding_;  // of batch_, by the name in the log
     std::array<std::vector<std::shared_ptr<Meters>>, 3> windows_;  // by Phase
     std::map<Phase, Results> results_;
@@ -210,7 +210,6 @@ class Runner final : public Run, private StepObserver {
     LoadingShare loading_;         // of the present training phase
     std::exception_ptr foreseen_;  // what will end an evaluation, if the first iteration does not
     SampleReport sample_report_;
-    std::set<std::string> told_terms_;  // of the loss, by phase: that none of their targets counts
     double seconds_to_first_step_ = 0;
     double train_seconds_ = 0;
     int64_t train_samples_ = 0;

@@ -51,16 +51,16 @@ void SampleReport::tell(Loader& loader, int64_t epoch) {
     const LoaderOptions& options = loader.options();
     if (options.whole_batches()) return;  // no sample is left out, or known to be damaged
     const SampleFaults faults = loader.take_faults();
-    at::Tensor counts = at::tensor({faults.dealt, faults.left_out, faults.used_damaged}, at::kLong);
+    at::Tensor counts = at::tensor({faults.assigned, faults.left_out, faults.used_damaged}, at::kLong);
     if (comm_.world_size() > 1) comm_.all_reduce_sum(counts);
     const auto* sums = counts.const_data_ptr<int64_t>();
-    const int64_t dealt = sums[0], left_out = sums[1], used = sums[2];
+    const int64_t assigned = sums[0], left_out = sums[1], used = sums[2];
     Total& total = totals_[options.name];
-    total.dealt += dealt;
+    total.assigned += assigned;
     total.left_out += left_out;
     if (left_out == 0 && used == 0) return;
     if (comm_.rank() == 0)
-        log_info(options.name, ": ", left_out, " of ", dealt, " samples were left out",
+        log_info(options.name, ": ", left_out, " of ", assigned, " samples were left out",
                  used > 0 ? concat(", ", used, " used though damaged") : "");
     Node::List mine;
     for (const SampleFault& fault : faults.list)
@@ -69,9 +69,9 @@ void SampleReport::tell(Loader& loader, int64_t epoch) {
     list(mine, options.name);
     // A phase may be longer than an epoch of the data.
     const int64_t samples = std::max<int64_t>(1, options.plan.samples);
-    const int64_t epochs = std::max<int64_t>(1, (dealt + samples - 1) / samples);
+    const int64_t epochs = std::max<int64_t>(1, (assigned + samples - 1) / samples);
     if (left_out > options.max_errors * epochs)
-        throw Error(concat(options.name, ": ", left_out, " of ", dealt,
+        throw Error(concat(options.name, ": ", left_out, " of ", assigned,
                            " samples cannot be used, and ", options.name,
                            "_dataloader.max_errors is ", options.max_errors,
                            "; they are listed in ", path_));
@@ -82,13 +82,13 @@ void SampleReport::expect_any(const Loader& loader) const {
     const auto found = totals_.find(name);
     if (found == totals_.end()) return;
     const Total& total = found->second;
-    if (total.dealt == 0 || total.left_out < total.dealt) return;
+    if (total.assigned == 0 || total.left_out < total.assigned) return;
     // A run that goes on in the middle of an epoch may meet broken ones alone until that ends.
     const BatchPlan& plan = loader.plan();
     const int64_t epoch = plan.samples_after(plan.iterations());
     const int64_t since_the_start = loader.epoch() * epoch + plan.samples_after(loader.iteration());
-    if (total.dealt < std::min(epoch, since_the_start)) return;
-    throw Error(concat(name, ": none of ", total.dealt, " samples can be used; they are listed in ",
+    if (total.assigned < std::min(epoch, since_the_start)) return;
+    throw Error(concat(name, ": none of ", total.assigned, " samples can be used; they are listed in ",
                        path_));
 }
 

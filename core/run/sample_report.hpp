@@ -22,7 +22,7 @@ class SampleReport {
     void tell(Loader& loader, int64_t epoch);
 
     /// After tell(), where the phase was not broken off. Throws Error, on all ranks, when of an
-    /// epoch, or of all that this run has been dealt so far, no sample could be used.
+    /// epoch, or of all that this run has been assigned so far, no sample could be used.
     void expect_any(const Loader& loader) const;
 
   private:
@@ -35,7 +35,7 @@ class SampleReport {
     const std::string path_;
     /// By the loader's name, of all ranks and phases since this process began.
     struct Total {
-        int64_t dealt = 0, left_out = 0;
+        int64_t assigned = 0, left_out = 0;
     };
     std::map<std::string, Total> totals_;
     /// What was listed: the loader's name and the sample's number.

@@ -102,7 +102,7 @@ void log_start(const StartReport& report) {
     const Job& job = report.job;
     log_info("run folder: ", report.run_dir);
     log_info("device: ", report.device, ", ranks: ", job.world_size(), " (",
-             job.placement().launcher, ")",
+             job.rank_info().launcher, ")",
              job.world_size() > 1 ? ", backend: " + job.backend_name() : "");
     log_info(report.threads.why);
     log_info(

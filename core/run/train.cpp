@@ -11,26 +11,26 @@
 #include <utility>
 
 #include "ailab/log.hpp"
-#include "ailab/watched_file.hpp"
-#include "checkpoint_choice.hpp"
+#include "ailab/support/watched_file.hpp"
+#include "work_dir/checkpoint_choice.hpp"
 #include "choose.hpp"
 #include "compare_ranks.hpp"
 #include "config/formats.hpp"
-#include "config/regular_file.hpp"
-#include "dist/last_words.hpp"
-#include "dist/launcher.hpp"
-#include "dist/net.hpp"
+#include "support/regular_file.hpp"
+#include "distributed/last_words.hpp"
+#include "distributed/launcher.hpp"
+#include "distributed/net.hpp"
 #include "host/caching_allocator.hpp"
 #include "host/error_context.hpp"
 #include "host/exit_guard.hpp"
 #include "host/mapped_memory.hpp"
 #include "host/threads.hpp"
-#include "leftovers.hpp"
+#include "work_dir/leftovers.hpp"
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
-#include "run_end.hpp"
-#include "run_folder.hpp"
-#include "run_lock.hpp"
+#include "work_dir/run_end.hpp"
+#include "work_dir/run_folder.hpp"
+#include "work_dir/run_lock.hpp"
 #include "runner.hpp"
 #include "start_report.hpp"
 
@@ -42,11 +42,11 @@ constexpr int config_status = 2;
 constexpr int failure_status = 1;
 
 /// A mistake that one rank or all ranks found before they had met. They meet to say it once.
-int refuse(const Placement& placement, const std::string& init_method, const std::string& message) {
-    if (placement.world_size > 1) {
+int refuse(const RankInfo& rank_info, const std::string& init_method, const std::string& message) {
+    if (rank_info.world_size > 1) {
         try {
             constexpr double patience = 10;  // seconds; the others may be gone already
-            Job::start(placement, init_method, patience)->fail(message, config_status);
+            Job::start(rank_info, init_method, patience)->fail(message, config_status);
         } catch (const std::exception&) {
             // They cannot meet (init_method may be what is wrong): each says it for itself.
         }
@@ -55,16 +55,16 @@ int refuse(const Placement& placement, const std::string& init_method, const std
     return config_status;
 }
 
-void check_world(const RunConfig& config, const Placement& placement) {
-    if (config.dist.world_size && *config.dist.world_size != placement.world_size) {
+void check_world(const RunConfig& config, const RankInfo& rank_info) {
+    if (config.dist.world_size && *config.dist.world_size != rank_info.world_size) {
         throw ConfigError(
             {{place_of(config.source, "dist.world_size"),
               concat("dist.world_size is ", *config.dist.world_size, " and the launcher (",
-                     placement.launcher, ") started ", placement.world_size,
-                     placement.world_size == 1 ? " rank" : " ranks",
+                     rank_info.launcher, ") started ", rank_info.world_size,
+                     rank_info.world_size == 1 ? " rank" : " ranks",
                      "; leave it out, or start as many ranks")}});
     }
-    if (config.data.train) global_batch_size(config, placement.world_size);
+    if (config.data.train) global_batch_size(config, rank_info.world_size);
 }
 
 /// The best backend that all ranks can make; `auto` goes on to the next where one cannot.
@@ -141,7 +141,7 @@ Node directions(const RunPlan& plan) {
 }
 
 struct Started {
-    Placement placement;
+    RankInfo rank_info;
     RunConfig config;
     ChosenDevice device;
     std::vector<BackendCandidate> backends;
@@ -151,16 +151,16 @@ struct Started {
 int run_job(Started& started) {
     const RunConfig& config = started.config;
     std::shared_ptr<Backend> early;  // MPI ends after the job, when it had to tell where rank 0 is
-    if (Job::needs_broadcast(started.placement, config.dist.init_method))
+    if (Job::needs_broadcast(started.rank_info, config.dist.init_method))
         early = choose_early_broadcast();
     std::shared_ptr<Job> job =
-        Job::start(started.placement, config.dist.init_method, config.dist.timeout,
+        Job::start(started.rank_info, config.dist.init_method, config.dist.timeout,
                    early ? early->early_broadcast() : TextBroadcast(), config.dist.require_secret);
     std::unique_ptr<Runner> runner;
     try {
         if (config.runtime.allocator == "caching") install_caching_allocator();
-        const ThreadPlan threads = plan_threads(job->placement(), int(config.runtime.threads));
-        const c10::Device torch_device = started.device.device->select(job->placement());
+        const ThreadPlan threads = plan_threads(job->rank_info(), int(config.runtime.threads));
+        const c10::Device torch_device = started.device.device->select(job->rank_info());
         if (job->world_size() > 1) {
             compare_ranks(*job, config);
             connect(*job, started.backends, torch_device);
@@ -260,12 +260,12 @@ int run_with(ConfigInput input, const std::string& launcher) {
     std::signal(SIGPIPE, SIG_IGN);  // whoever read the log may go; the training need not
     Started started;
     try {
-        started.placement = detect_placement(launcher);
+        started.rank_info = detect_placement(launcher);
     } catch (const ConfigError& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return config_status;
     }
-    const int rank = started.placement.rank, world_size = started.placement.world_size;
+    const int rank = started.rank_info.rank, world_size = started.rank_info.world_size;
     set_log_rank(rank, world_size);
     // Until there is a job, which knows more.
     if (world_size > 1)
@@ -282,19 +282,19 @@ int run_with(ConfigInput input, const std::string& launcher) {
         init_method = started.config.dist.init_method;
         if (const auto& test = started.config.test)
             started.trained_weights = choose_checkpoint(test->checkpoint, test->trained_in);
-        check_world(started.config, started.placement);
-        started.device = choose_device(started.config, started.placement);
+        check_world(started.config, started.rank_info);
+        started.device = choose_device(started.config, started.rank_info);
         started.backends =
-            choose_backends(started.config, started.placement, started.device.device->type());
+            choose_backends(started.config, started.rank_info, started.device.device->type());
     } catch (const std::exception& error) {
-        return refuse(started.placement, init_method, short_message(error));
+        return refuse(started.rank_info, init_method, short_message(error));
     }
     try {
         return run_job(started);
     } catch (const ConfigError& error) {
         return refuse({}, "", error.what());
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "ailab: [rank %d] %s\n", started.placement.rank,
+        std::fprintf(stderr, "ailab: [rank %d] %s\n", started.rank_info.rank,
                      short_message(error).c_str());
         return failure_status;
     }

@@ -4,14 +4,6 @@
 
 namespace ailab {
 
-namespace {
-
-Phase phase_of(const WorkflowStep& step) {
-    return step.phase == "train" ? Phase::train : step.phase == "val" ? Phase::val : Phase::test;
-}
-
-}  // namespace
-
 WorkflowPlan workflow_plan(const RunConfig& config, std::optional<int64_t> epoch_iterations) {
     return {.entries = config.workflow,
             .total_epochs = config.total_epochs,
@@ -38,7 +30,7 @@ RunLength Workflow::length() const {
     bool by_iters = false;
     double iterations_of_all = 0;
     for (const WorkflowStep& step : plan_.entries) {
-        if (phase_of(step) != Phase::train) continue;
+        if (phase_of(step.phase) != Phase::train) continue;
         by_iters = by_iters || step.iters;
         round.epochs += step.epochs;
         entries.push_back({step.epochs, step.iters.value_or(epoch)});
@@ -86,7 +78,7 @@ bool Workflow::finished() const {
 /// What is left of a last round: its evaluations. An epoch of training that stands beyond an end
 /// that was set back is not gone on with.
 bool Workflow::has_rest() const {
-    const bool in_training = at_.iter > 0 && phase_of(entry()) == Phase::train;
+    const bool in_training = at_.iter > 0 && phase_of(entry().phase) == Phase::train;
     if (in_training && !plan_.total_iters) return false;
     return at_.entry > 0 || at_.repeat > 0 || at_.iter > 0;
 }
@@ -101,7 +93,7 @@ bool Workflow::is_due(const WorkflowStep& step) const {
 
 bool Workflow::enters() const {
     if (!is_due(entry())) return false;
-    const Phase phase = phase_of(entry());
+    const Phase phase = phase_of(entry().phase);
     // What was to be trained since the last evaluation of these weights is beyond the run's end.
     return !cut_short_ || phase == Phase::train || evaluated_step_[size_t(phase)] != at_.step;
 }
@@ -109,7 +101,7 @@ bool Workflow::enters() const {
 /// Whether the present entry has one more phase.
 bool Workflow::goes_on_in_entry() {
     if (at_.repeat >= entry().epochs || stopped_ || (plan_.dry_run && ran_)) return false;
-    if (phase_of(entry()) == Phase::train && at_.iter == 0 && finished()) {
+    if (phase_of(entry().phase) == Phase::train && at_.iter == 0 && finished()) {
         cut_short_ = true;
         return false;
     }
@@ -142,7 +134,7 @@ std::optional<Phase> Workflow::next() {
             }
             if (goes_on_in_entry()) {
                 ran_ = true;
-                return phase_of(entry());
+                return phase_of(entry().phase);
             }
             at_.repeat = 0;
             in_entry_ = false;
@@ -182,7 +174,7 @@ void Workflow::evaluated(Phase phase) {
 }
 
 bool Workflow::ends_here() const {
-    const bool train = phase_of(entry()) == Phase::train;
+    const bool train = phase_of(entry().phase) == Phase::train;
     if (train && at_.iter < phase_iterations_) return false;
     if (!train && at_.repeat == 0) return false;  // an evaluation that was broken off
     if (at_.repeat + (train ? 1 : 0) < entry().epochs) return false;

@@ -8,18 +8,9 @@
 namespace ailab {
 namespace {
 
-/// MMEngine's, as in <ailab/hook.hpp>, which pulls in torch.
-constexpr std::array<std::pair<const char*, int>, 7> priorities = {{{"VERY_HIGH", 10},
-                                                                    {"HIGH", 30},
-                                                                    {"ABOVE_NORMAL", 40},
-                                                                    {"NORMAL", 50},
-                                                                    {"BELOW_NORMAL", 60},
-                                                                    {"LOW", 70},
-                                                                    {"VERY_LOW", 90}}};
-
 std::vector<std::string> priority_names() {
     std::vector<std::string> names;
-    for (const auto& [name, value] : priorities) names.push_back(name);
+    for (const auto& [name, value] : priority::names) names.push_back(name);
     return names;
 }
 
@@ -36,7 +27,7 @@ void OptionType<HookPriority>::read(const Node& given, HookPriority& field, cons
                                     const std::string& name, Problems& problems) {
     const Node node = typed_if_expanded(given);
     if (!node.is_string()) return OptionType<int>::read(node, field.value, bounds, name, problems);
-    for (const auto& [known, value] : priorities)
+    for (const auto& [known, value] : priority::names)
         if (node.as_string() == known) {
             field.value = value;
             return;
@@ -63,7 +54,7 @@ void CommonKeys::visit(OptionVisitor& v) {
     }
     if (kind == "metric")
         v.option("phases", binding.phases, "phases in which it is computed",
-                 one_of({"train", "val", "test"}));
+                 one_of(phase_names()));
     if (kind == "dataset")
         v.option("transforms", transforms,
                  "applied to each sample, in order; null: those that the dataset takes by default, "

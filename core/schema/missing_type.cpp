@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "config/scalar.hpp"
 #include "plugin/plugin_host.hpp"
 

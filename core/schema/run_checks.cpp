@@ -70,7 +70,8 @@ void check_workflow(const RunConfig& config, const Node& tree, Problems& problem
                      "workflow is empty. Write [[train, 1]], or leave it out.");
     for (size_t i = 0; i < config.workflow.size(); ++i) {
         const WorkflowStep& step = config.workflow[i];
-        const bool is_phase = step.phase == "train" || step.phase == "val" || step.phase == "test";
+        const std::vector<std::string> known = phase_names();
+        const bool is_phase = std::find(known.begin(), known.end(), step.phase) != known.end();
         if (!is_phase || !is_given(tree, "data") || is_given(tree, "data." + step.phase)) continue;
         const std::string who = given ? concat("workflow[", i, "]") : "the default workflow";
         problems.add(step.place, concat(who, " runs ", step.phase, ", and there is no data.",

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "config/expand.hpp"
-#include "config/regular_file.hpp"
+#include "support/regular_file.hpp"
 #include "config/scalar.hpp"
 #include "config/yaml_reader.hpp"
 #include "plugin/plugin_host.hpp"

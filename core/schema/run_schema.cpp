@@ -43,7 +43,7 @@ void visit_section(OptionVisitor& v, DataloaderConfig& loader) {
     v.option("shuffle", loader.shuffle, "true for training if not given");
     v.option("pin_memory", loader.pin_memory, "batches in memory that a GPU copies from fast");
     v.option("persistent_workers", loader.persistent_workers, "accepted; threads always persist");
-    v.option("sampler", loader.sampler, "deals the order of samples");
+    v.option("sampler", loader.sampler, "gives the order of samples");
     v.option("on_error", loader.on_error,
              "a sample that cannot be read is left out (skip) or ends the run (fail); skip for "
              "training, fail otherwise, if not given",

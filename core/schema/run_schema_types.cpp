@@ -13,7 +13,7 @@ namespace {
 
 using Kind = OptionSchema::Kind;
 
-const Bounds phase_names = one_of({"train", "val", "test"});
+const Bounds known_phases = one_of(phase_names());
 const Bounds some_epochs = between(1, most_rounds);
 
 /// {phase: train, iters: 500}
@@ -22,7 +22,7 @@ struct StepMap {
     std::optional<int64_t> epochs, iters;
 
     void visit(OptionVisitor& v) {
-        v.required("phase", phase, "what is done", phase_names);
+        v.required("phase", phase, "what is done", known_phases);
         v.option("epochs", epochs, "passes over the data", some_epochs);
         v.option("iters", iters, "iterations, in place of epochs", between(1, most_steps));
         v.rule([this] {
@@ -104,7 +104,7 @@ Node OptionType<RunTask>::write(const RunTask& field) {
 OptionSchema OptionType<WorkflowStep>::schema() {
     StepMap map;
     return OptionSchema::either_of(
-               {OptionSchema::tuple_of({OptionSchema::of(Kind::string, phase_names),
+               {OptionSchema::tuple_of({OptionSchema::of(Kind::string, known_phases),
                                         OptionSchema::of(Kind::integer, some_epochs)}),
                 OptionSchema::section_of(
                     describe_options([&](OptionVisitor& v) { map.visit(v); }))})
@@ -120,7 +120,7 @@ void OptionType<WorkflowStep>::read(const Node& node, WorkflowStep& step, const 
                             node.describe(), ". For example: [train, 1]."));
         return;
     }
-    OptionType<std::string>::read(node.items()[0], step.phase, phase_names, name + "[0]", problems);
+    OptionType<std::string>::read(node.items()[0], step.phase, known_phases, name + "[0]", problems);
     OptionType<int64_t>::read(node.items()[1], step.epochs, some_epochs, name + "[1]", problems);
 }
 Node OptionType<WorkflowStep>::write(const WorkflowStep& step) {

@@ -8,15 +8,15 @@
 #include <fstream>
 
 #include "ailab/abi.hpp"
-#include "ailab/crc32c.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "artifact_signature.hpp"
-#include "checkpoint/input_file.hpp"
-#include "checkpoint/pickle_values.hpp"
+#include "files/input_file.hpp"
+#include "pth/pickle_values.hpp"
 #include "checkpoint/safetensors_header.hpp"
 #include "config/formats.hpp"
 #include "plugin/plugin_host.hpp"
-#include "run/load_weights.hpp"
+#include "weights/load_weights.hpp"
 #include "signature.hpp"
 
 namespace ailab {

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "ailab/error.hpp"
-#include "checkpoint/input_file.hpp"
-#include "checkpoint/pickle_values.hpp"
+#include "files/input_file.hpp"
+#include "pth/pickle_values.hpp"
 #include "plugin/elf_image.hpp"
 #include "plugin/plugin_host.hpp"
 #include "plugin/search_path.hpp"

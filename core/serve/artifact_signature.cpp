@@ -7,10 +7,10 @@
 
 #include "ailab/error.hpp"
 #include "artifact.hpp"
-#include "checkpoint/new_file.hpp"
-#include "checkpoint/pickle_values.hpp"
+#include "files/new_file.hpp"
+#include "pth/pickle_values.hpp"
 #include "config/formats.hpp"
-#include "run/output_place.hpp"
+#include "work_dir/output_place.hpp"
 #include "signature.hpp"
 
 namespace ailab {

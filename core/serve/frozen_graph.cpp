@@ -2,9 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include "ailab/trace.hpp"
+#include "ailab/support/trace.hpp"
 #include "largest_difference.hpp"
-#include "trace/value_reads.hpp"
+#include "export/value_reads.hpp"
 
 namespace ailab {
 

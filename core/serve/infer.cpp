@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "ailab/predictor.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "host/caching_allocator.hpp"
@@ -21,7 +21,7 @@
 #include "log/result_stream.hpp"
 #include "predictor_access.hpp"
 #include "progress_line.hpp"
-#include "run/output_place.hpp"
+#include "work_dir/output_place.hpp"
 
 namespace ailab {
 namespace {

@@ -10,8 +10,8 @@
 #include <iostream>
 
 #include "ailab/error.hpp"
-#include "ailab/number_text.hpp"
-#include "config/folder_chain.hpp"
+#include "ailab/support/number_text.hpp"
+#include "support/folder_chain.hpp"
 
 namespace ailab {
 namespace {

@@ -12,7 +12,7 @@
 #include "host/clock.hpp"
 #include "image_pipeline.hpp"
 #include "predictor_access.hpp"
-#include "run/checkpoint_choice.hpp"
+#include "work_dir/checkpoint_choice.hpp"
 
 namespace ailab {
 namespace {

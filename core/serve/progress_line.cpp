@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 
 namespace ailab {
 namespace {

@@ -15,8 +15,8 @@ ServedModel::ServedModel(ServedSpec spec, const std::string& device, std::shared
     run.model.config = read_module(kind_name<Model>, spec_.model, "model", problems);
     problems.check();
     run.runtime.device = device;
-    chosen_ = choose_device(run, Placement());
-    device_ = chosen_.device->select(Placement());
+    chosen_ = choose_device(run, RankInfo());
+    device_ = chosen_.device->select(RankInfo());
     config_.model = made ? std::move(made) : run.model.create();
     Model& model = *config_.model;
     if (spec_.dtype == "float64") model.to(at::kDouble);

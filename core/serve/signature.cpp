@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "ailab/error.hpp"
-#include "checkpoint/input_file.hpp"
+#include "files/input_file.hpp"
 
 namespace ailab {
 namespace {

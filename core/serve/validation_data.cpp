@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "ailab/transform.hpp"
-#include "data/fields.hpp"
+#include "modules/fields.hpp"
 
 namespace ailab {
 namespace {

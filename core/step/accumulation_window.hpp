@@ -9,8 +9,8 @@ struct AccumulationWindow {
     int64_t step = 0;
     int64_t iterations = 0;
     int64_t done = 0;
-    int64_t dealt = 0;  // samples over all ranks, as the sampler knows
-    /// Those of them that could be used: `dealt` until the ranks have told each other.
+    int64_t assigned = 0;  // samples over all ranks, as the sampler knows
+    /// Those of them that could be used: `assigned` until the ranks have told each other.
     int64_t samples = 0;
     int64_t own = 0;  // that could be used on this rank, so far
 

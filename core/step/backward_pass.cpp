@@ -81,7 +81,7 @@ void BackwardPass::run(Batch& batch, GradientStore& gradients, const Tensor& sca
     }
     pass([&] {
         forward_.run_model(batch, Phase::train);
-        terms_ = forward_.loss_terms(batch, window_.dealt);
+        terms_ = forward_.loss_terms(batch, window_.assigned);
     });
     const bool apart = division() == Division::by_term;
     if (apart || divides_later() || loss_follows()) add_to_sums();

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "dist/reducer.hpp"
-#include "dist/step_number.hpp"
+#include "distributed/reducer.hpp"
+#include "distributed/step_number.hpp"
 
 namespace ailab {
 

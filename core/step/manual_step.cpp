@@ -52,7 +52,7 @@ void ManualStep::update(const std::string& optimizer, const std::function<Tensor
     const double all = !normaliser ? double(step_.window_.samples)
                        : parts.comm.world_size() == 1
                            ? own
-                           : power_of_two_near(double(step_.window_.dealt));
+                           : power_of_two_near(double(step_.window_.assigned));
     if (batch.size > 0) {
         const Tensor mean = [&] {
             const AutocastScope scope = parts.forward.autocast();

@@ -9,7 +9,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/state.hpp"
-#include "dist/reducer.hpp"
+#include "distributed/reducer.hpp"
 
 namespace ailab {
 

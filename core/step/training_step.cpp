@@ -21,7 +21,7 @@ TrainingStep::TrainingStep(StepParts parts, StepObserver& observer)
 
 void TrainingStep::begin(AccumulationWindow window) {
     window_ = window;
-    window_.samples = window_.dealt = std::max<int64_t>(1, window.dealt);
+    window_.samples = window_.assigned = std::max<int64_t>(1, window.assigned);
     backward_.begin();
 }
 

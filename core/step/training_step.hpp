@@ -46,7 +46,7 @@ class TrainingStep {
     TrainingStep(StepParts parts, StepObserver& observer);
 
     /// Before the first iteration of a step: `window` has its number, its iterations, and how many
-    /// samples the sampler deals them.
+    /// samples the sampler assigns them.
     void begin(AccumulationWindow window);
     /// Whether the batches of a step of so many iterations are wanted before it, by look_ahead().
     bool looks_ahead(int64_t iterations) const {

@@ -9,8 +9,8 @@
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "host/threads.hpp"
-#include "run/checkpoint_choice.hpp"
-#include "run/output_place.hpp"
+#include "work_dir/checkpoint_choice.hpp"
+#include "work_dir/output_place.hpp"
 #include "serve/artifact_file.hpp"
 #include "tools.hpp"
 

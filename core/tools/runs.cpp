@@ -6,16 +6,16 @@
 #include <optional>
 #include <set>
 
-#include "ailab/better.hpp"
+#include "ailab/support/better.hpp"
 #include "ailab/error.hpp"
-#include "ailab/run_record.hpp"
+#include "ailab/support/run_record.hpp"
 #include "config/formats.hpp"
 #include "config/yaml_reader.hpp"
 #include "config_differences.hpp"
-#include "report/escape.hpp"
+#include "page/escape.hpp"
 #include "report/text_table.hpp"
-#include "run/output_place.hpp"
-#include "run/run_folder.hpp"
+#include "work_dir/output_place.hpp"
+#include "work_dir/run_folder.hpp"
 #include "tools.hpp"
 
 namespace ailab {
@@ -271,7 +271,7 @@ std::string compare_runs(const ToolRequest& request) {
             {labels[i], records[i].folder, records[i].state, epoch_text(last_epoch(records[i])),
              best_text(best_of(records[i], configs[i])), duration_text(records[i].duration)});
     page.table({"run", "folder", "state", "epoch", "best", "duration"}, rows);
-    for (const char* mode : {"train", "val", "test"}) {
+    for (const std::string& mode : phase_names()) {
         std::vector<std::string> names;
         for (const RunRecord& record : records)
             for (const std::string& name : record.names(mode))

@@ -33,8 +33,8 @@ int64_t peak_resident_set() {
 class CpuDevice final : public Device {
   public:
     c10::DeviceType type() const override { return c10::DeviceType::CPU; }
-    Availability available(const Placement&) const override { return {"", 10}; }
-    c10::Device select(const Placement&) override { return c10::kCPU; }
+    Availability available(const RankInfo&) const override { return {"", 10}; }
+    c10::Device select(const RankInfo&) override { return c10::kCPU; }
 
     int64_t peak_memory() const override {
         // getrusage() counts from before exec() too, so it tells of this program when it grows. It

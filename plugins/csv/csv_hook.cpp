@@ -31,7 +31,7 @@ class CSVHook final : public Hook {
     int default_priority() const override { return priority::below_normal; }
     std::vector<std::string> output_paths() const override {
         std::vector<std::string> paths;
-        for (const char* phase : {"train", "val", "test"})
+        for (const std::string& phase : phase_names())
             paths.push_back((fs::path(o.log_dir.value.value_or("")) / file_name(phase)).string());
         return paths;
     }
@@ -79,7 +79,7 @@ class CSVHook final : public Hook {
     /// The tables that are there, as they were at the checkpoint.
     void cut_back(double step) {
         const Node* saved = saved_.find("tables");
-        for (const char* phase : {"train", "val", "test"}) {
+        for (const std::string& phase : phase_names()) {
             const std::string path = (fs::path(folder_) / file_name(phase)).string();
             const Node* extent = saved ? saved->find(phase) : nullptr;
             if (!extent && !fs::exists(path)) continue;

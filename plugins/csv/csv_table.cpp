@@ -12,7 +12,7 @@
 #include <sstream>
 
 #include "ailab/error.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "trackers/stored_text.hpp"
 
 namespace ailab {

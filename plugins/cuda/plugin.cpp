@@ -11,7 +11,7 @@ class CudaDevice final : public Device {
   public:
     c10::DeviceType type() const override { return c10::DeviceType::CUDA; }
 
-    Availability available(const Placement&) const override {
+    Availability available(const RankInfo&) const override {
         if (driver().gpus == 0)
             return {concat("cuda needs an NVIDIA GPU and there is none here: ", driver().reason,
                            "; set runtime.device to auto or cpu")};
@@ -19,7 +19,7 @@ class CudaDevice final : public Device {
         return {"", 100};
     }
 
-    c10::Device select(const Placement& placement) override { return real().select(placement); }
+    c10::Device select(const RankInfo& rank_info) override { return real().select(rank_info); }
     void synchronize() override { real().synchronize(); }
     int64_t peak_memory() const override { return real().peak_memory(); }
     bool pins_memory() const override { return true; }
@@ -41,7 +41,7 @@ class CudaDevice final : public Device {
 
 class NcclModule final : public Backend {
   public:
-    Availability available(const Placement& placement, c10::DeviceType device) const override {
+    Availability available(const RankInfo& rank_info, c10::DeviceType device) const override {
         if (driver().gpus == 0)
             return {
                 "nccl needs an NVIDIA GPU and there is none here; set dist.backend to auto, "
@@ -50,20 +50,20 @@ class NcclModule final : public Backend {
             return {concat("nccl moves tensors of GPUs, and this run is on ",
                            c10::DeviceTypeName(device, true),
                            "; set dist.backend to auto, shm, mpi or gloo")};
-        if (placement.local_size > driver().gpus)
+        if (rank_info.local_size > driver().gpus)
             return {concat("nccl needs a GPU a rank: this host has ", driver().gpus, " for ",
-                           placement.local_size, " ranks; start fewer")};
+                           rank_info.local_size, " ranks; start fewer")};
         if (const std::string& reason = runtime().reason; !reason.empty()) return {reason};
         return {"", 100};
     }
 
-    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+    c10::intrusive_ptr<c10d::Backend> create(const RankInfo& rank_info,
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device device) override {
-        if (const Availability here = available(placement, device.type()); !here.ok())
+        if (const Availability here = available(rank_info, device.type()); !here.ok())
             throw Error(here.reason);
         real_.reset(runtime().make_backend());
-        return real_->create(placement, store, device);
+        return real_->create(rank_info, store, device);
     }
     void shutdown() override {
         if (real_) real_->shutdown();

@@ -7,7 +7,7 @@
 #include "ailab/ailab.hpp"
 #include "ailab/datasets/pickled_fields.hpp"
 #include "ailab/datasets/task.hpp"
-#include "ailab/watched_file.hpp"
+#include "ailab/support/watched_file.hpp"
 
 namespace ailab {
 namespace {

@@ -48,7 +48,7 @@ std::string extension_of(const std::string& path) {
     return std::filesystem::path(path).extension().string();
 }
 
-std::unique_ptr<Storage> open_storage(const AnnotatedImagesOptions& options) {
+std::unique_ptr<RecordSource> open_source(const AnnotatedImagesOptions& options) {
     const std::string extension = extension_of(options.annotation_file);
     if (extension == ".jsonl" || extension == ".json")
         return std::make_unique<JsonLines>(JsonLines::Options{options.annotation_file});
@@ -63,7 +63,7 @@ class ClassificationImageDataset final : public Dataset {
     using Options = AnnotatedImagesOptions;
 
     explicit ClassificationImageDataset(const Options& options)
-        : storage_(open_storage(options)),
+        : source_(open_source(options)),
           prefix_(options.img_prefix),
           path_keys_{key_of(options.x_key, "image", "path")},
           label_key_(key_of(options.y_key, "label", "label")),
@@ -79,7 +79,7 @@ class ClassificationImageDataset final : public Dataset {
     std::vector<std::string> class_names() const override { return names_.names(); }
     std::vector<int64_t> labels() const override { return labels_; }
     std::string sample_name(int64_t index) const override { return path_of(index); }
-    std::string label_place(int64_t index) const override { return storage_->place(index); }
+    std::string label_place(int64_t index) const override { return source_->place(index); }
     bool number_classes_as(const std::vector<std::string>& names) override {
         const auto numbers = names_.number_as(names);
         if (!numbers) return false;
@@ -88,7 +88,7 @@ class ClassificationImageDataset final : public Dataset {
     }
     DataDigest digest() const override {
         DataDigest digest = digest_without_names();
-        digest.merge(storage_->digest());
+        digest.merge(source_->digest());
         return digest;
     }
 
@@ -122,10 +122,10 @@ class ClassificationImageDataset final : public Dataset {
   private:
     std::string key_of(const std::string& given, const char* usual, const char* of_text) const {
         if (!given.empty()) return given;
-        return dynamic_cast<const TextLines*>(storage_.get()) ? of_text : usual;
+        return dynamic_cast<const TextLines*>(source_.get()) ? of_text : usual;
     }
 
-    std::string path_of(int64_t index) const { return path_of(storage_->part(index, path_keys_)); }
+    std::string path_of(int64_t index) const { return path_of(source_->part(index, path_keys_)); }
 
     std::string path_of(const Record& record) const {
         const std::string given = record.text(path_key());
@@ -147,8 +147,8 @@ class ClassificationImageDataset final : public Dataset {
 
     /// Keys that the file names otherwise are told once, not for each line.
     void check_keys(Problems& problems) const {
-        if (storage_->size() == 0) return;
-        const Record first = storage_->record(0);
+        if (source_->size() == 0) return;
+        const Record first = source_->record(0);
         for (const auto& [key, option] :
              {std::pair(path_key(), "x_key"), std::pair(label_key_, "y_key")}) {
             try {
@@ -170,9 +170,9 @@ class ClassificationImageDataset final : public Dataset {
         std::unordered_set<std::string> seen;
         int64_t twice = 0;
         std::vector<int32_t> learned;
-        for (int64_t i = 0; i < storage_->size() && problems.size() < most; ++i) {
+        for (int64_t i = 0; i < source_->size() && problems.size() < most; ++i) {
             try {
-                const Record record = storage_->part(i, keys);
+                const Record record = source_->part(i, keys);
                 const std::string path = path_of(record);
                 refuse_comment(record, path);
                 if (!seen.insert(path).second) ++twice;
@@ -190,7 +190,7 @@ class ClassificationImageDataset final : public Dataset {
                         twice == 1 ? " image" : " images", " more than once");
     }
 
-    const std::unique_ptr<const Storage> storage_;
+    const std::unique_ptr<const RecordSource> source_;
     const std::string prefix_;
     const std::vector<std::string> path_keys_;  // one
     const std::string label_key_;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ailab/watched_file.hpp"
+#include "ailab/support/watched_file.hpp"
 
 namespace ailab {
 

@@ -21,7 +21,7 @@ class ImageFolder final : public StoredDataset<ClassFolders, Classification> {
 
     explicit ImageFolder(const Options& options)
         : StoredDataset(options),
-          names_(storage().classes()),
+          names_(source().classes()),
           image_options_(options.image),
           reader_(options.image) {
         number_classes_as(names_);
@@ -29,9 +29,9 @@ class ImageFolder final : public StoredDataset<ClassFolders, Classification> {
 
     std::optional<int64_t> num_classes() const override { return int64_t(names_.size()); }
     std::vector<std::string> class_names() const override { return names_; }
-    std::string label_place(int64_t index) const override { return storage().place(index); }
+    std::string label_place(int64_t index) const override { return source().place(index); }
     bool number_classes_as(const std::vector<std::string>& names) override {
-        auto numbers = places_among(storage().classes(), names);
+        auto numbers = places_among(source().classes(), names);
         if (!numbers) return false;
         numbers_ = std::move(*numbers);
         names_ = names;
@@ -43,7 +43,7 @@ class ImageFolder final : public StoredDataset<ClassFolders, Classification> {
     std::vector<int64_t> labels() const override {
         std::vector<int64_t> labels(static_cast<size_t>(size()));
         for (size_t i = 0; i < labels.size(); ++i)
-            labels[i] = number_of(storage().label(int64_t(i)));
+            labels[i] = number_of(source().label(int64_t(i)));
         return labels;
     }
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "ailab/utf8.hpp"
+#include "ailab/support/utf8.hpp"
 
 namespace ailab {
 

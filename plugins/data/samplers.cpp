@@ -1,4 +1,4 @@
-// Samplers deal the order of the whole job; the core gives each rank its slice.
+// Samplers give the order of the whole job; the core gives each rank its slice.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -59,10 +59,10 @@ class InfiniteSampler final : public Sampler {
         bool shuffle = true;
         void visit(OptionVisitor& v) {
             v.option("samples_per_epoch", samples_per_epoch,
-                     "numbers dealt an epoch, a multiple of the global batch for batches that are "
+                     "numbers given an epoch, a multiple of the global batch for batches that are "
                      "all full; null: as many as there are samples",
                      samples_from(1));
-            v.option("shuffle", shuffle, "a new order each time that all samples were dealt");
+            v.option("shuffle", shuffle, "a new order each time that all samples were taken");
         }
     };
     explicit InfiniteSampler(const Options& options) : options_(options) {}
@@ -111,7 +111,7 @@ class ClassBalancedSampler final : public Sampler {
         std::optional<int64_t> samples_per_epoch;
         void visit(OptionVisitor& v) {
             v.option("samples_per_epoch", samples_per_epoch,
-                     "numbers dealt an epoch; null: as many as there are samples", samples_from(1));
+                     "numbers given an epoch; null: as many as there are samples", samples_from(1));
         }
     };
     explicit ClassBalancedSampler(const Options& options) : options_(options) {}
@@ -161,7 +161,7 @@ class RepeatedAugmentationSampler final : public Sampler {
             v.option("repeats", repeats, "how often a sample comes, one after another",
                      count_from(1));
             v.option("samples_per_epoch", samples_per_epoch,
-                     "numbers dealt an epoch, repeats counted; null: as many as there are samples, "
+                     "numbers given an epoch, repeats counted; null: as many as there are samples, "
                      "so that each epoch sees a part of them",
                      samples_from(1));
         }

@@ -16,13 +16,13 @@ namespace {
 using Gloo = c10d::ProcessGroupGloo;
 using DevicePtr = std::shared_ptr<::gloo::transport::Device>;
 
-DevicePtr make_device(const Placement& placement, const c10::intrusive_ptr<c10d::Store>& store) {
+DevicePtr make_device(const RankInfo& rank_info, const c10::intrusive_ptr<c10d::Store>& store) {
     // PyTorch's variable, for hosts with several networks.
     if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"))
         return Gloo::createDeviceForInterface(interface);
     // The loopback needs no name service and no network.
-    if (placement.one_host()) return Gloo::createDeviceForHostname("127.0.0.1");
-    const std::string address = own_address(*store, placement.rank);
+    if (rank_info.one_host()) return Gloo::createDeviceForHostname("127.0.0.1");
+    const std::string address = own_address(*store, rank_info.rank);
     return address.empty() ? Gloo::createDefaultDevice() : Gloo::createDeviceForHostname(address);
 }
 
@@ -30,7 +30,7 @@ DevicePtr make_device(const Placement& placement, const c10::intrusive_ptr<c10d:
 
 class GlooModule final : public Backend {
   public:
-    Availability available(const Placement&, c10::DeviceType device) const override {
+    Availability available(const RankInfo&, c10::DeviceType device) const override {
         if (device != c10::DeviceType::CPU)
             return {concat("gloo moves tensors of the CPU, and this run is on ",
                            c10::DeviceTypeName(device, true),
@@ -38,7 +38,7 @@ class GlooModule final : public Backend {
         return {"", 40};
     }
 
-    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+    c10::intrusive_ptr<c10d::Backend> create(const RankInfo& rank_info,
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device) override {
         for (int attempts_left = 5; attempts_left > 0; --attempts_left) {
@@ -47,10 +47,10 @@ class GlooModule final : public Backend {
             auto own = c10::make_intrusive<c10d::PrefixStore>(concat("gloo/", count++), store);
             auto options = Gloo::Options::create();
             NewSockets sockets;
-            options->devices.push_back(make_device(placement, store));
-            backend_ = c10::make_intrusive<Gloo>(own, placement.rank, placement.world_size,
+            options->devices.push_back(make_device(rank_info, store));
+            backend_ = c10::make_intrusive<Gloo>(own, rank_info.rank, rank_info.world_size,
                                                  std::move(options));
-            if (sockets.are_all_of_ranks(*own, placement.rank, placement.world_size)) {
+            if (sockets.are_all_of_ranks(*own, rank_info.rank, rank_info.world_size)) {
                 sockets.refuse_more();
                 return backend_;
             }

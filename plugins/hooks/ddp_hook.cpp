@@ -17,7 +17,7 @@ class DDPHook final : public Hook {
                      "size of the gradients' buckets in MB, in place of runtime.bucket_mb",
                      {.min = 0, .max = 1e6, .exclusive_min = true});
             v.option("find_unused_parameters", find_unused_parameters,
-                     "parameters that no rank's loss depends on are in order; false: an error that "
+                     "parameters that no rank's loss depends on are allowed; false: an error that "
                      "names them");
             v.option("sync_batch_norm", sync_batch_norm,
                      "batch norms take mean and variance over the batch of all ranks");

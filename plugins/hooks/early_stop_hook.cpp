@@ -27,7 +27,7 @@ class EarlyStopHook final : public Hook {
             v.option("min_delta", min_delta, "an improvement is a change by more than this",
                      at_least(0));
             v.option("phase", phase, "the phase whose result it is",
-                     one_of({"train", "val", "test"}));
+                     one_of(phase_names()));
         }
     };
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "ailab/utf8.hpp"
+#include "ailab/support/utf8.hpp"
 
 namespace ailab {
 namespace {

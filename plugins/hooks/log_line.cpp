@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "json_line.hpp"
 
 namespace ailab {

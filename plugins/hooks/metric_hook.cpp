@@ -169,7 +169,7 @@ class MetricHook final : public Hook {
             return "";
         }
         std::string check_phases() const {
-            const std::vector<std::string> known = {"train", "val", "test"};
+            const std::vector<std::string> known = phase_names();
             for (const auto& [name, spec] : metrics)
                 for (const std::string& phase : spec.binding().phases)
                     if (std::find(known.begin(), known.end(), phase) == known.end())

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "ailab/better.hpp"
+#include "ailab/support/better.hpp"
 #include "same_results.hpp"
 
 namespace ailab {
@@ -139,10 +139,6 @@ void Monitor::warn_of_rule(Run& run) const {
     log_warning(place_.str(), ": rule: ", better_when_greater() ? "greater" : "less",
                 " is followed, but ", *told_ ? "more" : "less", " of \"", name_,
                 "\" is better, as its metric says");
-}
-
-Phase phase_of(const std::string& name) {
-    return name == "train" ? Phase::train : name == "val" ? Phase::val : Phase::test;
 }
 
 Bounds monitor_rules() {

@@ -67,9 +67,6 @@ class Monitor {
     bool may_be_published_ = false;  // by a model that owns its step, and nobody else
 };
 
-/// The phase of the name "train", "val" or "test".
-Phase phase_of(const std::string& name);
-
 /// What `rule` options accept.
 Bounds monitor_rules();
 

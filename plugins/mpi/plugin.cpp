@@ -32,7 +32,7 @@ std::string broadcast_text(const std::string& text) {
 
 class MpiModule final : public Backend {
   public:
-    Availability available(const Placement&, c10::DeviceType device) const override {
+    Availability available(const RankInfo&, c10::DeviceType device) const override {
         if (device != c10::DeviceType::CPU)
             return {concat("mpi moves tensors of the CPU, and this run is on ",
                            c10::DeviceTypeName(device, true),
@@ -53,12 +53,12 @@ class MpiModule final : public Backend {
         };
     }
 
-    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+    c10::intrusive_ptr<c10d::Backend> create(const RankInfo& rank_info,
                                              const c10::intrusive_ptr<c10d::Store>&,
                                              c10::Device) override {
         session_ = Session::get();
         may_abort_ = session_->started_here();
-        backend_ = c10::make_intrusive<MpiBackend>(placement.rank, placement.world_size);
+        backend_ = c10::make_intrusive<MpiBackend>(rank_info.rank, rank_info.world_size);
         return backend_;
     }
 

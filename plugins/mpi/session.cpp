@@ -5,7 +5,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
-#include "ailab/signals_blocked.hpp"
+#include "ailab/support/signals_blocked.hpp"
 #include "network.hpp"
 #include "types.hpp"
 

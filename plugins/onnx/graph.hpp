@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 
 namespace ailab::onnx {
 

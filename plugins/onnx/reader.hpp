@@ -38,4 +38,11 @@ class LoadedGraph {
     std::string input_, output_;
 };
 
+/// Of a TensorProto.DataType. Throws Error for one that is not read here.
+at::ScalarType scalar_type(uint64_t type);
+
+/// The output of one node, of inputs of which some may be left out (undefined). Throws Error for an
+/// operator that is not known here.
+at::Tensor compute(const LoadedGraph::Node& node, const std::vector<at::Tensor>& inputs);
+
 }  // namespace ailab::onnx

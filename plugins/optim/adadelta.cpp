@@ -30,16 +30,16 @@ class Adadelta final : public ForeachOptimizer {
           o(options) {}
 
   protected:
-    void update(Cell& cell, const ParamGroup& group, double) override {
-        auto& square_avg = cell.states[0];
-        auto& acc_delta = cell.states[1];
-        const TensorVector grads = descent(cell, o.maximize, group.weight_decay);
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double) override {
+        auto& square_avg = tensor_group.states[0];
+        auto& acc_delta = tensor_group.states[1];
+        const TensorVector grads = descent(tensor_group, o.maximize, group.weight_decay);
         average_squares(square_avg, grads, o.rho);
         TensorVector delta = root(acc_delta);
         at::_foreach_div_(delta, root(square_avg));
         at::_foreach_mul_(delta, grads);
         average_squares(acc_delta, delta, o.rho);
-        at::_foreach_add_(cell.params, delta, -group.lr);
+        at::_foreach_add_(tensor_group.params, delta, -group.lr);
     }
 
   private:

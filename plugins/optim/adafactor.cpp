@@ -87,17 +87,17 @@ class Adafactor final : public ForeachOptimizer {
         return at::zeros(shape, param.options().requires_grad(false));
     }
 
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        const double eps1 = o.eps[0].value_or(epsilon(cell.params[0].scalar_type()));
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        const double eps1 = o.eps[0].value_or(epsilon(tensor_group.params[0].scalar_type()));
         const double weight = std::pow(t, o.beta2_decay);
         const double relative_step = std::min(group.lr, 1 / std::sqrt(t));
-        const std::vector<double> sizes = root_mean_squares(cell.params);
+        const std::vector<double> sizes = root_mean_squares(tensor_group.params);
         if (group.weight_decay != 0)
-            at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
+            at::_foreach_mul_(tensor_group.params, 1 - group.lr * group.weight_decay);
 
-        const TensorVector grads = descent(cell, o.maximize);
-        TensorVector updates = cell.kind == matrices ? factored_variance(cell, grads, weight, eps1)
-                                                     : variance(cell, grads, weight);
+        const TensorVector grads = descent(tensor_group, o.maximize);
+        TensorVector updates = tensor_group.kind == matrices ? factored_variance(tensor_group, grads, weight, eps1)
+                                                     : variance(tensor_group, grads, weight);
         at::_foreach_clamp_min_(updates, eps1 * eps1);
         at::_foreach_rsqrt_(updates);
         at::_foreach_mul_(updates, grads);
@@ -108,20 +108,20 @@ class Adafactor final : public ForeachOptimizer {
             factors.emplace_back(-relative_step * std::max(*o.eps[1], sizes[i]) /
                                  std::max(1.0, lengths[i] / o.d));
         at::_foreach_mul_(updates, factors);
-        at::_foreach_add_(cell.params, updates);
+        at::_foreach_add_(tensor_group.params, updates);
     }
 
   private:
-    static TensorVector variance(Cell& cell, const TensorVector& grads, double weight) {
-        at::_foreach_lerp_(cell.states[0], at::_foreach_mul(grads, grads), weight);
-        return at::_foreach_mul(cell.states[0], 1);
+    static TensorVector variance(TensorGroup& tensor_group, const TensorVector& grads, double weight) {
+        at::_foreach_lerp_(tensor_group.states[0], at::_foreach_mul(grads, grads), weight);
+        return at::_foreach_mul(tensor_group.states[0], 1);
     }
 
     /// Rows times columns over the mean of the rows.
-    static TensorVector factored_variance(Cell& cell, const TensorVector& grads, double weight,
+    static TensorVector factored_variance(TensorGroup& tensor_group, const TensorVector& grads, double weight,
                                           double eps1) {
-        auto& row_var = cell.states[0];
-        auto& col_var = cell.states[1];
+        auto& row_var = tensor_group.states[0];
+        auto& col_var = tensor_group.states[1];
         at::_foreach_lerp_(row_var, mean_squares(grads, -1), weight);
         at::_foreach_lerp_(col_var, mean_squares(grads, -2), weight);
         TensorVector estimates, means;

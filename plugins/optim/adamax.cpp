@@ -25,17 +25,17 @@ class Adamax final : public ForeachOptimizer {
           o(options) {}
 
   protected:
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        auto& exp_avg = cell.states[0];
-        auto& exp_inf = cell.states[1];
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        auto& exp_avg = tensor_group.states[0];
+        auto& exp_inf = tensor_group.states[1];
         const double beta1 = group.momentum.value_or(o.betas[0]);
-        const TensorVector grads = descent(cell, o.maximize, group.weight_decay);
+        const TensorVector grads = descent(tensor_group, o.maximize, group.weight_decay);
         average(exp_avg, grads, beta1);
         TensorVector sizes = at::_foreach_abs(grads);
         at::_foreach_add_(sizes, o.eps);
         at::_foreach_mul_(exp_inf, o.betas[1]);
         at::_foreach_maximum_(exp_inf, sizes);
-        at::_foreach_addcdiv_(cell.params, exp_avg, exp_inf, -group.lr / (1 - std::pow(beta1, t)));
+        at::_foreach_addcdiv_(tensor_group.params, exp_avg, exp_inf, -group.lr / (1 - std::pow(beta1, t)));
     }
 
   private:

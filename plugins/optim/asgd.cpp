@@ -41,14 +41,14 @@ class ASGD final : public ForeachOptimizer {
         return {group.lr, 1};
     }
 
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        auto& ax = cell.states[0];
-        double& eta = cell.scalars[0];
-        double& mu = cell.scalars[1];
-        const TensorVector grads = descent(cell, o.maximize, group.weight_decay);
-        at::_foreach_mul_(cell.params, 1 - o.lambd * eta);
-        at::_foreach_add_(cell.params, grads, -eta);
-        average(ax, cell.params, 1 - mu);
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        auto& ax = tensor_group.states[0];
+        double& eta = tensor_group.scalars[0];
+        double& mu = tensor_group.scalars[1];
+        const TensorVector grads = descent(tensor_group, o.maximize, group.weight_decay);
+        at::_foreach_mul_(tensor_group.params, 1 - o.lambd * eta);
+        at::_foreach_add_(tensor_group.params, grads, -eta);
+        average(ax, tensor_group.params, 1 - mu);
         eta = group.lr / std::pow(1 + o.lambd * group.lr * t, o.alpha);
         mu = 1 / std::max(1.0, t - o.t0);
     }

@@ -2,33 +2,33 @@
 
 namespace ailab {
 
-void ForeachOptimizer::update_cells(std::vector<Cell>& cells, const Tensor& grad_scale,
+void ForeachOptimizer::update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
                                     const Tensor& found_inf) {
     if (found_inf.defined() && found_inf.item<double>() != 0) return;
     if (grad_scale.defined())
-        for (Cell& cell : cells)
-            if (!cell.grads.empty()) cell.grads = at::_foreach_div(cell.grads, grad_scale);
-    prepare(cells);
-    for (Cell& cell : cells) {
-        if (cell.grads.empty()) continue;
-        start(cell);
-        cell.count_step();
-        update(cell, groups()[cell.group], cell.step.item<double>());
+        for (TensorGroup& tensor_group : tensor_groups)
+            if (!tensor_group.grads.empty()) tensor_group.grads = at::_foreach_div(tensor_group.grads, grad_scale);
+    prepare(tensor_groups);
+    for (TensorGroup& tensor_group : tensor_groups) {
+        if (tensor_group.grads.empty()) continue;
+        start(tensor_group);
+        tensor_group.count_step();
+        update(tensor_group, groups()[tensor_group.group], tensor_group.step.item<double>());
     }
 }
 
-TensorVector descent(const Cell& cell, bool maximize, double weight_decay) {
-    TensorVector grads = maximize ? at::_foreach_neg(cell.grads) : cell.grads;
+TensorVector descent(const TensorGroup& tensor_group, bool maximize, double weight_decay) {
+    TensorVector grads = maximize ? at::_foreach_neg(tensor_group.grads) : tensor_group.grads;
     if (weight_decay == 0) return grads;
-    if (!maximize) return at::_foreach_add(grads, cell.params, weight_decay);
-    at::_foreach_add_(grads, cell.params, weight_decay);
+    if (!maximize) return at::_foreach_add(grads, tensor_group.params, weight_decay);
+    at::_foreach_add_(grads, tensor_group.params, weight_decay);
     return grads;
 }
 
-TensorVector decayed_descent(Cell& cell, const ParamGroup& group, bool maximize, bool decoupled) {
-    if (!decoupled) return descent(cell, maximize, group.weight_decay);
-    if (group.weight_decay != 0) at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
-    return descent(cell, maximize);
+TensorVector decayed_descent(TensorGroup& tensor_group, const ParamGroup& group, bool maximize, bool decoupled) {
+    if (!decoupled) return descent(tensor_group, maximize, group.weight_decay);
+    if (group.weight_decay != 0) at::_foreach_mul_(tensor_group.params, 1 - group.lr * group.weight_decay);
+    return descent(tensor_group, maximize);
 }
 
 void average(TensorVector& avg, const TensorVector& values, double beta) {

@@ -1,35 +1,35 @@
 #pragma once
-#include "cell_optimizer.hpp"
+#include "tensor_group_optimizer.hpp"
 
 namespace ailab {
 
 /// Optimizers without a fused kernel, by ATen's foreach functions. Counts the steps on the host,
 /// which needs them for its factors; so the host waits for `found_inf` where that is in use.
-class ForeachOptimizer : public CellOptimizer {
+class ForeachOptimizer : public TensorGroupOptimizer {
   protected:
-    using CellOptimizer::CellOptimizer;
+    using TensorGroupOptimizer::TensorGroupOptimizer;
 
-    /// The t-th step of a cell (from 1). The gradients are unscaled; they may be the parameters'
+    /// The t-th step of a tensor_group (from 1). The gradients are unscaled; they may be the parameters'
     /// own and must not be written to.
-    virtual void update(Cell& cell, const ParamGroup& group, double t) = 0;
+    virtual void update(TensorGroup& tensor_group, const ParamGroup& group, double t) = 0;
     /// Before the first update of a step: for what spans all parameters.
-    virtual void prepare(std::vector<Cell>& /*cells*/) {}
+    virtual void prepare(std::vector<TensorGroup>& /*tensor_groups*/) {}
 
   private:
     at::Device step_device(const Tensor& /*param*/) const final { return at::kCPU; }
-    void update_cells(std::vector<Cell>& cells, const Tensor& grad_scale,
+    void update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
                       const Tensor& found_inf) final;
 };
 
 using TensorVector = std::vector<Tensor>;
 
 /// The gradient to go down along: the negative one for `maximize`, plus weight_decay times the
-/// parameters. Shared with the cell if nothing is to be changed.
-TensorVector descent(const Cell& cell, bool maximize, double weight_decay = 0);
+/// parameters. Shared with the tensor_group if nothing is to be changed.
+TensorVector descent(const TensorGroup& tensor_group, bool maximize, double weight_decay = 0);
 
 /// descent() with the group's weight decay, or without it where decay is decoupled: the parameters
 /// are shrunk then.
-TensorVector decayed_descent(Cell& cell, const ParamGroup& group, bool maximize, bool decoupled);
+TensorVector decayed_descent(TensorGroup& tensor_group, const ParamGroup& group, bool maximize, bool decoupled);
 
 /// avg = beta avg + (1 - beta) values
 void average(TensorVector& avg, const TensorVector& values, double beta);

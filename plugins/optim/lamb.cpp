@@ -54,36 +54,36 @@ class LAMB final : public ForeachOptimizer {
           o(options) {}
 
   protected:
-    void prepare(std::vector<Cell>& cells) override {
+    void prepare(std::vector<TensorGroup>& tensor_groups) override {
         if (!o.max_grad_norm) return;
-        // Summed in the order of names: the cells' depends on the run's past.
+        // Summed in the order of names: the tensor_groups' depends on the run's past.
         std::map<std::string, Tensor> by_name;
-        for (const Cell& cell : cells) {
-            if (cell.grads.empty()) continue;
-            const TensorVector norms = at::_foreach_norm(cell.grads);
-            for (size_t i = 0; i < norms.size(); ++i) by_name.emplace(cell.names[i], norms[i]);
+        for (const TensorGroup& tensor_group : tensor_groups) {
+            if (tensor_group.grads.empty()) continue;
+            const TensorVector norms = at::_foreach_norm(tensor_group.grads);
+            for (size_t i = 0; i < norms.size(); ++i) by_name.emplace(tensor_group.names[i], norms[i]);
         }
         if (by_name.empty()) return;
         TensorVector norms;
         for (const auto& [name, norm] : by_name)
             norms.push_back(norm.to(by_name.begin()->second.device(), at::kDouble));
         const Tensor excess = at::stack(norms).norm().div_(*o.max_grad_norm).clamp_min_(1);
-        for (Cell& cell : cells)
-            if (!cell.grads.empty())
-                cell.grads = at::_foreach_div(cell.grads, excess.to(cell.grads[0].options()));
+        for (TensorGroup& tensor_group : tensor_groups)
+            if (!tensor_group.grads.empty())
+                tensor_group.grads = at::_foreach_div(tensor_group.grads, excess.to(tensor_group.grads[0].options()));
     }
 
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        auto& exp_avg = cell.states[0];
-        auto& exp_avg_sq = cell.states[1];
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        auto& exp_avg = tensor_group.states[0];
+        auto& exp_avg_sq = tensor_group.states[1];
         const double beta1 = group.momentum.value_or(o.betas[0]), beta2 = o.betas[1];
         if (o.grad_averaging) {
-            average(exp_avg, cell.grads, beta1);
+            average(exp_avg, tensor_group.grads, beta1);
         } else {
             at::_foreach_mul_(exp_avg, beta1);
-            at::_foreach_add_(exp_avg, cell.grads);
+            at::_foreach_add_(exp_avg, tensor_group.grads);
         }
-        average_squares(exp_avg_sq, cell.grads, beta2);
+        average_squares(exp_avg_sq, tensor_group.grads, beta2);
 
         TensorVector denominator = at::_foreach_sqrt(exp_avg_sq);
         if (o.bias_correction) at::_foreach_div_(denominator, std::sqrt(1 - std::pow(beta2, t)));
@@ -91,18 +91,18 @@ class LAMB final : public ForeachOptimizer {
         TensorVector updates =
             at::_foreach_div(exp_avg, o.bias_correction ? 1 - std::pow(beta1, t) : 1);
         at::_foreach_div_(updates, denominator);
-        if (o.caution) apply_caution(updates, cell.grads);
+        if (o.caution) apply_caution(updates, tensor_group.grads);
 
         const double decay = group.weight_decay;
         if (decay != 0 && o.decoupled_decay) {
             const double decay_lr = o.corrected_weight_decay ? corrected_lr(group) : group.lr;
-            at::_foreach_mul_(cell.params, 1 - decay_lr * decay);
+            at::_foreach_mul_(tensor_group.params, 1 - decay_lr * decay);
         } else if (decay != 0) {
-            at::_foreach_add_(updates, cell.params, decay);
+            at::_foreach_add_(updates, tensor_group.params, decay);
         }
         if (decay != 0 || o.always_adapt)
-            at::_foreach_mul_(updates, trust_ratios(cell.params, updates));
-        at::_foreach_add_(cell.params, updates, -group.lr);
+            at::_foreach_mul_(updates, trust_ratios(tensor_group.params, updates));
+        at::_foreach_add_(tensor_group.params, updates, -group.lr);
     }
 
   private:

@@ -33,17 +33,17 @@ class Lion final : public ForeachOptimizer {
           o(options) {}
 
   protected:
-    void update(Cell& cell, const ParamGroup& group, double) override {
-        auto& exp_avg = cell.states[0];
-        const TensorVector grads = descent(cell, o.maximize);
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double) override {
+        auto& exp_avg = tensor_group.states[0];
+        const TensorVector grads = descent(tensor_group, o.maximize);
         const double decay_lr = o.corrected_weight_decay ? corrected_lr(group) : group.lr;
         if (group.weight_decay != 0)
-            at::_foreach_mul_(cell.params, 1 - decay_lr * group.weight_decay);
+            at::_foreach_mul_(tensor_group.params, 1 - decay_lr * group.weight_decay);
         TensorVector updates =
             at::_foreach_lerp(exp_avg, grads, 1 - group.momentum.value_or(o.betas[0]));
         at::_foreach_sign_(updates);
         if (o.caution) apply_caution(updates, grads);
-        at::_foreach_add_(cell.params, updates, -group.lr);
+        at::_foreach_add_(tensor_group.params, updates, -group.lr);
         average(exp_avg, grads, o.betas[1]);
     }
 

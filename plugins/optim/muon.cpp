@@ -88,35 +88,35 @@ class Muon final : public ForeachOptimizer {
     size_t kind(const Tensor& param) const override { return param.dim() == 2 ? matrices : others; }
     bool takes_complex() const override { return false; }
 
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        if (cell.kind == matrices)
-            update_matrices(cell, group);
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        if (tensor_group.kind == matrices)
+            update_matrices(tensor_group, group);
         else
-            update_others(cell, group, t);
+            update_others(tensor_group, group, t);
     }
 
   private:
-    void update_matrices(Cell& cell, const ParamGroup& group) {
-        auto& buffer = cell.states[0];
+    void update_matrices(TensorGroup& tensor_group, const ParamGroup& group) {
+        auto& buffer = tensor_group.states[0];
         const double momentum = group.momentum.value_or(o.momentum);
-        average(buffer, cell.grads, momentum);
+        average(buffer, tensor_group.grads, momentum);
         TensorVector updates =
-            o.nesterov ? at::_foreach_lerp(cell.grads, buffer, momentum) : buffer;
+            o.nesterov ? at::_foreach_lerp(tensor_group.grads, buffer, momentum) : buffer;
         std::vector<at::Scalar> factors;
         for (Tensor& update : updates) {
             factors.emplace_back(-group.lr * lr_factor(update, o.adjust_lr_fn));
             update = orthogonalized(update, o).to(update.scalar_type());
         }
         at::_foreach_mul_(updates, factors);
-        at::_foreach_mul_(cell.params, 1 - group.lr * group.weight_decay);
-        at::_foreach_add_(cell.params, updates);
+        at::_foreach_mul_(tensor_group.params, 1 - group.lr * group.weight_decay);
+        at::_foreach_add_(tensor_group.params, updates);
     }
 
-    void update_others(Cell& cell, const ParamGroup& group, double t) {
+    void update_others(TensorGroup& tensor_group, const ParamGroup& group, double t) {
         const Tensor step =
-            at::full({}, t, cell.params[0].options().dtype(at::kFloat).requires_grad(false));
-        const TensorVector steps(cell.params.size(), step);
-        at::_fused_adamw_(cell.params, cell.grads, cell.states[0], cell.states[1], {}, steps,
+            at::full({}, t, tensor_group.params[0].options().dtype(at::kFloat).requires_grad(false));
+        const TensorVector steps(tensor_group.params.size(), step);
+        at::_fused_adamw_(tensor_group.params, tensor_group.grads, tensor_group.states[0], tensor_group.states[1], {}, steps,
                           group.lr, group.momentum.value_or(o.adamw_betas[0]), o.adamw_betas[1],
                           group.weight_decay, o.adamw_eps, /*amsgrad=*/false, /*maximize=*/false);
     }

@@ -33,10 +33,10 @@ class NAdam final : public ForeachOptimizer {
   protected:
     std::vector<double> initial_scalars(const ParamGroup&) const override { return {1}; }
 
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        auto& exp_avg = cell.states[0];
-        auto& exp_avg_sq = cell.states[1];
-        double& mu_product = cell.scalars[0];
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        auto& exp_avg = tensor_group.states[0];
+        auto& exp_avg_sq = tensor_group.states[1];
+        double& mu_product = tensor_group.scalars[0];
         const double beta1 = group.momentum.value_or(o.betas[0]);
         auto mu_at = [&](double step) {
             return beta1 * (1 - 0.5 * std::pow(0.96, step * o.momentum_decay));
@@ -45,15 +45,15 @@ class NAdam final : public ForeachOptimizer {
         mu_product *= mu;
 
         const TensorVector grads =
-            decayed_descent(cell, group, o.maximize, o.decoupled_weight_decay);
+            decayed_descent(tensor_group, group, o.maximize, o.decoupled_weight_decay);
         average(exp_avg, grads, beta1);
         average_squares(exp_avg_sq, grads, o.betas[1]);
         TensorVector denominator = at::_foreach_sqrt(exp_avg_sq);
         at::_foreach_div_(denominator, std::sqrt(1 - std::pow(o.betas[1], t)));
         at::_foreach_add_(denominator, o.eps);
-        at::_foreach_addcdiv_(cell.params, grads, denominator,
+        at::_foreach_addcdiv_(tensor_group.params, grads, denominator,
                               -group.lr * (1 - mu) / (1 - mu_product));
-        at::_foreach_addcdiv_(cell.params, exp_avg, denominator,
+        at::_foreach_addcdiv_(tensor_group.params, exp_avg, denominator,
                               -group.lr * mu_next / (1 - mu_product * mu_next));
     }
 

@@ -26,12 +26,12 @@ class RAdam final : public ForeachOptimizer {
           o(options) {}
 
   protected:
-    void update(Cell& cell, const ParamGroup& group, double t) override {
-        auto& exp_avg = cell.states[0];
-        auto& exp_avg_sq = cell.states[1];
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
+        auto& exp_avg = tensor_group.states[0];
+        auto& exp_avg_sq = tensor_group.states[1];
         const double beta1 = group.momentum.value_or(o.betas[0]);
         const TensorVector grads =
-            decayed_descent(cell, group, o.maximize, o.decoupled_weight_decay);
+            decayed_descent(tensor_group, group, o.maximize, o.decoupled_weight_decay);
         average(exp_avg, grads, beta1);
         average_squares(exp_avg_sq, grads, o.betas[1]);
 
@@ -43,10 +43,10 @@ class RAdam final : public ForeachOptimizer {
         if (length > 5) {
             const double rectification = std::sqrt((length - 4) * (length - 2) * longest /
                                                    ((longest - 4) * (longest - 2) * length));
-            at::_foreach_addcdiv_(cell.params, exp_avg, root_plus(exp_avg_sq, o.eps),
+            at::_foreach_addcdiv_(tensor_group.params, exp_avg, root_plus(exp_avg_sq, o.eps),
                                   -step_size * rectification * std::sqrt(correction));
         } else {  // the variance of the squares' average is too large to divide by it
-            at::_foreach_add_(cell.params, exp_avg, -step_size);
+            at::_foreach_add_(tensor_group.params, exp_avg, -step_size);
         }
     }
 

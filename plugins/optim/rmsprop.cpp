@@ -42,13 +42,13 @@ class RMSprop final : public ForeachOptimizer {
           o(options) {}
 
   protected:
-    void update(Cell& cell, const ParamGroup& group, double) override {
-        auto& square_avg = cell.states[0];
-        const TensorVector grads = descent(cell, o.maximize, group.weight_decay);
+    void update(TensorGroup& tensor_group, const ParamGroup& group, double) override {
+        auto& square_avg = tensor_group.states[0];
+        const TensorVector grads = descent(tensor_group, o.maximize, group.weight_decay);
         average_squares(square_avg, grads, o.alpha);
         TensorVector denominator;
         if (o.centered) {
-            auto& grad_avg = cell.states[1];
+            auto& grad_avg = tensor_group.states[1];
             average(grad_avg, grads, o.alpha);
             denominator = at::_foreach_addcmul(square_avg, grad_avg, grad_avg, -1);
             at::_foreach_sqrt_(denominator);
@@ -59,12 +59,12 @@ class RMSprop final : public ForeachOptimizer {
         // A schedule may take the momentum down to 0: the buffers rest then, as in PyTorch.
         const double momentum = group.momentum.value_or(o.momentum);
         if (o.momentum > 0 && momentum > 0) {
-            auto& buffer = cell.states.back();
+            auto& buffer = tensor_group.states.back();
             at::_foreach_mul_(buffer, momentum);
             at::_foreach_addcdiv_(buffer, grads, denominator);
-            at::_foreach_add_(cell.params, buffer, -group.lr);
+            at::_foreach_add_(tensor_group.params, buffer, -group.lr);
         } else {
-            at::_foreach_addcdiv_(cell.params, grads, denominator, -group.lr);
+            at::_foreach_addcdiv_(tensor_group.params, grads, denominator, -group.lr);
         }
     }
 

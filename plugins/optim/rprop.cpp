@@ -45,10 +45,10 @@ class Rprop final : public ForeachOptimizer {
         return at::full_like(param, index == 0 ? 0 : group.lr);
     }
 
-    void update(Cell& cell, const ParamGroup&, double) override {
-        auto& prev = cell.states[0];
-        auto& step_size = cell.states[1];
-        const TensorVector grads = descent(cell, o.maximize);
+    void update(TensorGroup& tensor_group, const ParamGroup&, double) override {
+        auto& prev = tensor_group.states[0];
+        auto& step_size = tensor_group.states[1];
+        const TensorVector grads = descent(tensor_group, o.maximize);
         TensorVector factors = at::_foreach_mul(grads, prev);
         TensorVector kept = grads;  // a gradient that has turned counts as 0
         for (size_t i = 0; i < factors.size(); ++i) {
@@ -60,7 +60,7 @@ class Rprop final : public ForeachOptimizer {
         at::_foreach_clamp_min_(step_size, o.step_sizes[0]);
         at::_foreach_clamp_max_(step_size, o.step_sizes[1]);
         at::_foreach_copy_(prev, kept);
-        at::_foreach_addcmul_(cell.params, at::_foreach_sign(kept), step_size, -1);
+        at::_foreach_addcmul_(tensor_group.params, at::_foreach_sign(kept), step_size, -1);
     }
 
   private:

@@ -39,14 +39,14 @@ class SGD final : public FusedOptimizer {
           o(options) {}
 
   protected:
-    void update(Cell& cell, const ParamGroup& group, bool first,
+    void update(TensorGroup& tensor_group, const ParamGroup& group, bool first,
                 const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
         // A schedule may take the momentum down to 0: the buffers rest then, as in PyTorch.
         const double momentum = group.momentum.value_or(o.momentum);
-        const bool buffers = momentum != 0 && !cell.states.empty();
-        at::_fused_sgd_(cell.params, cell.grads,
-                        buffers ? at::TensorList(cell.states[0]) : at::TensorList(),
+        const bool buffers = momentum != 0 && !tensor_group.states.empty();
+        at::_fused_sgd_(tensor_group.params, tensor_group.grads,
+                        buffers ? at::TensorList(tensor_group.states[0]) : at::TensorList(),
                         group.weight_decay, buffers ? momentum : 0, group.lr, o.dampening,
                         o.nesterov && buffers, o.maximize, first && buffers, grad_scale, found_inf);
     }

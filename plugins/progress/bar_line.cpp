@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "ailab/error.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "text_width.hpp"
 
 namespace ailab {

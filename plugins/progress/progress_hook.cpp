@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "ailab/ailab.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "options/limits.hpp"
 #include "terminal.hpp"
 

@@ -12,7 +12,7 @@
 #include <cstring>
 
 #include "ailab/error.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 
 namespace ailab {
 namespace {

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "ailab/ailab.hpp"
-#include "ailab/run_record.hpp"
+#include "ailab/support/run_record.hpp"
 #include "options/limits.hpp"
 #include "run_page.hpp"
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 
 namespace ailab::report {
 namespace {
@@ -56,7 +56,7 @@ Group group_of(const std::string& name) {
 /// A chart for each name, with the phases as curves.
 void add_charts(const RunRecord& record, Group group, const char* title, Page& page) {
     std::vector<std::string> names;
-    for (const char* mode : {"train", "val", "test"})
+    for (const std::string& mode : phase_names())
         for (const std::string& name : record.names(mode))
             if (group_of(name) == group &&
                 std::find(names.begin(), names.end(), name) == names.end())
@@ -65,8 +65,8 @@ void add_charts(const RunRecord& record, Group group, const char* title, Page& p
     page.heading(title);
     for (const std::string& name : names) {
         Chart chart{name, "optimizer step", {}};
-        for (const char* mode : {"train", "val", "test"}) {
-            if (group == Group::speed && std::string(mode) != "train") continue;
+        for (const std::string& mode : phase_names()) {
+            if (group == Group::speed && mode != phase_name(Phase::train)) continue;
             Curve curve = record.curve(mode, name);
             curve.name = mode;
             chart.curves.push_back(std::move(curve));

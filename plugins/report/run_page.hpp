@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "ailab/page.hpp"
-#include "ailab/run_record.hpp"
+#include "ailab/support/page.hpp"
+#include "ailab/support/run_record.hpp"
 #include "ailab/task.hpp"
 
 namespace ailab::report {

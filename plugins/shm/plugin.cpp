@@ -8,16 +8,16 @@ namespace ailab::shm {
 /// The ranks of one host without GPUs.
 class ShmModule final : public Backend {
   public:
-    Availability available(const Placement& placement, c10::DeviceType device) const override {
+    Availability available(const RankInfo& rank_info, c10::DeviceType device) const override {
         if (device != c10::DeviceType::CPU)
             return {concat("shm moves tensors of the CPU, and this run is on ",
                            c10::DeviceTypeName(device, true),
                            "; set dist.backend to auto or nccl")};
-        if (!placement.one_host())
-            return {concat("shm joins the ranks of one host, and of the ", placement.world_size,
-                           " ranks only ", placement.local_size,
+        if (!rank_info.one_host())
+            return {concat("shm joins the ranks of one host, and of the ", rank_info.world_size,
+                           " ranks only ", rank_info.local_size,
                            " are on this one; set dist.backend to auto, mpi or gloo")};
-        const auto needed = static_cast<long long>(Layout(placement.world_size).total);
+        const auto needed = static_cast<long long>(Layout(rank_info.world_size).total);
         const long long free = free_shared_memory();
         if (free < needed)
             return {concat("shm needs ", (needed >> 20) + 1, " MB in /dev/shm, which has ",
@@ -27,10 +27,10 @@ class ShmModule final : public Backend {
         return {"", 80};
     }
 
-    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+    c10::intrusive_ptr<c10d::Backend> create(const RankInfo& rank_info,
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device) override {
-        backend_ = ShmBackend::create(store, placement.rank, placement.world_size);
+        backend_ = ShmBackend::create(store, rank_info.rank, rank_info.world_size);
         return backend_;
     }
 

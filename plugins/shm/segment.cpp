@@ -22,7 +22,7 @@ std::string system_text(int number) {
 }
 
 /// Names the process, and the space in which its number holds: what a killed one has left is
-/// removed by a later run (core/run/leftovers.cpp).
+/// removed by a later run (core/work_dir/leftovers.cpp).
 std::string fresh_name() {
     static std::atomic<int> count{0};
     struct stat space {};

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "ailab/utf8.hpp"
+#include "ailab/support/utf8.hpp"
 
 namespace ailab::swanlab {
 namespace {

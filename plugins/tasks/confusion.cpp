@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 
 namespace ailab::tasks {
 namespace {

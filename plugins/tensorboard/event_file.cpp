@@ -13,7 +13,7 @@
 #include <optional>
 #include <system_error>
 
-#include "ailab/crc32c.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "events.hpp"

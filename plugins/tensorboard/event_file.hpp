@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

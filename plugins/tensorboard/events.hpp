@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 #include "histogram.hpp"
 
 namespace ailab::tensorboard {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ailab/node.hpp"
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

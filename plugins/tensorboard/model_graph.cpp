@@ -7,8 +7,8 @@
 #include <map>
 #include <unordered_map>
 
-#include "ailab/protobuf.hpp"
-#include "ailab/trace.hpp"
+#include "ailab/support/protobuf.hpp"
+#include "ailab/support/trace.hpp"
 
 namespace ailab::tensorboard {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "ailab/image.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "events.hpp"
 
 namespace ailab::tensorboard {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ailab/batch.hpp"
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 
 namespace ailab::tensorboard {
 

@@ -12,7 +12,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 #include "stored_text.hpp"
 
 namespace ailab {

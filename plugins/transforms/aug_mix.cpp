@@ -2,7 +2,7 @@
 // Uncertainty", ICLR 2020.
 #include "augmentation.hpp"
 #include "gamma.hpp"
-#include "image/weighted_sum.hpp"
+#include "pixels/weighted_sum.hpp"
 #include "options/limits.hpp"
 
 namespace ailab {

@@ -1,6 +1,6 @@
 #pragma once
 // What AutoAugment, RandAugment, TrivialAugmentWide and AugMix have in common.
-#include "image/augment.hpp"
+#include "pixels/augment.hpp"
 #include "option_types.hpp"
 #include "sample_image.hpp"
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "image/color.hpp"
+#include "pixels/color.hpp"
 #include "option_types.hpp"
 #include "sample_image.hpp"
 

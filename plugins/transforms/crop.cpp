@@ -1,5 +1,5 @@
 // Crops that keep the pixels' size.
-#include "image/pad.hpp"
+#include "pixels/pad.hpp"
 #include "option_types.hpp"
 #include "options/limits.hpp"
 #include "sample_image.hpp"

@@ -1,4 +1,4 @@
-#include "image/flip.hpp"
+#include "pixels/flip.hpp"
 
 #include "sample_image.hpp"
 

@@ -1,4 +1,4 @@
-#include "image/blur.hpp"
+#include "pixels/blur.hpp"
 
 #include "option_types.hpp"
 #include "options/limits.hpp"

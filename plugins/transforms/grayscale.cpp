@@ -1,4 +1,4 @@
-#include "image/color.hpp"
+#include "pixels/color.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {

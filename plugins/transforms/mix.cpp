@@ -1,7 +1,7 @@
 // Mixup: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018. CutMix: Yun et al.,
 // "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", ICCV
 // 2019.
-#include "image/mix.hpp"
+#include "pixels/mix.hpp"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "image/channel_scale.hpp"
+#include "pixels/channel_scale.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {

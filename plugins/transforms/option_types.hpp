@@ -1,9 +1,9 @@
 #pragma once
 // Options as torchvision takes them: a number where one serves for several.
 #include "ailab/options.hpp"
-#include "image/affine.hpp"
-#include "image/pad.hpp"
-#include "image/resize.hpp"
+#include "pixels/affine.hpp"
+#include "pixels/pad.hpp"
+#include "pixels/resize.hpp"
 
 namespace ailab {
 

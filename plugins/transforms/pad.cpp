@@ -1,4 +1,4 @@
-#include "image/pad.hpp"
+#include "pixels/pad.hpp"
 
 #include "option_types.hpp"
 #include "options/limits.hpp"

@@ -1,4 +1,4 @@
-#include "image/affine.hpp"
+#include "pixels/affine.hpp"
 
 #include "option_types.hpp"
 #include "sample_image.hpp"

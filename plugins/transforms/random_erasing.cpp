@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "image/erase.hpp"
+#include "pixels/erase.hpp"
 #include "option_types.hpp"
 #include "sample_image.hpp"
 

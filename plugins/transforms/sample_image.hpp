@@ -3,8 +3,8 @@
 #include <functional>
 
 #include "ailab/ailab.hpp"
-#include "image/pad.hpp"
-#include "image/resize.hpp"
+#include "pixels/pad.hpp"
+#include "pixels/resize.hpp"
 
 namespace ailab {
 

@@ -133,7 +133,7 @@ class ConvNeXt : public Model {
     }
 
     // Stages and the downsampling between them alternate in "features".
-    std::string own_name(const std::string& timm) const override {
+    std::string state_dict_key(const std::string& timm) const override {
         if (const auto block = timm_block(timm)) {
             const std::string place = concat("features.", 2 * block->stage + 1, ".", block->block);
             if (block->layer.empty() && block->tensor == "gamma") return place + ".layer_scale";

@@ -105,7 +105,7 @@ class EfficientNetB0 final : public FeatureClassifier {
             nn::init::uniform_(weight, -bound, bound);
         });
     }
-    std::string own_name(const std::string& timm) const override {
+    std::string state_dict_key(const std::string& timm) const override {
         if (const auto block = timm_block(timm)) {
             if (block->stage >= stages_of_b0.size()) return timm;
             const bool expands = stages_of_b0[block->stage].expansion > 1;

@@ -91,7 +91,7 @@ class MobileNetV2 final : public FeatureClassifier {
         init_linears(*this, [](Tensor& weight) { nn::init::normal_(weight, 0, 0.01); });
     }
 
-    std::string own_name(const std::string& timm) const override {
+    std::string state_dict_key(const std::string& timm) const override {
         if (const auto block = timm_block(timm)) {
             if (block->stage >= stages.size()) return timm;
             int64_t number = 1 + int64_t(block->block);  // the stem is 0

@@ -101,7 +101,7 @@ class MobileNetV3 : public Model {
     }
 
     // timm counts the rows in stages: one of them, then those of each width or stride.
-    std::string own_name(const std::string& timm) const override {
+    std::string state_dict_key(const std::string& timm) const override {
         if (timm == "conv_stem.weight")  // once a file, and in timm's alone
             log_warning(
                 "the weights have timm's names, and timm's MobileNetV3 was trained with the "

@@ -125,7 +125,7 @@ class ViT : public Model {
         return head_(ln_(x.select(1, 0)));
     }
 
-    std::string own_name(const std::string& timm) const override {
+    std::string state_dict_key(const std::string& timm) const override {
         std::smatch part;
         static const std::regex block(R"(blocks\.(\d+)\.(.+))");
         if (std::regex_match(timm, part, block))

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "ailab/utf8.hpp"
+#include "ailab/support/utf8.hpp"
 
 namespace ailab::wandb {
 

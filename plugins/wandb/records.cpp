@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "ailab/abi.hpp"
-#include "ailab/number_text.hpp"
+#include "ailab/support/number_text.hpp"
 #include "json.hpp"
 
 namespace ailab::wandb {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ailab/node.hpp"
-#include "ailab/protobuf.hpp"
+#include "ailab/support/protobuf.hpp"
 #include "settings.hpp"
 
 namespace ailab::wandb {

@@ -17,7 +17,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
-#include "ailab/signals_blocked.hpp"
+#include "ailab/support/signals_blocked.hpp"
 
 namespace ailab::wandb {
 namespace {

@@ -19,14 +19,14 @@ int main(int argc, char** argv) {
     }
     at::set_num_threads(1);
     try {
-        const ailab::Placement placement = placement_of(std::atoi(rank), std::atoi(size));
+        const ailab::RankInfo rank_info = placement_of(std::atoi(rank), std::atoi(size));
         auto store = c10::make_intrusive<c10d::FileStore>(std::string(folder) + "/store",
-                                                          placement.world_size);
+                                                          rank_info.world_size);
         std::vector<std::shared_ptr<ailab::Backend>> modules;
         std::vector<CommPtr> backends;
         for (int i = 1; i < argc; ++i) {
             modules.push_back(load_backend(argv[i]));
-            backends.push_back(modules.back()->create(placement, store, at::kCPU));
+            backends.push_back(modules.back()->create(rank_info, store, at::kCPU));
         }
         const std::string wrong = check_all(backends);
         std::cerr << wrong;

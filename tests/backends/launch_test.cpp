@@ -34,10 +34,10 @@ TEST_P(Launched, EveryCollectiveGivesTheReferencesValues) {
 
 /// The sum over two ranks that each take themselves for the only one of their host.
 std::string sum_across_hosts(int rank, const c10::intrusive_ptr<c10d::Store>& store) {
-    Placement placement = placement_of(rank, 2);
-    placement.local_rank = 0;
-    placement.local_size = 1;
-    const CommPtr comm = load_backend("gloo")->create(placement, store, at::kCPU);
+    RankInfo rank_info = placement_of(rank, 2);
+    rank_info.local_rank = 0;
+    rank_info.local_size = 1;
+    const CommPtr comm = load_backend("gloo")->create(rank_info, store, at::kCPU);
     std::vector<at::Tensor> tensors{at::full({3}, rank + 1)};
     comm->allreduce(tensors)->wait();
     return std::to_string(tensors[0].sum().item<int>());

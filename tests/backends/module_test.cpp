@@ -10,10 +10,10 @@
 namespace ailab::testing {
 namespace {
 
-Placement two_hosts() {
-    Placement placement = placement_of(1, 4);
-    placement.local_size = 2;
-    return placement;
+RankInfo two_hosts() {
+    RankInfo rank_info = placement_of(1, 4);
+    rank_info.local_size = 2;
+    return rank_info;
 }
 
 TEST(Available, OnOneHostShmIsBeforeMpiAndMpiBeforeGloo) {

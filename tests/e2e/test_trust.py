@@ -320,7 +320,7 @@ class Trust(TestCase):
 
     def test_any_flipped_bit_of_a_signed_artifact_is_refused(self):
         """In a real one, all over the file: in its header, its weights and its plugin, as it is and with a checksum
-        that fits. tests/unit/serve flips every bit of a small one."""
+        that fits. tests/unit/core/serve flips every bit of a small one."""
         self.put(self.made.inside)
         self.sign()
         whole = self.model.read_bytes()

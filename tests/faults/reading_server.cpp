@@ -8,9 +8,9 @@
 #include <iostream>
 
 #include "ailab/error.hpp"
-#include "run/checkpoint_choice.hpp"
-#include "run/find_checkpoint.hpp"
-#include "run/load_weights.hpp"
+#include "work_dir/checkpoint_choice.hpp"
+#include "work_dir/find_checkpoint.hpp"
+#include "weights/load_weights.hpp"
 #include "tools/tools.hpp"
 
 namespace ailab {

@@ -1,5 +1,5 @@
 // Annotation files: tables, JSON lines, lists of words, COCO and PASCAL VOC; and labels in them.
-#include "ailab/datasets/storage.hpp"
+#include "ailab/datasets/record_source.hpp"
 #include "data/label_names.hpp"
 #include "target.hpp"
 
@@ -7,15 +7,15 @@ namespace ailab::fuzz {
 namespace {
 
 /// Reads every record in all ways; the first 1000, as files of a fuzzer are short.
-void read_records(const Storage& storage) {
-    storage.digest();
-    for (int64_t i = 0; i < std::min<int64_t>(storage.size(), 1000); ++i) {
-        require(!storage.place(i).empty(), "a record has no place");
+void read_records(const RecordSource& source) {
+    source.digest();
+    for (int64_t i = 0; i < std::min<int64_t>(source.size(), 1000); ++i) {
+        require(!source.place(i).empty(), "a record has no place");
         try {
-            const Record record = storage.record(i);
+            const Record record = source.record(i);
             record.values().flow();
             record.place();
-            storage.part(i, {"image", "label"}).values().flow();
+            source.part(i, {"image", "label"}).values().flow();
             for (const Member& member : record.values().members()) {
                 record.text(member.key);
                 record.numbers(member.key);
@@ -27,14 +27,14 @@ void read_records(const Storage& storage) {
 }
 
 /// As data sets do: the labels of all records, then their numbers.
-void read_labels(const Storage& storage) {
+void read_labels(const RecordSource& source) {
     for (const std::vector<std::string>& names :
          {std::vector<std::string>(), std::vector<std::string>{"cat", "dog", "7"}}) {
         try {
             LabelNames labels(names);
             std::vector<int32_t> learned;
-            for (int64_t i = 0; i < storage.size(); ++i)
-                learned.push_back(labels.learn(storage.part(i, {"label"}), "label"));
+            for (int64_t i = 0; i < source.size(); ++i)
+                learned.push_back(labels.learn(source.part(i, {"label"}), "label"));
             labels.end_learning(std::nullopt);
             for (const int32_t id : learned)
                 // Of samples to leave out: judged by who knows the loss. Those may be negative, and

@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "image_target.hpp"
+#include "plugins/image/image_target.hpp"
 #include "target.hpp"
 
 namespace ailab::fuzz {

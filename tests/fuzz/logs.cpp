@@ -6,8 +6,8 @@
 #include <cstring>
 #include <string_view>
 
-#include "ailab/crc32c.hpp"
-#include "ailab/run_record.hpp"
+#include "ailab/support/crc32c.hpp"
+#include "ailab/support/run_record.hpp"
 #include "target.hpp"
 #include "tensorboard/event_file.hpp"
 #include "trackers/transaction_log.hpp"

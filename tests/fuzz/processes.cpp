@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include "ailab/abi.hpp"
-#include "dist/address_file.hpp"
-#include "dist/handshake.hpp"
-#include "dist/hub.hpp"
-#include "dist/last_words.hpp"
-#include "dist/rank_info.hpp"
-#include "dist/spoke.hpp"
-#include "dist/store_table.hpp"
-#include "plugin/elf_builder.hpp"
+#include "distributed/address_file.hpp"
+#include "distributed/handshake.hpp"
+#include "distributed/hub.hpp"
+#include "distributed/last_words.hpp"
+#include "distributed/member.hpp"
+#include "distributed/spoke.hpp"
+#include "distributed/store_table.hpp"
+#include "core/plugin/elf_builder.hpp"
 #include "plugin/elf_image.hpp"
 #include "plugin/stamp_check.hpp"
 #include "target.hpp"
@@ -138,7 +138,7 @@ std::vector<std::string> rendezvous_seeds() {
                payload;
     };
     dist::PayloadWriter join, welcome;
-    const dist::RankInfo info{.host = "node07",
+    const dist::Member info{.host = "node07",
                               .host_id = "id",
                               .addresses = {"10.0.0.7"},
                               .port = 9,

@@ -5,13 +5,13 @@
 #include <cstring>
 #include <filesystem>
 
-#include "ailab/crc32c.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/safetensors_header.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
 #include "onnx/reader.hpp"
-#include "pth_target.hpp"
+#include "core/pth/pth_target.hpp"
 #include "serve/artifact.hpp"
 #include "target.hpp"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "ailab/ailab.hpp"
-#include "ailab/crc32c.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "checkpoint/checkpoint.hpp"
 
 namespace ailab {

@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "ailab/ailab.hpp"
-#include "unit/image/encoders.hpp"
+#include "plugins/image/encoders.hpp"
 
 namespace ailab {
 namespace {

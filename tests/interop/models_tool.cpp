@@ -7,8 +7,8 @@
 
 #include "ailab/ailab.hpp"
 #include "checkpoint/safetensors.hpp"
-#include "run/load_weights.hpp"
-#include "unit/builtin/make_module.hpp"
+#include "weights/load_weights.hpp"
+#include "plugins/make_module.hpp"
 
 namespace ailab::test {
 namespace {

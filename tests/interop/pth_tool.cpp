@@ -6,9 +6,9 @@
 #include <map>
 
 #include "ailab/ailab.hpp"
-#include "ailab/crc32c.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "checkpoint/original_checkpoint.hpp"
-#include "checkpoint/pth_file.hpp"
+#include "pth/pth_file.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 

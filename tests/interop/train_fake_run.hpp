@@ -1,6 +1,6 @@
 #pragma once
 // What the tools that drive a visualiser's hook share: a run that is lost and resumed.
-#include "unit/builtin/fake_run.hpp"
+#include "plugins/fake_run.hpp"
 
 namespace ailab::test {
 

@@ -8,17 +8,17 @@
 #include <nlohmann/json.hpp>
 
 #include "ailab/error.hpp"
-#include "image/augment.hpp"
-#include "image/blur.hpp"
-#include "image/channel_scale.hpp"
-#include "image/color.hpp"
-#include "image/erase.hpp"
-#include "image/flip.hpp"
-#include "image/mix.hpp"
-#include "image/pad.hpp"
-#include "image/resize.hpp"
-#include "image/tone.hpp"
-#include "image/weighted_sum.hpp"
+#include "pixels/augment.hpp"
+#include "pixels/blur.hpp"
+#include "pixels/channel_scale.hpp"
+#include "pixels/color.hpp"
+#include "pixels/erase.hpp"
+#include "pixels/flip.hpp"
+#include "pixels/mix.hpp"
+#include "pixels/pad.hpp"
+#include "pixels/resize.hpp"
+#include "pixels/tone.hpp"
+#include "pixels/weighted_sum.hpp"
 
 namespace ailab {
 namespace {

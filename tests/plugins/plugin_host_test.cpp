@@ -15,7 +15,7 @@
 #include "ailab/module_spec.hpp"
 #include "ailab/sampler.hpp"
 #include "plugin/elf_image.hpp"
-#include "temporary_folder.hpp"
+#include "core/plugin/temporary_folder.hpp"
 
 namespace fs = std::filesystem;
 

@@ -63,7 +63,7 @@ NO_OPTIONS = {"float": "float part = 1;", "list of float": "std::vector<float> p
               "map of long double": "std::map<std::string, long double> part;"}
 
 # Of a data set the base has much more to say. The three mistakes that plugins' authors make most.
-STORED = """#include "ailab/datasets/storage.hpp"
+STORED = """#include "ailab/datasets/record_source.hpp"
 #include "ailab/datasets/task.hpp"
 #include "ailab/dataset.hpp"
 #include "ailab/registry.hpp"

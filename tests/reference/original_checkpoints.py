@@ -1,5 +1,5 @@
 """Writes checkpoints as the original ailab does, from PyTorch's optimizers, after 3 and 5 steps:
-original_<optimizer>_<steps>.pth, which tests/unit/builtin/original_checkpoint_test.cpp reads.
+original_<optimizer>_<steps>.pth, which tests/unit/plugins/optim/original_checkpoint_test.cpp reads.
 
 Run it with the tests' Python: .deps/python/bin/python tests/reference/original_checkpoints.py
 """

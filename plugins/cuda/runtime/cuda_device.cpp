@@ -25,16 +25,16 @@ void set_state(at::Generator generator, const at::Tensor& state) {
 class GpuOfThisRank final : public Device {
   public:
     c10::DeviceType type() const override { return c10::DeviceType::CUDA; }
-    Availability available(const Placement&) const override { return {"", 100}; }
+    Availability available(const RankInfo&) const override { return {"", 100}; }
 
-    c10::Device select(const Placement& placement) override {
+    c10::Device select(const RankInfo& rank_info) override {
         const int gpus = c10::cuda::device_count();
-        if (placement.local_rank >= gpus)
-            throw Error(concat("rank ", placement.rank, " is the ", placement.local_rank + 1,
+        if (rank_info.local_rank >= gpus)
+            throw Error(concat("rank ", rank_info.rank, " is the ", rank_info.local_rank + 1,
                                ". rank of this host, which has ", gpus,
                                gpus == 1 ? " GPU" : " GPUs", "; start at most ", gpus,
                                " ranks a host, or set runtime.device to cpu"));
-        index_ = c10::DeviceIndex(placement.local_rank);
+        index_ = c10::DeviceIndex(rank_info.local_rank);
         c10::cuda::set_device(index_);
         at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
         return {c10::DeviceType::CUDA, index_};

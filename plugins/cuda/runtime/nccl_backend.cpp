@@ -13,19 +13,19 @@ namespace {
 
 class Nccl final : public Backend {
   public:
-    Availability available(const Placement&, c10::DeviceType) const override { return {"", 100}; }
+    Availability available(const RankInfo&, c10::DeviceType) const override { return {"", 100}; }
 
-    c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+    c10::intrusive_ptr<c10d::Backend> create(const RankInfo& rank_info,
                                              const c10::intrusive_ptr<c10d::Store>& store,
                                              c10::Device device) override {
         c10::cuda::set_device(device.index());
         // Where NCCL listens while its ranks find each other, and for what goes neither over NVLink
         // nor through shared memory. Over hosts the variable is the user's.
-        if (placement.one_host()) setenv("NCCL_SOCKET_IFNAME", "lo", /*overwrite=*/0);
+        if (rank_info.one_host()) setenv("NCCL_SOCKET_IFNAME", "lo", /*overwrite=*/0);
         static std::atomic<int> count{0};
         auto own = c10::make_intrusive<c10d::PrefixStore>(concat("nccl/", count++), store);
-        group_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(std::move(own), placement.rank,
-                                                             placement.world_size);
+        group_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(std::move(own), rank_info.rank,
+                                                             rank_info.world_size);
         // So that a barrier runs on this rank's GPU and does not guess one from the rank.
         group_->setBoundDeviceId(device);
         group_->eagerConnectSingleDevice(device);

@@ -11,7 +11,7 @@
 namespace ailab {
 
 /// Who starts this process and where it stands among the others.
-struct AILAB_API Placement {
+struct AILAB_API RankInfo {
     int rank = 0;
     int world_size = 1;
     int local_rank = 0;
@@ -35,9 +35,9 @@ class AILAB_API Backend {
   public:
     virtual ~Backend();
     /// Asked before anything is started, the same on all ranks of a host.
-    virtual Availability available(const Placement& placement, c10::DeviceType device) const = 0;
+    virtual Availability available(const RankInfo& rank_info, c10::DeviceType device) const = 0;
     /// Collective. `store` is shared by all ranks; keys are this backend's own.
-    virtual c10::intrusive_ptr<c10d::Backend> create(const Placement& placement,
+    virtual c10::intrusive_ptr<c10d::Backend> create(const RankInfo& rank_info,
                                                      const c10::intrusive_ptr<c10d::Store>& store,
                                                      c10::Device device) = 0;
     /// How rank 0's text reaches everyone before there is a store (MPI can do that by itself);

@@ -18,7 +18,8 @@ struct SampleContext {
     uint64_t seed = 0;
     int64_t epoch = 0;
     bool train = false;
-    /// The how-manieth time the sampler deals this sample in this epoch, from 0.
+    /// The occurrence number of this sample in this epoch, from 0, where the sampler gives it
+    /// several times.
     int64_t repeat = 0;
     /// `on_error: skip`: what is damaged is used as far as it goes, after report_damage().
     bool tolerant = false;
@@ -147,5 +148,10 @@ AILAB_API std::shared_ptr<const Dataset> make_dataset(const ModuleSpec<Dataset>&
 /// channel the strides are {HW, 1, W, 1}, which oneDNN needs).
 AILAB_API Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef shape,
                          at::ScalarType dtype, bool channels_last = false);
+
+template <class T>
+constexpr bool offers_in_vain(const Dataset*) {
+    return (AILAB_OVERRIDES_(T, Dataset, has_batches) && !AILAB_OVERRIDES_(T, Dataset, get_batch));
+}
 
 }  // namespace ailab

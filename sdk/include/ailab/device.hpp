@@ -15,9 +15,9 @@ class AILAB_API Device {
     virtual ~Device();
     /// cpu, cuda, …
     virtual c10::DeviceType type() const = 0;
-    virtual Availability available(const Placement& placement) const = 0;
+    virtual Availability available(const RankInfo& rank_info) const = 0;
     /// Takes the device of this rank (the local rank's GPU) and makes it current.
-    virtual c10::Device select(const Placement& placement) = 0;
+    virtual c10::Device select(const RankInfo& rank_info) = 0;
     virtual void synchronize() {}
     /// Peak memory in bytes: device memory on a GPU, the process's peak resident set on a CPU.
     virtual int64_t peak_memory() const = 0;

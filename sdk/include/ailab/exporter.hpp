@@ -25,7 +25,7 @@
 
 #include "ailab/registry.hpp"
 #include "ailab/task.hpp"
-#include "ailab/trace.hpp"
+#include "ailab/support/trace.hpp"
 
 namespace ailab {
 

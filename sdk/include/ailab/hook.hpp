@@ -6,22 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "ailab/priority.hpp"
 #include "ailab/registry.hpp"
 #include "ailab/run.hpp"
 #include "ailab/state.hpp"
 
 namespace ailab {
-
-/// MMEngine's priorities: a lower number runs first; equal numbers run in the file's order.
-namespace priority {
-inline constexpr int very_high = 10;
-inline constexpr int high = 30;
-inline constexpr int above_normal = 40;
-inline constexpr int normal = 50;
-inline constexpr int below_normal = 60;
-inline constexpr int low = 70;
-inline constexpr int very_low = 90;
-}  // namespace priority
 
 /// What is known of a run before it starts.
 struct RunPlan {
@@ -57,7 +47,7 @@ struct AutocastPlan {
 struct StepPlan {
     /// Size of the gradients' buckets of distributed training, in MB. More than 0.
     double bucket_mb = 25;
-    /// Whether parameters that no rank used are in order. Otherwise they are an error that names
+    /// Whether parameters that no rank used are allowed. Otherwise they are an error that names
     /// them.
     bool find_unused_parameters = true;
     /// Batch norms take their mean and variance over the batch of all ranks.
@@ -197,26 +187,17 @@ class AILAB_API Hook : public Stateful {
     virtual void on_exception(Run&, const std::string& /*message*/) {}
 };
 
-/// The points that T overrides. One that cannot be looked at from here (overloaded, not public)
-/// counts as overridden.
+/// The points that T overrides.
 template <class T>
 constexpr IterationPoints overridden() {
     IterationPoints points;
-#define AILAB_OVERRIDDEN_(point)                                                 \
-    [] {                                                                         \
-        if constexpr (requires { &T::point; })                                   \
-            return !std::is_same_v<decltype(&T::point), decltype(&Hook::point)>; \
-        else                                                                     \
-            return true;                                                         \
-    }()
-    points.before_train_iter = AILAB_OVERRIDDEN_(before_train_iter);
-    points.after_backward = AILAB_OVERRIDDEN_(after_backward);
-    points.before_step = AILAB_OVERRIDDEN_(before_step);
-    points.after_step = AILAB_OVERRIDDEN_(after_step);
-    points.after_train_iter = AILAB_OVERRIDDEN_(after_train_iter);
-    points.evaluation = AILAB_OVERRIDDEN_(before_val_iter) || AILAB_OVERRIDDEN_(after_val_iter) ||
-                        AILAB_OVERRIDDEN_(before_test_iter) || AILAB_OVERRIDDEN_(after_test_iter);
-#undef AILAB_OVERRIDDEN_
+    points.before_train_iter = AILAB_OVERRIDES_(T, Hook, before_train_iter);
+    points.after_backward = AILAB_OVERRIDES_(T, Hook, after_backward);
+    points.before_step = AILAB_OVERRIDES_(T, Hook, before_step);
+    points.after_step = AILAB_OVERRIDES_(T, Hook, after_step);
+    points.after_train_iter = AILAB_OVERRIDES_(T, Hook, after_train_iter);
+    points.evaluation = AILAB_OVERRIDES_(T, Hook, before_val_iter) || AILAB_OVERRIDES_(T, Hook, after_val_iter) ||
+                        AILAB_OVERRIDES_(T, Hook, before_test_iter) || AILAB_OVERRIDES_(T, Hook, after_test_iter);
     return points;
 }
 

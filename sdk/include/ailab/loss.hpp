@@ -77,4 +77,9 @@ class AILAB_API Loss : public torch::nn::Module, public Stateful {
     virtual void observe(const std::vector<double>& /*values*/) {}
 };
 
+template <class T>
+constexpr bool offers_in_vain(const Loss*) {
+    return (AILAB_OVERRIDES_(T, Loss, follows_values) && !AILAB_OVERRIDES_(T, Loss, observe));
+}
+
 }  // namespace ailab

@@ -38,4 +38,9 @@ class AILAB_API LrScheduler : public Stateful {
     virtual std::optional<bool> greater_is_better() const { return std::nullopt; }
 };
 
+template <class T>
+constexpr bool offers_in_vain(const LrScheduler*) {
+    return (AILAB_OVERRIDES_(T, LrScheduler, needs_metric) && !AILAB_OVERRIDES_(T, LrScheduler, observe));
+}
+
 }  // namespace ailab

@@ -45,7 +45,7 @@ class AILAB_API Model : public torch::nn::Module, public Stateful {
     /// The name in this model of the tensor that files of another library (timm's, say) call
     /// `name`. Weights are loaded by these names where more of them fit than of the file's own; a
     /// tensor may then have other dimensions of 1.
-    virtual std::string own_name(const std::string& name) const { return name; }
+    virtual std::string state_dict_key(const std::string& name) const { return name; }
 
     /// The names of the optimizers that this model is trained with; `optimizer:` is then a map of
     /// these names. Empty: the one optimizer of all parameters.
@@ -78,5 +78,10 @@ class AILAB_API StepContext {
     /// Makes a field visible to metrics and hooks.
     virtual void output(const std::string& name, BatchField value) = 0;
 };
+
+template <class T>
+constexpr bool offers_in_vain(const Model*) {
+    return (AILAB_OVERRIDES_(T, Model, owns_step) && !AILAB_OVERRIDES_(T, Model, train_step));
+}
 
 }  // namespace ailab

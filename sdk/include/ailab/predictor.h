@@ -47,7 +47,7 @@ AILAB_C_API const char* ailab_predict_file(ailab_predictor* model, const char* f
 /* What the last failure on this thread was; "" without any. */
 AILAB_C_API const char* ailab_last_error(void);
 
-/* NULL is in order. */
+/* NULL is allowed. */
 AILAB_C_API void ailab_close(ailab_predictor* model);
 
 #ifdef __cplusplus

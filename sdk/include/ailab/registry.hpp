@@ -87,7 +87,7 @@ inline constexpr Role report{"report"};
 /// A hook that shows how far the run is, for whom looks at it. --progress sets its option `mode`:
 /// auto, bar, plain or off.
 inline constexpr Role progress{"progress"};
-/// Samplers that deal every sample once an epoch: in a new order each, or in the data set's.
+/// Samplers that give every sample once an epoch: in a new order each, or in the data set's.
 inline constexpr Role shuffled{"shuffled"};
 inline constexpr Role sequential{"sequential"};
 /// Tasks that are chosen where the configuration names none, by the loss's OutputKind:
@@ -100,6 +100,23 @@ inline constexpr Role regression{"regression"};
 struct IterationPoints;
 template <class T>
 constexpr IterationPoints overridden();
+
+/// Whether T overrides a function of its kind. One that cannot be looked at from here (overloaded,
+/// not public) counts as overridden.
+#define AILAB_OVERRIDES_(T, Kind, function)                                             \
+    [] {                                                                                \
+        if constexpr (requires { &T::function; })                                       \
+            return !std::is_same_v<decltype(&T::function), decltype(&Kind::function)>; \
+        else                                                                            \
+            return true;                                                                \
+    }()
+
+/// Whether T says that it offers what is done by a function that it does not override. Defined with
+/// the kinds where a class may say so.
+template <class T>
+constexpr bool offers_in_vain(const void*) {
+    return false;
+}
 
 namespace plugin {
 
@@ -179,7 +196,8 @@ enum class Unfit {
     no_visit,
     no_constructor,
     private_options,
-    no_way
+    no_way,
+    in_vain
 };
 
 template <class Kind, class T>
@@ -199,6 +217,7 @@ constexpr Unfit unfit() {
         if (std::is_constructible_v<T, AnyOptions<T>>) return Unfit::private_options;
         if (!std::is_default_constructible_v<T>) return Unfit::no_way;
     }
+    if (offers_in_vain<T>(static_cast<const Kind*>(nullptr))) return Unfit::in_vain;
     return Unfit::no;
 }
 
@@ -253,7 +272,11 @@ std::shared_ptr<void> create(OptionsHolder& options) {
                   "its Options are not public; write struct Options below public:")            \
     AILAB_REFUSE_(Kind, Class, no_way,                                                         \
                   "it needs a public struct Options and a public constructor " #Class          \
-                  "(const Options&), or a public constructor without arguments")
+                  "(const Options&), or a public constructor without arguments")                \
+    AILAB_REFUSE_(Kind, Class, in_vain,                                                        \
+                  "what it offers it does not override: train_step() where it owns_step(), "   \
+                  "get_batch() where it has_batches(), apply_batch() where it is by_batch(), " \
+                  "observe() where it needs_metric() or follows_values()")
 
 #define AILAB_REGISTER_(Kind, Class, name, doc, id)                                      \
     AILAB_CHECK_CLASS_(Kind, Class)                                                      \

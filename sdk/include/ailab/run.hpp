@@ -13,15 +13,13 @@
 #include "ailab/loss.hpp"
 #include "ailab/model.hpp"
 #include "ailab/optimizer.hpp"
+#include "ailab/phase.hpp"
 
 namespace ailab {
 
 class Dataset;
 class Hook;
 class Task;
-
-enum class Phase { train, val, test };
-AILAB_API const char* phase_name(Phase phase);
 
 /// Where the run stands. Everything counts from 0; `step` is the number of optimizer steps done.
 struct Progress {

@@ -8,10 +8,10 @@ namespace ailab {
 
 class Dataset;
 
-/// Deals the order of the whole job; ranks take slices of it. A pure function of its arguments,
+/// Gives the order of the whole job; ranks take slices of it. A pure function of its arguments,
 /// called from the loader's thread.
 ///
-/// A run's place in the data is the number of samples dealt.
+/// A run's place in the data is the number of samples taken.
 class AILAB_API Sampler {
   public:
     virtual ~Sampler();

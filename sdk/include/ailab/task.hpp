@@ -26,7 +26,7 @@
 #include "ailab/batch.hpp"
 #include "ailab/comm.hpp"
 #include "ailab/output_kind.hpp"
-#include "ailab/page.hpp"
+#include "ailab/support/page.hpp"
 #include "ailab/prediction.hpp"
 #include "ailab/registry.hpp"
 

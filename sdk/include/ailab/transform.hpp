@@ -83,4 +83,9 @@ class AILAB_API GeometricTransform : public Transform {
     virtual std::vector<Movement> movements(ImageSize size, Philox& random) const = 0;
 };
 
+template <class T>
+constexpr bool offers_in_vain(const Transform*) {
+    return (AILAB_OVERRIDES_(T, Transform, by_batch) && !AILAB_OVERRIDES_(T, Transform, apply_batch));
+}
+
 }  // namespace ailab

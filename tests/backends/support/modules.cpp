@@ -45,11 +45,11 @@ std::vector<std::string> built_backends(const std::vector<std::string>& names) {
     return built;
 }
 
-Placement placement_of(int rank, int size) {
-    Placement placement;
-    placement.rank = placement.local_rank = rank;
-    placement.world_size = placement.local_size = size;
-    return placement;
+RankInfo placement_of(int rank, int size) {
+    RankInfo rank_info;
+    rank_info.rank = rank_info.local_rank = rank;
+    rank_info.world_size = rank_info.local_size = size;
+    return rank_info;
 }
 
 }  // namespace ailab::testing

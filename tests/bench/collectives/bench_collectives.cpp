@@ -68,11 +68,11 @@ std::string line(const std::string& name, double value) {
     return text;
 }
 
-std::string measure(const std::string& name, const ailab::Placement& placement,
+std::string measure(const std::string& name, const ailab::RankInfo& rank_info,
                     const c10::intrusive_ptr<c10d::Store>& store) {
     at::set_num_threads(1);
     const auto module = load_backend(name);
-    const CommPtr comm = module->create(placement, store, at::kCPU);
+    const CommPtr comm = module->create(rank_info, store, at::kCPU);
     auto* shared = dynamic_cast<ailab::SharedBuckets*>(comm.get());
     const bool slow = name == "gloo";
     std::string text;
@@ -94,7 +94,7 @@ std::string measure(const std::string& name, const ailab::Placement& placement,
         text += line(name + " allreduce " + c.name + " float32, 2 ranks", us);
     }
     comm->barrier()->wait();
-    const bool report = placement.rank == 0;
+    const bool report = rank_info.rank == 0;
     module->shutdown();
     return report ? text : "";
 }

@@ -9,9 +9,9 @@
 
 #include "ailab/image.hpp"
 #include "ailab/random.hpp"
-#include "image/channel_scale.hpp"
-#include "image/flip.hpp"
-#include "image/resize.hpp"
+#include "pixels/channel_scale.hpp"
+#include "pixels/flip.hpp"
+#include "pixels/resize.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 #pragma once
 // What a dataset's samples are for: each task fixes the names of their fields. A dataset picks a
-// storage and a task, and writes how one becomes the other:
+// record source and a task, and writes how one becomes the other:
 //
 //     class Prices : public ailab::StoredDataset<ailab::CsvTable, ailab::Regression> {
 //       public:
@@ -11,7 +11,7 @@
 //         }
 //     };
 #include "ailab/dataset.hpp"
-#include "ailab/datasets/storage.hpp"
+#include "ailab/datasets/record_source.hpp"
 
 namespace ailab {
 
@@ -101,14 +101,14 @@ struct AILAB_API GraphClassification {
     Sample sample();
 };
 
-/// Samples of `Task` from the records of `StorageType`. A subclass with options beside the
-/// storage's derives its Options from StorageType::Options and visits those too.
-template <class StorageType, class Task>
+/// Samples of `Task` from the records of `Source`. A subclass with options beside the
+/// source's derives its Options from Source::Options and visits those too.
+template <class Source, class Task>
 class StoredDataset : public Dataset {
   public:
-    using Options = typename StorageType::Options;
+    using Options = typename Source::Options;
 
-    int64_t size() const override { return storage_.size(); }
+    int64_t size() const override { return source_.size(); }
     std::vector<std::string> fields() const override { return Task::fields(); }
     FieldSpecs field_specs() const override {
         if constexpr (requires { Task::field_specs(); })
@@ -116,25 +116,25 @@ class StoredDataset : public Dataset {
         else
             return Dataset::field_specs();
     }
-    std::string sample_name(int64_t index) const override { return storage_.place(index); }
+    std::string sample_name(int64_t index) const override { return source_.place(index); }
     Sample get(int64_t index, const SampleContext& context) const final {
-        return make(storage_.record(index), context).sample();
+        return make(source_.record(index), context).sample();
     }
     DataDigest digest() const override {
         DataDigest digest = digest_without_names();
-        digest.merge(storage_.digest());
+        digest.merge(source_.digest());
         return digest;
     }
 
   protected:
-    explicit StoredDataset(const Options& options) : storage_(options) {}
+    explicit StoredDataset(const Options& options) : source_(options) {}
     /// Called from several threads at once. Throws BrokenSample (Record does) when the record
     /// cannot be used.
     virtual Task make(const Record& record, const SampleContext& context) const = 0;
-    const StorageType& storage() const { return storage_; }
+    const Source& source() const { return source_; }
 
   private:
-    const StorageType storage_;
+    const Source source_;
 };
 
 }  // namespace ailab

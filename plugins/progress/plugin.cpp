@@ -1,3 +1,0 @@
-#include "ailab/ailab.hpp"
-
-AILAB_PLUGIN("ailab_progress", AILAB_VERSION, "The progress bar")

@@ -1,3 +1,0 @@
-#include "ailab/ailab.hpp"
-
-AILAB_PLUGIN("ailab_swanlab", AILAB_VERSION, "Logs to SwanLab, for `swanlab sync`")

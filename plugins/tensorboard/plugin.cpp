@@ -1,3 +1,0 @@
-#include "ailab/ailab.hpp"
-
-AILAB_PLUGIN("ailab_tensorboard", AILAB_VERSION, "Event files for TensorBoard")
