@@ -1,4 +1,5 @@
 #include "browse/browse.hpp"
+#include "ailab/phase.hpp"
 
 #include "ailab/error.hpp"
 #include "config_words.hpp"

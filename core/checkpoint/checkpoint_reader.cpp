@@ -3,9 +3,9 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint.hpp"
-#include "support/regular_file.hpp"
 #include "manifest.hpp"
 #include "state_files.hpp"
+#include "support/regular_file.hpp"
 #include "validate_weights.hpp"
 
 namespace ailab {

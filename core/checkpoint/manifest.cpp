@@ -6,11 +6,11 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "config/formats.hpp"
-#include "support/regular_file.hpp"
 #include "state_files.hpp"
+#include "support/regular_file.hpp"
 
 namespace ailab {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "ailab/log.hpp"
 #include "config/memory_error.hpp"
-#include "modules/fields.hpp"
 #include "host/file_watch.hpp"
 #include "memory_format.hpp"
+#include "modules/fields.hpp"
 
 namespace ailab {
 
@@ -87,7 +87,8 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress)
         const auto order = orders_.get(options_, epoch);
         const BatchPlan::Slice slice = options_.plan.slice(iteration, order->ends);
         made.assigned = slice.size();
-        Assignment deal{*order, slice, options_.plan.batch_number(iteration), options_.context};
+        Assignment assignment{*order, slice, options_.plan.batch_number(iteration),
+                              options_.context};
         assignment.progress = progress;
         assignment.context.epoch = epoch;
         assignment.context.tolerant = options_.skip_broken;
@@ -122,7 +123,8 @@ void BatchMaker::fill(const Assignment& assignment, MadeBatch& made) {
     }
     if (options_.whole_batches()) {
         const auto first = assignment.order.ids.begin();
-        fill_whole(assignment, {first + assignment.slice.begin, first + assignment.slice.end}, batch);
+        fill_whole(assignment, {first + assignment.slice.begin, first + assignment.slice.end},
+                   batch);
     } else {
         fill_by_sample(assignment, made);
     }
@@ -134,7 +136,8 @@ void BatchMaker::fill(const Assignment& assignment, MadeBatch& made) {
     if (options_.batch_transform && batch.size > 0) transform_batch(assignment, batch);
 }
 
-void BatchMaker::fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids, Batch& batch) const {
+void BatchMaker::fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids,
+                            Batch& batch) const {
     batch.ids = ids;
     batch.size = int64_t(ids.size());
     assignment.begin(ids.front());
@@ -205,8 +208,8 @@ Batch BatchMaker::sample_before(const Assignment& assignment, const Batch& batch
     for (int64_t i = 1; i <= others; ++i) {
         const int64_t place = slice.begin - slice.global_begin - i;
         Batch one;
-        if (make_one(assignment, slice.global_begin + (place + slice.global_size) % slice.global_size,
-                     one))
+        if (make_one(assignment,
+                     slice.global_begin + (place + slice.global_size) % slice.global_size, one))
             return one;
     }
     return last_sample(batch, options_.specs.get());

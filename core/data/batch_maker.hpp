@@ -41,7 +41,8 @@ class BatchMaker {
     struct Assignment;
 
     void fill(const Assignment& assignment, MadeBatch& made);
-    void fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids, Batch& batch) const;
+    void fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids,
+                    Batch& batch) const;
     void fill_by_sample(const Assignment& assignment, MadeBatch& made) const;
     bool add(const Assignment& assignment, int64_t position, BatchBuilder& builder,
              std::vector<SampleFault>& faults) const;

@@ -30,8 +30,8 @@ class Loader {
     /// next() does.
     Batch preview(int64_t iteration) const;
 
-    /// What is assigned to this rank for the batch that comes after `ahead` others, 0 being that which
-    /// next() returns next and -1 the one that it returned last.
+    /// What is assigned to this rank for the batch that comes after `ahead` others, 0 being that
+    /// which next() returns next and -1 the one that it returned last.
     BatchPlan::Slice slice(int64_t ahead) const;
 
     const LoaderOptions& options() const;

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "modules/collective.hpp"
 #include "job.hpp"
+#include "modules/collective.hpp"
 #include "net.hpp"
 
 namespace ailab::dist {

@@ -59,8 +59,7 @@ MeetingPlace at_address(HubAddress address, const RankInfo& rank_info) {
                         address.port);
 }
 
-MeetingPlace from_tcp(const std::string& init_method, std::string rest,
-                      const RankInfo& rank_info) {
+MeetingPlace from_tcp(const std::string& init_method, std::string rest, const RankInfo& rank_info) {
     const size_t colon = rest.rfind(':');
     HubAddress address{.host = {}, .source = concat("dist.init_method ", init_method)};
     if (colon == std::string::npos || !read_port(rest.substr(colon + 1), address.port))

@@ -20,9 +20,9 @@
 
 #include "ailab/error.hpp"
 #include "environment.hpp"
-#include "support/start_thread.hpp"
 #include "last_words.hpp"
 #include "net.hpp"
+#include "support/start_thread.hpp"
 
 namespace ailab {
 namespace dist {

@@ -5,10 +5,10 @@
 
 #include <cstring>
 
-#include "modules/collective.hpp"
 #include "host/exit_guard.hpp"
 #include "launcher_watch.hpp"
 #include "log/log.hpp"
+#include "modules/collective.hpp"
 #include "quiet_c10d.hpp"
 
 namespace ailab::dist {

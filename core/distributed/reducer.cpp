@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "ailab/error.hpp"
-#include "ailab/support/number_text.hpp"
 #include "ailab/shared_buckets.hpp"
+#include "ailab/support/number_text.hpp"
 #include "bucket.hpp"
 #include "modules/collective.hpp"
 

@@ -91,10 +91,10 @@ std::optional<Admission> join_hub(Fd connected, const std::string& nonce, const 
         const std::vector<std::string> addresses = spoke_addresses(hub, self.one_host);
         Listener listener = listen_on(addresses, 0);
         Member info{.host = host_name(),
-                      .host_id = host_id(),
-                      .addresses = {},
-                      .port = listener.port,
-                      .address = local_address(hub.fd())};
+                    .host_id = host_id(),
+                    .addresses = {},
+                    .port = listener.port,
+                    .address = local_address(hub.fd())};
         for (const std::string& address : addresses)
             if (!is_loopback(address)) info.addresses.push_back(address);
         PayloadWriter join;

@@ -14,8 +14,8 @@
 
 #include "heartbeat.hpp"
 #include "last_words.hpp"
-#include "net.hpp"
 #include "member.hpp"
+#include "net.hpp"
 #include "signals.hpp"
 
 namespace ailab::dist {
@@ -135,10 +135,10 @@ class Watcher {
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    Mail mail_;                      // guarded by mutex_
-    std::function<void()> abort_;    // guarded by mutex_
+    Mail mail_;                    // guarded by mutex_
+    std::function<void()> abort_;  // guarded by mutex_
     std::vector<Member> members_;  // guarded by mutex_; filled once
-    bool all_done_ = false;          // guarded by mutex_
+    bool all_done_ = false;        // guarded by mutex_
 };
 
 }  // namespace ailab::dist

@@ -16,10 +16,10 @@
 #include "host/threads.hpp"
 #include "log/result_stream.hpp"
 #include "plugin/plugin_host.hpp"
-#include "work_dir/checkpoint_choice.hpp"
-#include "work_dir/output_place.hpp"
 #include "serve/largest_difference.hpp"
 #include "trained_model.hpp"
+#include "work_dir/checkpoint_choice.hpp"
+#include "work_dir/output_place.hpp"
 
 namespace ailab {
 namespace {

@@ -4,12 +4,12 @@
 
 #include <map>
 
-#include "files/durable_file.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "config/formats.hpp"
-#include "weights/load_weights.hpp"
+#include "files/durable_file.hpp"
 #include "serve/artifact.hpp"
 #include "value_reads.hpp"
+#include "weights/load_weights.hpp"
 
 namespace ailab {
 

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "host/pieces_written.hpp"
 #include "input_file.hpp"
 #include "log/result_stream.hpp"

@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <string_view>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/crc32c.hpp"
 
 namespace ailab {
 namespace {

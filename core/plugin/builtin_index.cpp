@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "config/formats.hpp"
-#include "support/regular_file.hpp"
 #include "plugin/plugin_file.hpp"
+#include "support/regular_file.hpp"
 
 namespace fs = std::filesystem;
 using nlohmann::json;

@@ -157,8 +157,8 @@ void Runner::evaluate_iteration() {
         job_.doing("forward");
         const BatchPlan::Slice assigned = data.loader->slice(-1);
         // Without what this rank has left out.
-        evaluator_.add(batch_, data.loader->plan().summed_size(assigned) -
-                                   (assigned.size() - batch_.size));
+        evaluator_.add(batch_,
+                       data.loader->plan().summed_size(assigned) - (assigned.size() - batch_.size));
     }
     call(val ? &Hook::after_val_iter : &Hook::after_test_iter, "after iteration");
     return_batch(data);

@@ -8,16 +8,16 @@
 
 #include "ailab/binding.hpp"
 #include "ailab/log.hpp"
-#include "work_dir/checkpoint_choice.hpp"
 #include "class_agreement.hpp"
 #include "compare_data.hpp"
 #include "data/memory_format.hpp"
 #include "host/error_context.hpp"
-#include "weights/load_weights.hpp"
 #include "phase_data.hpp"
 #include "step/forward_pass.hpp"
 #include "step/parameters.hpp"
 #include "task/augmented_model.hpp"
+#include "weights/load_weights.hpp"
+#include "work_dir/checkpoint_choice.hpp"
 
 namespace ailab {
 

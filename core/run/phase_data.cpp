@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "ailab/support/number_text.hpp"
-#include "modules/fields.hpp"
 #include "data/transform_list.hpp"
 #include "distributed/last_words.hpp"
 #include "distributed/signals.hpp"
+#include "modules/fields.hpp"
 #include "schema/role.hpp"
 
 namespace ailab {

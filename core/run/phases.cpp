@@ -3,10 +3,10 @@
 
 #include "ailab/log.hpp"
 #include "host/error_context.hpp"
-#include "work_dir/leftovers.hpp"
 #include "log/result_stream.hpp"
-#include "work_dir/run_end.hpp"
 #include "runner.hpp"
+#include "work_dir/leftovers.hpp"
+#include "work_dir/run_end.hpp"
 
 namespace ailab {
 

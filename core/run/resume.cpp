@@ -10,14 +10,14 @@
 #include "config/options_reader.hpp"
 #include "config_changes.hpp"
 #include "data/transform_list.hpp"
-#include "work_dir/find_checkpoint.hpp"
 #include "host/error_context.hpp"
 #include "modules.hpp"
 #include "plugin/plugin_host.hpp"
-#include "work_dir/saved_config.hpp"
 #include "schema/common_keys.hpp"
 #include "schema/run_checks.hpp"
 #include "state_access.hpp"
+#include "work_dir/find_checkpoint.hpp"
+#include "work_dir/saved_config.hpp"
 
 namespace ailab {
 

@@ -7,17 +7,14 @@
 #include <vector>
 
 #include "checkpoint/background_writer.hpp"
-#include "modules/fields.hpp"
 #include "distributed/signals.hpp"
-#include "weights/evaluation_weights.hpp"
 #include "evaluator.hpp"
 #include "hook_list.hpp"
 #include "host/clock.hpp"
-#include "work_dir/lineage.hpp"
 #include "loading_advice.hpp"
 #include "meters.hpp"
 #include "modules.hpp"
-#include "weights/registered_tensors.hpp"
+#include "modules/fields.hpp"
 #include "resume.hpp"
 #include "run_state.hpp"
 #include "sample_report.hpp"
@@ -25,6 +22,9 @@
 #include "step/gradient_watch.hpp"
 #include "step/sync_batch_norm.hpp"
 #include "step/training_step.hpp"
+#include "weights/evaluation_weights.hpp"
+#include "weights/registered_tensors.hpp"
+#include "work_dir/lineage.hpp"
 #include "workflow.hpp"
 
 namespace ailab {
@@ -182,7 +182,7 @@ class Runner final : public Run, private StepObserver {
     Progress progress_;
     Workflow workflow_;
     Batch batch_;
-    std::vector<std::string> loaded_fields_;                 // of batch_, before anything was joined
+    std::vector<std::string> loaded_fields_;                // of batch_, before anything was joined
     std::vector<std::pair<std::string, Padding>> padding_;  // of batch_, by the name in the log
     std::array<std::vector<std::shared_ptr<Meters>>, 3> windows_;  // by Phase
     std::map<Phase, Results> results_;

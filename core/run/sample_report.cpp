@@ -51,7 +51,8 @@ void SampleReport::tell(Loader& loader, int64_t epoch) {
     const LoaderOptions& options = loader.options();
     if (options.whole_batches()) return;  // no sample is left out, or known to be damaged
     const SampleFaults faults = loader.take_faults();
-    at::Tensor counts = at::tensor({faults.assigned, faults.left_out, faults.used_damaged}, at::kLong);
+    at::Tensor counts =
+        at::tensor({faults.assigned, faults.left_out, faults.used_damaged}, at::kLong);
     if (comm_.world_size() > 1) comm_.all_reduce_sum(counts);
     const auto* sums = counts.const_data_ptr<int64_t>();
     const int64_t assigned = sums[0], left_out = sums[1], used = sums[2];
@@ -88,8 +89,8 @@ void SampleReport::expect_any(const Loader& loader) const {
     const int64_t epoch = plan.samples_after(plan.iterations());
     const int64_t since_the_start = loader.epoch() * epoch + plan.samples_after(loader.iteration());
     if (total.assigned < std::min(epoch, since_the_start)) return;
-    throw Error(concat(name, ": none of ", total.assigned, " samples can be used; they are listed in ",
-                       path_));
+    throw Error(concat(name, ": none of ", total.assigned,
+                       " samples can be used; they are listed in ", path_));
 }
 
 /// What all ranks found, on rank 0.

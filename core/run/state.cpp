@@ -10,13 +10,13 @@
 #include "compare_data.hpp"
 #include "distributed/store_comm.hpp"
 #include "host/error_context.hpp"
-#include "weights/load_weights.hpp"
 #include "plugin/plugin_host.hpp"
 #include "resume_groups.hpp"
 #include "runner.hpp"
-#include "work_dir/saved_config.hpp"
 #include "state_access.hpp"
 #include "step/parameters.hpp"
+#include "weights/load_weights.hpp"
+#include "work_dir/saved_config.hpp"
 
 namespace ailab {
 

@@ -12,11 +12,9 @@
 
 #include "ailab/log.hpp"
 #include "ailab/support/watched_file.hpp"
-#include "work_dir/checkpoint_choice.hpp"
 #include "choose.hpp"
 #include "compare_ranks.hpp"
 #include "config/formats.hpp"
-#include "support/regular_file.hpp"
 #include "distributed/last_words.hpp"
 #include "distributed/launcher.hpp"
 #include "distributed/net.hpp"
@@ -25,14 +23,16 @@
 #include "host/exit_guard.hpp"
 #include "host/mapped_memory.hpp"
 #include "host/threads.hpp"
-#include "work_dir/leftovers.hpp"
 #include "log/log.hpp"
 #include "plugin/plugin_host.hpp"
+#include "runner.hpp"
+#include "start_report.hpp"
+#include "support/regular_file.hpp"
+#include "work_dir/checkpoint_choice.hpp"
+#include "work_dir/leftovers.hpp"
 #include "work_dir/run_end.hpp"
 #include "work_dir/run_folder.hpp"
 #include "work_dir/run_lock.hpp"
-#include "runner.hpp"
-#include "start_report.hpp"
 
 namespace ailab {
 

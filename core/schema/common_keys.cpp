@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "ailab/phase.hpp"
+#include "ailab/priority.hpp"
 #include "config/scalar.hpp"
 
 namespace ailab {
@@ -53,8 +55,7 @@ void CommonKeys::visit(OptionVisitor& v) {
                  "weights to begin with: a file, or {file, prefix, mapping}");
     }
     if (kind == "metric")
-        v.option("phases", binding.phases, "phases in which it is computed",
-                 one_of(phase_names()));
+        v.option("phases", binding.phases, "phases in which it is computed", one_of(phase_names()));
     if (kind == "dataset")
         v.option("transforms", transforms,
                  "applied to each sample, in order; null: those that the dataset takes by default, "

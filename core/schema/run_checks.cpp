@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ailab/phase.hpp"
 #include "config/scalar.hpp"
 #include "plugin/plugin_host.hpp"
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "config/expand.hpp"
-#include "support/regular_file.hpp"
 #include "config/scalar.hpp"
 #include "config/yaml_reader.hpp"
 #include "plugin/plugin_host.hpp"
@@ -12,6 +11,7 @@
 #include "resolved.hpp"
 #include "run_checks.hpp"
 #include "run_schema.hpp"
+#include "support/regular_file.hpp"
 
 namespace ailab {
 namespace {

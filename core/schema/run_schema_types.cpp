@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "ailab/phase.hpp"
 #include "config/scalar.hpp"
 #include "limits.hpp"
 #include "missing_type.hpp"
@@ -120,7 +121,8 @@ void OptionType<WorkflowStep>::read(const Node& node, WorkflowStep& step, const 
                             node.describe(), ". For example: [train, 1]."));
         return;
     }
-    OptionType<std::string>::read(node.items()[0], step.phase, known_phases, name + "[0]", problems);
+    OptionType<std::string>::read(node.items()[0], step.phase, known_phases, name + "[0]",
+                                  problems);
     OptionType<int64_t>::read(node.items()[1], step.epochs, some_epochs, name + "[1]", problems);
 }
 Node OptionType<WorkflowStep>::write(const WorkflowStep& step) {

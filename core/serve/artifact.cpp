@@ -8,16 +8,16 @@
 #include <fstream>
 
 #include "ailab/abi.hpp"
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "artifact_signature.hpp"
-#include "files/input_file.hpp"
-#include "pth/pickle_values.hpp"
 #include "checkpoint/safetensors_header.hpp"
 #include "config/formats.hpp"
+#include "files/input_file.hpp"
 #include "plugin/plugin_host.hpp"
-#include "weights/load_weights.hpp"
+#include "pth/pickle_values.hpp"
 #include "signature.hpp"
+#include "weights/load_weights.hpp"
 
 namespace ailab {
 namespace {

@@ -9,10 +9,10 @@
 
 #include "ailab/error.hpp"
 #include "files/input_file.hpp"
-#include "pth/pickle_values.hpp"
 #include "plugin/elf_image.hpp"
 #include "plugin/plugin_host.hpp"
 #include "plugin/search_path.hpp"
+#include "pth/pickle_values.hpp"
 #include "signature.hpp"
 
 namespace ailab {

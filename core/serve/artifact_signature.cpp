@@ -7,11 +7,11 @@
 
 #include "ailab/error.hpp"
 #include "artifact.hpp"
+#include "config/formats.hpp"
 #include "files/new_file.hpp"
 #include "pth/pickle_values.hpp"
-#include "config/formats.hpp"
-#include "work_dir/output_place.hpp"
 #include "signature.hpp"
+#include "work_dir/output_place.hpp"
 
 namespace ailab {
 namespace {

@@ -10,8 +10,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "ailab/support/number_text.hpp"
 #include "ailab/predictor.hpp"
+#include "ailab/support/number_text.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "host/caching_allocator.hpp"
 #include "host/clock.hpp"

@@ -9,10 +9,10 @@
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "host/threads.hpp"
-#include "work_dir/checkpoint_choice.hpp"
-#include "work_dir/output_place.hpp"
 #include "serve/artifact_file.hpp"
 #include "tools.hpp"
+#include "work_dir/checkpoint_choice.hpp"
+#include "work_dir/output_place.hpp"
 
 namespace ailab {
 namespace {

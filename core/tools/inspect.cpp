@@ -5,20 +5,20 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
-#include "ailab/support/number_text.hpp"
 #include "ailab/options.hpp"
+#include "ailab/support/number_text.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
-#include "pth/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
 #include "host/error_context.hpp"
+#include "pth/pickle_values.hpp"
 #include "report/text_table.hpp"
-#include "work_dir/checkpoint_choice.hpp"
 #include "serve/artifact.hpp"
 #include "serve/artifact_signature.hpp"
 #include "tools.hpp"
+#include "work_dir/checkpoint_choice.hpp"
 
 namespace ailab {
 namespace {

@@ -6,17 +6,17 @@
 #include <optional>
 #include <set>
 
-#include "ailab/support/better.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/better.hpp"
 #include "ailab/support/run_record.hpp"
 #include "config/formats.hpp"
 #include "config/yaml_reader.hpp"
 #include "config_differences.hpp"
 #include "page/escape.hpp"
 #include "report/text_table.hpp"
+#include "tools.hpp"
 #include "work_dir/output_place.hpp"
 #include "work_dir/run_folder.hpp"
-#include "tools.hpp"
 
 namespace ailab {
 namespace {

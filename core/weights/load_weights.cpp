@@ -9,13 +9,13 @@
 #include "ailab/error.hpp"
 #include "ailab/model.hpp"
 #include "checkpoint/averages.hpp"
-#include "pth/pickle_values.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/validate_weights.hpp"
 #include "checkpoint/weights_file.hpp"
-#include "work_dir/last_checkpoint.hpp"
+#include "pth/pickle_values.hpp"
 #include "rename_weights.hpp"
 #include "step/parameters.hpp"
+#include "work_dir/last_checkpoint.hpp"
 
 namespace ailab {
 

@@ -4,16 +4,16 @@
 #include <filesystem>
 #include <utility>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
-#include "files/durable_file.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "checkpoint/manifest.hpp"
 #include "config/formats.hpp"
-#include "support/regular_file.hpp"
+#include "files/durable_file.hpp"
 #include "find_checkpoint.hpp"
 #include "last_checkpoint.hpp"
 #include "run/state_access.hpp"
+#include "support/regular_file.hpp"
 
 namespace ailab {
 
@@ -24,7 +24,7 @@ namespace {
 constexpr const char* start_file = "branch.json";
 constexpr uint64_t max_start_size = 16 << 20;
 constexpr const char* branches_key = "branches";
-constexpr const char* checksum_key = "crc32c";  // of the branches as compact JSON
+constexpr const char* branches_checksum_key = "crc32c";  // of the branches as compact JSON
 
 int64_t checksum_of(const Node& branches) {
     const std::string text = to_json(branches);
@@ -45,7 +45,7 @@ Lineage read_lineage(const Node& node) {
 std::string encode_start(const Lineage& lineage) {
     Node branches = lineage_node(lineage);
     Node start = Node::map();
-    start.set(checksum_key, Node(checksum_of(branches)));
+    start.set(branches_checksum_key, Node(checksum_of(branches)));
     start.set(branches_key, std::move(branches));
     return to_json(start, 1) + "\n";
 }
@@ -56,7 +56,7 @@ Lineage decode_start(const std::string& text, const std::string& file) {
     if (start.is_list()) return read_lineage(start);
     const StateReader reader(start);
     const Node& branches = reader.at(branches_key);
-    if (reader.integer(checksum_key) != checksum_of(branches))
+    if (reader.integer(branches_checksum_key) != checksum_of(branches))
         throw Error("it is not as it was written (its checksum is another)");
     return read_lineage(branches);
 }

@@ -7,10 +7,10 @@
 #include "ailab/log.hpp"
 #include "ailab/support/utf8.hpp"
 #include "config/formats.hpp"
-#include "support/regular_file.hpp"
 #include "distributed/last_words.hpp"
 #include "distributed/signals.hpp"
 #include "run_folder.hpp"
+#include "support/regular_file.hpp"
 
 namespace ailab {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "config/expand.hpp"
 #include "config/formats.hpp"
 #include "config/scalar.hpp"

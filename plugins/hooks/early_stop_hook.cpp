@@ -26,8 +26,7 @@ class EarlyStopHook final : public Hook {
                      steps_from(1));
             v.option("min_delta", min_delta, "an improvement is a change by more than this",
                      at_least(0));
-            v.option("phase", phase, "the phase whose result it is",
-                     one_of(phase_names()));
+            v.option("phase", phase, "the phase whose result it is", one_of(phase_names()));
         }
     };
 

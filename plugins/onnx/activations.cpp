@@ -87,38 +87,40 @@ at::Tensor clip(const Values& in) {
 }  // namespace
 
 Operations activations() {
-    return {
-        {{"aten::relu", unary<"Relu">},
-         {"aten::relu6", relu6},
-         {"aten::hardtanh", hard_tanh},
-         {"aten::clamp", clamp},
-         {"aten::clamp_min", clamp_below},
-         {"aten::clamp_max", clamp_above},
-         {"aten::hardswish", unary<"HardSwish">},
-         {"aten::hardsigmoid", hard_sigmoid},
-         {"aten::sigmoid", unary<"Sigmoid">},
-         {"aten::silu", silu},
-         {"aten::tanh", unary<"Tanh">},
-         {"aten::gelu", gelu},
-         {"aten::elu", elu},
-         {"aten::leaky_relu", leaky_relu},
-         {"aten::softmax", softmax},
-         {"aten::log_softmax", log_softmax},
-         {"aten::dropout", identity},
-         {"aten::feature_dropout", identity},
-         {"aten::alpha_dropout", identity}},
-        {{"Relu", [](auto&, auto& in) { return in[0].clamp_min(0); }},
-         {"Clip", [](auto&, auto& in) { return clip(in); }},
-         {"HardSwish", [](auto&, auto& in) { return in[0] * (in[0] / 6 + 0.5).clamp(0, 1); }},
-         {"HardSigmoid", [](auto& n, auto& in) {
-             return (in[0] * n.number("alpha", 0.2) + n.number("beta", 0.5)).clamp(0, 1);
-         }},
-         {"Sigmoid", [](auto&, auto& in) { return in[0].sigmoid(); }},
-         {"Tanh", [](auto&, auto& in) { return in[0].tanh(); }},
-         {"Elu", [](auto& n, auto& in) { return at::elu(in[0], n.number("alpha", 1)); }},
-         {"LeakyRelu", [](auto& n, auto& in) { return at::leaky_relu(in[0], n.number("alpha", 0.01)); }},
-         {"Softmax", [](auto& n, auto& in) { return in[0].softmax(n.integer("axis", -1)); }},
-         {"LogSoftmax", [](auto& n, auto& in) { return in[0].log_softmax(n.integer("axis", -1)); }}}};
+    return {{{"aten::relu", unary<"Relu">},
+             {"aten::relu6", relu6},
+             {"aten::hardtanh", hard_tanh},
+             {"aten::clamp", clamp},
+             {"aten::clamp_min", clamp_below},
+             {"aten::clamp_max", clamp_above},
+             {"aten::hardswish", unary<"HardSwish">},
+             {"aten::hardsigmoid", hard_sigmoid},
+             {"aten::sigmoid", unary<"Sigmoid">},
+             {"aten::silu", silu},
+             {"aten::tanh", unary<"Tanh">},
+             {"aten::gelu", gelu},
+             {"aten::elu", elu},
+             {"aten::leaky_relu", leaky_relu},
+             {"aten::softmax", softmax},
+             {"aten::log_softmax", log_softmax},
+             {"aten::dropout", identity},
+             {"aten::feature_dropout", identity},
+             {"aten::alpha_dropout", identity}},
+            {{"Relu", [](auto&, auto& in) { return in[0].clamp_min(0); }},
+             {"Clip", [](auto&, auto& in) { return clip(in); }},
+             {"HardSwish", [](auto&, auto& in) { return in[0] * (in[0] / 6 + 0.5).clamp(0, 1); }},
+             {"HardSigmoid",
+              [](auto& n, auto& in) {
+                  return (in[0] * n.number("alpha", 0.2) + n.number("beta", 0.5)).clamp(0, 1);
+              }},
+             {"Sigmoid", [](auto&, auto& in) { return in[0].sigmoid(); }},
+             {"Tanh", [](auto&, auto& in) { return in[0].tanh(); }},
+             {"Elu", [](auto& n, auto& in) { return at::elu(in[0], n.number("alpha", 1)); }},
+             {"LeakyRelu",
+              [](auto& n, auto& in) { return at::leaky_relu(in[0], n.number("alpha", 0.01)); }},
+             {"Softmax", [](auto& n, auto& in) { return in[0].softmax(n.integer("axis", -1)); }},
+             {"LogSoftmax",
+              [](auto& n, auto& in) { return in[0].log_softmax(n.integer("axis", -1)); }}}};
 }
 
 }  // namespace ailab::onnx

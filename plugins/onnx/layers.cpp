@@ -125,30 +125,30 @@ at::Tensor layer_norm(const Node& node, const Values& in) {
 }  // namespace
 
 Operations layers() {
-    return {
-        {{"aten::_convolution", convolution},
-         {"aten::convolution", convolution},
-         {"aten::conv1d", plain_convolution},
-         {"aten::conv2d", plain_convolution},
-         {"aten::conv3d", plain_convolution},
-         {"aten::batch_norm", batch_norm},
-         {"aten::layer_norm", layer_norm},
-         {"aten::linear", linear},
-         {"aten::addmm", biased_product},
-         {"aten::matmul", matrix_product},
-         {"aten::mm", matrix_product},
-         {"aten::bmm", matrix_product},
-         {"aten::scaled_dot_product_attention", attention},
-         {"aten::embedding", embedding}},
-        {{"Conv", [](auto& n, auto& in) { return convolve(n, in, false); }},
-         {"ConvTranspose", [](auto& n, auto& in) { return convolve(n, in, true); }},
-         {"BatchNormalization", [](auto& n, auto& in) {
-             return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, 0,
-                                   n.number("epsilon", 1e-5), false);
-         }},
-         {"LayerNormalization", layer_norm},
-         {"Gemm", gemm},
-         {"MatMul", [](auto&, auto& in) { return at::matmul(in[0], in[1]); }}}};
+    return {{{"aten::_convolution", convolution},
+             {"aten::convolution", convolution},
+             {"aten::conv1d", plain_convolution},
+             {"aten::conv2d", plain_convolution},
+             {"aten::conv3d", plain_convolution},
+             {"aten::batch_norm", batch_norm},
+             {"aten::layer_norm", layer_norm},
+             {"aten::linear", linear},
+             {"aten::addmm", biased_product},
+             {"aten::matmul", matrix_product},
+             {"aten::mm", matrix_product},
+             {"aten::bmm", matrix_product},
+             {"aten::scaled_dot_product_attention", attention},
+             {"aten::embedding", embedding}},
+            {{"Conv", [](auto& n, auto& in) { return convolve(n, in, false); }},
+             {"ConvTranspose", [](auto& n, auto& in) { return convolve(n, in, true); }},
+             {"BatchNormalization",
+              [](auto& n, auto& in) {
+                  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, 0,
+                                        n.number("epsilon", 1e-5), false);
+              }},
+             {"LayerNormalization", layer_norm},
+             {"Gemm", gemm},
+             {"MatMul", [](auto&, auto& in) { return at::matmul(in[0], in[1]); }}}};
 }
 
 }  // namespace ailab::onnx

@@ -75,28 +75,32 @@ at::Tensor max_pool(const Node& node, const Values& in) {
 }  // namespace
 
 Operations pooling() {
-    return {
-        {{"aten::max_pool1d", max_pool},
-         {"aten::max_pool2d", max_pool},
-         {"aten::max_pool3d", max_pool},
-         {"aten::avg_pool2d", average_pool},
-         {"aten::adaptive_avg_pool2d", adaptive_average_pool},
-         {"aten::mean", mean},
-         {"aten::sum", sum}},
-        {{"MaxPool", max_pool},
-         {"AveragePool", [](auto& n, auto& in) {
-             return at::avg_pool2d(in[0], n.list("kernel_shape"), n.list("strides"),
-                                   padding(n, size_t(in[0].dim() - 2)),
-                                   n.integer("ceil_mode", 0) != 0,
-                                   n.integer("count_include_pad", 0) != 0);
-         }},
-         {"GlobalAveragePool", [](auto&, auto& in) { return at::adaptive_avg_pool2d(in[0], {1, 1}); }},
-         {"ReduceMean", [](auto& n, auto& in) {
-             return in[0].mean(n.list("axes"), n.integer("keepdims", 1) != 0);
-         }},
-         {"ReduceSum", [](auto& n, auto& in) {
-             return in[0].sum(numbers(in[1]), n.integer("keepdims", 1) != 0);
-         }}}};
+    return {{{"aten::max_pool1d", max_pool},
+             {"aten::max_pool2d", max_pool},
+             {"aten::max_pool3d", max_pool},
+             {"aten::avg_pool2d", average_pool},
+             {"aten::adaptive_avg_pool2d", adaptive_average_pool},
+             {"aten::mean", mean},
+             {"aten::sum", sum}},
+            {{"MaxPool", max_pool},
+             {"AveragePool",
+              [](auto& n, auto& in) {
+                  return at::avg_pool2d(in[0], n.list("kernel_shape"), n.list("strides"),
+                                        padding(n, size_t(in[0].dim() - 2)),
+                                        n.integer("ceil_mode", 0) != 0,
+                                        n.integer("count_include_pad", 0) != 0);
+              }},
+             {"GlobalAveragePool",
+              [](auto&, auto& in) {
+                  return at::adaptive_avg_pool2d(in[0], {1, 1});
+              }},
+             {"ReduceMean",
+              [](auto& n, auto& in) {
+                  return in[0].mean(n.list("axes"), n.integer("keepdims", 1) != 0);
+              }},
+             {"ReduceSum", [](auto& n, auto& in) {
+                  return in[0].sum(numbers(in[1]), n.integer("keepdims", 1) != 0);
+              }}}};
 }
 
 }  // namespace ailab::onnx

@@ -139,49 +139,41 @@ at::Tensor pad(const Values& in) {
 }  // namespace
 
 Operations shapes() {
-    return {
-        {{"aten::view", view},
-         {"aten::reshape", view},
-         {"aten::flatten", flatten},
-         {"aten::transpose", transpose},
-         {"aten::t", transpose_matrix},
-         {"aten::numpy_T", transpose_matrix},
-         {"aten::permute", permute},
-         {"aten::unsqueeze", unsqueeze},
-         {"aten::squeeze", squeeze},
-         {"aten::select", select},
-         {"aten::slice", slice},
-         {"aten::narrow", narrow},
-         {"aten::cat", concatenate},
-         {"aten::stack", stack},
-         {"aten::expand", expand},
-         {"aten::fill", fill},
-         {"aten::empty_like", identity},  // nobody reads it before it is filled
-         {"aten::constant_pad_nd", pad},
-         {"aten::to", convert},
-         {"aten::contiguous", identity},
-         {"aten::clone", identity},
-         {"aten::detach", identity},
-         {"aten::alias", identity}},
-        {{"Identity", [](auto&, auto& in) { return in[0]; }},
-         {"Reshape", [](auto&, auto& in) { return reshape(in); }},
-         {"Transpose", [](auto& n, auto& in) { return in[0].permute(n.list("perm")); }},
-         {"Unsqueeze", [](auto&, auto& in) { return in[0].unsqueeze(numbers(in[1])[0]); }},
-         {"Squeeze", [](auto&, auto& in) { return in[0].squeeze(numbers(in[1])); }},
-         {"Gather", [](auto& n, auto& in) {
-             const int64_t axis = n.integer("axis", 0);
-             if (in[1].dim() == 0) return in[0].select(axis, in[1].template item<int64_t>());
-             if (in[1].dim() == 1) return in[0].index_select(axis, in[1]);
-             return at::embedding(in[0], in[1]);
-         }},
-         {"Slice", [](auto&, auto& in) { return slice(in); }},
-         {"Concat", [](auto& n, auto& in) { return at::cat(in, n.integer("axis", 0)); }},
-         {"Expand", [](auto&, auto& in) {
-             return in[0] * at::ones(numbers(in[1]), in[0].options());  // broadcasts both ways
-         }},
-         {"Shape", [](auto&, auto& in) { return at::tensor(in[0].sizes(), at::kLong); }},
-         {"Pad", [](auto&, auto& in) { return pad(in); }},
-         {"Cast", [](auto& n, auto& in) { return in[0].to(scalar_type(uint64_t(n.integer("to", 1)))); }}}};
+    return {{{"aten::view", view},           {"aten::reshape", view},
+             {"aten::flatten", flatten},     {"aten::transpose", transpose},
+             {"aten::t", transpose_matrix},  {"aten::numpy_T", transpose_matrix},
+             {"aten::permute", permute},     {"aten::unsqueeze", unsqueeze},
+             {"aten::squeeze", squeeze},     {"aten::select", select},
+             {"aten::slice", slice},         {"aten::narrow", narrow},
+             {"aten::cat", concatenate},     {"aten::stack", stack},
+             {"aten::expand", expand},       {"aten::fill", fill},
+             {"aten::empty_like", identity},  // nobody reads it before it is filled
+             {"aten::constant_pad_nd", pad}, {"aten::to", convert},
+             {"aten::contiguous", identity}, {"aten::clone", identity},
+             {"aten::detach", identity},     {"aten::alias", identity}},
+            {{"Identity", [](auto&, auto& in) { return in[0]; }},
+             {"Reshape", [](auto&, auto& in) { return reshape(in); }},
+             {"Transpose", [](auto& n, auto& in) { return in[0].permute(n.list("perm")); }},
+             {"Unsqueeze", [](auto&, auto& in) { return in[0].unsqueeze(numbers(in[1])[0]); }},
+             {"Squeeze", [](auto&, auto& in) { return in[0].squeeze(numbers(in[1])); }},
+             {"Gather",
+              [](auto& n, auto& in) {
+                  const int64_t axis = n.integer("axis", 0);
+                  if (in[1].dim() == 0) return in[0].select(axis, in[1].template item<int64_t>());
+                  if (in[1].dim() == 1) return in[0].index_select(axis, in[1]);
+                  return at::embedding(in[0], in[1]);
+              }},
+             {"Slice", [](auto&, auto& in) { return slice(in); }},
+             {"Concat", [](auto& n, auto& in) { return at::cat(in, n.integer("axis", 0)); }},
+             {"Expand",
+              [](auto&, auto& in) {
+                  return in[0] * at::ones(numbers(in[1]), in[0].options());  // broadcasts both ways
+              }},
+             {"Shape", [](auto&, auto& in) { return at::tensor(in[0].sizes(), at::kLong); }},
+             {"Pad", [](auto&, auto& in) { return pad(in); }},
+             {"Cast", [](auto& n, auto& in) {
+                  return in[0].to(scalar_type(uint64_t(n.integer("to", 1))));
+              }}}};
 }
 
 }  // namespace ailab::onnx

@@ -96,8 +96,9 @@ class Adafactor final : public ForeachOptimizer {
             at::_foreach_mul_(tensor_group.params, 1 - group.lr * group.weight_decay);
 
         const TensorVector grads = descent(tensor_group, o.maximize);
-        TensorVector updates = tensor_group.kind == matrices ? factored_variance(tensor_group, grads, weight, eps1)
-                                                     : variance(tensor_group, grads, weight);
+        TensorVector updates = tensor_group.kind == matrices
+                                   ? factored_variance(tensor_group, grads, weight, eps1)
+                                   : variance(tensor_group, grads, weight);
         at::_foreach_clamp_min_(updates, eps1 * eps1);
         at::_foreach_rsqrt_(updates);
         at::_foreach_mul_(updates, grads);
@@ -112,14 +113,15 @@ class Adafactor final : public ForeachOptimizer {
     }
 
   private:
-    static TensorVector variance(TensorGroup& tensor_group, const TensorVector& grads, double weight) {
+    static TensorVector variance(TensorGroup& tensor_group, const TensorVector& grads,
+                                 double weight) {
         at::_foreach_lerp_(tensor_group.states[0], at::_foreach_mul(grads, grads), weight);
         return at::_foreach_mul(tensor_group.states[0], 1);
     }
 
     /// Rows times columns over the mean of the rows.
-    static TensorVector factored_variance(TensorGroup& tensor_group, const TensorVector& grads, double weight,
-                                          double eps1) {
+    static TensorVector factored_variance(TensorGroup& tensor_group, const TensorVector& grads,
+                                          double weight, double eps1) {
         auto& row_var = tensor_group.states[0];
         auto& col_var = tensor_group.states[1];
         at::_foreach_lerp_(row_var, mean_squares(grads, -1), weight);

@@ -36,11 +36,12 @@ class Adagrad final : public FusedOptimizer {
     Tensor initial_state(size_t, size_t, const Tensor& param, const ParamGroup&) const override {
         return at::full_like(param, o.initial_accumulator_value);
     }
-    void update(TensorGroup& tensor_group, const ParamGroup& group, bool, const std::optional<Tensor>& grad_scale,
+    void update(TensorGroup& tensor_group, const ParamGroup& group, bool,
+                const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
-        at::_fused_adagrad_(tensor_group.params, tensor_group.grads, tensor_group.states[0], tensor_group.steps, group.lr,
-                            o.lr_decay, group.weight_decay, o.eps, o.maximize, grad_scale,
-                            found_inf);
+        at::_fused_adagrad_(tensor_group.params, tensor_group.grads, tensor_group.states[0],
+                            tensor_group.steps, group.lr, o.lr_decay, group.weight_decay, o.eps,
+                            o.maximize, grad_scale, found_inf);
     }
 
   private:

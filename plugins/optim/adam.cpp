@@ -34,11 +34,13 @@ class Adam : public FusedOptimizer {
           o(options) {}
 
   protected:
-    void update(TensorGroup& tensor_group, const ParamGroup& group, bool, const std::optional<Tensor>& grad_scale,
+    void update(TensorGroup& tensor_group, const ParamGroup& group, bool,
+                const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
-        at::_fused_adam_(tensor_group.params, tensor_group.grads, tensor_group.states[0], tensor_group.states[1], largest(tensor_group),
-                         tensor_group.steps, group.lr, beta1(group), o.betas[1], group.weight_decay, o.eps,
-                         o.amsgrad, o.maximize, grad_scale, found_inf);
+        at::_fused_adam_(tensor_group.params, tensor_group.grads, tensor_group.states[0],
+                         tensor_group.states[1], largest(tensor_group), tensor_group.steps,
+                         group.lr, beta1(group), o.betas[1], group.weight_decay, o.eps, o.amsgrad,
+                         o.maximize, grad_scale, found_inf);
     }
     double beta1(const ParamGroup& group) const { return group.momentum.value_or(o.betas[0]); }
     at::TensorList largest(const TensorGroup& tensor_group) const {
@@ -54,11 +56,13 @@ class AdamW final : public Adam {
     explicit AdamW(const Options& options) : Adam(options) {}
 
   protected:
-    void update(TensorGroup& tensor_group, const ParamGroup& group, bool, const std::optional<Tensor>& grad_scale,
+    void update(TensorGroup& tensor_group, const ParamGroup& group, bool,
+                const std::optional<Tensor>& grad_scale,
                 const std::optional<Tensor>& found_inf) override {
-        at::_fused_adamw_(tensor_group.params, tensor_group.grads, tensor_group.states[0], tensor_group.states[1], largest(tensor_group),
-                          tensor_group.steps, group.lr, beta1(group), o.betas[1], group.weight_decay, o.eps,
-                          o.amsgrad, o.maximize, grad_scale, found_inf);
+        at::_fused_adamw_(tensor_group.params, tensor_group.grads, tensor_group.states[0],
+                          tensor_group.states[1], largest(tensor_group), tensor_group.steps,
+                          group.lr, beta1(group), o.betas[1], group.weight_decay, o.eps, o.amsgrad,
+                          o.maximize, grad_scale, found_inf);
     }
 };
 

@@ -35,7 +35,8 @@ class Adamax final : public ForeachOptimizer {
         at::_foreach_add_(sizes, o.eps);
         at::_foreach_mul_(exp_inf, o.betas[1]);
         at::_foreach_maximum_(exp_inf, sizes);
-        at::_foreach_addcdiv_(tensor_group.params, exp_avg, exp_inf, -group.lr / (1 - std::pow(beta1, t)));
+        at::_foreach_addcdiv_(tensor_group.params, exp_avg, exp_inf,
+                              -group.lr / (1 - std::pow(beta1, t)));
     }
 
   private:

@@ -2,12 +2,13 @@
 
 namespace ailab {
 
-void ForeachOptimizer::update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
-                                    const Tensor& found_inf) {
+void ForeachOptimizer::update_tensor_groups(std::vector<TensorGroup>& tensor_groups,
+                                            const Tensor& grad_scale, const Tensor& found_inf) {
     if (found_inf.defined() && found_inf.item<double>() != 0) return;
     if (grad_scale.defined())
         for (TensorGroup& tensor_group : tensor_groups)
-            if (!tensor_group.grads.empty()) tensor_group.grads = at::_foreach_div(tensor_group.grads, grad_scale);
+            if (!tensor_group.grads.empty())
+                tensor_group.grads = at::_foreach_div(tensor_group.grads, grad_scale);
     prepare(tensor_groups);
     for (TensorGroup& tensor_group : tensor_groups) {
         if (tensor_group.grads.empty()) continue;
@@ -25,9 +26,11 @@ TensorVector descent(const TensorGroup& tensor_group, bool maximize, double weig
     return grads;
 }
 
-TensorVector decayed_descent(TensorGroup& tensor_group, const ParamGroup& group, bool maximize, bool decoupled) {
+TensorVector decayed_descent(TensorGroup& tensor_group, const ParamGroup& group, bool maximize,
+                             bool decoupled) {
     if (!decoupled) return descent(tensor_group, maximize, group.weight_decay);
-    if (group.weight_decay != 0) at::_foreach_mul_(tensor_group.params, 1 - group.lr * group.weight_decay);
+    if (group.weight_decay != 0)
+        at::_foreach_mul_(tensor_group.params, 1 - group.lr * group.weight_decay);
     return descent(tensor_group, maximize);
 }
 

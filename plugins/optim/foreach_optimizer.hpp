@@ -9,8 +9,8 @@ class ForeachOptimizer : public TensorGroupOptimizer {
   protected:
     using TensorGroupOptimizer::TensorGroupOptimizer;
 
-    /// The t-th step of a tensor_group (from 1). The gradients are unscaled; they may be the parameters'
-    /// own and must not be written to.
+    /// The t-th step of a tensor_group (from 1). The gradients are unscaled; they may be the
+    /// parameters' own and must not be written to.
     virtual void update(TensorGroup& tensor_group, const ParamGroup& group, double t) = 0;
     /// Before the first update of a step: for what spans all parameters.
     virtual void prepare(std::vector<TensorGroup>& /*tensor_groups*/) {}
@@ -18,7 +18,7 @@ class ForeachOptimizer : public TensorGroupOptimizer {
   private:
     at::Device step_device(const Tensor& /*param*/) const final { return at::kCPU; }
     void update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
-                      const Tensor& found_inf) final;
+                              const Tensor& found_inf) final;
 };
 
 using TensorVector = std::vector<Tensor>;
@@ -29,7 +29,8 @@ TensorVector descent(const TensorGroup& tensor_group, bool maximize, double weig
 
 /// descent() with the group's weight decay, or without it where decay is decoupled: the parameters
 /// are shrunk then.
-TensorVector decayed_descent(TensorGroup& tensor_group, const ParamGroup& group, bool maximize, bool decoupled);
+TensorVector decayed_descent(TensorGroup& tensor_group, const ParamGroup& group, bool maximize,
+                             bool decoupled);
 
 /// avg = beta avg + (1 - beta) values
 void average(TensorVector& avg, const TensorVector& values, double beta);

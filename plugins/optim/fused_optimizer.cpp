@@ -2,8 +2,8 @@
 
 namespace ailab {
 
-void FusedOptimizer::update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
-                                  const Tensor& found_inf) {
+void FusedOptimizer::update_tensor_groups(std::vector<TensorGroup>& tensor_groups,
+                                          const Tensor& grad_scale, const Tensor& found_inf) {
     auto optional = [](const Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
     for (TensorGroup& tensor_group : tensor_groups) {
         if (tensor_group.grads.empty()) continue;
@@ -13,7 +13,8 @@ void FusedOptimizer::update_tensor_groups(std::vector<TensorGroup>& tensor_group
         start(tensor_group);
         tensor_group.count_step();
         if (found_inf.defined()) tensor_group.step.sub_(found_inf);
-        update(tensor_group, groups()[tensor_group.group], first, optional(grad_scale), optional(found_inf));
+        update(tensor_group, groups()[tensor_group.group], first, optional(grad_scale),
+               optional(found_inf));
     }
 }
 

@@ -18,7 +18,7 @@ class FusedOptimizer : public TensorGroupOptimizer {
   private:
     at::Device step_device(const Tensor& param) const final { return param.device(); }
     void update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
-                      const Tensor& found_inf) final;
+                              const Tensor& found_inf) final;
 };
 
 }  // namespace ailab

@@ -61,7 +61,8 @@ class LAMB final : public ForeachOptimizer {
         for (const TensorGroup& tensor_group : tensor_groups) {
             if (tensor_group.grads.empty()) continue;
             const TensorVector norms = at::_foreach_norm(tensor_group.grads);
-            for (size_t i = 0; i < norms.size(); ++i) by_name.emplace(tensor_group.names[i], norms[i]);
+            for (size_t i = 0; i < norms.size(); ++i)
+                by_name.emplace(tensor_group.names[i], norms[i]);
         }
         if (by_name.empty()) return;
         TensorVector norms;
@@ -70,7 +71,8 @@ class LAMB final : public ForeachOptimizer {
         const Tensor excess = at::stack(norms).norm().div_(*o.max_grad_norm).clamp_min_(1);
         for (TensorGroup& tensor_group : tensor_groups)
             if (!tensor_group.grads.empty())
-                tensor_group.grads = at::_foreach_div(tensor_group.grads, excess.to(tensor_group.grads[0].options()));
+                tensor_group.grads = at::_foreach_div(tensor_group.grads,
+                                                      excess.to(tensor_group.grads[0].options()));
     }
 
     void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {

@@ -68,7 +68,7 @@ double lr_factor(const Tensor& matrix, const std::optional<std::string>& fn) {
     return std::sqrt(std::max(1.0, rows / columns));
 }
 
-enum Kind : size_t { matrices, others };
+enum MuonKind : size_t { by_muon, by_adamw };
 
 class Muon final : public ForeachOptimizer {
   public:
@@ -80,16 +80,18 @@ class Muon final : public ForeachOptimizer {
 
     /// AdamW's momentum is no schedule's to move.
     GroupDefaults defaults(const Tensor& param) const override {
-        if (kind(param) == matrices) return Optimizer::defaults(param);
+        if (kind(param) == by_muon) return Optimizer::defaults(param);
         return {o.adamw_lr, o.adamw_weight_decay, o.adamw_betas[0], /*scheduled_momentum=*/false};
     }
 
   protected:
-    size_t kind(const Tensor& param) const override { return param.dim() == 2 ? matrices : others; }
+    size_t kind(const Tensor& param) const override {
+        return param.dim() == 2 ? by_muon : by_adamw;
+    }
     bool takes_complex() const override { return false; }
 
     void update(TensorGroup& tensor_group, const ParamGroup& group, double t) override {
-        if (tensor_group.kind == matrices)
+        if (tensor_group.kind == by_muon)
             update_matrices(tensor_group, group);
         else
             update_others(tensor_group, group, t);
@@ -113,11 +115,12 @@ class Muon final : public ForeachOptimizer {
     }
 
     void update_others(TensorGroup& tensor_group, const ParamGroup& group, double t) {
-        const Tensor step =
-            at::full({}, t, tensor_group.params[0].options().dtype(at::kFloat).requires_grad(false));
+        const Tensor step = at::full(
+            {}, t, tensor_group.params[0].options().dtype(at::kFloat).requires_grad(false));
         const TensorVector steps(tensor_group.params.size(), step);
-        at::_fused_adamw_(tensor_group.params, tensor_group.grads, tensor_group.states[0], tensor_group.states[1], {}, steps,
-                          group.lr, group.momentum.value_or(o.adamw_betas[0]), o.adamw_betas[1],
+        at::_fused_adamw_(tensor_group.params, tensor_group.grads, tensor_group.states[0],
+                          tensor_group.states[1], {}, steps, group.lr,
+                          group.momentum.value_or(o.adamw_betas[0]), o.adamw_betas[1],
                           group.weight_decay, o.adamw_eps, /*amsgrad=*/false, /*maximize=*/false);
     }
 

@@ -47,7 +47,8 @@ std::vector<TensorGroup> TensorGroupOptimizer::make_tensor_groups(size_t first_g
                                    "does not either. Take another one, such as AdamW"));
             const size_t its_kind = kind(param);
             auto takes = [&](const TensorGroup& tensor_group) {
-                return tensor_group.kind == its_kind && tensor_group.sources[0].device() == param.device() &&
+                return tensor_group.kind == its_kind &&
+                       tensor_group.sources[0].device() == param.device() &&
                        tensor_group.sources[0].scalar_type() == param.scalar_type();
             };
             size_t c = first;
@@ -67,10 +68,12 @@ std::vector<TensorGroup> TensorGroupOptimizer::make_tensor_groups(size_t first_g
 void TensorGroupOptimizer::step(const Tensor& grad_scale, const Tensor& found_inf) {
     const at::NoGradGuard no_grad;
     if (groups_seen_ != groups().size()) {
-        for (TensorGroup& tensor_group : make_tensor_groups(groups_seen_)) tensor_groups_.push_back(std::move(tensor_group));
+        for (TensorGroup& tensor_group : make_tensor_groups(groups_seen_))
+            tensor_groups_.push_back(std::move(tensor_group));
         groups_seen_ = groups().size();
     }
-    const size_t count = tensor_groups_.size();  // what splitting adds has no gradients in this step
+    const size_t count =
+        tensor_groups_.size();  // what splitting adds has no gradients in this step
     for (size_t i = 0; i < count; ++i) collect_gradients(i);
     update_tensor_groups(tensor_groups_, grad_scale, found_inf);
     // They may be dropped or reused as soon as the step is over.
@@ -82,7 +85,8 @@ void TensorGroupOptimizer::collect_gradients(size_t index) {
     size_t defined = 0;
     tensor_group.grads.clear();
     for (size_t i = 0; i < tensor_group.params.size(); ++i) {
-        tensor_group.grads.push_back(fitting_gradient(tensor_group.sources[i], tensor_group.names[i]));
+        tensor_group.grads.push_back(
+            fitting_gradient(tensor_group.sources[i], tensor_group.names[i]));
         defined += tensor_group.grads.back().defined();
     }
     if (defined == 0)
@@ -117,7 +121,8 @@ void TensorGroupOptimizer::start(TensorGroup& tensor_group) const {
         for (const Tensor& param : tensor_group.params)
             tensor_group.states[s].push_back(initial_state(tensor_group.kind, s, param, group));
     if (!kinds_[tensor_group.kind].scalars.empty()) tensor_group.scalars = initial_scalars(group);
-    tensor_group.step = at::zeros({}, at::device(step_device(tensor_group.params[0])).dtype(at::kFloat));
+    tensor_group.step =
+        at::zeros({}, at::device(step_device(tensor_group.params[0])).dtype(at::kFloat));
     tensor_group.steps.assign(tensor_group.params.size(), tensor_group.step);
 }
 

@@ -76,8 +76,8 @@ class TensorGroupOptimizer : public Optimizer {
     /// Where the number of steps is counted.
     virtual at::Device step_device(const Tensor& param) const = 0;
     /// One step of all tensor_groups that have gradients.
-    virtual void update_tensor_groups(std::vector<TensorGroup>& tensor_groups, const Tensor& grad_scale,
-                              const Tensor& found_inf) = 0;
+    virtual void update_tensor_groups(std::vector<TensorGroup>& tensor_groups,
+                                      const Tensor& grad_scale, const Tensor& found_inf) = 0;
 
     /// Makes the states of a tensor_group if it has none yet.
     void start(TensorGroup& tensor_group) const;

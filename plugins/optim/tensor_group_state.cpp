@@ -64,7 +64,8 @@ State TensorGroupOptimizer::save_state() const {
         for (size_t i = 0; i < tensor_group.names.size(); ++i) {
             state.tensors["step/" + tensor_group.names[i]] = tensor_group.step;
             for (size_t s = 0; s < kept.tensors.size(); ++s)
-                state.tensors[kept.tensors[s] + "/" + tensor_group.names[i]] = tensor_group.states[s][i];
+                state.tensors[kept.tensors[s] + "/" + tensor_group.names[i]] =
+                    tensor_group.states[s][i];
             for (size_t s = 0; s < kept.scalars.size(); ++s)
                 state.tensors[kept.scalars[s] + "/" + tensor_group.names[i]] =
                     at::scalar_tensor(tensor_group.scalars[s], at::kDouble);
@@ -107,11 +108,12 @@ void TensorGroupOptimizer::load_state(const State& state) {
             }
             tensor_group.steps.push_back(tensor_group.step);
             for (size_t s = 0; s < kept.tensors.size(); ++s)
-                tensor_group.states[s].push_back(
-                    saved.take_like(initial_state(tensor_group.kind, s, param, groups()[tensor_group.group]),
-                                    kept.tensors[s], name));
+                tensor_group.states[s].push_back(saved.take_like(
+                    initial_state(tensor_group.kind, s, param, groups()[tensor_group.group]),
+                    kept.tensors[s], name));
         }
-        for (auto& [progress, tensor_group] : by_progress) loaded.push_back(std::move(tensor_group));
+        for (auto& [progress, tensor_group] : by_progress)
+            loaded.push_back(std::move(tensor_group));
     }
     saved.check_all_taken();
     tensor_groups_ = std::move(loaded);

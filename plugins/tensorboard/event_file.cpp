@@ -13,9 +13,9 @@
 #include <optional>
 #include <system_error>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "events.hpp"
 #include "trackers/stored_text.hpp"
 

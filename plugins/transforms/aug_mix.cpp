@@ -2,8 +2,8 @@
 // Uncertainty", ICLR 2020.
 #include "augmentation.hpp"
 #include "gamma.hpp"
-#include "pixels/weighted_sum.hpp"
 #include "options/limits.hpp"
+#include "pixels/weighted_sum.hpp"
 
 namespace ailab {
 namespace {

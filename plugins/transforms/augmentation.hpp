@@ -1,7 +1,7 @@
 #pragma once
 // What AutoAugment, RandAugment, TrivialAugmentWide and AugMix have in common.
-#include "pixels/augment.hpp"
 #include "option_types.hpp"
+#include "pixels/augment.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {

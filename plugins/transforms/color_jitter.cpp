@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "pixels/color.hpp"
 #include "option_types.hpp"
+#include "pixels/color.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {

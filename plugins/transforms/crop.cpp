@@ -1,7 +1,7 @@
 // Crops that keep the pixels' size.
-#include "pixels/pad.hpp"
 #include "option_types.hpp"
 #include "options/limits.hpp"
+#include "pixels/pad.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {

@@ -9,7 +9,7 @@ namespace {
 
 using enum image::Operation;
 
-constexpr image::Operation operations[] = {
+constexpr image::Operation rand_operations[] = {
     identity, shear_x,  shear_y,   translate_x, translate_y, rotate,        brightness,
     color,    contrast, sharpness, posterize,   solarize,    auto_contrast, equalize};
 
@@ -40,7 +40,7 @@ class RandAugment final : public Transform {
     void apply(Sample& sample, Philox& random) const override {
         const image::Size size = image_size(sample);
         for (int64_t i = 0; i < options_.num_ops; ++i) {
-            const image::Operation operation = one_of_operations(operations, random);
+            const image::Operation operation = one_of_operations(rand_operations, random);
             const image::Magnitude magnitude =
                 image::magnitude_of(operation, image::auto_augment_strength, options_.magnitude,
                                     options_.num_magnitude_bins, size);
@@ -70,7 +70,7 @@ class TrivialAugmentWide final : public Transform {
 
     void apply(Sample& sample, Philox& random) const override {
         const int64_t bins = options_.num_magnitude_bins;
-        const image::Operation operation = one_of_operations(operations, random);
+        const image::Operation operation = one_of_operations(rand_operations, random);
         const auto step = int64_t(random.below(uint64_t(bins)));
         const image::Magnitude magnitude =
             image::magnitude_of(operation, image::wide_strength, step, bins, image_size(sample));

@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "pixels/erase.hpp"
 #include "option_types.hpp"
+#include "pixels/erase.hpp"
 #include "sample_image.hpp"
 
 namespace ailab {

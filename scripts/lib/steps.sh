@@ -38,7 +38,7 @@ configure_tree() {
         cmake "$@" "$build"
     else
         cmake -G Ninja -S "$root" -B "$build" -DCMAKE_CXX_COMPILER="$(compiler)" \
-            -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 "$@"
+            -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=20 "$@"
     fi
 }
 

@@ -91,7 +91,7 @@ class Names(unittest.TestCase):
                         self.assertTrue((SOURCE / path).exists())
 
     def test_messages_that_plugins_meet_are_those_of_the_program(self):
-        code = "\n".join(path.read_text() for part in ("core", "sdk/include", "tests/plugins")
+        code = "\n".join(path.read_text() for part in ("core", "sdk/include", "sdk/src", "tests/plugins")
                          for path in (SOURCE / part).rglob("*.[hcp]*p*"))
         code = re.sub(r'"\s*"', "", code).replace('\\"', '"')
         section = (SOURCE / "docs/plugins.md").read_text().split("## What goes wrong")[1]
@@ -135,9 +135,18 @@ class Ladder(unittest.TestCase):
         wrong = []
         for file in core.rglob("*.[hc]pp"):
             for header in re.findall(r'^#include "((?!ailab/)\w+/[\w/.]+)"', file.read_text(), re.MULTILINE):
+                if (SOURCE / "sdk/src" / header).exists():
+                    continue
                 above = level[header.split("/")[0]] > level[file.relative_to(core).parts[0]]
                 if above and f"`core/{header}`" not in page:
                     wrong.append(f"{file.relative_to(core)} includes {header}")
+        self.assertEqual(wrong, [])
+
+    def test_the_body_of_the_sdk_knows_nothing_of_core(self):
+        body = SOURCE / "sdk/src"
+        wrong = [f"{file.relative_to(body)} includes {header}" for file in body.rglob("*.[hc]pp")
+                 for header in re.findall(r'^#include "([\w/.]+)"', file.read_text(), re.MULTILINE)
+                 if not any((folder / header).exists() for folder in (file.parent, body, SOURCE / "sdk/include"))]
         self.assertEqual(wrong, [])
 
 

@@ -8,10 +8,10 @@
 #include <iostream>
 
 #include "ailab/error.hpp"
+#include "tools/tools.hpp"
+#include "weights/load_weights.hpp"
 #include "work_dir/checkpoint_choice.hpp"
 #include "work_dir/find_checkpoint.hpp"
-#include "weights/load_weights.hpp"
-#include "tools/tools.hpp"
 
 namespace ailab {
 namespace {

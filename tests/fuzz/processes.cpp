@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ailab/abi.hpp"
+#include "core/plugin/elf_builder.hpp"
 #include "distributed/address_file.hpp"
 #include "distributed/handshake.hpp"
 #include "distributed/hub.hpp"
@@ -12,7 +13,6 @@
 #include "distributed/member.hpp"
 #include "distributed/spoke.hpp"
 #include "distributed/store_table.hpp"
-#include "core/plugin/elf_builder.hpp"
 #include "plugin/elf_image.hpp"
 #include "plugin/stamp_check.hpp"
 #include "target.hpp"
@@ -139,10 +139,10 @@ std::vector<std::string> rendezvous_seeds() {
     };
     dist::PayloadWriter join, welcome;
     const dist::Member info{.host = "node07",
-                              .host_id = "id",
-                              .addresses = {"10.0.0.7"},
-                              .port = 9,
-                              .address = "10.0.0.7"};
+                            .host_id = "id",
+                            .addresses = {"10.0.0.7"},
+                            .port = 9,
+                            .address = "10.0.0.7"};
     encode_info(join, info);
     for (int rank = 0; rank < 3; ++rank) encode_info(welcome, info);
     const std::string random(32, 'r');

@@ -10,8 +10,8 @@
 #include "checkpoint/safetensors_header.hpp"
 #include "checkpoint/weights_file.hpp"
 #include "config/formats.hpp"
-#include "onnx/reader.hpp"
 #include "core/pth/pth_target.hpp"
+#include "onnx/reader.hpp"
 #include "serve/artifact.hpp"
 #include "target.hpp"
 

@@ -7,8 +7,8 @@
 
 #include "ailab/ailab.hpp"
 #include "checkpoint/safetensors.hpp"
-#include "weights/load_weights.hpp"
 #include "plugins/make_module.hpp"
+#include "weights/load_weights.hpp"
 
 namespace ailab::test {
 namespace {

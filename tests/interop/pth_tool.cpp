@@ -8,9 +8,9 @@
 #include "ailab/ailab.hpp"
 #include "ailab/support/crc32c.hpp"
 #include "checkpoint/original_checkpoint.hpp"
-#include "pth/pth_file.hpp"
 #include "checkpoint/state_files.hpp"
 #include "checkpoint/weights_file.hpp"
+#include "pth/pth_file.hpp"
 
 namespace ailab {
 namespace {

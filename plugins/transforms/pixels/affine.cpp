@@ -6,8 +6,8 @@
 #include <cstring>
 #include <numbers>
 
-#include "ailab/error.hpp"
 #include "affine_grid.hpp"
+#include "ailab/error.hpp"
 
 namespace ailab::image {
 namespace {

@@ -24,8 +24,8 @@
 #include <vector>
 
 #include "ailab/registry.hpp"
-#include "ailab/task.hpp"
 #include "ailab/support/trace.hpp"
+#include "ailab/task.hpp"
 
 namespace ailab {
 

@@ -196,8 +196,9 @@ constexpr IterationPoints overridden() {
     points.before_step = AILAB_OVERRIDES_(T, Hook, before_step);
     points.after_step = AILAB_OVERRIDES_(T, Hook, after_step);
     points.after_train_iter = AILAB_OVERRIDES_(T, Hook, after_train_iter);
-    points.evaluation = AILAB_OVERRIDES_(T, Hook, before_val_iter) || AILAB_OVERRIDES_(T, Hook, after_val_iter) ||
-                        AILAB_OVERRIDES_(T, Hook, before_test_iter) || AILAB_OVERRIDES_(T, Hook, after_test_iter);
+    points.evaluation =
+        AILAB_OVERRIDES_(T, Hook, before_val_iter) || AILAB_OVERRIDES_(T, Hook, after_val_iter) ||
+        AILAB_OVERRIDES_(T, Hook, before_test_iter) || AILAB_OVERRIDES_(T, Hook, after_test_iter);
     return points;
 }
 

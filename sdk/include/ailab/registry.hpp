@@ -103,12 +103,12 @@ constexpr IterationPoints overridden();
 
 /// Whether T overrides a function of its kind. One that cannot be looked at from here (overloaded,
 /// not public) counts as overridden.
-#define AILAB_OVERRIDES_(T, Kind, function)                                             \
-    [] {                                                                                \
-        if constexpr (requires { &T::function; })                                       \
+#define AILAB_OVERRIDES_(T, Kind, function)                                            \
+    [] {                                                                               \
+        if constexpr (requires { &T::function; })                                      \
             return !std::is_same_v<decltype(&T::function), decltype(&Kind::function)>; \
-        else                                                                            \
-            return true;                                                                \
+        else                                                                           \
+            return true;                                                               \
     }()
 
 /// Whether T says that it offers what is done by a function that it does not override. Defined with
@@ -272,7 +272,7 @@ std::shared_ptr<void> create(OptionsHolder& options) {
                   "its Options are not public; write struct Options below public:")            \
     AILAB_REFUSE_(Kind, Class, no_way,                                                         \
                   "it needs a public struct Options and a public constructor " #Class          \
-                  "(const Options&), or a public constructor without arguments")                \
+                  "(const Options&), or a public constructor without arguments")               \
     AILAB_REFUSE_(Kind, Class, in_vain,                                                        \
                   "what it offers it does not override: train_step() where it owns_step(), "   \
                   "get_batch() where it has_batches(), apply_batch() where it is by_batch(), " \

@@ -26,9 +26,9 @@
 #include "ailab/batch.hpp"
 #include "ailab/comm.hpp"
 #include "ailab/output_kind.hpp"
-#include "ailab/support/page.hpp"
 #include "ailab/prediction.hpp"
 #include "ailab/registry.hpp"
+#include "ailab/support/page.hpp"
 
 namespace ailab {
 

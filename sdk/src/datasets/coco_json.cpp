@@ -1,8 +1,8 @@
 #include <filesystem>
 #include <unordered_map>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/datasets/record_source.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "ailab/support/watched_file.hpp"
 #include "config/json_parser.hpp"
 

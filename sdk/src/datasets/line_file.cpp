@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/datasets/record_source.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "ailab/support/watched_file.hpp"
 
 namespace ailab {

@@ -40,18 +40,6 @@ const Task& Run::task() {
     return as_it_is;
 }
 
-const char* phase_name(Phase phase) {
-    switch (phase) {
-        case Phase::train:
-            return "train";
-        case Phase::val:
-            return "val";
-        case Phase::test:
-            return "test";
-    }
-    return "?";
-}
-
 // ---- Model
 
 Tensor Model::forward(const Tensor&) {

@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "ailab/ailab.hpp"
-#include "core/checkpoint/thread_comm.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "make_module.hpp"
 
 namespace ailab::test {

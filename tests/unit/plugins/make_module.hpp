@@ -2,9 +2,9 @@
 #include <memory>
 #include <string>
 
-#include "core/plugin/temporary_folder.hpp"
 #include "ailab/ailab.hpp"
 #include "config/formats.hpp"
+#include "core/plugin/temporary_folder.hpp"
 
 namespace ailab::test {
 

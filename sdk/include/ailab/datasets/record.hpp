@@ -8,9 +8,9 @@
 
 namespace ailab {
 
-/// One entry of a RecordSource: named values, and where it was written. What is missing or of another
-/// type throws BrokenSample with that place: `train.jsonl:12: there is no "image"; …`. Values that
-/// are asked for in their order are found at once. Used by one thread at a time.
+/// One entry of a RecordSource: named values, and where it was written. What is missing or of
+/// another type throws BrokenSample with that place: `train.jsonl:12: there is no "image"; …`.
+/// Values that are asked for in their order are found at once. Used by one thread at a time.
 class AILAB_API Record {
   public:
     /// `values` is a map; its place is where the entry was written.

@@ -1,7 +1,7 @@
 #pragma once
-// Where a dataset's records come from. A record source holds places in files, not the records, so that
-// millions of entries take little memory. Mistakes in a file are ConfigErrors of the constructor,
-// with file and line.
+// Where a dataset's records come from. A record source holds places in files, not the records, so
+// that millions of entries take little memory. Mistakes in a file are ConfigErrors of the
+// constructor, with file and line.
 #include <cstdint>
 #include <functional>
 #include <memory>

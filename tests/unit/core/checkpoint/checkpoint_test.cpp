@@ -10,9 +10,9 @@
 #include <set>
 
 #include "ailab/error.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "example_checkpoint.hpp"
 #include "older_manifest.hpp"
-#include "thread_comm.hpp"
 
 namespace ailab {
 

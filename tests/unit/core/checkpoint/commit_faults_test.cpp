@@ -7,9 +7,9 @@
 #include <set>
 
 #include "checkpoint/checkpoint.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "example_checkpoint.hpp"
 #include "failing_calls.hpp"
-#include "thread_comm.hpp"
 
 namespace ailab {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "example_checkpoint.hpp"
 #include "older_manifest.hpp"
-#include "thread_comm.hpp"
 
 namespace ailab::test {
 namespace {

@@ -7,8 +7,8 @@
 #include <chrono>
 
 #include "ailab/error.hpp"
-#include "memory_file.hpp"
 #include "core/pth/pth_builder.hpp"
+#include "memory_file.hpp"
 
 namespace ailab {
 namespace {

@@ -9,7 +9,7 @@
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/manifest.hpp"
-#include "thread_comm.hpp"
+#include "core/distributed/thread_comm.hpp"
 
 namespace ailab {
 namespace {

@@ -34,7 +34,8 @@ TEST(BatchPlan, TrainingBatchesHoldTheSameSamplesForEveryWorldSize) {
             const BatchPlan p = plan(samples, 16, world);
             ASSERT_EQ(p.iterations(), one.iterations());
             for (int64_t k = 0; k < p.iterations(); ++k)
-                EXPECT_EQ(assigned(p, k), assigned(one, k)) << samples << " samples, world " << world;
+                EXPECT_EQ(assigned(p, k), assigned(one, k))
+                    << samples << " samples, world " << world;
         }
     }
 }

@@ -26,22 +26,6 @@ class FutureWork final : public c10d::Work {
 
 }  // namespace
 
-at::Tensor Meeting::sum(int rank, const at::Tensor& mine) {
-    std::unique_lock lock(mutex_);
-    const uint64_t round = round_;
-    given_[size_t(rank)] = mine;
-    if (++arrived_ == given_.size()) {
-        sum_ = given_[0].clone();
-        for (size_t each = 1; each < given_.size(); ++each) sum_ += given_[each];
-        arrived_ = 0;
-        ++round_;
-        changed_.notify_all();
-    } else {
-        changed_.wait(lock, [&] { return round_ != round; });
-    }
-    return sum_;
-}
-
 ThreadBackend::ThreadBackend(std::shared_ptr<Meeting> meeting, int rank, int size,
                              ThreadBackendOptions options)
     : Backend(rank, size), meeting_(std::move(meeting)), options_(options) {}

@@ -2,31 +2,15 @@
 // Ranks as threads of one process, and a c10d backend between them.
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
-#include <condition_variable>
 #include <functional>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "ailab/shared_buckets.hpp"
+#include "meeting.hpp"
 
 namespace ailab::test {
-
-/// Where the ranks meet: each all-reduce takes the tensors in the order of ranks.
-class Meeting {
-  public:
-    explicit Meeting(int size) : given_(size_t(size)) {}
-    at::Tensor sum(int rank, const at::Tensor& mine);
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<at::Tensor> given_;
-    size_t arrived_ = 0;
-    uint64_t round_ = 0;
-    at::Tensor sum_;
-};
 
 struct ThreadBackendOptions {
     /// Reduces on a thread of its own, in the order of the calls.

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "core/checkpoint/thread_comm.hpp"
+#include "core/distributed/thread_comm.hpp"
 
 namespace ailab {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/checkpoint/thread_comm.hpp"
+#include "core/distributed/thread_comm.hpp"
 
 namespace ailab {
 namespace {

@@ -6,9 +6,9 @@
 
 #include <map>
 
-#include "core/plugin/temporary_folder.hpp"
 #include "ailab/error.hpp"
 #include "config/yaml_reader.hpp"
+#include "core/plugin/temporary_folder.hpp"
 
 namespace ailab {
 namespace {

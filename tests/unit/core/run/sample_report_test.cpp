@@ -8,10 +8,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/data/fake_samples.hpp"
 #include "ailab/log.hpp"
 #include "config/formats.hpp"
-#include "core/checkpoint/thread_comm.hpp"
+#include "core/data/fake_samples.hpp"
+#include "core/distributed/thread_comm.hpp"
 
 namespace ailab {
 namespace {

@@ -11,8 +11,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "ailab/support/crc32c.hpp"
 #include "ailab/error.hpp"
+#include "ailab/support/crc32c.hpp"
 #include "serve/artifact.hpp"
 #include "serve/artifact_signature.hpp"
 #include "serve/signature.hpp"

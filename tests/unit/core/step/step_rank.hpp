@@ -7,24 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "step/training_step.hpp"
 #include "core/distributed/thread_backend.hpp"
+#include "core/distributed/thread_comm.hpp"
+#include "step/training_step.hpp"
 
 namespace ailab::test {
 
-/// Knows sums alone, by the same meeting as the gradients.
-class ThreadComm final : public Comm {
+/// Knows sums alone: the step has no other collective.
+class SumsComm final : public ThreadComm {
   public:
-    ThreadComm(std::shared_ptr<Meeting> meeting, int rank, int size)
-        : meeting_(std::move(meeting)), rank_(rank), size_(size) {}
-    int rank() const override { return rank_; }
-    int world_size() const override { return size_; }
-    int local_rank() const override { return rank_; }
-    int local_size() const override { return size_; }
-    void all_reduce_sum(at::Tensor& tensor) override {
-        ++sums;
-        tensor.copy_(meeting_->sum(rank_, tensor.clone()));
-    }
+    using ThreadComm::ThreadComm;
     void all_reduce_max(at::Tensor&) override { refuse(); }
     void all_reduce_min(at::Tensor&) override { refuse(); }
     void broadcast(at::Tensor&, int) override { refuse(); }
@@ -32,13 +24,8 @@ class ThreadComm final : public Comm {
     std::vector<std::string> gather_text(const std::string&) override { refuse(); }
     void barrier() override { refuse(); }
 
-    int sums = 0;
-
   private:
     [[noreturn]] static void refuse() { throw Error("the step has no other collective"); }
-
-    const std::shared_ptr<Meeting> meeting_;
-    const int rank_, size_;
 };
 
 class SeededDevice final : public Device {
@@ -174,7 +161,7 @@ class StepRank {
              int size, const StepRankOptions& options = {})
         : model(std::move(model_)),
           loss(std::move(loss_)),
-          comm(meeting, rank, size),
+          comm(meeting, rank),
           updates(make_updates(optimizers, meeting, rank, size)),
           observer(stores(updates)),
           forward(config(), *model, loss.get(), std::nullopt, c10::kCPU),
@@ -212,7 +199,7 @@ class StepRank {
 
     std::shared_ptr<Model> model;
     std::shared_ptr<Loss> loss;
-    ThreadComm comm;
+    SumsComm comm;
     SeededDevice device;
     std::map<std::string, std::unique_ptr<ParameterUpdate>> updates;
     Recorder observer;

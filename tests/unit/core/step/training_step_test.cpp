@@ -289,9 +289,10 @@ TEST(Step, HasNoOtherCollectiveThanThatOfItsGradients) {
                 StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(kind),
                                          std::make_shared<PlainSgd>(), meeting, rank, 2);
                 one.take(of_rank(deal, size_t(rank)), total(deal));
-                one.comm.sums = 0;
+                one.comm.collectives = 0;
                 one.take(of_rank(deal, size_t(rank)), total(deal), 1);
-                EXPECT_EQ(one.comm.sums, accumulates ? sums.second : sums.first) << name_of(kind);
+                EXPECT_EQ(one.comm.collectives, accumulates ? sums.second : sums.first)
+                    << name_of(kind);
             });
         }
     }
@@ -693,7 +694,7 @@ TEST(Step, OfTheModelsOwnUpdatesEachOptimizerByTheOneLargeBatch) {
             one.take(of_rank(size == 1 ? Deal{{9}} : Deal{{6, 3}}, size_t(rank)), 9);
             expect_close(first_seen, first, "first");
             expect_close(one.observer.gradients.at("second.weight"), second, "second");
-            EXPECT_EQ(one.comm.sums, 0) << "what is divided by is summed with the gradients";
+            EXPECT_EQ(one.comm.collectives, 0) << "what is divided by is summed with the gradients";
         });
     }
 }

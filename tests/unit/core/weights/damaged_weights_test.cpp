@@ -9,8 +9,8 @@
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "core/checkpoint/example_checkpoint.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "weights/load_weights.hpp"
-#include "core/checkpoint/thread_comm.hpp"
 
 namespace ailab::test {
 namespace {

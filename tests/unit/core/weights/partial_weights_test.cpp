@@ -8,8 +8,8 @@
 #include "ailab/error.hpp"
 #include "ailab/model.hpp"
 #include "checkpoint/safetensors.hpp"
-#include "work_dir/checkpoint_choice.hpp"
 #include "weights/load_weights.hpp"
+#include "work_dir/checkpoint_choice.hpp"
 
 namespace ailab {
 namespace {

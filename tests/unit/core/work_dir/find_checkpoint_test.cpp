@@ -11,8 +11,8 @@
 #include "ailab/error.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "core/checkpoint/example_checkpoint.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "work_dir/last_checkpoint.hpp"
-#include "core/checkpoint/thread_comm.hpp"
 
 namespace ailab::test {
 namespace {

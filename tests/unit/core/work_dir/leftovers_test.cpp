@@ -14,9 +14,9 @@
 #include <sstream>
 
 #include "ailab/error.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "files/temporary_name.hpp"
 #include "work_dir/run_lock.hpp"
-#include "core/checkpoint/thread_comm.hpp"
 
 namespace ailab::test {
 namespace {

@@ -11,10 +11,10 @@
 #include "checkpoint/checkpoint.hpp"
 #include "core/checkpoint/example_checkpoint.hpp"
 #include "core/checkpoint/older_manifest.hpp"
+#include "core/distributed/thread_comm.hpp"
 #include "work_dir/checkpoint_choice.hpp"
 #include "work_dir/find_checkpoint.hpp"
 #include "work_dir/last_checkpoint.hpp"
-#include "core/checkpoint/thread_comm.hpp"
 
 namespace ailab::test {
 namespace {

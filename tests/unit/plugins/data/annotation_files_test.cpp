@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "ailab/datasets/record_source.hpp"
-#include "plugins/make_module.hpp"
 #include "core/plugin/temporary_folder.hpp"
+#include "plugins/make_module.hpp"
 
 namespace ailab {
 namespace {
@@ -144,7 +144,7 @@ TEST_F(AnnotationFilesTest, DamagedFilesAreReadOrRefused) {
     const auto read = [&](const std::string& name, const std::string& bytes) {
         folder_.write(name, bytes);
         try {
-            std::unique_ptr<Storage> storage;
+            std::unique_ptr<RecordSource> storage;
             if (name == "a.csv")
                 storage = std::make_unique<CsvTable>(CsvTable::Options{folder_.path(name)});
             else
@@ -213,7 +213,7 @@ class WideFiles : public AnnotationFilesTest {
         }
         return text;
     }
-    static void read_all(const Storage& storage) {
+    static void read_all(const RecordSource& storage) {
         for (int64_t i = 0; i < storage.size(); ++i) {
             const Record record = storage.record(i);
             double sum = 0;

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "plugins/make_module.hpp"
 #include "core/plugin/temporary_folder.hpp"
+#include "plugins/make_module.hpp"
 
 namespace ailab {
 namespace {

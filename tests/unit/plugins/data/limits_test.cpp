@@ -5,8 +5,8 @@
 #include <cmath>
 #include <set>
 
-#include "plugins/make_module.hpp"
 #include "plugin/plugin_host.hpp"
+#include "plugins/make_module.hpp"
 
 namespace ailab {
 namespace {

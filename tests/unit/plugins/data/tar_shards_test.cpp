@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <set>
 
-#include "plugins/make_module.hpp"
 #include "core/plugin/temporary_folder.hpp"
+#include "plugins/make_module.hpp"
 
 namespace ailab {
 namespace {

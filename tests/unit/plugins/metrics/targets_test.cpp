@@ -17,7 +17,7 @@ Tensor two_rows(const std::vector<double>& values) {
 }
 
 /// For two samples and three classes.
-const std::vector<std::pair<std::string, Tensor>>& kinds() {
+const std::vector<std::pair<std::string, Tensor>>& target_kinds() {
     static const std::vector<std::pair<std::string, Tensor>> all = {
         {"numbers", torch::tensor({0, 2}, at::kLong)},
         {"channel", torch::tensor({0, 2}, at::kByte).reshape({2, 1})},
@@ -44,7 +44,7 @@ struct Taker {
 template <class Use>
 void check_takers(const std::vector<Taker>& table, const Use& use) {
     for (const Taker& taker : table)
-        for (const auto& [kind, target] : kinds()) {
+        for (const auto& [kind, target] : target_kinds()) {
             const std::string error =
                 error_of([&, &target = target] { use(taker.config, target); });
             EXPECT_EQ(error.empty(), taker.takes.contains(kind))

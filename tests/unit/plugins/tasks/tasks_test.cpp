@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/distributed/thread_comm.hpp"
 #include "plugins/make_module.hpp"
-#include "core/checkpoint/thread_comm.hpp"
 
 namespace ailab {
 namespace {

@@ -1,9 +1,9 @@
 // A run that goes on from a checkpoint: what its earlier starts wrote is cut back.
 #include "wandb/earlier_starts.hpp"
 
-#include "wandb/records.hpp"
 #include "temporary_folder.hpp"
 #include "trackers/transaction_log.hpp"
+#include "wandb/records.hpp"
 
 namespace ailab::wandb {
 namespace {

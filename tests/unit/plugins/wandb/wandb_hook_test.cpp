@@ -3,8 +3,8 @@
 #include <cstdlib>
 
 #include "plugins/fake_run.hpp"
-#include "wandb/records.hpp"
 #include "trackers/transaction_log.hpp"
+#include "wandb/records.hpp"
 
 namespace ailab::wandb {
 namespace {

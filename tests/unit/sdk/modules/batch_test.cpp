@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "ailab/dataset.hpp"
-#include "data/memory_format.hpp"
 #include "core/data/fake_samples.hpp"
+#include "data/memory_format.hpp"
 
 namespace ailab {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <numeric>
 
-#include "data/batch_maker.hpp"
 #include "core/data/fake_samples.hpp"
+#include "data/batch_maker.hpp"
 
 namespace ailab {
 namespace {

@@ -14,6 +14,7 @@
 
 #include "ailab/datasets/pickled_fields.hpp"
 #include "ailab/datasets/task.hpp"
+#include "ailab/support/watched_file.hpp"
 #include "plugins/make_module.hpp"
 
 namespace ailab {
