@@ -8,7 +8,7 @@
 #include "config/formats.hpp"
 #include "files/durable_file.hpp"
 #include "serve/artifact.hpp"
-#include "value_reads.hpp"
+#include "serve/value_reads.hpp"
 #include "weights/load_weights.hpp"
 
 namespace ailab {

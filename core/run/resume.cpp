@@ -15,9 +15,9 @@
 #include "plugin/plugin_host.hpp"
 #include "schema/common_keys.hpp"
 #include "schema/run_checks.hpp"
-#include "state_access.hpp"
 #include "work_dir/find_checkpoint.hpp"
 #include "work_dir/saved_config.hpp"
+#include "work_dir/state_reader.hpp"
 
 namespace ailab {
 

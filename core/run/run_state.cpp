@@ -2,7 +2,7 @@
 
 #include <concepts>
 
-#include "state_access.hpp"
+#include "work_dir/state_reader.hpp"
 
 namespace ailab {
 

@@ -13,10 +13,10 @@
 #include "plugin/plugin_host.hpp"
 #include "resume_groups.hpp"
 #include "runner.hpp"
-#include "state_access.hpp"
 #include "step/parameters.hpp"
 #include "weights/load_weights.hpp"
 #include "work_dir/saved_config.hpp"
+#include "work_dir/state_reader.hpp"
 
 namespace ailab {
 

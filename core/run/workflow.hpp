@@ -8,7 +8,7 @@
 
 #include "ailab/run.hpp"
 #include "schema/run_config.hpp"
-#include "state_access.hpp"
+#include "work_dir/state_reader.hpp"
 
 namespace ailab {
 

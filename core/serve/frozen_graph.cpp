@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "ailab/support/trace.hpp"
-#include "export/value_reads.hpp"
 #include "largest_difference.hpp"
+#include "value_reads.hpp"
 
 namespace ailab {
 

@@ -15,7 +15,7 @@
 #include "files/temporary_name.hpp"
 #include "last_checkpoint.hpp"
 #include "lineage.hpp"
-#include "run/state_access.hpp"
+#include "state_reader.hpp"
 
 namespace ailab {
 

@@ -12,7 +12,7 @@
 #include "files/durable_file.hpp"
 #include "find_checkpoint.hpp"
 #include "last_checkpoint.hpp"
-#include "run/state_access.hpp"
+#include "state_reader.hpp"
 #include "support/regular_file.hpp"
 
 namespace ailab {

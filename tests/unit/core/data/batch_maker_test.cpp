@@ -266,7 +266,7 @@ TEST(BatchMaker, RefusesNumbersThatTheDatasetHasNot) {
         options.sampler = std::make_shared<FixedOrder>(std::vector<int64_t>{0, 1, wrong, 3});
         Loader loader(options);
         EXPECT_EQ(error_of([&] { loader.next(); }),
-                  concat("the sampler of data.train assigned the number ", wrong,
+                  concat("the sampler of data.train gave the number ", wrong,
                          "; the dataset has 0 to 3"));
     }
 }

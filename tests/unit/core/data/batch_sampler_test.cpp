@@ -126,7 +126,7 @@ TEST(BatchSampler, EpochsThatDifferFromWhatWasPlannedAreRefused) {
         {{{0, 1, 2}, {2, 3}}, "an epoch has 2 of them with 3 samples"},
         {{{0, 1, 2, 3}, {2, 2}}, "batch 1 is empty"},
         {{{0, 1, 2, 3}, {1, 3}}, "the last one ends at 3 of 4 samples"},
-        {{{0, 1, 2, 9}, {2, 4}}, "assigned the number 9; the dataset has 0 to 3"},
+        {{{0, 1, 2, 9}, {2, 4}}, "gave the number 9; the dataset has 0 to 3"},
     };
     for (const Case& row : table) {
         LoaderOptions options = test::loader_options(std::make_shared<test::FakeSamples>(4), 2);

@@ -863,8 +863,9 @@ TEST(Step, OnADeviceTellsOfUnusedParametersOneStepLater) {
 
 TEST(Step, DrawsByTheStepTheIterationAndTheRankAlone) {
     const auto seeds = [](int rank, int64_t number) {
-        StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(Kind::mean),
-                                 std::make_shared<PlainSgd>(), nullptr, rank, 1);
+        StepRank one =
+            make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(Kind::mean),
+                      std::make_shared<PlainSgd>(), std::make_shared<Meeting>(1), rank, 1);
         one.take(of_rank({{2}, {2}}, 0), 4, number);
         return one.device.seeds;
     };

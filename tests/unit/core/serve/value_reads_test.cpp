@@ -1,5 +1,5 @@
 // What a model asks of its input's values while it is traced is heard.
-#include "export/value_reads.hpp"
+#include "serve/value_reads.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
