@@ -26,7 +26,7 @@ bool leaves_to_rank_0(const app::Task& task) {
     if (task.command.is_run) return false;
     RankInfo rank_info;
     try {
-        rank_info = detect_placement(task.launcher);
+        rank_info = detect_rank_info(task.launcher);
     } catch (const ConfigError&) {
         return false;  // half a launcher's environment: nobody else is there
     }

@@ -53,7 +53,7 @@ Batch last_sample(const Batch& batch, const FieldSpecs* specs) {
 }  // namespace
 
 /// What is assigned to this rank for one batch.
-struct BatchMaker::Assignment {
+struct BatchMaker::Share {
     const EpochOrder& order;
     BatchPlan::Slice slice;
     int64_t batch_number;  // in the epoch, over the whole job
@@ -87,16 +87,15 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress)
         const auto order = orders_.get(options_, epoch);
         const BatchPlan::Slice slice = options_.plan.slice(iteration, order->ends);
         made.assigned = slice.size();
-        Assignment assignment{*order, slice, options_.plan.batch_number(iteration),
-                              options_.context};
-        assignment.progress = progress;
-        assignment.context.epoch = epoch;
-        assignment.context.tolerant = options_.skip_broken;
+        Share share{*order, slice, options_.plan.batch_number(iteration), options_.context};
+        share.progress = progress;
+        share.context.epoch = epoch;
+        share.context.tolerant = options_.skip_broken;
         if (options_.whole_batches()) {
-            fill(assignment, made);
+            fill(share, made);
         } else {
             SampleRecord record;
-            fill(assignment, made);
+            fill(share, made);
             made.times = record.times();
         }
         if (options_.pins) pin(made);
@@ -114,46 +113,45 @@ MadeBatch BatchMaker::make(int64_t number, Batch reused, MakeProgress* progress)
     return made;
 }
 
-void BatchMaker::fill(const Assignment& assignment, MadeBatch& made) {
+void BatchMaker::fill(const Share& share, MadeBatch& made) {
     Batch& batch = made.batch;
-    if (assignment.slice.size() == 0) {
+    if (share.slice.size() == 0) {
         batch = Batch();
-        batch.global_size = assignment.slice.global_size;
+        batch.global_size = share.slice.global_size;
         return;
     }
     if (options_.whole_batches()) {
-        const auto first = assignment.order.ids.begin();
-        fill_whole(assignment, {first + assignment.slice.begin, first + assignment.slice.end},
-                   batch);
+        const auto first = share.order.ids.begin();
+        fill_whole(share, {first + share.slice.begin, first + share.slice.end}, batch);
     } else {
-        fill_by_sample(assignment, made);
+        fill_by_sample(share, made);
     }
     // Of a training batch it is not known here what other ranks left out.
-    batch.global_size = options_.plan.evaluation ? batch.size : assignment.slice.global_size;
-    if (assignment.batch_number == 0 && assignment.context.epoch == 0 && options_.plan.rank == 0)
+    batch.global_size = options_.plan.evaluation ? batch.size : share.slice.global_size;
+    if (share.batch_number == 0 && share.context.epoch == 0 && options_.plan.rank == 0)
         warn_of_rounding(batch);
     finish_fields(batch);
-    if (options_.batch_transform && batch.size > 0) transform_batch(assignment, batch);
+    if (options_.batch_transform && batch.size > 0) transform_batch(share, batch);
 }
 
-void BatchMaker::fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids,
+void BatchMaker::fill_whole(const Share& share, const std::vector<int64_t>& ids,
                             Batch& batch) const {
     batch.ids = ids;
     batch.size = int64_t(ids.size());
-    assignment.begin(ids.front());
+    share.begin(ids.front());
     try {
-        options_.dataset->get_batch(ids, assignment.context.inside(), batch);
+        options_.dataset->get_batch(ids, share.context.inside(), batch);
     } catch (...) {
         rethrow_for(options_, sample_numbers(ids));
     }
 }
 
-void BatchMaker::fill_by_sample(const Assignment& assignment, MadeBatch& made) const {
-    BatchBuilder builder(options_, made.batch, assignment.slice.size());
-    for (int64_t i = assignment.slice.begin; i < assignment.slice.end; ++i) {
-        if (assignment.progress && assignment.progress->is_called_off())
+void BatchMaker::fill_by_sample(const Share& share, MadeBatch& made) const {
+    BatchBuilder builder(options_, made.batch, share.slice.size());
+    for (int64_t i = share.slice.begin; i < share.slice.end; ++i) {
+        if (share.progress && share.progress->is_called_off())
             throw Error(concat(options_.name, ": this batch was called off"));
-        add(assignment, i, builder, made.faults);
+        add(share, i, builder, made.faults);
     }
     try {
         builder.finish();
@@ -164,13 +162,13 @@ void BatchMaker::fill_by_sample(const Assignment& assignment, MadeBatch& made) c
 
 /// Whether the sample at `position` is in the batch now. A broken one is left out if that is
 /// wanted.
-bool BatchMaker::add(const Assignment& assignment, int64_t position, BatchBuilder& builder,
+bool BatchMaker::add(const Share& share, int64_t position, BatchBuilder& builder,
                      std::vector<SampleFault>& faults) const {
-    const int64_t id = assignment.id(position);
+    const int64_t id = share.id(position);
     const Dataset& dataset = *options_.dataset;
-    assignment.begin(id);
+    share.begin(id);
     try {
-        builder.add(id, assignment.context_of(position));
+        builder.add(id, share.context_of(position));
     } catch (const BrokenSample& error) {
         if (!options_.skip_broken) rethrow_for(options_, sample_label(dataset, id));
         SampleRecord::take_damage();
@@ -186,11 +184,11 @@ bool BatchMaker::add(const Assignment& assignment, int64_t position, BatchBuilde
 
 // ---- transforms of whole batches
 
-void BatchMaker::transform_batch(const Assignment& assignment, Batch& batch) const {
-    const Batch before = sample_before(assignment, batch);
-    const Philox random(assignment.context.seed, uint64_t(assignment.context.epoch) | batch_stream,
-                        uint64_t(assignment.batch_number));
-    assignment.begin(MakeProgress::no_sample);
+void BatchMaker::transform_batch(const Share& share, Batch& batch) const {
+    const Batch before = sample_before(share, batch);
+    const Philox random(share.context.seed, uint64_t(share.context.epoch) | batch_stream,
+                        uint64_t(share.batch_number));
+    share.begin(MakeProgress::no_sample);
     try {
         const StageTimer timer(LoadStage::transform);
         options_.batch_transform->apply_batch(batch, before, random);
@@ -202,27 +200,27 @@ void BatchMaker::transform_batch(const Assignment& assignment, Batch& batch) con
 
 /// The sample that precedes this rank's first in the global batch, the last one preceding the
 /// first; of those that can be used.
-Batch BatchMaker::sample_before(const Assignment& assignment, const Batch& batch) const {
-    const BatchPlan::Slice& slice = assignment.slice;
+Batch BatchMaker::sample_before(const Share& share, const Batch& batch) const {
+    const BatchPlan::Slice& slice = share.slice;
     const int64_t others = slice.global_size - slice.size();
     for (int64_t i = 1; i <= others; ++i) {
         const int64_t place = slice.begin - slice.global_begin - i;
         Batch one;
-        if (make_one(assignment,
-                     slice.global_begin + (place + slice.global_size) % slice.global_size, one))
+        if (make_one(share, slice.global_begin + (place + slice.global_size) % slice.global_size,
+                     one))
             return one;
     }
     return last_sample(batch, options_.specs.get());
 }
 
 /// The sample at `position` as its own rank makes it, which counts what is wrong with it.
-bool BatchMaker::make_one(const Assignment& assignment, int64_t position, Batch& batch) const {
+bool BatchMaker::make_one(const Share& share, int64_t position, Batch& batch) const {
     if (options_.whole_batches()) {
-        fill_whole(assignment, {assignment.id(position)}, batch);
+        fill_whole(share, {share.id(position)}, batch);
     } else {
         std::vector<SampleFault> faults;
         BatchBuilder builder(options_, batch, 1);
-        if (!add(assignment, position, builder, faults)) return false;
+        if (!add(share, position, builder, faults)) return false;
         builder.finish();
     }
     batch.global_size = 1;

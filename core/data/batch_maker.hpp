@@ -38,17 +38,16 @@ class BatchMaker {
     MadeBatch make(int64_t number, Batch reused, MakeProgress* progress = nullptr);
 
   private:
-    struct Assignment;
+    struct Share;
 
-    void fill(const Assignment& assignment, MadeBatch& made);
-    void fill_whole(const Assignment& assignment, const std::vector<int64_t>& ids,
-                    Batch& batch) const;
-    void fill_by_sample(const Assignment& assignment, MadeBatch& made) const;
-    bool add(const Assignment& assignment, int64_t position, BatchBuilder& builder,
+    void fill(const Share& share, MadeBatch& made);
+    void fill_whole(const Share& share, const std::vector<int64_t>& ids, Batch& batch) const;
+    void fill_by_sample(const Share& share, MadeBatch& made) const;
+    bool add(const Share& share, int64_t position, BatchBuilder& builder,
              std::vector<SampleFault>& faults) const;
-    bool make_one(const Assignment& assignment, int64_t position, Batch& batch) const;
-    Batch sample_before(const Assignment& assignment, const Batch& batch) const;
-    void transform_batch(const Assignment& assignment, Batch& batch) const;
+    bool make_one(const Share& share, int64_t position, Batch& batch) const;
+    Batch sample_before(const Share& share, const Batch& batch) const;
+    void transform_batch(const Share& share, Batch& batch) const;
     bool keeps_double(const std::string& field) const;
     void warn_of_rounding(const Batch& batch) const;
     void finish_fields(Batch& batch) const;

@@ -127,7 +127,7 @@ const std::vector<std::string>& launcher_names() {
     return names;
 }
 
-RankInfo detect_placement(const std::string& forced) {
+RankInfo detect_rank_info(const std::string& forced) {
     if (!forced.empty()) return read_forced(forced);
     const std::optional<RankInfo> by_mpirun = read(mpirun);
     const std::optional<RankInfo> by_torchrun = read(torchrun);

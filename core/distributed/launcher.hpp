@@ -18,6 +18,6 @@ AILAB_API const std::vector<std::string>& launcher_names();
 /// NTASKS > 1, else single. `forced` is --launcher ("" for none). Throws ConfigError when two of
 /// them disagree on rank or size. Slurm's variables also reach what mpirun or torchrun start inside
 /// a Slurm job; those two then count alone.
-AILAB_API RankInfo detect_placement(const std::string& forced = "");
+AILAB_API RankInfo detect_rank_info(const std::string& forced = "");
 
 }  // namespace ailab

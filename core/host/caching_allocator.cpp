@@ -3,6 +3,7 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -98,7 +99,7 @@ struct SharedPool {
     Blocks blocks;
 };
 SharedPool& shared_pool() {
-    static SharedPool* pool = new (std::nothrow) SharedPool;  // never destroyed, see above
+    static SharedPool* pool = new SharedPool;  // never destroyed, see above
     return *pool;
 }
 
@@ -108,15 +109,18 @@ struct ThreadCache {
     ThreadCache();
     ~ThreadCache();
 };
-// Words beside the cache itself: to read them takes no guard and, in this model, no call.
-[[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* own_cache = nullptr;
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool thread_ended = false;
+// Words beside the cache itself, which are read without a guard. (Not in the initial-exec model:
+// with it a program could no longer load the library at run time.)
+struct OwnCache {
+    ThreadCache* cache = nullptr;
+    bool ended = false;  // with its thread
+};
+constinit thread_local OwnCache own;
 ThreadCache::ThreadCache() {
-    own_cache = this;
+    own.cache = this;
 }
 ThreadCache::~ThreadCache() {
-    own_cache = nullptr;
-    thread_ended = true;
+    own = {.cache = nullptr, .ended = true};
     SharedPool& pool = shared_pool();
     std::lock_guard lock(pool.mutex);
     for (int i = 0; i < classes; ++i) {
@@ -126,7 +130,8 @@ ThreadCache::~ThreadCache() {
     }
 }
 ThreadCache* thread_cache() {
-    if (own_cache || thread_ended) return own_cache;
+    const OwnCache present = own;
+    if (present.cache || present.ended) return present.cache;
     thread_local ThreadCache cache;
     return &cache;
 }
@@ -149,17 +154,29 @@ void free_older(Blocks& blocks, int first, int64_t time) {
     }
 }
 
-/// Frees what this thread and the shared pool hold and nobody is likely to want, if it is too much.
+/// The same of what this thread and the shared pool hold.
+void free_older(int64_t time) {
+    if (ThreadCache* cache = thread_cache()) free_older(cache->blocks, first_counted, time);
+    SharedPool& pool = shared_pool();
+    std::lock_guard lock(pool.mutex);
+    free_older(pool.blocks, 0, time);
+}
+
+/// Frees what is idle and nobody is likely to want, if it is too much.
 void trim() {
     const size_t limit = std::max(least_cached, peak_in_use.load(std::memory_order_relaxed));
     const size_t idle = cached.load(std::memory_order_relaxed);
     if (idle <= limit) return;
     const int64_t now = now_in_seconds();
-    const int64_t time = idle > most_cached * limit ? now : now - long_idle;
-    if (ThreadCache* cache = thread_cache()) free_older(cache->blocks, first_counted, time);
-    SharedPool& pool = shared_pool();
-    std::lock_guard lock(pool.mutex);
-    free_older(pool.blocks, 0, time);
+    free_older(idle > most_cached * limit ? now : now - long_idle);
+}
+
+/// From the system, which is given back what is idle before it is taken to have no more.
+void* new_memory(size_t bytes) {
+    void* memory = nullptr;
+    if (posix_memalign(&memory, alignment, bytes) == 0) return memory;
+    free_older(now_in_seconds());
+    return posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
 }
 
 Header* take(int size_class, size_t bytes) {
@@ -173,10 +190,9 @@ Header* take(int size_class, size_t bytes) {
         return block;
     }
     trim();
-    void* memory = nullptr;
     const size_t rounded = size_of(size_class);
-    if (posix_memalign(&memory, alignment, sizeof(Header) + rounded) != 0)
-        TORCH_CHECK(false, "out of memory: ", bytes, " bytes wanted on the CPU");
+    void* memory = new_memory(sizeof(Header) + rounded);
+    TORCH_CHECK(memory, "out of memory: ", bytes, " bytes wanted on the CPU");
     count_in_use(rounded);
     return new (memory) Header{uint32_t(size_class), 0};
 }

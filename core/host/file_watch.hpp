@@ -1,5 +1,5 @@
 #pragma once
-// The files that a run needs as they are. The other side of <ailab/watched_file.hpp>.
+// The files that a run needs as they are. The other side of <ailab/support/watched_file.hpp>.
 #include <sys/stat.h>
 
 #include <atomic>

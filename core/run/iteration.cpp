@@ -155,10 +155,10 @@ void Runner::evaluate_iteration() {
     call(val ? &Hook::before_val_iter : &Hook::before_test_iter, "before iteration");
     if (batch_.size > 0) {
         job_.doing("forward");
-        const BatchPlan::Slice assigned = data.loader->slice(-1);
+        const BatchPlan::Slice slice = data.loader->slice(-1);
         // Without what this rank has left out.
         evaluator_.add(batch_,
-                       data.loader->plan().summed_size(assigned) - (assigned.size() - batch_.size));
+                       data.loader->plan().summed_size(slice) - (slice.size() - batch_.size));
     }
     call(val ? &Hook::after_val_iter : &Hook::after_test_iter, "after iteration");
     return_batch(data);

@@ -53,7 +53,7 @@ std::string named_checkpoint(const std::string& given) {
 }
 
 /// Rank 0 looks; all learn. "" when there is none to go on from.
-std::string choose_checkpoint(const ResumePlan& plan, const RunConfig& config, Job& job) {
+std::string checkpoint_of_plan(const ResumePlan& plan, const RunConfig& config, Job& job) {
     std::string outcome;
     if (job.rank() == 0) {
         try {
@@ -239,7 +239,7 @@ std::optional<Resume> prepare_resume(const ResumePlan& plan, const RunConfig& co
     if (plan.from.empty()) return std::nullopt;
     Resume resume;
     resume.plan = plan;
-    resume.path = choose_checkpoint(plan, config, job);
+    resume.path = checkpoint_of_plan(plan, config, job);
     if (resume.path.empty()) return std::nullopt;
     if (!fs::is_directory(resume.path)) {
         try {

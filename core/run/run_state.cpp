@@ -26,11 +26,11 @@ void visit_keys(State& state, Visitor& v) {
 template <class Data, class Visitor>
 void visit_data_keys(Data& data, Visitor& v) {
     v("data_epoch", data.epoch);
-    v("data_samples_dealt", data.samples_dealt);
+    v("data_samples_dealt", data.samples_assigned);
     v("data_samples", data.samples);
     v("global_batch_size", data.global_batch_size);
     if (v.has("data_batches", data.batches >= 0)) {
-        v("data_batches_dealt", data.batches_dealt);
+        v("data_batches_dealt", data.batches_assigned);
         v("data_batches", data.batches);
     }
 }

@@ -17,12 +17,12 @@ using Results = std::vector<std::pair<std::string, double>>;
 /// Where training data stand.
 struct DataPosition {
     int64_t epoch = 0;
-    int64_t samples_dealt = 0;  // of the epoch, over all ranks
-    int64_t samples = 0;        // of an epoch
+    int64_t samples_assigned = 0;  // of the epoch, over all ranks
+    int64_t samples = 0;           // of an epoch
     int64_t global_batch_size = 0;
     /// Where the sampler forms the batches: those of the epoch that are assigned, and that it has.
     /// Else below 0, and the samples count.
-    int64_t batches_dealt = -1;
+    int64_t batches_assigned = -1;
     int64_t batches = -1;
 };
 

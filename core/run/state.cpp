@@ -163,11 +163,11 @@ namespace {
 DataPosition data_position(const Loader& loader) {
     const BatchPlan& plan = loader.plan();
     DataPosition position{.epoch = loader.epoch(),
-                          .samples_dealt = loader.iteration() * plan.batch_size,
+                          .samples_assigned = loader.iteration() * plan.batch_size,
                           .samples = plan.samples,
                           .global_batch_size = plan.batch_size};
     if (!plan.own_batches) return position;
-    position.batches_dealt = loader.iteration();
+    position.batches_assigned = loader.iteration();
     position.batches = *plan.own_batches;
     return position;
 }
@@ -190,13 +190,13 @@ int64_t resumed_iteration(const DataPosition& saved, const BatchPlan& plan) {
                                             : "formed by its sampler, and are now cut from an "
                                               "order of samples. ",
                            remedy));
-    if (!plan.own_batches) return saved.samples_dealt / plan.batch_size;
+    if (!plan.own_batches) return saved.samples_assigned / plan.batch_size;
     if (saved.global_batch_size != plan.batch_size || saved.batches != *plan.own_batches)
         throw Error(concat("its sampler formed ", saved.batches, " batches an epoch of ",
                            saved.global_batch_size, " samples over all ranks, and would now form ",
                            *plan.own_batches, " of ", plan.batch_size,
                            ": the place in the epoch is a number of batches. ", remedy));
-    return saved.batches_dealt;
+    return saved.batches_assigned;
 }
 
 }  // namespace

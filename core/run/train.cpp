@@ -260,7 +260,7 @@ int run_with(ConfigInput input, const std::string& launcher) {
     std::signal(SIGPIPE, SIG_IGN);  // whoever read the log may go; the training need not
     Started started;
     try {
-        started.rank_info = detect_placement(launcher);
+        started.rank_info = detect_rank_info(launcher);
     } catch (const ConfigError& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return config_status;

@@ -309,6 +309,7 @@ class MetricHook final : public Hook {
         MetricSums sums;
         /// As a batch has told; until then what there is without samples.
         std::optional<std::vector<std::string>> results;
+        std::unique_ptr<InputBinding> inputs = {};  // once there is a batch
     };
 
     static std::vector<std::string> results_of(const Named& metric, const Batch* batch) {
@@ -471,8 +472,11 @@ class MetricHook final : public Hook {
         const int64_t classes = by_default_ ? scored_classes(run.batch()) : 0;
         for (Counted& counted : active) {
             if (by_default_ && classes <= least_classes(counted)) continue;
-            counted.sums.update(bind_inputs(run.batch(), counted.metric->inputs,
-                                            counted.metric->spec.binding(), counted.metric->label));
+            if (!counted.inputs)
+                counted.inputs = std::make_unique<InputBinding>(
+                    counted.metric->inputs, counted.metric->spec.binding(), counted.metric->label);
+            const InputBinding::Bound inputs = counted.inputs->bind(run.batch());
+            counted.sums.update(*inputs);
         }
     }
 

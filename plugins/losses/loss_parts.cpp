@@ -59,23 +59,22 @@ double weight_of(const std::string& name, const std::map<std::string, double>& w
 LossPart::LossPart(const std::string& name, const ModuleSpec<Loss>& spec)
     : name_(name),
       label_(concat("loss \"", name, "\" (", spec.type(), ")")),
-      binding_(spec.binding()),
       loss_(spec.create()),
-      inputs_(loss_->inputs()) {
+      inputs_(std::make_unique<InputBinding>(loss_->inputs(), spec.binding(), label_)) {
     Problems problems;
-    check_binding({}, inputs_, spec.config, label_, problems);
+    check_binding({}, loss_->inputs(), spec.config, label_, problems);
     problems.check();
-    fields_ = bound_fields(inputs_, binding_, label_);
+    fields_ = bound_fields(loss_->inputs(), spec.binding(), label_);
     const std::vector<std::string> own = loss_->term_names();
     for (const std::string& term : own)
         term_names_.push_back(own.size() == 1 ? name : concat(name, ".", term));
 }
 
 std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
-    const Batch inputs = bind_inputs(fields, inputs_, binding_, label_);
+    const InputBinding::Bound inputs = inputs_->bind(fields);
     std::vector<LossTerm> terms;
     try {
-        terms = loss_->terms(inputs);
+        terms = loss_->terms(*inputs);
     } catch (const Error& error) {
         throw Error(named_message(label_, error.what()));
     }
@@ -88,8 +87,10 @@ std::vector<LossTerm> LossPart::terms(const Batch& fields) const {
 
 std::vector<std::optional<Tensor>> LossPart::target_weights(const Batch& fields) const {
     std::vector<std::optional<Tensor>> weights(term_names_.size());
-    if (loss_->has_own_weights())
-        weights = loss_->target_weights(bind_inputs(fields, inputs_, binding_, label_));
+    if (loss_->has_own_weights()) {
+        const InputBinding::Bound inputs = inputs_->bind(fields);
+        weights = loss_->target_weights(*inputs);
+    }
     return weights;
 }
 

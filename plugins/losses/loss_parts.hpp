@@ -38,9 +38,8 @@ class LossPart {
   private:
     std::string name_;
     std::string label_;
-    Binding binding_;
     std::shared_ptr<Loss> loss_;
-    std::vector<std::string> inputs_;
+    std::unique_ptr<InputBinding> inputs_;
     std::vector<std::string> fields_;
     std::vector<std::string> term_names_;
 };

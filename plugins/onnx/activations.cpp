@@ -1,8 +1,8 @@
-// Activations, softmax, and dropout, which is none once a model is trained.
+// Activations, softmax, and dropout, which does nothing once a model is trained.
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <limits>
+#include <optional>
 
 #include "operation.hpp"
 
@@ -63,15 +63,15 @@ std::string gelu(Call& c) {
     const std::string share = c.graph.add("Add", {inner, number(1)});
     return c.graph.add("Mul", {c.graph.add("Mul", {x, share}), number(0.5)});
 }
-std::string soft_max(Call& c, const char* operation) {
+std::string softmax_as(Call& c, const char* operation) {
     if (!c.is_none(2)) c.refuse("it changes the type");
     return c.graph.add(operation, {c.tensor(0)}, {{"axis", c.integer(1)}});
 }
 std::string softmax(Call& c) {
-    return soft_max(c, "Softmax");
+    return softmax_as(c, "Softmax");
 }
 std::string log_softmax(Call& c) {
-    return soft_max(c, "LogSoftmax");
+    return softmax_as(c, "LogSoftmax");
 }
 
 // ---- read

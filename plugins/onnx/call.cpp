@@ -80,15 +80,17 @@ std::vector<int64_t> Call::integers(size_t i) const {
 /// aten::size of the batch, or a multiple of it, as a tensor [1].
 std::string Call::batch_size(const jit::Value* value) const {
     const jit::Node* node = value->node();
+    const auto known = [&] {
+        const auto number = jit::toIValue(node->input(1));
+        if (!number || !number->isInt()) refuse("a size is computed while it runs");
+        return number->toInt();
+    };
     if (node->kind() == c10::aten::size) {
         const std::string shape = graph.add("Shape", {name_of_(node->input(0))});
-        return graph.add("Gather",
-                         {shape, graph.add_ints({jit::toIValue(node->input(1))->toInt()})},
-                         {{"axis", int64_t(0)}});
+        return graph.add("Gather", {shape, graph.add_ints({known()})}, {{"axis", int64_t(0)}});
     }
     if (node->kind() == c10::aten::mul)
-        return graph.add("Mul", {batch_size(node->input(0)),
-                                 graph.add_ints({jit::toIValue(node->input(1))->toInt()})});
+        return graph.add("Mul", {batch_size(node->input(0)), graph.add_ints({known()})});
     refuse("a size is computed while it runs");
 }
 

@@ -1,9 +1,6 @@
 // Arithmetic, number by number.
 #include <ATen/ATen.h>
 
-#include <cmath>
-#include <limits>
-
 #include "operation.hpp"
 
 namespace ailab::onnx {

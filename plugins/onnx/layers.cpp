@@ -2,7 +2,6 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <limits>
 
 #include "operation.hpp"
 
@@ -42,7 +41,8 @@ std::string batch_norm(Call& c) {
     if (c.is_none(3) || c.is_none(4)) c.refuse("it has no running statistics");
     const int64_t channels = c.shape(0).at(1);
     const auto given = [&](size_t i, double usual) {
-        return c.is_none(i) ? c.graph.add_tensor(concat("constant_", usual, "_", channels),
+        return c.is_none(i) ? c.graph.add_tensor(concat("constant_", usual, "_", channels, "_",
+                                                        c10::toString(c.type(0))),
                                                  at::full({channels}, usual, c.type(0)))
                             : c.tensor(i);
     };
@@ -54,10 +54,11 @@ std::string batch_norm(Call& c) {
 std::string layer_norm(Call& c) {
     // input, normalized_shape, weight, bias, eps
     const std::vector<int64_t> shape = c.integers(1);
-    const std::string scale = c.is_none(2)
-                                  ? c.graph.add_tensor("ones_" + c10::str(at::IntArrayRef(shape)),
-                                                       at::ones(shape, c.type(0)))
-                                  : c.tensor(2);
+    const std::string scale =
+        c.is_none(2) ? c.graph.add_tensor(
+                           c10::str("ones_", at::IntArrayRef(shape), "_", c10::toString(c.type(0))),
+                           at::ones(shape, c.type(0)))
+                     : c.tensor(2);
     std::vector<std::string> inputs = {c.tensor(0), scale};
     if (!c.is_none(3)) inputs.push_back(c.tensor(3));
     return c.graph.add("LayerNormalization", inputs,

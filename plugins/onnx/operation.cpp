@@ -66,6 +66,7 @@ std::vector<int64_t> numbers(const at::Tensor& tensor) {
 std::vector<int64_t> padding(const LoadedGraph::Node& node, size_t dimensions) {
     const std::vector<int64_t> pads = node.list("pads");
     if (pads.empty()) return std::vector<int64_t>(dimensions, 0);
+    if (pads.size() != 2 * dimensions) throw Error("the padding does not fit the dimensions");
     if (!std::equal(pads.begin(), pads.begin() + long(dimensions), pads.begin() + long(dimensions)))
         throw Error("the padding differs from side to side");
     return {pads.begin(), pads.begin() + long(dimensions)};

@@ -13,8 +13,9 @@ namespace ailab::onnx {
 
 /// The ONNX value that the call's output becomes.
 using Writer = std::string (*)(Call&);
-/// The output of a node. Undefined inputs are left out.
+/// The inputs of a node; one that is left out is undefined.
 using Values = std::vector<at::Tensor>;
+/// Gives the output of a node.
 using Reader = at::Tensor (*)(const LoadedGraph::Node&, const Values&);
 
 /// Operations of one sort: ATen's, as they are written, and ONNX's, as they are read.

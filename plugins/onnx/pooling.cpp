@@ -1,9 +1,6 @@
 // Pooling, means and sums.
 #include <ATen/ATen.h>
 
-#include <cmath>
-#include <limits>
-
 #include "operation.hpp"
 
 namespace ailab::onnx {
@@ -47,8 +44,6 @@ std::string adaptive_average_pool(Call& c) {
     return c.graph.add("AveragePool", {c.tensor(0)},
                        {{"kernel_shape", kernel}, {"strides", kernel}});
 }
-
-// ---- sums
 
 std::string mean(Call& c) {
     if (c.size() < 3) c.refuse("it names no dimension");

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <fstream>
 

@@ -1,7 +1,6 @@
 // What moves, cuts or joins tensors, or changes their type.
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <limits>
 
 #include "operation.hpp"

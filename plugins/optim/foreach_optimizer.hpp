@@ -9,7 +9,7 @@ class ForeachOptimizer : public TensorGroupOptimizer {
   protected:
     using TensorGroupOptimizer::TensorGroupOptimizer;
 
-    /// The t-th step of a tensor_group (from 1). The gradients are unscaled; they may be the
+    /// The t-th step of a tensor group (from 1). The gradients are unscaled; they may be the
     /// parameters' own and must not be written to.
     virtual void update(TensorGroup& tensor_group, const ParamGroup& group, double t) = 0;
     /// Before the first update of a step: for what spans all parameters.
@@ -24,7 +24,7 @@ class ForeachOptimizer : public TensorGroupOptimizer {
 using TensorVector = std::vector<Tensor>;
 
 /// The gradient to go down along: the negative one for `maximize`, plus weight_decay times the
-/// parameters. Shared with the tensor_group if nothing is to be changed.
+/// parameters. Shared with the tensor group if nothing is to be changed.
 TensorVector descent(const TensorGroup& tensor_group, bool maximize, double weight_decay = 0);
 
 /// descent() with the group's weight decay, or without it where decay is decoupled: the parameters

@@ -51,15 +51,16 @@ std::vector<TensorGroup> TensorGroupOptimizer::make_tensor_groups(size_t first_g
                        tensor_group.sources[0].device() == param.device() &&
                        tensor_group.sources[0].scalar_type() == param.scalar_type();
             };
-            size_t c = first;
-            while (c < tensor_groups.size() && !takes(tensor_groups[c])) ++c;
-            if (c == tensor_groups.size()) {
+            size_t its = first;
+            while (its < tensor_groups.size() && !takes(tensor_groups[its])) ++its;
+            if (its == tensor_groups.size()) {
                 tensor_groups.emplace_back().group = g;
-                tensor_groups[c].kind = its_kind;
+                tensor_groups[its].kind = its_kind;
             }
-            tensor_groups[c].names.push_back(group.names[i]);
-            tensor_groups[c].sources.push_back(param);
-            tensor_groups[c].params.push_back(real_numbers(param));
+            TensorGroup& tensor_group = tensor_groups[its];
+            tensor_group.names.push_back(group.names[i]);
+            tensor_group.sources.push_back(param);
+            tensor_group.params.push_back(real_numbers(param));
         }
     }
     return tensor_groups;
@@ -72,8 +73,8 @@ void TensorGroupOptimizer::step(const Tensor& grad_scale, const Tensor& found_in
             tensor_groups_.push_back(std::move(tensor_group));
         groups_seen_ = groups().size();
     }
-    const size_t count =
-        tensor_groups_.size();  // what splitting adds has no gradients in this step
+    // What splitting adds has no gradients in this step.
+    const size_t count = tensor_groups_.size();
     for (size_t i = 0; i < count; ++i) collect_gradients(i);
     update_tensor_groups(tensor_groups_, grad_scale, found_inf);
     // They may be dropped or reused as soon as the step is over.

@@ -41,13 +41,13 @@ struct TensorGroup {
 /// What an optimizer keeps for each parameter besides the number of its steps.
 struct StateNames {
     std::vector<std::string> tensors;
-    /// Numbers that follow from the steps taken, and so are the same throughout a tensor_group.
+    /// Numbers that follow from the steps taken, and so are the same throughout a tensor group.
     std::vector<std::string> scalars = {};
 };
 
 /// What all optimizers but LBFGS share: the lists of tensors, left-out gradients, saving and
 /// loading. A parameter that gets no gradient in a step keeps its state and its number of steps, as
-/// in PyTorch; its tensor_group is split then.
+/// in PyTorch; its tensor group is split then.
 class TensorGroupOptimizer : public Optimizer {
   public:
     double default_lr() const final { return defaults_.lr; }
@@ -75,11 +75,11 @@ class TensorGroupOptimizer : public Optimizer {
     virtual std::vector<double> initial_scalars(const ParamGroup&) const { return {}; }
     /// Where the number of steps is counted.
     virtual at::Device step_device(const Tensor& param) const = 0;
-    /// One step of all tensor_groups that have gradients.
+    /// One step of all tensor groups that have gradients.
     virtual void update_tensor_groups(std::vector<TensorGroup>& tensor_groups,
                                       const Tensor& grad_scale, const Tensor& found_inf) = 0;
 
-    /// Makes the states of a tensor_group if it has none yet.
+    /// Makes the states of a tensor group if it has none yet.
     void start(TensorGroup& tensor_group) const;
 
   private:

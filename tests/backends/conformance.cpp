@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     }
     at::set_num_threads(1);
     try {
-        const ailab::RankInfo rank_info = placement_of(std::atoi(rank), std::atoi(size));
+        const ailab::RankInfo rank_info = rank_info_of(std::atoi(rank), std::atoi(size));
         auto store = c10::make_intrusive<c10d::FileStore>(std::string(folder) + "/store",
                                                           rank_info.world_size);
         std::vector<std::shared_ptr<ailab::Backend>> modules;

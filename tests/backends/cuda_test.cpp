@@ -20,7 +20,7 @@ std::string bytes_of(const std::string& file) {
 }
 
 bool has_gpu() {
-    return load_device("cuda")->available(placement_of(0, 1)).ok();
+    return load_device("cuda")->available(rank_info_of(0, 1)).ok();
 }
 
 TEST(CudaPlugin, ItsStampIsReadWithoutLoadingIt) {
@@ -48,7 +48,7 @@ TEST(CudaPlugin, HasItsRuntimeWhereTheToolkitIs) {
 TEST(CudaPlugin, WithoutAGpuNcclSaysWhatToSet) {
     if (has_gpu()) GTEST_SKIP() << "there is a GPU here";
     for (const c10::DeviceType device : {c10::DeviceType::CPU, c10::DeviceType::CUDA})
-        EXPECT_EQ(load_backend("nccl")->available(placement_of(0, 2), device).reason,
+        EXPECT_EQ(load_backend("nccl")->available(rank_info_of(0, 2), device).reason,
                   "nccl needs an NVIDIA GPU and there is none here; set dist.backend to auto, shm, "
                   "mpi or gloo");
 }
@@ -56,11 +56,11 @@ TEST(CudaPlugin, WithoutAGpuNcclSaysWhatToSet) {
 TEST(CudaPlugin, WithoutAGpuTheDeviceSaysSo) {
     if (has_gpu()) GTEST_SKIP() << "there is a GPU here";
     const auto cuda = load_device("cuda");
-    const std::string reason = cuda->available(placement_of(0, 1)).reason;
+    const std::string reason = cuda->available(rank_info_of(0, 1)).reason;
     EXPECT_EQ(reason.find("cuda needs an NVIDIA GPU and there is none here: "), 0u) << reason;
     EXPECT_NE(reason.find("; set runtime.device to auto or cpu"), std::string::npos) << reason;
     try {
-        cuda->select(placement_of(0, 1));
+        cuda->select(rank_info_of(0, 1));
         FAIL() << "selected a GPU that is not there";
     } catch (const std::exception& error) {
         EXPECT_EQ(error.what(), reason);
@@ -70,19 +70,19 @@ TEST(CudaPlugin, WithoutAGpuTheDeviceSaysSo) {
 class GpuTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!has_gpu()) GTEST_SKIP() << load_device("cuda")->available(placement_of(0, 1)).reason;
+        if (!has_gpu()) GTEST_SKIP() << load_device("cuda")->available(rank_info_of(0, 1)).reason;
     }
 };
 
 TEST_F(GpuTest, SelectsTheLocalRanksGpuAndRefusesMoreRanks) {
     const auto cuda = load_device("cuda");
-    EXPECT_EQ(cuda->select(placement_of(0, 1)), c10::Device(c10::kCUDA, 0));
-    EXPECT_THROW(cuda->select(placement_of(500, 501)), std::exception);
+    EXPECT_EQ(cuda->select(rank_info_of(0, 1)), c10::Device(c10::kCUDA, 0));
+    EXPECT_THROW(cuda->select(rank_info_of(500, 501)), std::exception);
 }
 
 TEST_F(GpuTest, SeedAndStateGiveTheSameNumbersAgain) {
     const auto cuda = load_device("cuda");
-    const auto gpu = at::TensorOptions(cuda->select(placement_of(0, 1)));
+    const auto gpu = at::TensorOptions(cuda->select(rank_info_of(0, 1)));
     cuda->seed(7);
     const at::Tensor first = at::rand({5}, gpu), first_cpu = at::rand({5});
     const at::Tensor state = cuda->rng_state();
@@ -97,7 +97,7 @@ TEST_F(GpuTest, SeedAndStateGiveTheSameNumbersAgain) {
 
 TEST_F(GpuTest, PinsMemoryAndCountsItsPeak) {
     const auto cuda = load_device("cuda");
-    const auto gpu = at::TensorOptions(cuda->select(placement_of(0, 1)));
+    const auto gpu = at::TensorOptions(cuda->select(rank_info_of(0, 1)));
     EXPECT_TRUE(cuda->pins_memory());
     EXPECT_TRUE(cuda->pin(at::ones({3})).is_pinned());
     at::ones({64 << 20}, gpu.dtype(at::kByte));
@@ -106,10 +106,10 @@ TEST_F(GpuTest, PinsMemoryAndCountsItsPeak) {
 }
 
 TEST_F(GpuTest, NcclSumsAndMeetsOnThisGpu) {
-    const auto device = load_device("cuda")->select(placement_of(0, 1));
+    const auto device = load_device("cuda")->select(rank_info_of(0, 1));
     const auto nccl = load_backend("nccl");
     const auto comm =
-        nccl->create(placement_of(0, 1), c10::make_intrusive<c10d::HashStore>(), device);
+        nccl->create(rank_info_of(0, 1), c10::make_intrusive<c10d::HashStore>(), device);
     std::vector<at::Tensor> tensors{at::ones({10}, at::TensorOptions(device))};
     comm->allreduce(tensors)->wait();
     comm->barrier()->wait();

@@ -22,7 +22,7 @@ using Store = c10::intrusive_ptr<c10d::Store>;
 
 CommPtr shm(int rank, int size, const Store& store) {
     at::set_num_threads(1);
-    return load_backend("shm")->create(placement_of(rank, size), store, at::kCPU);
+    return load_backend("shm")->create(rank_info_of(rank, size), store, at::kCPU);
 }
 
 void sum(const CommPtr& comm, int64_t count) {
@@ -116,7 +116,7 @@ TEST(ShmFailure, AbortEndsTheWaitOfTheOthers) {
     const auto results = run_ranks(2, [](int rank, const Store& store) {
         at::set_num_threads(1);
         const auto module = load_backend("shm");
-        const CommPtr comm = module->create(placement_of(rank, 2), store, at::kCPU);
+        const CommPtr comm = module->create(rank_info_of(rank, 2), store, at::kCPU);
         if (rank == 0) {
             sum(comm, 10);
         } else {

@@ -22,7 +22,7 @@ TEST_P(Launched, EveryCollectiveGivesTheReferencesValues) {
             std::vector<CommPtr> backends;
             for (const std::string& name : names)
                 backends.push_back(
-                    load_backend(name)->create(placement_of(rank, size), store, at::kCPU));
+                    load_backend(name)->create(rank_info_of(rank, size), store, at::kCPU));
             return check_all(backends);
         },
         50);
@@ -34,7 +34,7 @@ TEST_P(Launched, EveryCollectiveGivesTheReferencesValues) {
 
 /// The sum over two ranks that each take themselves for the only one of their host.
 std::string sum_across_hosts(int rank, const c10::intrusive_ptr<c10d::Store>& store) {
-    RankInfo rank_info = placement_of(rank, 2);
+    RankInfo rank_info = rank_info_of(rank, 2);
     rank_info.local_rank = 0;
     rank_info.local_size = 1;
     const CommPtr comm = load_backend("gloo")->create(rank_info, store, at::kCPU);

@@ -11,7 +11,7 @@ namespace ailab::testing {
 namespace {
 
 RankInfo two_hosts() {
-    RankInfo rank_info = placement_of(1, 4);
+    RankInfo rank_info = rank_info_of(1, 4);
     rank_info.local_size = 2;
     return rank_info;
 }
@@ -21,7 +21,7 @@ TEST(Available, OnOneHostShmIsBeforeMpiAndMpiBeforeGloo) {
     std::vector<int> scores;
     for (const std::string& name : built_backends({"shm", "mpi", "gloo"})) {
         const Availability here =
-            load_backend(name)->available(placement_of(0, 2), c10::DeviceType::CPU);
+            load_backend(name)->available(rank_info_of(0, 2), c10::DeviceType::CPU);
         EXPECT_EQ(here.reason, "") << name;
         scores.push_back(here.score);
     }
@@ -40,14 +40,14 @@ TEST(Available, MpiNeedsMpirun) {
     if (built_backends({"mpi"}).empty()) GTEST_SKIP() << "the mpi plugin was not built";
     for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
         unsetenv(name);
-    EXPECT_EQ(load_backend("mpi")->available(placement_of(0, 2), c10::DeviceType::CPU).reason,
+    EXPECT_EQ(load_backend("mpi")->available(rank_info_of(0, 2), c10::DeviceType::CPU).reason,
               "this run is not started by mpirun: start with mpirun -np N ailab-run ..., or set "
               "dist.backend to gloo or shm");
 }
 
 TEST(Available, CpuBackendsRefuseAGpu) {
     for (const std::string& name : built_backends({"shm", "mpi", "gloo"}))
-        EXPECT_EQ(load_backend(name)->available(placement_of(0, 2), c10::DeviceType::CUDA).reason,
+        EXPECT_EQ(load_backend(name)->available(rank_info_of(0, 2), c10::DeviceType::CUDA).reason,
                   name +
                       " moves tensors of the CPU, and this run is on cuda; set dist.backend to "
                       "auto or nccl");
@@ -55,9 +55,9 @@ TEST(Available, CpuBackendsRefuseAGpu) {
 
 TEST(CpuDevice, SeedAndStateGiveTheSameNumbersAgain) {
     const auto cpu = load_device("cpu");
-    EXPECT_EQ(cpu->available(placement_of(0, 1)).score, 10);
+    EXPECT_EQ(cpu->available(rank_info_of(0, 1)).score, 10);
     EXPECT_EQ(cpu->type(), c10::DeviceType::CPU);
-    EXPECT_EQ(cpu->select(placement_of(0, 1)), c10::Device(c10::kCPU));
+    EXPECT_EQ(cpu->select(rank_info_of(0, 1)), c10::Device(c10::kCPU));
     cpu->seed(7);
     const at::Tensor first = at::rand({5});
     const at::Tensor state = cpu->rng_state();

@@ -72,7 +72,7 @@ class BrokenImages(TestCase):
         for i, (kind, make) in enumerate(kinds.items()):
             path = self.folder / "dirty" / CLASSES[i % 4] / f"{17 * i:03}-{i}.jpg"
             make(path)
-            if path.is_dir():  # the storage looks into folders: one with an image's name is none
+            if path.is_dir():  # the record source looks into folders: one with an image's name is none
                 continue
             self.broken.append(path)
         # Cut in the middle: used as far as it goes.

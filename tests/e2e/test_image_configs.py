@@ -16,7 +16,7 @@ class ImageConfigs(TestCase):
         self.assertDone(result)
         return RunFolder(work).lines("val")[-1]["top1"]
 
-    def test_fashion_mnist_as_files_learns_the_same_in_three_storages(self):
+    def test_fashion_mnist_as_files_learns_the_same_from_three_record_sources(self):
         made_data.fashion_mnist_images(self.folder, 4000)
         for name in ("fashion_mnist_folder", "fashion_mnist_annotated", "tar_shards"):
             with self.subTest(config=name):

@@ -23,8 +23,8 @@
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "core/checkpoint/memory_file.hpp"
-#include "core/plugin/temporary_folder.hpp"
 #include "target.hpp"
+#include "temporary_folder.hpp"
 
 /// LibTorch's containers are not instrumented, and it leaks at exit. No input of a corpus is worth
 /// half a gigabyte.

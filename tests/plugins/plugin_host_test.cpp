@@ -14,8 +14,8 @@
 #include "ailab/error.hpp"
 #include "ailab/module_spec.hpp"
 #include "ailab/sampler.hpp"
-#include "core/plugin/temporary_folder.hpp"
 #include "plugin/elf_image.hpp"
+#include "temporary_folder.hpp"
 
 namespace fs = std::filesystem;
 

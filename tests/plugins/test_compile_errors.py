@@ -62,7 +62,7 @@ NO_OPTIONS = {"float": "float part = 1;", "list of float": "std::vector<float> p
               "perhaps float": "std::optional<float> part;",
               "map of long double": "std::map<std::string, long double> part;"}
 
-# Of a data set the base has much more to say. The three mistakes that plugins' authors make most.
+# Of a data set the base has much more to say. The mistakes that plugins' authors make most.
 STORED = """#include "ailab/datasets/record_source.hpp"
 #include "ailab/datasets/task.hpp"
 #include "ailab/dataset.hpp"
@@ -76,14 +76,23 @@ struct Made : Base {
 };
 struct Unasked : Made { Unasked() : Made(Options()) {} };
 struct Unseen : Made { struct Options { std::string root; }; explicit Unseen(const Options&) : Made({}) {} };
+struct Unkept : Made { using Made::Made; bool has_batches() const override { return true; } };
+struct Kept : Unkept {
+    using Unkept::Unkept;
+    void get_batch(std::span<const int64_t>, const ailab::SampleContext&, ailab::Batch&) const override {}
+};
 AILAB_PLUGIN("fixture", "1.0", "For the compiler alone")
 AILAB_REGISTER_DATASET(Abstract, "Lacks make()")
 AILAB_REGISTER_DATASET(Unasked, "Its constructor takes no options")
 AILAB_REGISTER_DATASET(Unseen, "Its options have no visit()")
+AILAB_REGISTER_DATASET(Unkept, "Offers whole batches, and does not make them")
+AILAB_REGISTER_DATASET(Kept, "Makes them")
 """
 MISTAKES = ["Abstract cannot be registered: it is abstract; override all pure virtual functions of ailab::Dataset",
             "Unasked cannot be registered: it needs a public constructor explicit Unasked(const Options&)",
-            "Unseen cannot be registered: its Options must have a public function void visit(ailab::OptionVisitor&)"]
+            "Unseen cannot be registered: its Options must have a public function void visit(ailab::OptionVisitor&)",
+            "Unkept cannot be registered: it offers something whose function it does not override: owns_step() "
+            "needs train_step(), has_batches() get_batch()"]
 
 
 class CompileErrors(InFolder):

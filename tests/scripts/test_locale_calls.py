@@ -1,5 +1,5 @@
 """No number of a file is formatted or read by the C locale, which any plugin may set (tests/e2e/test_surroundings.py
-runs with one): `ailab/number_text.hpp` does it."""
+runs with one): `ailab/support/number_text.hpp` does it."""
 import os
 import pathlib
 import re
@@ -28,4 +28,4 @@ class LocaleCalls(unittest.TestCase):
         files = [path for top in ("core", "plugins", "apps", "sdk/include", "sdk/src") for path in (SOURCE / top).rglob("*.[ch]pp")]
         self.assertGreater(len(files), 300)
         found = [f"{path.relative_to(SOURCE)}:{what}" for path in files for what in complaints(path.read_text())]
-        self.assertEqual(found, [], "use ailab/number_text.hpp")
+        self.assertEqual(found, [], "use ailab/support/number_text.hpp")

@@ -19,13 +19,14 @@ AILAB_API Batch bind_inputs(const Batch& batch, const std::vector<std::string>& 
 /// the next. One thread.
 class AILAB_API InputBinding {
   public:
-    InputBinding(std::vector<std::string> inputs, Binding binding, std::string what);
+    InputBinding(std::vector<std::string> inputs, const Binding& binding, std::string what);
+    InputBinding(const InputBinding&) = delete;
+    InputBinding& operator=(const InputBinding&) = delete;
 
     /// What bind_inputs() gives, for as long as this lives; its tensors are let go with it. One at
     /// a time.
     class AILAB_API Bound {
       public:
-        explicit Bound(Batch& batch) : batch_(batch) {}
         ~Bound();
         Bound(const Bound&) = delete;
         Bound& operator=(const Bound&) = delete;
@@ -33,6 +34,9 @@ class AILAB_API InputBinding {
         Batch* operator->() const { return &batch_; }
 
       private:
+        friend class InputBinding;
+        explicit Bound(Batch& batch) : batch_(batch) {}
+
         Batch& batch_;
     };
     Bound bind(const Batch& batch);
@@ -45,7 +49,6 @@ class AILAB_API InputBinding {
     };
 
     const std::vector<std::string> names_;
-    const Binding binding_;
     const std::string what_;
     Batch bound_;
     std::vector<Input> inputs_;  // they point into bound_

@@ -19,7 +19,7 @@ inline std::vector<std::string> phase_names() {
     for (const Phase phase : phases) names.emplace_back(phase_name(phase));
     return names;
 }
-/// `name`: one of phase_names().
+/// `name`: one of phase_names(), by which options are checked; any other is taken for the last.
 inline Phase phase_of(const std::string& name) {
     return *std::find_if(phases.begin(), phases.end() - 1,
                          [&](Phase phase) { return name == phase_name(phase); });

@@ -111,8 +111,8 @@ constexpr IterationPoints overridden();
             return true;                                                               \
     }()
 
-/// Whether T says that it offers what is done by a function that it does not override. Defined with
-/// the kinds where a class may say so.
+/// Whether T overrides the function that says that it offers something (whatever that returns) and
+/// not the one that does it. Defined with the kinds where a class may say so.
 template <class T>
 constexpr bool offers_in_vain(const void*) {
     return false;
@@ -256,27 +256,27 @@ std::shared_ptr<void> create(OptionsHolder& options) {
     static_assert(::ailab::plugin::unfit<::ailab::Kind, Class>() != ::ailab::plugin::Unfit::fault, \
                   #Class " cannot be registered: " text);
 
-#define AILAB_CHECK_CLASS_(Kind, Class)                                                        \
-    AILAB_REFUSE_(Kind, Class, base, "it must derive from ailab::" #Kind)                      \
-    AILAB_REFUSE_(Kind, Class, private_base,                                                   \
-                  "it must derive in public: class " #Class " : public ailab::" #Kind)         \
-    AILAB_REFUSE_(Kind, Class, abstract,                                                       \
-                  "it is abstract; override all pure virtual functions of ailab::" #Kind)      \
-    AILAB_REFUSE_(Kind, Class, no_defaults,                                                    \
-                  "its Options must have defaults, so that Options() makes them")              \
-    AILAB_REFUSE_(Kind, Class, no_visit,                                                       \
-                  "its Options must have a public function void visit(ailab::OptionVisitor&)") \
-    AILAB_REFUSE_(Kind, Class, no_constructor,                                                 \
-                  "it needs a public constructor explicit " #Class "(const Options&)")         \
-    AILAB_REFUSE_(Kind, Class, private_options,                                                \
-                  "its Options are not public; write struct Options below public:")            \
-    AILAB_REFUSE_(Kind, Class, no_way,                                                         \
-                  "it needs a public struct Options and a public constructor " #Class          \
-                  "(const Options&), or a public constructor without arguments")               \
-    AILAB_REFUSE_(Kind, Class, in_vain,                                                        \
-                  "what it offers it does not override: train_step() where it owns_step(), "   \
-                  "get_batch() where it has_batches(), apply_batch() where it is by_batch(), " \
-                  "observe() where it needs_metric() or follows_values()")
+#define AILAB_CHECK_CLASS_(Kind, Class)                                                         \
+    AILAB_REFUSE_(Kind, Class, base, "it must derive from ailab::" #Kind)                       \
+    AILAB_REFUSE_(Kind, Class, private_base,                                                    \
+                  "it must derive in public: class " #Class " : public ailab::" #Kind)          \
+    AILAB_REFUSE_(Kind, Class, abstract,                                                        \
+                  "it is abstract; override all pure virtual functions of ailab::" #Kind)       \
+    AILAB_REFUSE_(Kind, Class, no_defaults,                                                     \
+                  "its Options must have defaults, so that Options() makes them")               \
+    AILAB_REFUSE_(Kind, Class, no_visit,                                                        \
+                  "its Options must have a public function void visit(ailab::OptionVisitor&)")  \
+    AILAB_REFUSE_(Kind, Class, no_constructor,                                                  \
+                  "it needs a public constructor explicit " #Class "(const Options&)")          \
+    AILAB_REFUSE_(Kind, Class, private_options,                                                 \
+                  "its Options are not public; write struct Options below public:")             \
+    AILAB_REFUSE_(Kind, Class, no_way,                                                          \
+                  "it needs a public struct Options and a public constructor " #Class           \
+                  "(const Options&), or a public constructor without arguments")                \
+    AILAB_REFUSE_(Kind, Class, in_vain,                                                         \
+                  "it offers something whose function it does not override: owns_step() needs " \
+                  "train_step(), has_batches() get_batch(), by_batch() apply_batch(), "         \
+                  "needs_metric() and follows_values() observe()")
 
 #define AILAB_REGISTER_(Kind, Class, name, doc, id)                                      \
     AILAB_CHECK_CLASS_(Kind, Class)                                                      \

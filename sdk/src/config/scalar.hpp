@@ -1,5 +1,6 @@
 #pragma once
-// How plain text becomes a typed scalar, and back. Internal to core/config.
+// How plain text becomes a typed scalar, and back. Internal to ailab: no header of the SDK includes
+// it.
 #include <string>
 
 #include "ailab/node.hpp"

@@ -60,32 +60,44 @@ std::string missing(const std::string& what, const std::string& input, const std
     return text + concat(" Bind it with mapping: {", input, ": <field>}.");
 }
 
+/// The field of the batch; throws Error where it has none.
+const BatchField& find_input(const Batch& batch, const std::string& input, const std::string& field,
+                             bool or_label, const std::string& what) {
+    auto found = batch.fields.find(field);
+    if (found == batch.fields.end() && or_label) found = batch.fields.find("label");
+    if (found != batch.fields.end()) return found->second;
+    std::vector<std::string> known;
+    for (const auto& entry : batch.fields) known.push_back(entry.first);
+    throw Error(missing(what, input, field, known, batch.describe()));
+}
+
+void copy_sizes(const Batch& from, Batch& to) {
+    to.ids = from.ids;
+    to.size = from.size;
+    to.global_size = from.global_size;
+}
+
 }  // namespace
 
-InputBinding::InputBinding(std::vector<std::string> inputs, Binding binding, std::string what)
-    : names_(std::move(inputs)), binding_(std::move(binding)), what_(std::move(what)) {
+InputBinding::InputBinding(std::vector<std::string> inputs, const Binding& binding,
+                           std::string what)
+    : names_(std::move(inputs)), what_(std::move(what)) {
     for (const std::string& name : names_) {
-        auto [field, or_label] = source_of(name, names_, binding_);
+        auto [field, or_label] = source_of(name, names_, binding);
         inputs_.push_back({std::move(field), or_label, &bound_.fields[name]});
     }
 }
 
 InputBinding::Bound InputBinding::bind(const Batch& batch) {
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-        const Input& input = inputs_[i];
-        auto found = batch.fields.find(input.field);
-        if (found == batch.fields.end() && input.or_label) found = batch.fields.find("label");
-        if (found == batch.fields.end()) {
-            std::vector<std::string> known;
-            for (const auto& entry : batch.fields) known.push_back(entry.first);
-            const Bound let_go(bound_);
-            throw Error(missing(what_, names_[i], input.field, known, batch.describe()));
-        }
-        *input.bound = found->second;
+    try {
+        for (size_t i = 0; i < inputs_.size(); ++i)
+            *inputs_[i].bound =
+                find_input(batch, names_[i], inputs_[i].field, inputs_[i].or_label, what_);
+    } catch (const Error&) {
+        const Bound let_go(bound_);
+        throw;
     }
-    bound_.ids = batch.ids;
-    bound_.size = batch.size;
-    bound_.global_size = batch.global_size;
+    copy_sizes(batch, bound_);
     return Bound(bound_);
 }
 
@@ -95,7 +107,13 @@ InputBinding::Bound::~Bound() {
 
 Batch bind_inputs(const Batch& batch, const std::vector<std::string>& inputs,
                   const Binding& binding, const std::string& what) {
-    return *InputBinding(inputs, binding, what).bind(batch);
+    Batch bound;
+    for (const std::string& input : inputs) {
+        const auto [field, or_label] = source_of(input, inputs, binding);
+        bound.fields.emplace(input, find_input(batch, input, field, or_label, what));
+    }
+    copy_sizes(batch, bound);
+    return bound;
 }
 
 void check_binding(const std::vector<std::string>& fields, const std::vector<std::string>& inputs,

@@ -45,7 +45,7 @@ std::vector<std::string> built_backends(const std::vector<std::string>& names) {
     return built;
 }
 
-RankInfo placement_of(int rank, int size) {
+RankInfo rank_info_of(int rank, int size) {
     RankInfo rank_info;
     rank_info.rank = rank_info.local_rank = rank;
     rank_info.world_size = rank_info.local_size = size;

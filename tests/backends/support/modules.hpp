@@ -18,6 +18,6 @@ std::string plugin_file(const std::string& plugin);
 /// Which of these plugins were built here.
 std::vector<std::string> built_backends(const std::vector<std::string>& names);
 
-RankInfo placement_of(int rank, int size);
+RankInfo rank_info_of(int rank, int size);
 
 }  // namespace ailab::testing

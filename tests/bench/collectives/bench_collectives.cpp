@@ -103,7 +103,7 @@ int under_mpirun(const char* rank, const char* size) {
     const char* folder = std::getenv("OMPI_MCA_orte_jobfam_session_dir");
     auto store = c10::make_intrusive<c10d::FileStore>(
         std::string(folder ? folder : "/tmp") + "/bench", std::atoi(size));
-    std::cout << measure("mpi", placement_of(std::atoi(rank), std::atoi(size)), store);
+    std::cout << measure("mpi", rank_info_of(std::atoi(rank), std::atoi(size)), store);
     return 0;
 }
 
@@ -117,7 +117,7 @@ int main(int, char** argv) {
         const auto results = run_ranks(
             2,
             [&](int r, c10::intrusive_ptr<c10d::Store> store) {
-                return measure(name, placement_of(r, 2), store);
+                return measure(name, rank_info_of(r, 2), store);
             },
             120);
         std::cout << results[0].report << std::flush;

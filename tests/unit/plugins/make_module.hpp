@@ -4,7 +4,7 @@
 
 #include "ailab/ailab.hpp"
 #include "config/formats.hpp"
-#include "core/plugin/temporary_folder.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab::test {
 

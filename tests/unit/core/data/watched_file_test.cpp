@@ -15,12 +15,12 @@
 #include <functional>
 #include <thread>
 
-#include "core/plugin/temporary_folder.hpp"
 #include "data/batch_maker.hpp"
 #include "data/cache_file.hpp"
 #include "fake_samples.hpp"
 #include "host/file_watch.hpp"
 #include "host/mapped_memory.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab {
 namespace {

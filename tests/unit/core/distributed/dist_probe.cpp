@@ -183,7 +183,7 @@ ailab::TextBroadcast broadcast_by(const std::string& path, int rank) {
 int run(const Arguments& arguments) {
     if (arguments.get("watch", "") == "launcher") ailab::watch_launcher();
     if (arguments.scenario == "wait") std::this_thread::sleep_for(std::chrono::hours(1));
-    const auto rank_info = ailab::detect_placement(arguments.get("launcher", ""));
+    const auto rank_info = ailab::detect_rank_info(arguments.get("launcher", ""));
     const auto job =
         Job::start(rank_info, arguments.get("init", "env://"), arguments.number("timeout", 30),
                    broadcast_by(arguments.get("broadcast", ""), rank_info.rank),

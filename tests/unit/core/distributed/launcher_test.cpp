@@ -46,7 +46,7 @@ class AcceptedEnvironment : public testing::TestWithParam<Accepted> {};
 
 TEST_P(AcceptedEnvironment, TellsThePlace) {
     const CleanEnvironment environment(GetParam().variables);
-    EXPECT_EQ(text(detect_placement(GetParam().forced)), GetParam().place);
+    EXPECT_EQ(text(detect_rank_info(GetParam().forced)), GetParam().place);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -104,7 +104,7 @@ class RefusedEnvironment : public testing::TestWithParam<Refused> {};
 TEST_P(RefusedEnvironment, SaysWhy) {
     const CleanEnvironment environment(GetParam().variables);
     try {
-        const RankInfo place = detect_placement(GetParam().forced);
+        const RankInfo place = detect_rank_info(GetParam().forced);
         FAIL() << "no error, but " << text(place);
     } catch (const ConfigError& error) {
         EXPECT_EQ(error.what(), GetParam().message);
@@ -183,7 +183,7 @@ TEST(LauncherNames, AreAllUnderstood) {
                                                                  {"SLURM_NTASKS", "4"}});
     EXPECT_EQ(launcher_names(), (std::vector<std::string>{"single", "mpirun", "slurm", "env"}));
     for (const std::string& name : launcher_names())
-        EXPECT_EQ(detect_placement(name).launcher, name);
+        EXPECT_EQ(detect_rank_info(name).launcher, name);
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <any>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,7 +18,8 @@ class Meeting {
     explicit Meeting(int size) : given_(size_t(size)) {}
 
     int size() const { return int(given_.size()); }
-    /// What each rank has brought, in their order; tensors are copied. Every rank must come.
+    /// What each rank has brought, in their order: copies of tensors, which all ranks share (not to
+    /// be changed). Every rank must come.
     std::vector<at::Tensor> exchange(int rank, const at::Tensor& mine) {
         return exchange_values<at::Tensor>(rank, mine.clone());
     }
@@ -43,7 +47,8 @@ class Meeting {
             taken_ = given_;
             all_here_.notify_all();
         } else {
-            all_here_.wait(lock, [&] { return round_ != round; });
+            if (!all_here_.wait_for(lock, std::chrono::minutes(2), [&] { return round_ != round; }))
+                throw std::runtime_error("a rank did not come");
         }
         // The next round cannot end before this rank has come to it.
         std::vector<Value> all;

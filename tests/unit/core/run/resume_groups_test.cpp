@@ -8,7 +8,7 @@
 
 #include "ailab/error.hpp"
 #include "config/yaml_reader.hpp"
-#include "core/plugin/temporary_folder.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab {
 namespace {

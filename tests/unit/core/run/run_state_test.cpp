@@ -18,7 +18,7 @@ RunState some_state() {
                         {Phase::val, {{"loss", 0.25}, {"top1", 91.5}, {"a/b", -1}}}},
             .evaluated = {{Phase::val, 3}, {Phase::test, 0}},
             .data = DataPosition{
-                .epoch = 2, .samples_dealt = 96, .samples = 100, .global_batch_size = 32}};
+                .epoch = 2, .samples_assigned = 96, .samples = 100, .global_batch_size = 32}};
 }
 
 Node saved(const RunState& state) {
@@ -50,7 +50,7 @@ TEST(RunState, ComesBackAsItWas) {
     EXPECT_EQ(again.evaluated, state.evaluated);
     ASSERT_TRUE(again.data);
     EXPECT_EQ(again.data->epoch, 2);
-    EXPECT_EQ(again.data->samples_dealt, 96);
+    EXPECT_EQ(again.data->samples_assigned, 96);
     EXPECT_EQ(again.data->samples, 100);
     EXPECT_EQ(again.data->global_batch_size, 32);
 }

@@ -108,18 +108,18 @@ Batch samples(int64_t begin, int64_t end, int64_t all) {
 }
 
 /// Iterations, and in each the samples of each rank.
-using Deal = std::vector<std::vector<int64_t>>;
+using Share = std::vector<std::vector<int64_t>>;
 
-int64_t total(const Deal& deal) {
+int64_t total(const Share& share) {
     int64_t sum = 0;
-    for (const auto& ranks : deal)
+    for (const auto& ranks : share)
         for (const int64_t size : ranks) sum += size;
     return sum;
 }
 
-std::vector<Batch> of_rank(const Deal& deal, size_t rank, int64_t from = 0) {
+std::vector<Batch> of_rank(const Share& share, size_t rank, int64_t from = 0) {
     std::vector<Batch> batches;
-    for (const auto& ranks : deal) {
+    for (const auto& ranks : share) {
         int64_t all = 0;
         for (const int64_t size : ranks) all += size;
         for (size_t i = 0; i < ranks.size(); from += ranks[i++])
@@ -206,14 +206,14 @@ class Means {
     std::map<std::string, std::pair<double, double>> sums_;
 };
 
-// ---- every normaliser, every deal
+// ---- every normaliser, every share
 
-struct DealCase {
+struct ShareCase {
     const char* name;
-    Deal deal;
+    Share share;
 };
 
-const DealCase deals[] = {
+const ShareCase shares[] = {
     {"OneRank", {{12}}},
     {"OneRankThreeIterations", {{5}, {4}, {2}}},
     {"TwoRanks", {{7, 5}}},
@@ -224,13 +224,13 @@ const DealCase deals[] = {
     {"ThreeRanksAccumulate", {{3, 3, 3}, {2, 1, 0}}},
 };
 
-class Steps : public testing::TestWithParam<std::tuple<DealCase, Kind>> {};
+class Steps : public testing::TestWithParam<std::tuple<ShareCase, Kind>> {};
 
 TEST_P(Steps, GiveTheGradientsAndLossesOfTheOneLargeBatch) {
-    const Deal& deal = std::get<0>(GetParam()).deal;
+    const Share& share = std::get<0>(GetParam()).share;
     const Kind kind = std::get<1>(GetParam());
-    const int size = int(deal[0].size());
-    const int64_t count = total(deal);
+    const int size = int(share[0].size());
+    const int64_t count = total(share);
     Means means[2];
     Expected expected[2];
     {
@@ -251,7 +251,7 @@ TEST_P(Steps, GiveTheGradientsAndLossesOfTheOneLargeBatch) {
                                  std::make_shared<PlainSgd>(), meeting, rank, size);
         for (int step = 0; step < 2; ++step) {
             one.observer.sums.clear();
-            one.take(of_rank(deal, size_t(rank), step * count), count, step);
+            one.take(of_rank(share, size_t(rank), step * count), count, step);
             for (const auto& [name, gradient] : expected[step].gradients)
                 expect_close(one.observer.gradients.at(name), gradient,
                              concat("rank ", rank, ", step ", step, ", ", name));
@@ -265,7 +265,7 @@ TEST_P(Steps, GiveTheGradientsAndLossesOfTheOneLargeBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, Steps,
-                         testing::Combine(testing::ValuesIn(deals),
+                         testing::Combine(testing::ValuesIn(shares),
                                           testing::Values(Kind::mean, Kind::sums, Kind::one,
                                                           Kind::common, Kind::targets,
                                                           Kind::predictions)),
@@ -283,14 +283,14 @@ TEST(Step, HasNoOtherCollectiveThanThatOfItsGradients) {
     };
     for (const auto& [kind, sums] : cases) {
         for (const bool accumulates : {false, true}) {
-            const Deal deal = accumulates ? Deal{{2, 2}, {2, 1}, {1, 1}} : Deal{{4, 3}};
+            const Share share = accumulates ? Share{{2, 2}, {2, 1}, {1, 1}} : Share{{4, 3}};
             const auto meeting = std::make_shared<Meeting>(2);
             run_ranks(2, [&, kind = kind, sums = sums](int rank) {
                 StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(kind),
                                          std::make_shared<PlainSgd>(), meeting, rank, 2);
-                one.take(of_rank(deal, size_t(rank)), total(deal));
+                one.take(of_rank(share, size_t(rank)), total(share));
                 one.comm.collectives = 0;
-                one.take(of_rank(deal, size_t(rank)), total(deal), 1);
+                one.take(of_rank(share, size_t(rank)), total(share), 1);
                 EXPECT_EQ(one.comm.collectives, accumulates ? sums.second : sums.first)
                     << name_of(kind);
             });
@@ -378,7 +378,7 @@ void on_ranks(const std::function<void(StepRank&, Net&)>& look, const StepRankOp
                          {{"", {std::make_shared<PlainSgd>(), parameters_of(*net)}}}, meeting, rank,
                          size, options);
             if (before) before(one, *net);
-            one.take(of_rank(size == 1 ? Deal{{8}} : Deal{{5, 3}}, size_t(rank)), 8);
+            one.take(of_rank(size == 1 ? Share{{8}} : Share{{5, 3}}, size_t(rank)), 8);
             look(one, *net);
         });
     }
@@ -549,7 +549,7 @@ TEST(Step, OfAClosureEvaluatesTheWholeLossAgain) {
                 const auto optimizer = std::make_shared<TwiceSgd>();
                 StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(kind),
                                          optimizer, meeting, rank, size);
-                one.take(of_rank(size == 1 ? Deal{{7}} : Deal{{4, 3}}, size_t(rank)), 7);
+                one.take(of_rank(size == 1 ? Share{{7}} : Share{{4, 3}}, size_t(rank)), 7);
                 ASSERT_EQ(optimizer->values.size(), 2U);
                 EXPECT_NEAR(optimizer->values[0], first.losses.at("loss"), 1e-12);
                 EXPECT_NEAR(optimizer->values[1], second.losses.at("loss"), 1e-12);
@@ -574,7 +574,7 @@ TEST(Step, OfAClosureLogsTheLossAtTheWeightsItBeganWith) {
             run_ranks(size, [&](int rank) {
                 StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(kind),
                                          std::make_shared<TwiceSgd>(), meeting, rank, size);
-                one.take(of_rank(size == 1 ? Deal{{7}} : Deal{{4, 3}}, size_t(rank)), 7);
+                one.take(of_rank(size == 1 ? Share{{7}} : Share{{4, 3}}, size_t(rank)), 7);
                 const std::lock_guard lock(mutex);
                 sum += one.observer.sums.at("loss").first;
                 weight += one.observer.sums.at("loss").second;
@@ -691,7 +691,7 @@ TEST(Step, OfTheModelsOwnUpdatesEachOptimizerByTheOneLargeBatch) {
                 if (!std::exchange(seen, true))
                     first_seen = one.observer.gradients.at("first.weight");
             };
-            one.take(of_rank(size == 1 ? Deal{{9}} : Deal{{6, 3}}, size_t(rank)), 9);
+            one.take(of_rank(size == 1 ? Share{{9}} : Share{{6, 3}}, size_t(rank)), 9);
             expect_close(first_seen, first, "first");
             expect_close(one.observer.gradients.at("second.weight"), second, "second");
             EXPECT_EQ(one.comm.collectives, 0) << "what is divided by is summed with the gradients";
@@ -776,7 +776,7 @@ TEST(Step, TakesASparseGradientAsADenseOneOnAnyNumberOfRanks) {
                 StepRank one(net, nullptr,
                              {{"rows", {std::make_shared<PlainSgd>(), named(*net, "rows")}}},
                              meeting, rank, size, {.clip = {.max_norm = 0.1, .max_value = 0.05}});
-                one.take(of_rank(size == 1 ? Deal{{8}} : Deal{{4, 4}}, size_t(rank)), 8);
+                one.take(of_rank(size == 1 ? Share{{8}} : Share{{4, 4}}, size_t(rank)), 8);
                 if (rank == 0) trained.push_back(net->rows.detach().clone());
             });
         }

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "ailab/datasets/record_source.hpp"
-#include "core/plugin/temporary_folder.hpp"
 #include "plugins/make_module.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab {
 namespace {
@@ -144,14 +144,14 @@ TEST_F(AnnotationFilesTest, DamagedFilesAreReadOrRefused) {
     const auto read = [&](const std::string& name, const std::string& bytes) {
         folder_.write(name, bytes);
         try {
-            std::unique_ptr<RecordSource> storage;
+            std::unique_ptr<RecordSource> source;
             if (name == "a.csv")
-                storage = std::make_unique<CsvTable>(CsvTable::Options{folder_.path(name)});
+                source = std::make_unique<CsvTable>(CsvTable::Options{folder_.path(name)});
             else
-                storage = std::make_unique<JsonLines>(JsonLines::Options{folder_.path(name)});
-            for (int64_t i = 0; i < storage->size(); ++i) {
-                storage->record(i);
-                storage->part(i, {"a"});
+                source = std::make_unique<JsonLines>(JsonLines::Options{folder_.path(name)});
+            for (int64_t i = 0; i < source->size(); ++i) {
+                source->record(i);
+                source->part(i, {"a"});
             }
         } catch (const Error& error) {
             EXPECT_FALSE(std::string(error.what()).empty());
@@ -213,9 +213,9 @@ class WideFiles : public AnnotationFilesTest {
         }
         return text;
     }
-    static void read_all(const RecordSource& storage) {
-        for (int64_t i = 0; i < storage.size(); ++i) {
-            const Record record = storage.record(i);
+    static void read_all(const RecordSource& source) {
+        for (int64_t i = 0; i < source.size(); ++i) {
+            const Record record = source.record(i);
             double sum = 0;
             for (int c = 0; c < columns; ++c) sum += record.number("g" + std::to_string(c));
             EXPECT_EQ(sum, columns / 2);

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "core/plugin/temporary_folder.hpp"
 #include "plugins/make_module.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab {
 namespace {

@@ -4,8 +4,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/plugin/temporary_folder.hpp"
 #include "plugins/make_module.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab {
 namespace {

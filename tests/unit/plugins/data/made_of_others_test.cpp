@@ -94,16 +94,16 @@ TEST_F(MadeOfOthers, AnEmptyListOfIndicesIsNotAllSamples) {
 
 TEST_F(MadeOfOthers, EachTimeThatASampleComesItIsAugmentedAnew) {
     const auto data = make<Dataset>(over("Repeat", over("Repeat", images(crop))));
-    // Each of four copies, dealt twice by a sampler.
+    // Each of four copies, given twice by a sampler.
     struct Time {
-        int64_t copy, dealt;
+        int64_t copy, repeat;
     };
     std::vector<Time> times;
     for (int64_t copy = 0; copy < 4; ++copy)
-        for (const int64_t dealt : {0, 1}) times.push_back({copy, dealt});
+        for (const int64_t repeat : {0, 1}) times.push_back({copy, repeat});
     const auto at = [&](const Time& time) {
         return [&data, time](int64_t i, SampleContext context) {
-            context.repeat = time.dealt;
+            context.repeat = time.repeat;
             Sample sample = data->get(time.copy * files + i, context);
             sample.decode();
             return std::get<Tensor>(sample.fields.at("input"));

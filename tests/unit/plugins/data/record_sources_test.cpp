@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "ailab/datasets/task.hpp"
-#include "core/plugin/temporary_folder.hpp"
+#include "temporary_folder.hpp"
 
 namespace ailab {
 namespace {

@@ -56,7 +56,7 @@ TEST_F(MetricHookTest, GivesTheSameNumbersForAnyNumberOfRanks) {
             for (int epoch = 0; epoch < 2; ++epoch) {
                 run.now.phase = Phase::val;
                 run.published.clear();
-                // Batches of 3 dealt in turn; the last rounds leave some ranks without any.
+                // Batches of 3, in turn; the last rounds leave some ranks without any.
                 for (int64_t begin = 0; begin < 10; begin += 3 * ranks) {
                     const int64_t mine = begin + 3 * comm.rank();
                     run.batch() =

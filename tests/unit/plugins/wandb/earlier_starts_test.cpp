@@ -1,7 +1,7 @@
 // A run that goes on from a checkpoint: what its earlier starts wrote is cut back.
 #include "wandb/earlier_starts.hpp"
 
-#include "temporary_folder.hpp"
+#include "folder_test.hpp"
 #include "trackers/transaction_log.hpp"
 #include "wandb/records.hpp"
 

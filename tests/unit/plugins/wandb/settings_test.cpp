@@ -4,7 +4,7 @@
 #include <map>
 
 #include "ailab/error.hpp"
-#include "temporary_folder.hpp"
+#include "folder_test.hpp"
 
 namespace ailab::wandb {
 namespace {

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 
 #include "ailab/ailab.hpp"
-#include "temporary_folder.hpp"
+#include "folder_test.hpp"
 
 namespace ailab::wandb {
 namespace {

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "ailab/error.hpp"
-#include "temporary_folder.hpp"
+#include "folder_test.hpp"
 
 namespace ailab::wandb {
 namespace {

@@ -66,7 +66,35 @@ TEST(Bind, Accepts) {
         const Batch result = bind_inputs(c.batch, c.inputs, binding, "loss \"L\"");
         for (size_t i = 0; i < c.inputs.size(); ++i)
             EXPECT_EQ(bound(result, c.inputs[i].c_str()), c.expected[i]) << c.what;
+        InputBinding again(c.inputs, binding, "loss \"L\"");
+        for (int round = 0; round < 2; ++round) {
+            const InputBinding::Bound taken = again.bind(c.batch);
+            EXPECT_EQ(taken->fields.size(), result.fields.size()) << c.what;
+            for (size_t i = 0; i < c.inputs.size(); ++i)
+                EXPECT_EQ(bound(*taken, c.inputs[i].c_str()), c.expected[i]) << c.what;
+        }
     }
+}
+
+// A loader uses the memory of tensors again that nobody holds, and outputs hold a graph.
+TEST(InputBindings, LetTensorsGo) {
+    InputBinding binding({"input", "target"}, {}, "model");
+    Batch batch = fields({"input", "target"});
+    batch.ids = {4, 7};
+    batch.size = 2;
+    batch.global_size = 6;
+    const auto holders = [&] { return batch.tensor("input").use_count(); };
+    {
+        const InputBinding::Bound taken = binding.bind(batch);
+        EXPECT_EQ(holders(), 2);
+        EXPECT_EQ(taken->ids, batch.ids);
+        EXPECT_EQ(taken->size, 2);
+        EXPECT_EQ(taken->global_size, 6);
+    }
+    EXPECT_EQ(holders(), 1);
+    const Tensor input = batch.tensor("input");
+    EXPECT_THROW(binding.bind(Batch{{"input", input}}), Error);
+    EXPECT_EQ(holders(), 2) << "the batch, and `input`";
 }
 
 TEST(Bind, AMissingFieldNamesWhatIsThereAndTheNearest) {

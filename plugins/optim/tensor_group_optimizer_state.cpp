@@ -1,4 +1,4 @@
-// Saving and loading of the tensor_groups, by the names of the parameters.
+// Saving and loading of the tensor groups, by the names of the parameters.
 #include <map>
 #include <set>
 
