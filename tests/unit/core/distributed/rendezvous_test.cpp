@@ -42,7 +42,9 @@ void expect_greetings(const Outcome& outcome, int size, const std::string& launc
 
 /// What is said apart from who is waited for: c10d's store may keep a rank waiting for seconds.
 std::string without_waiting(const std::string& output) {
-    return std::regex_replace(output, std::regex("[^\n]* - WARNING - waiting for [^\n]*\n"), "");
+    return std::regex_replace(
+        output, std::regex("[^\n]* - WARNING - (waiting for|rank \\d+ still looks for) [^\n]*\n"),
+        "");
 }
 
 /// Two ranks that each take themselves for the only one of their host.
