@@ -35,9 +35,8 @@ std::vector<std::pair<std::string, double>> Evaluator::finish() {
         const double value = counts ? found->second : std::numeric_limits<double>::quiet_NaN();
         results[0].second += value;
         if (forward_.term_count() > 1) results.emplace_back(name, value);
-        const std::string phase = phase_name(phase_);
-        if (counts || !told_.insert(phase + "/" + name).second || comm_.rank() != 0) continue;
-        log_warning(phase, ": none of the targets counts in ", forward_.loss_label(),
+        if (counts || !told_.emplace(phase_, name).second || comm_.rank() != 0) continue;
+        log_warning(phase_name(phase_), ": none of the targets counts in ", forward_.loss_label(),
                     forward_.term_count() > 1 ? concat(", term \"", name, "\"") : "",
                     ": all are ignored, or weigh nothing. Its value is nan; check the labels, and "
                     "the loss's ignore_index and weight");

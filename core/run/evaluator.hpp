@@ -30,7 +30,7 @@ class Evaluator {
     Comm& comm_;
     Phase phase_ = Phase::val;
     Meters sums_;
-    std::set<std::string> told_;  // phase and term
+    std::set<std::pair<Phase, std::string>> told_;  // terms
 };
 
 }  // namespace ailab

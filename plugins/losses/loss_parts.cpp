@@ -6,26 +6,6 @@
 
 namespace ailab {
 
-namespace {
-
-/// The field that each input is taken from: bind_inputs() is asked, with fields that hold their own
-/// names.
-std::vector<std::string> bound_fields(const std::vector<std::string>& inputs,
-                                      const Binding& binding, const std::string& label) {
-    Batch names;
-    const auto add = [&](const std::string& field) {
-        names.set(field, std::vector<std::string>{field});
-    };
-    for (const std::string& input : inputs) add(input);
-    for (const auto& [input, field] : binding.mapping) add(field);
-    const Batch bound = bind_inputs(names, inputs, binding, label);
-    std::vector<std::string> fields;
-    for (const std::string& input : inputs) fields.push_back(bound.strings(input)[0]);
-    return fields;
-}
-
-}  // namespace
-
 const char* const losses_doc =
     "the losses by name: {ce: {type: CrossEntropyLoss}, dice: {type: DiceLoss, mapping: {target: "
     "mask}}}";
@@ -64,7 +44,7 @@ LossPart::LossPart(const std::string& name, const ModuleSpec<Loss>& spec)
     Problems problems;
     check_binding({}, loss_->inputs(), spec.config, label_, problems);
     problems.check();
-    fields_ = bound_fields(loss_->inputs(), spec.binding(), label_);
+    fields_ = inputs_->fields();
     const std::vector<std::string> own = loss_->term_names();
     for (const std::string& term : own)
         term_names_.push_back(own.size() == 1 ? name : concat(name, ".", term));

@@ -8,8 +8,6 @@
 namespace ailab::onnx {
 namespace {
 
-using Node = LoadedGraph::Node;
-
 // ---- written
 
 /// input, weight, bias, stride, padding, dilation, [transposed, output_padding,] groups

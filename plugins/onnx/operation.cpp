@@ -29,7 +29,7 @@ std::string translate(Call& call) {
     return found->second(call);
 }
 
-at::Tensor compute(const LoadedGraph::Node& node, const Values& inputs) {
+at::Tensor compute(const Node& node, const Values& inputs) {
     const auto& readers = all_operations().readers;
     const auto found = readers.find(node.operation);
     if (found == readers.end())
@@ -63,7 +63,7 @@ std::vector<int64_t> numbers(const at::Tensor& tensor) {
     return {flat.const_data_ptr<int64_t>(), flat.const_data_ptr<int64_t>() + flat.numel()};
 }
 
-std::vector<int64_t> padding(const LoadedGraph::Node& node, size_t dimensions) {
+std::vector<int64_t> padding(const Node& node, size_t dimensions) {
     const std::vector<int64_t> pads = node.list("pads");
     if (pads.empty()) return std::vector<int64_t>(dimensions, 0);
     if (pads.size() != 2 * dimensions) throw Error("the padding does not fit the dimensions");

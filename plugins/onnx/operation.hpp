@@ -11,12 +11,14 @@
 
 namespace ailab::onnx {
 
+using Node = LoadedGraph::Node;
+
 /// The ONNX value that the call's output becomes.
 using Writer = std::string (*)(Call&);
 /// The inputs of a node; one that is left out is undefined.
 using Values = std::vector<at::Tensor>;
 /// Gives the output of a node.
-using Reader = at::Tensor (*)(const LoadedGraph::Node&, const Values&);
+using Reader = at::Tensor (*)(const Node&, const Values&);
 
 /// Operations of one sort: ATen's, as they are written, and ONNX's, as they are read.
 struct Operations {
@@ -51,6 +53,6 @@ std::vector<int64_t> both_sides(const std::vector<int64_t>& padding);
 /// Those of a tensor of integers.
 std::vector<int64_t> numbers(const at::Tensor& tensor);
 /// The same on both sides, or an error.
-std::vector<int64_t> padding(const LoadedGraph::Node& node, size_t dimensions);
+std::vector<int64_t> padding(const Node& node, size_t dimensions);
 
 }  // namespace ailab::onnx

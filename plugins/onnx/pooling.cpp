@@ -6,8 +6,6 @@
 namespace ailab::onnx {
 namespace {
 
-using Node = LoadedGraph::Node;
-
 // ---- written
 
 std::string pool(Call& c, const char* operation, size_t ceil_at, Attributes more) {

@@ -23,6 +23,9 @@ class AILAB_API InputBinding {
     InputBinding(const InputBinding&) = delete;
     InputBinding& operator=(const InputBinding&) = delete;
 
+    /// The field that each input is taken from, in their order. (`target` may be a field `label`.)
+    std::vector<std::string> fields() const;
+
     /// What bind_inputs() gives, for as long as this lives; its tensors are let go with it. One at
     /// a time.
     class AILAB_API Bound {

@@ -151,7 +151,7 @@ AILAB_API Tensor& ensure(Batch& batch, const std::string& name, at::IntArrayRef 
 
 template <class T>
 constexpr bool offers_in_vain(const Dataset*) {
-    return (AILAB_OVERRIDES_(T, Dataset, has_batches) && !AILAB_OVERRIDES_(T, Dataset, get_batch));
+    return AILAB_OVERRIDES_(T, Dataset, has_batches) && !AILAB_OVERRIDES_(T, Dataset, get_batch);
 }
 
 }  // namespace ailab

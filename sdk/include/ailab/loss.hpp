@@ -79,7 +79,7 @@ class AILAB_API Loss : public torch::nn::Module, public Stateful {
 
 template <class T>
 constexpr bool offers_in_vain(const Loss*) {
-    return (AILAB_OVERRIDES_(T, Loss, follows_values) && !AILAB_OVERRIDES_(T, Loss, observe));
+    return AILAB_OVERRIDES_(T, Loss, follows_values) && !AILAB_OVERRIDES_(T, Loss, observe);
 }
 
 }  // namespace ailab

@@ -40,8 +40,8 @@ class AILAB_API LrScheduler : public Stateful {
 
 template <class T>
 constexpr bool offers_in_vain(const LrScheduler*) {
-    return (AILAB_OVERRIDES_(T, LrScheduler, needs_metric) &&
-            !AILAB_OVERRIDES_(T, LrScheduler, observe));
+    return AILAB_OVERRIDES_(T, LrScheduler, needs_metric) &&
+           !AILAB_OVERRIDES_(T, LrScheduler, observe);
 }
 
 }  // namespace ailab

@@ -81,7 +81,7 @@ class AILAB_API StepContext {
 
 template <class T>
 constexpr bool offers_in_vain(const Model*) {
-    return (AILAB_OVERRIDES_(T, Model, owns_step) && !AILAB_OVERRIDES_(T, Model, train_step));
+    return AILAB_OVERRIDES_(T, Model, owns_step) && !AILAB_OVERRIDES_(T, Model, train_step);
 }
 
 }  // namespace ailab

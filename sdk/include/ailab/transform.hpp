@@ -85,8 +85,7 @@ class AILAB_API GeometricTransform : public Transform {
 
 template <class T>
 constexpr bool offers_in_vain(const Transform*) {
-    return (AILAB_OVERRIDES_(T, Transform, by_batch) &&
-            !AILAB_OVERRIDES_(T, Transform, apply_batch));
+    return AILAB_OVERRIDES_(T, Transform, by_batch) && !AILAB_OVERRIDES_(T, Transform, apply_batch);
 }
 
 }  // namespace ailab

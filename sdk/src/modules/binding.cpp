@@ -88,6 +88,12 @@ InputBinding::InputBinding(std::vector<std::string> inputs, const Binding& bindi
     }
 }
 
+std::vector<std::string> InputBinding::fields() const {
+    std::vector<std::string> fields;
+    for (const Input& input : inputs_) fields.push_back(input.field);
+    return fields;
+}
+
 InputBinding::Bound InputBinding::bind(const Batch& batch) {
     try {
         for (size_t i = 0; i < inputs_.size(); ++i)
