@@ -16,6 +16,7 @@
 
 #include "ailab/log.hpp"
 #include "batch_maker.hpp"
+#include "host/mapped_memory.hpp"
 #include "support/start_thread.hpp"
 
 namespace ailab {
@@ -87,6 +88,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
         }
         try {
             threads.push_back(start_thread("ailab-loader", [self, body, progress] {
+                const SignalStack signal_stack;  // datasets are plugins' code
                 body(*progress);
                 const std::lock_guard lock(self->mutex);
                 --self->running;

@@ -9,12 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string_view>
 
 #include "ailab/error.hpp"
@@ -35,6 +35,9 @@ using MappedRegion = MappedMemory::Region;
 
 std::atomic<MappedRegion*> all_regions{nullptr};
 std::atomic<void (*)(const char*)> memory_fault_teller{nullptr};
+
+/// The handlers' texts are 16 KiB, the state of all registers up to 11.
+constexpr size_t signal_stack_bytes = size_t{64} << 10;
 
 static_assert(std::atomic<uintptr_t>::is_always_lock_free &&
               std::atomic<void (*)(const char*)>::is_always_lock_free);
@@ -143,7 +146,7 @@ std::string_view mapped_file_at(uintptr_t address, MapsLine& line) noexcept {
     return path;
 }
 
-[[noreturn]] void end_by_fault(std::string_view path, const char* what) noexcept {
+[[noreturn]] void end_by_fault(std::string_view path, std::string_view what) noexcept {
     LineBuffer<5120> text;
     text.add(path);
     text.add(what);
@@ -156,12 +159,54 @@ std::string_view mapped_file_at(uintptr_t address, MapsLine& line) noexcept {
     ::_exit(1);
 }
 
+// ---- code
+
+/// Read by the signal handler: never freed, as plugins are never unloaded.
+struct CodeFile {
+    std::string path;
+    struct stat was {};
+    CodeFile* next = nullptr;  // fixed when it joins the list
+};
+std::atomic<CodeFile*> code_files{nullptr};
+
+/// All that other code can end in; SIGBUS too, see on_bus_fault.
+constexpr std::array crashes = {SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
+std::array<struct sigaction, crashes.size()> actions_before{};
+
+bool is_same_file(const struct stat& a, const struct stat& b) noexcept {
+    return a.st_ino == b.st_ino && a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+           a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+/// Returns where the code is what it was.
+void tell_if_code_was_changed(int signal) noexcept {
+    struct stat now {};
+    for (const CodeFile* file = code_files.load(); file; file = file->next) {
+        if (::stat(file->path.c_str(), &now) != 0 || is_same_file(now, file->was)) continue;
+        LineBuffer<64> what;
+        what.add(" was changed under the run, which crashed (SIG");
+        what.add(sigabbrev_np(signal));
+        what.add(')');
+        end_by_fault(file->path, what.view());
+    }
+}
+
+void on_crash(int signal, siginfo_t* info, void*) {
+    tell_if_code_was_changed(signal);
+    // The instruction is run again, and meets what was there before; a signal that somebody sent is
+    // sent again, and so is that of an instruction which has been left behind.
+    for (size_t i = 0; i < crashes.size(); ++i)
+        if (crashes[i] == signal) ::sigaction(signal, &actions_before[i], nullptr);
+    if (info->si_code <= 0 || signal == SIGTRAP) ::raise(signal);
+}
+
 void on_bus_fault(int signal, siginfo_t* info, void*) {
     const int error = errno;
     const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
     const bool is_of_memory = info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
                               info->si_code == BUS_MCEERR_AR;
-    if (!is_of_memory) {  // sent by somebody, or a misaligned access: as without this handler
+    if (!is_of_memory) {  // sent by somebody, or an address that there cannot be
+        tell_if_code_was_changed(signal);
         ::signal(signal, SIG_DFL);
         ::raise(signal);
         return;
@@ -175,37 +220,6 @@ void on_bus_fault(int signal, siginfo_t* info, void*) {
     end_by_fault(path.empty() ? "memory of this process" : path,
                  " can no longer be read (SIGBUS): it was cut or written anew while the run uses "
                  "it, or its disk failed");
-}
-
-// ---- code
-
-/// Read by the signal handler: never freed, as plugins are never unloaded.
-struct CodeFile {
-    std::string path;
-    struct stat was {};
-    CodeFile* next = nullptr;  // fixed when it joins the list
-};
-std::atomic<CodeFile*> code_files{nullptr};
-std::array<struct sigaction, 2> actions_before{};
-constexpr std::array crashes = {SIGSEGV, SIGILL};
-
-bool is_same_file(const struct stat& a, const struct stat& b) noexcept {
-    return a.st_ino == b.st_ino && a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
-           a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
-}
-
-void on_crash(int signal, siginfo_t* info, void*) {
-    struct stat now {};
-    for (const CodeFile* file = code_files.load(); file; file = file->next)
-        if (::stat(file->path.c_str(), &now) == 0 && !is_same_file(now, file->was))
-            end_by_fault(file->path, signal == SIGSEGV
-                                         ? " was changed under the run, which crashed (SIGSEGV)"
-                                         : " was changed under the run, which crashed (SIGILL)");
-    // The instruction is run again, and meets what was there before; a signal that somebody sent is
-    // sent again.
-    for (size_t i = 0; i < crashes.size(); ++i)
-        if (crashes[i] == signal) ::sigaction(signal, &actions_before[i], nullptr);
-    if (info->si_code <= 0) ::raise(signal);
 }
 
 }  // namespace
@@ -233,7 +247,7 @@ void take_over_bus_faults() {
     static const bool taken = [] {
         struct sigaction action {};
         action.sa_sigaction = on_bus_fault;
-        action.sa_flags = SA_SIGINFO | SA_RESTART;
+        action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
         ::sigaction(SIGBUS, &action, nullptr);
         return true;
     }();
@@ -251,9 +265,20 @@ void watch_code(const std::string& path) {
     if (!is_first) return;
     struct sigaction action {};
     action.sa_sigaction = on_crash;
-    action.sa_flags = SA_SIGINFO;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (size_t i = 0; i < crashes.size(); ++i)
         ::sigaction(crashes[i], &action, &actions_before[i]);
+}
+
+SignalStack::SignalStack() noexcept : memory_(new (std::nothrow) char[signal_stack_bytes]) {
+    stack_t own{};
+    own.ss_sp = memory_.get();
+    own.ss_size = signal_stack_bytes;
+    if (memory_ && ::sigaltstack(&own, &before_) != 0) memory_.reset();
+}
+
+SignalStack::~SignalStack() {
+    if (memory_) ::sigaltstack(&before_, nullptr);
 }
 
 void tell_memory_faults(void (*tell)(const char* text)) noexcept {

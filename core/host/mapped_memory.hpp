@@ -1,7 +1,9 @@
 #pragma once
 // Memory mapped from files, and what becomes of a page that cannot be read.
 #include <atomic>
+#include <csignal>
 #include <cstddef>
+#include <memory>
 #include <string>
 
 namespace ailab {
@@ -36,8 +38,24 @@ class MappedMemory {
 void take_over_bus_faults();
 
 /// Code of this process, read from its file when it is called: written over it is other code, and
-/// crashes. If the file is not what it was, the message says that; other crashes are as before.
+/// crashes in any way. If the file is not what it was, the message says that; other crashes are as
+/// before.
 void watch_code(const std::string& path);
+
+/// While it lives, such messages of this thread are made on memory of their own: other code may
+/// leave the stack pointer anywhere. To be destroyed in the thread that made it. Without memory for
+/// it there is none.
+class SignalStack {
+  public:
+    SignalStack() noexcept;
+    ~SignalStack();
+    SignalStack(const SignalStack&) = delete;
+    SignalStack& operator=(const SignalStack&) = delete;
+
+  private:
+    std::unique_ptr<char[]> memory_;
+    stack_t before_{};
+};
 
 /// Who tells such messages in place of stderr. Called in the signal handler, of any thread; it must
 /// end the process. nullptr: stderr and exit status 1.

@@ -116,6 +116,16 @@ std::vector<std::unique_ptr<const WatchedFile>> watch_plugins() {
     return files;
 }
 
+/// An error of other code than what was loaded is told as that.
+void run(Runner& runner, const std::vector<std::unique_ptr<const WatchedFile>>& plugins) {
+    try {
+        runner.run();
+    } catch (...) {
+        for (const auto& plugin : plugins) plugin->check();
+        throw;
+    }
+}
+
 ResumePlan plan_resume(const RunConfig& config, const Hooks& hooks) {
     ResumePlan plan;
     for (const auto& hook : hooks.hooks) hook->plan_resume(plan);
@@ -185,6 +195,7 @@ int run_job(Started& started) {
         if (const auto train = modules->data.find(Phase::train);
             resume && train != modules->data.end())
             check_transforms(*resume, config, *train->second.dataset);
+        const SignalStack signal_stack;
         const auto plugins = watch_plugins();
         const bool goes_on = resume && !resume->run_dir.empty();
         const std::string run_dir =
@@ -217,7 +228,7 @@ int run_job(Started& started) {
         log_start({config, *job, threads, *modules, started.device.name, run_dir, batch});
         if (resume) log_info("resumed from ", resume->path, " at step ", runner->progress().step);
         try {
-            runner->run();
+            run(*runner, plugins);
         } catch (...) {
             const std::string message = [] {
                 try {

@@ -3,6 +3,7 @@ another sample's label."""
 import io
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -153,20 +154,37 @@ class ChangedUnderARun(Data):
             self.assertIn("a.csv was changed under the run: ", lines[0])
 
     def test_a_plugin(self):
-        for number, ranks in enumerate((1, 2)):
-            self.data = self.make(self.folder / str(number))
-            plugin = self.data / "libmine.so"
-            shutil.copyfile(PLUGINS / "libmlp.so", plugin)
-            words = command(self.config(self.SETS["csv"]), plugins=["dump_batches"])
-            words[1:1] = ["--plugins", str(plugin)]
-            if ranks > 1:
-                words = ["mpirun", "--oversubscribe", "-np", str(ranks), *words]
-            # Its code is gone at once: the message is that of the fault, or of the look at the file.
-            status, err = self.start(words, lambda: shutil.copyfile(BUILD / "bin" / "ailab-run", plugin))
-            self.assertEqual(status, 1, err)
-            lines = [line for line in err.splitlines() if line.startswith("ailab: ")]
-            self.assertEqual(len(lines), 1, err)
-            self.assertRegex(lines[0], rf"ailab: \[rank \d, .*libmine\.so (was changed under|can no longer be read)")
+        """Its code is gone at once: the message is that of the crash, whichever it is, or of the look at the file."""
+        def copy_another(plugin):
+            shutil.copyfile(BUILD / "bin" / "ailab-run", plugin)
+
+        def fill(bytes_of):
+            def change(plugin):
+                with open(plugin, "r+b") as file:
+                    file.write(bytes_of(plugin.stat().st_size))
+            return change
+
+        def random_bytes(size):
+            return random.Random(1).randbytes(size)
+
+        rows = [(1, copy_another), (2, copy_another), (1, fill(random_bytes)), (1, fill(lambda size: bytes(size))),
+                (1, fill(lambda size: b"\xcc" * size)),  # a trap each
+                (1, fill(lambda size: b"\xc3" * size))]  # each function returns, what it may
+        for number, (ranks, change) in enumerate(rows):
+            with self.subTest(ranks=ranks, number=number):
+                self.data = self.make(self.folder / str(number))
+                plugin = self.data / "libmine.so"
+                shutil.copyfile(PLUGINS / "libmlp.so", plugin)
+                words = command(self.config(self.SETS["csv"]), plugins=["dump_batches"])
+                words[1:1] = ["--plugins", str(plugin)]
+                if ranks > 1:
+                    words = ["mpirun", "--oversubscribe", "-np", str(ranks), *words]
+                status, err = self.start(words, lambda: change(plugin))
+                self.assertEqual(status, 1, err)
+                lines = [line for line in err.splitlines() if line.startswith("ailab: ")]
+                self.assertEqual(len(lines), 1, err)
+                self.assertRegex(lines[0],
+                                 rf"ailab: \[rank \d, .*libmine\.so (was changed under|can no longer be read)")
 
     def test_single_images_may_change(self):
         self.data = self.make(self.folder / "data")

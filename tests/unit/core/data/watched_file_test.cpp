@@ -147,33 +147,62 @@ TEST_F(WatchedFiles, AFaultInOtherMappedMemoryEndsTheProcessWithAMessage) {
         "ailab: " + path + " can no longer be read \\(SIGBUS\\): it was cut or written anew");
 }
 
+struct Crash {
+    const char* name;  // of the signal
+    int signal;
+    void (*happen)();
+};
+
+/// All that other code may run into.
+const std::vector<Crash> crashes = {
+    {"SIGSEGV", SIGSEGV,
+     [] {
+         volatile int* const nowhere = nullptr;
+         *nowhere = 1;
+     }},
+    {"SIGSEGV", SIGSEGV, [] { raise(SIGSEGV); }},
+    {"SIGABRT", SIGABRT, [] { std::abort(); }},
+    {"SIGBUS", SIGBUS, [] { raise(SIGBUS); }},
+#if defined(__x86_64__)
+    {"SIGILL", SIGILL, [] { __asm__ volatile("ud2"); }},
+    {"SIGTRAP", SIGTRAP, [] { __asm__ volatile("int3"); }},
+    {"SIGFPE", SIGFPE,
+     [] {
+         __asm__ volatile("xor %%eax, %%eax; div %%eax" ::: "eax", "edx");
+     }},
+    // An address that cannot be, by way of the stack's registers.
+    {"SIGBUS", SIGBUS, [] { __asm__ volatile("movabs $0x8000000000000000, %rsp; pop %rax"); }},
+    {"SIGSEGV", SIGSEGV, [] { __asm__ volatile("movq $64, %rsp; pop %rax"); }},
+#endif
+};
+
 TEST_F(WatchedFiles, ACrashIsToldAsThatOfAPluginWhoseFileWasChanged) {
-    const std::string path = write("libmine.so", three_pages);
-    const auto crash = [] {
-        volatile int* const nowhere = nullptr;
-        *nowhere = 1;
-    };
-    EXPECT_EXIT(
-        {
+    for (const Crash& crash : crashes) {
+        SCOPED_TRACE(&crash - crashes.data());
+        const std::string path = write("libmine.so", three_pages);
+        const auto watch = [&] {
+            take_over_bus_faults();
             watch_code(path);
-            std::ofstream(path) << "other code";
-            crash();
-        },
-        testing::ExitedWithCode(1),
-        "ailab: " + path + " was changed under the run, which crashed \\(SIGSEGV\\)");
-    const std::string other = write("libother.so", three_pages);
-    EXPECT_EXIT(
-        {
-            watch_code(other);
-            crash();
-        },
-        testing::KilledBySignal(SIGSEGV), "");
-    EXPECT_EXIT(
-        {
-            watch_code(other);
-            raise(SIGSEGV);
-        },
-        testing::KilledBySignal(SIGSEGV), "");
+        };
+        EXPECT_EXIT(
+            {
+                const SignalStack stack;
+                watch();
+                std::ofstream(path) << "other code";
+                crash.happen();
+            },
+            testing::ExitedWithCode(1),
+            concat("ailab: ", path, " was changed under the run, which crashed \\(", crash.name,
+                   "\\)"));
+        write("libmine.so", three_pages);
+        EXPECT_EXIT(
+            {
+                const SignalStack stack;
+                watch();
+                crash.happen();
+            },
+            testing::KilledBySignal(crash.signal), "^$");
+    }
 }
 
 TEST_F(WatchedFiles, ASignalThatSomebodySendsActsAsItDoes) {
