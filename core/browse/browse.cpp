@@ -16,6 +16,7 @@
 #include "data/batch_builder.hpp"
 #include "host/threads.hpp"
 #include "log/result_stream.hpp"
+#include "modules/fields.hpp"
 #include "run/choose.hpp"
 #include "run/phase_data.hpp"
 #include "task/choose_task.hpp"
@@ -96,13 +97,13 @@ class Browser {
     }
 
     void show(int64_t id, const SampleContext& context, const Sample& after) {
-        Sample sample = dataset().get(id, context.inside());
+        Sample sample = get_sample(dataset(), id, context.inside(), specs_of(dataset()));
         sample.decode();
         const Tensor read = image_in(sample), fed = image_in(after);
         if (!read.defined() || !fed.defined())
             throw Error(concat("sample ", id,
-                               " holds no image: a field \"input\" or \"image\" of "
-                               "[1 or 3, H, W]"));
+                               " holds no image: a field that the data set declares as one, or "
+                               "\"image\" or \"input\", of [1 or 3, H, W]"));
         const std::string name = dataset().sample_name(id), label = task_->caption(after);
         sheet_.add(drawn(*task_, read, sample), concat(id, ": ", task_->caption(sample)));
         sheet_.add(drawn(*task_, fed, after), "> " + label);

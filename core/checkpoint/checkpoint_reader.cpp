@@ -2,10 +2,10 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "checkpoint.hpp"
 #include "manifest.hpp"
 #include "state_files.hpp"
-#include "support/regular_file.hpp"
 #include "validate_weights.hpp"
 
 namespace ailab {

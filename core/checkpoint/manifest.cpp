@@ -8,9 +8,9 @@
 
 #include "ailab/error.hpp"
 #include "ailab/support/crc32c.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "config/formats.hpp"
 #include "state_files.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 namespace {

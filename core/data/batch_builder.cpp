@@ -108,6 +108,7 @@ void BatchBuilder::check_alike(const Sample& sample) const {
 void BatchBuilder::finish() {
     batch_.size = int64_t(samples_.size());
     batch_.ids = std::move(ids_);
+    batch_.specs = options_.specs;
     if (samples_.empty()) {
         batch_.fields.clear();
         return;

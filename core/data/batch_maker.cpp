@@ -43,8 +43,9 @@ std::string sample_numbers(const std::vector<int64_t>& ids) {
 }
 
 /// The last sample alone, in memory of its own.
-Batch last_sample(const Batch& batch, const FieldSpecs* specs) {
-    Batch last = sample_of_batch(batch, batch.size - 1, specs);
+Batch last_sample(const Batch& batch) {
+    Batch last = sample_of_batch(batch, batch.size - 1, batch.specs.get());
+    last.specs = batch.specs;
     last.ids = {batch.ids.back()};
     last.size = last.global_size = 1;
     return last;
@@ -210,7 +211,7 @@ Batch BatchMaker::sample_before(const Share& share, const Batch& batch) const {
                      one))
             return one;
     }
-    return last_sample(batch, options_.specs.get());
+    return last_sample(batch);
 }
 
 /// The sample at `position` as its own rank makes it, which counts what is wrong with it.

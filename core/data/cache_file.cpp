@@ -15,7 +15,7 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
-#include "support/regular_file.hpp"
+#include "ailab/support/regular_file.hpp"
 
 namespace ailab {
 
@@ -94,20 +94,7 @@ struct CacheFile::Header {
 CacheFile::CacheFile(const std::string& path, int64_t bytes,
                      const std::function<void(CacheFile& file)>& repair)
     : path_(path), bytes_(uint64_t(bytes)) {
-    try {
-        path_.empty() ? open_unnamed() : open_named(repair);
-    } catch (...) {
-        release();
-        throw;
-    }
-}
-
-CacheFile::~CacheFile() {
-    release();
-}
-
-void CacheFile::release() noexcept {
-    if (file_ >= 0) close(file_);
+    path_.empty() ? open_unnamed() : open_named(repair);
 }
 
 void CacheFile::fail(const std::string& what, int code) const {
@@ -116,8 +103,8 @@ void CacheFile::fail(const std::string& what, int code) const {
 }
 
 void CacheFile::open_unnamed() {
-    file_ = memfd_create("ailab-images", MFD_CLOEXEC);
-    if (file_ < 0) fail("there is no memory for the cache of images", errno);
+    file_ = FileDescriptor(memfd_create("ailab-images", MFD_CLOEXEC));
+    if (!file_) fail("there is no memory for the cache of images", errno);
     make_anew();
     map();
 }
@@ -127,29 +114,29 @@ void CacheFile::open_named(const std::function<void(CacheFile& file)>& repair) {
     const bool is_there = ::stat(path_.c_str(), &status) == 0;
     if (is_there && !S_ISREG(status.st_mode))
         fail(concat("is ", other_kind(status.st_mode), ", no regular file"), 0);
-    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
-    if (file_ < 0) fail("cannot be opened", errno);
-    if (is_on_network(file_))
+    file_ = FileDescriptor(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666));
+    if (!file_) fail("cannot be opened", errno);
+    if (is_on_network(file_.get()))
         fail(
             "lies on a network file system, where hosts do not see at once what others write; "
             "give a file on a local disk, or in /dev/shm",
             0);
     // Whoever opens the file does it alone, so that one rank makes it and the others find it made.
-    if (!set_lock(file_, F_WRLCK, opening, /*wait=*/true)) fail("cannot be locked", errno);
-    const bool is_alone = set_lock(file_, F_WRLCK, using_it, /*wait=*/false);
+    if (!set_lock(file_.get(), F_WRLCK, opening, /*wait=*/true)) fail("cannot be locked", errno);
+    const bool is_alone = set_lock(file_.get(), F_WRLCK, using_it, /*wait=*/false);
     prepare(is_alone);
     map();
     if (is_alone) repair(*this);
-    if (!set_lock(file_, F_RDLCK, using_it, /*wait=*/true)) fail("cannot be locked", errno);
-    set_lock(file_, F_UNLCK, opening, /*wait=*/true);
+    if (!set_lock(file_.get(), F_RDLCK, using_it, /*wait=*/true)) fail("cannot be locked", errno);
+    set_lock(file_.get(), F_UNLCK, opening, /*wait=*/true);
 }
 
 /// Makes sure that the file is a cache.
 void CacheFile::prepare(bool is_alone) {
-    const uint64_t size = size_of(file_);
+    const uint64_t size = size_of(file_.get());
     if (size == 0) return make_anew();
     Header found{};
-    const ssize_t got = pread(file_, &found, sizeof found, 0);
+    const ssize_t got = pread(file_.get(), &found, sizeof found, 0);
     if (got < 0) fail("cannot be read", errno);
     if (std::memcmp(found.magic, magic, sizeof magic) != 0)
         fail("is there already and is no cache of images; give another name, or remove it", 0);
@@ -165,7 +152,7 @@ void CacheFile::prepare(bool is_alone) {
     }
     if (!is_alone) fail("is damaged, or of another version, and another process uses it", 0);
     log_warning("cache_file ", path_, " is damaged, or of another version: it is made anew");
-    if (ftruncate(file_, 0) != 0) fail("cannot be cut", errno);
+    if (ftruncate(file_.get(), 0) != 0) fail("cannot be cut", errno);
     make_anew();
 }
 
@@ -182,20 +169,21 @@ void CacheFile::make_anew() {
     // Blocks of a disk are taken now: a full one would be a SIGBUS later.
     if (!path_.empty())
         take_disk(end);
-    else if (ftruncate(file_, off_t(end)) != 0)
+    else if (ftruncate(file_.get(), off_t(end)) != 0)
         fail("cannot be made", errno);
-    if (pwrite(file_, &made, sizeof made, 0) != ssize_t(sizeof made))
+    if (pwrite(file_.get(), &made, sizeof made, 0) != ssize_t(sizeof made))
         fail("cannot be written", errno);
 }
 
 void CacheFile::take_disk(uint64_t bytes) {
     // Others write to the disk too: it is not filled to find out that it is too small.
     struct statfs disk {};
-    const bool known = fstatfs(file_, &disk) == 0;
+    const bool known = fstatfs(file_.get(), &disk) == 0;
     const uint64_t free = uint64_t(disk.f_bavail) * uint64_t(disk.f_bsize);
-    const int error = known && bytes > free ? ENOSPC : posix_fallocate(file_, 0, off_t(bytes));
+    const int error =
+        known && bytes > free ? ENOSPC : posix_fallocate(file_.get(), 0, off_t(bytes));
     if (error == 0) return;
-    const bool given_back = ftruncate(file_, 0) == 0;
+    const bool given_back = ftruncate(file_.get(), 0) == 0;
     if (error != ENOSPC || !known) fail("cannot be made", error);
     fail(concat("cannot be made: its table of images takes ", megabytes(bytes),
                 ", and the disk has ", megabytes(free),
@@ -216,8 +204,8 @@ void CacheFile::map() {
 
 const MappedMemory& CacheFile::map(uint64_t bytes, MappedMemory::Access access) {
     try {
-        if (watch_) return watch_->map(file_, bytes, access);
-        memory_.push_back(std::make_unique<const MappedMemory>(file_, bytes, access));
+        if (watch_) return watch_->map(file_.get(), bytes, access);
+        memory_.push_back(std::make_unique<const MappedMemory>(file_.get(), bytes, access));
         return *memory_.back();
     } catch (const Error& error) {
         fail(concat("cannot be mapped: ", error.what()), 0);
@@ -244,7 +232,7 @@ bool CacheFile::write(uint64_t offset, const void* data, size_t bytes) const {
     // Not through the mapping: a full disk is an error here, and a SIGBUS there.
     const auto* from = static_cast<const uint8_t*>(data);
     while (bytes > 0) {
-        const ssize_t wrote = pwrite(file_, from, bytes, off_t(offset));
+        const ssize_t wrote = pwrite(file_.get(), from, bytes, off_t(offset));
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote <= 0) return false;
         from += wrote;
@@ -256,7 +244,7 @@ bool CacheFile::write(uint64_t offset, const void* data, size_t bytes) const {
 
 bool CacheFile::has(uint64_t offset, uint64_t bytes) const {
     const uint64_t begin = header_bytes + slots_ * slot_bytes;
-    const uint64_t end = std::min(mapped_, size_of(file_));
+    const uint64_t end = std::min(mapped_, size_of(file_.get()));
     return offset >= begin && offset <= end && bytes <= end - offset;
 }
 

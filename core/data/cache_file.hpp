@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "ailab/support/file_descriptor.hpp"
 #include "host/file_watch.hpp"
 
 namespace ailab {
@@ -22,7 +23,6 @@ class CacheFile {
     /// named file is watched: one that is cut, removed or replaced ends the run.
     CacheFile(const std::string& path, int64_t bytes,
               const std::function<void(CacheFile& file)>& repair);
-    ~CacheFile();
     CacheFile(const CacheFile&) = delete;
     CacheFile& operator=(const CacheFile&) = delete;
 
@@ -54,13 +54,12 @@ class CacheFile {
     void take_disk(uint64_t bytes);
     void map();
     const MappedMemory& map(uint64_t bytes, MappedMemory::Access access);
-    void release() noexcept;
     Header& header() const;
     [[noreturn]] void fail(const std::string& what, int code) const;
 
     const std::string path_;
     const uint64_t bytes_;
-    int file_ = -1;
+    FileDescriptor file_;
     std::shared_ptr<FileWatch> watch_;                         // of a file with a name
     std::vector<std::unique_ptr<const MappedMemory>> memory_;  // of one without
     uint64_t slots_ = 0;

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "ailab/dataset.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "image_cache.hpp"
 #include "plugin/plugin_host.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 

@@ -13,31 +13,47 @@ namespace ailab {
 
 namespace {
 
-/// What an image is called, and a mask, where the data set does not declare its fields.
-constexpr std::array<std::string_view, 2> image_names = {"image", "input"};
+/// What a mask is called where the data set does not declare its fields.
 constexpr std::string_view mask_name = "mask";
 /// What would stay where it was, though by its name it lies on the image.
 constexpr std::array<std::string_view, 6> unclear_names = {"boxes",    "bboxes",   "keypoints",
                                                            "semantic", "instance", "masks"};
 
-template <class Names>
-bool is_one_of(const Names& names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 bool lies_on_image(FieldRole role) {
     return role == FieldRole::mask || role == FieldRole::boxes || role == FieldRole::keypoints;
 }
 
-FieldRole role_of(const Sample& sample, const std::string& name) {
-    if (const FieldSpec* spec = find_spec(sample.specs.get(), name)) return spec->role;
+/// Of a field of a Sample or a Batch.
+template <class Fields>
+FieldRole role_of(const Fields& fields, const std::string& name) {
+    if (const FieldSpec* spec = find_spec(fields.specs.get(), name)) return spec->role;
     return name == mask_name ? FieldRole::mask : FieldRole::other;
 }
 
 /// Declared, or by its name one that should be.
-bool is_on_image(const Sample& sample, const std::string& name) {
-    return lies_on_image(role_of(sample, name)) ||
-           (!find_spec(sample.specs.get(), name) && is_one_of(unclear_names, name));
+template <class Fields>
+bool is_on_image(const Fields& fields, const std::string& name) {
+    return lies_on_image(role_of(fields, name)) ||
+           (!find_spec(fields.specs.get(), name) &&
+            std::find(unclear_names.begin(), unclear_names.end(), name) != unclear_names.end());
+}
+
+template <class Fields>
+const std::string& image_among(const Fields& fields, const char* whose) {
+    for (const std::string& name : image_names(fields.specs.get()))
+        if (const auto found = fields.fields.find(name); found != fields.fields.end())
+            return found->first;
+    std::vector<std::string> names;
+    for (const auto& [name, field] : fields.fields) names.push_back(name);
+    throw Error(concat(whose, " has no field \"image\" or \"input\"; its fields: ",
+                       names.empty() ? "none" : join(names)));
+}
+
+template <class Fields>
+std::string first_on_image(const Fields& fields) {
+    for (const auto& [name, field] : fields.fields)
+        if (is_on_image(fields, name)) return name;
+    return "";
 }
 
 ImageSize size_of(const std::string& name, const SampleField& field) {
@@ -152,26 +168,12 @@ void check_movable(const Sample& sample, const std::string& image) {
 
 }  // namespace
 
-const FieldSpec* find_spec(const FieldSpecs* specs, const std::string& name) {
-    if (!specs) return nullptr;
-    for (const FieldSpec& spec : *specs)
-        if (spec.name == name) return &spec;
-    return nullptr;
+const std::string& image_field(const Sample& sample) {
+    return image_among(sample, "the sample");
 }
 
-const std::string& image_field(const Sample& sample) {
-    if (sample.specs)
-        for (const FieldSpec& spec : *sample.specs)
-            if (spec.role == FieldRole::image)
-                if (const auto found = sample.fields.find(spec.name); found != sample.fields.end())
-                    return found->first;
-    for (const std::string_view name : image_names)
-        if (const auto found = sample.fields.find(std::string(name)); found != sample.fields.end())
-            return found->first;
-    std::vector<std::string> names;
-    for (const auto& [name, field] : sample.fields) names.push_back(name);
-    throw Error(concat("the sample has no field \"image\" or \"input\"; its fields: ",
-                       names.empty() ? "none" : join(names)));
+const std::string& image_field(const Batch& batch) {
+    return image_among(batch, "the batch");
 }
 
 ImageSize image_size(const Sample& sample) {
@@ -180,9 +182,11 @@ ImageSize image_size(const Sample& sample) {
 }
 
 std::string field_on_image(const Sample& sample) {
-    for (const auto& [name, field] : sample.fields)
-        if (is_on_image(sample, name)) return name;
-    return "";
+    return first_on_image(sample);
+}
+
+std::string field_on_image(const Batch& batch) {
+    return first_on_image(batch);
 }
 
 void move_fields(Sample& sample, const Movement& movement) {

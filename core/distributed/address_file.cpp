@@ -22,7 +22,7 @@ const std::string magic = "ailab rendezvous 2";
 
 /// The bytes of this user's regular file, or nothing.
 std::optional<std::string> read_own(const std::string& path) {
-    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
         status.st_uid != ::geteuid() || (status.st_mode & 077) != 0)
@@ -61,8 +61,9 @@ bool make_private(const std::string& folder) {
 }
 
 /// Locked as long as the process lives: others see whose file is a left-over.
-Fd write_whole(const std::string& path, const std::string& bytes) {
-    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+FileDescriptor write_whole(const std::string& path, const std::string& bytes) {
+    FileDescriptor fd(
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) throw cannot("create", path);
     // Some hundred bytes: a short write is a full disk.
     if (::write(fd.get(), bytes.data(), bytes.size()) != ssize_t(bytes.size()))
@@ -89,7 +90,8 @@ void remove_left_overs(const std::string& folder) {
     for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
         const std::string name = entry.path().filename();
         if (!name.starts_with("meet-") && !name.starts_with(".meet-")) continue;
-        const Fd fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        const FileDescriptor fd(
+            ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         struct stat status {};
         if (!fd || ::fstat(fd.get(), &status) != 0) continue;
         if (name[0] == '.' && ::time(nullptr) - status.st_mtime < being_written) continue;

@@ -30,7 +30,7 @@ class PublishedAddress {
   private:
     std::string path_;
     std::string bytes_;
-    Fd lock_;  // held as long as the file is shown
+    FileDescriptor lock_;  // held as long as the file is shown
 };
 
 /// Nothing while there is no file, or one of another job or user.

@@ -74,7 +74,7 @@ std::vector<std::string> PayloadReader::texts() {
     return values;
 }
 
-Connection::Connection(Fd fd) : fd_(std::move(fd)) {
+Connection::Connection(FileDescriptor fd) : fd_(std::move(fd)) {
     const int flags = ::fcntl(fd_.get(), F_GETFL);
     ::fcntl(fd_.get(), F_SETFL, flags | O_NONBLOCK);
 }

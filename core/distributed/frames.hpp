@@ -79,7 +79,7 @@ struct FrameKeys {
 class Connection {
   public:
     Connection() = default;
-    explicit Connection(Fd fd);
+    explicit Connection(FileDescriptor fd);
 
     int fd() const { return fd_.get(); }
     bool open() const { return bool(fd_); }
@@ -100,7 +100,7 @@ class Connection {
   private:
     size_t largest_payload() const;
 
-    Fd fd_;
+    FileDescriptor fd_;
     FrameKeys keys_;
     uint64_t sent_ = 0;  // frames with a MAC
     uint64_t taken_ = 0;

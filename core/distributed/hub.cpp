@@ -48,7 +48,8 @@ Hub::~Hub() {
 void Hub::collect(std::vector<pollfd>& waits) {
     answer_waiting_requests();
     if (!ending_ && Clock::now() >= next_accept_)
-        for (const Fd& socket : plan_.listener.sockets) waits.push_back({socket.get(), POLLIN, 0});
+        for (const FileDescriptor& socket : plan_.listener.sockets)
+            waits.push_back({socket.get(), POLLIN, 0});
     for (const auto& peer : peers_) {
         const short events = POLLIN | (peer->connection.has_unsent() ? POLLOUT : 0);
         waits.push_back({peer->connection.fd(), events, 0});
@@ -56,7 +57,7 @@ void Hub::collect(std::vector<pollfd>& waits) {
 }
 
 void Hub::handle(const pollfd& ready) {
-    for (const Fd& socket : plan_.listener.sockets)
+    for (const FileDescriptor& socket : plan_.listener.sockets)
         if (ready.fd == socket.get()) return accept_one(socket.get());
     const auto found = std::find_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
         return peer->connection.fd() == ready.fd;
@@ -89,7 +90,7 @@ void Hub::accept_one(int listener) {
         return;
     }
     auto peer = std::make_unique<Peer>();
-    peer->connection = Connection(Fd(fd));
+    peer->connection = Connection(FileDescriptor(fd));
     peer->heard = Clock::now();
     const auto stranger = [](const auto& each) { return each->rank < 0; };
     if (size_t(std::count_if(peers_.begin(), peers_.end(), stranger)) >= most_strangers)

@@ -121,7 +121,7 @@ void end_process(const std::string& rank) {
 }
 
 /// Returns when the process is gone.
-void wait_for_end(pid_t process, const Fd& handle) {
+void wait_for_end(pid_t process, const FileDescriptor& handle) {
     if (handle) {
         pollfd wait{handle.get(), POLLIN, 0};
         while (::poll(&wait, 1, -1) < 0 && errno == EINTR) {
@@ -132,11 +132,11 @@ void wait_for_end(pid_t process, const Fd& handle) {
     while (is_ancestor(process)) std::this_thread::sleep_for(std::chrono::milliseconds(250));
 }
 
-Fd open_process(pid_t process) {
+FileDescriptor open_process(pid_t process) {
 #ifdef SYS_pidfd_open
-    return Fd(int(::syscall(SYS_pidfd_open, process, 0)));
+    return FileDescriptor(int(::syscall(SYS_pidfd_open, process, 0)));
 #else
-    return Fd();
+    return FileDescriptor();
 #endif
 }
 
@@ -162,11 +162,12 @@ void watch_launcher() {
         const pid_t launcher = find_launcher(concat(mark.given, "=", *given));
         if (launcher == outside) return;
         if (launcher == gone) print_and_end(*rank);
-        Fd handle = open_process(launcher);
+        FileDescriptor handle = open_process(launcher);
         // It may have gone meanwhile, and its number may be another's now.
         if (!is_ancestor(launcher)) print_and_end(*rank);
         start_thread("ailab-launcher", [rank = *rank, launcher,
-                                        handle = std::make_shared<Fd>(std::move(handle))] {
+                                        handle =
+                                            std::make_shared<FileDescriptor>(std::move(handle))] {
             wait_for_end(launcher, *handle);
             end_process(rank);
         }).detach();

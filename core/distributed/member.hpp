@@ -30,14 +30,15 @@ inline Member decode_info(PayloadReader& reader) {
 }
 
 /// One attempt to reach a process of this job: on the own host by the loopback, which always works.
-inline Fd reach(const std::string& its_host_id, const std::vector<std::string>& addresses,
-                uint16_t port, Clock::time_point deadline, std::string& why) {
+inline FileDescriptor reach(const std::string& its_host_id,
+                            const std::vector<std::string>& addresses, uint16_t port,
+                            Clock::time_point deadline, std::string& why) {
     if (its_host_id == host_id()) return connect_to(loopback, port, deadline, why);
     for (const std::string& address : addresses) {
         const auto soon = std::min(deadline, Clock::now() + std::chrono::seconds(2));
-        if (Fd fd = connect_to(address, port, soon, why)) return fd;
+        if (FileDescriptor fd = connect_to(address, port, soon, why)) return fd;
     }
-    return Fd();
+    return FileDescriptor();
 }
 
 }  // namespace ailab::dist

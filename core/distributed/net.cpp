@@ -50,8 +50,8 @@ uint16_t bound_port(int fd) {
     return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
 }
 
-Fd try_listen(const addrinfo& address, uint16_t port) {
-    Fd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+FileDescriptor try_listen(const addrinfo& address, uint16_t port) {
+    FileDescriptor fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fd;
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     sockaddr_storage place{};
@@ -97,8 +97,8 @@ bool is_own_other_end(int fd) {
            here_size == there_size && std::memcmp(&here, &there, here_size) == 0;
 }
 
-Fd try_connect(const addrinfo& address, Clock::time_point deadline, std::string& why) {
-    Fd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+FileDescriptor try_connect(const addrinfo& address, Clock::time_point deadline, std::string& why) {
+    FileDescriptor fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     int error = 0;
     if (!fd ||
         (::connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS)) {
@@ -116,7 +116,7 @@ Fd try_connect(const addrinfo& address, Clock::time_point deadline, std::string&
     if (error == 0 && is_own_other_end(fd.get())) error = ECONNREFUSED;
     if (error != 0) {
         why = std::strerror(error);
-        return Fd();
+        return FileDescriptor();
     }
     tune(fd.get());
     return fd;
@@ -137,19 +137,6 @@ std::string identity(const char* path) {
 
 }  // namespace
 
-Fd& Fd::operator=(Fd&& other) noexcept {
-    if (this != &other) {
-        reset();
-        fd_ = other.release();
-    }
-    return *this;
-}
-
-void Fd::reset() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-}
-
 int milliseconds_until(Clock::time_point deadline) {
     using std::chrono::milliseconds;
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
@@ -165,7 +152,7 @@ Listener listen_on(const std::vector<std::string>& addresses, uint16_t port) {
             std::string why;
             const AddressList found = look_up(address, 0, why);
             if (!found) continue;
-            Fd fd = try_listen(*found, listener.port);
+            FileDescriptor fd = try_listen(*found, listener.port);
             // An address that is no longer this host's, say.
             if (!fd && errno != EADDRINUSE) continue;
             if (!fd) {
@@ -196,12 +183,12 @@ std::vector<std::string> listening_addresses(const std::string& host) {
     return found;
 }
 
-Fd connect_to(const std::string& host, uint16_t port, Clock::time_point deadline,
-              std::string& why) {
+FileDescriptor connect_to(const std::string& host, uint16_t port, Clock::time_point deadline,
+                          std::string& why) {
     const AddressList addresses = look_up(host, port, why);
     for (const addrinfo* each = addresses.get(); each; each = each->ai_next)
-        if (Fd fd = try_connect(*each, deadline, why)) return fd;
-    return Fd();
+        if (FileDescriptor fd = try_connect(*each, deadline, why)) return fd;
+    return FileDescriptor();
 }
 
 std::string why_unknown(const std::string& host) {

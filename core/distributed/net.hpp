@@ -3,33 +3,17 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "ailab/support/file_descriptor.hpp"
 
 namespace ailab::dist {
 
 using Clock = std::chrono::steady_clock;
 
-/// Owns a file descriptor.
-class Fd {
-  public:
-    Fd() = default;
-    explicit Fd(int fd) : fd_(fd) {}
-    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept;
-    ~Fd() { reset(); }
-    int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-    void reset();
-    explicit operator bool() const { return fd_ >= 0; }
-
-  private:
-    int fd_ = -1;
-};
-
 /// Sockets that listen at one port of some of this host's addresses.
 struct Listener {
-    std::vector<Fd> sockets;
+    std::vector<FileDescriptor> sockets;
     uint16_t port = 0;
 };
 
@@ -42,9 +26,10 @@ Listener listen_on(const std::vector<std::string>& addresses, uint16_t port);
 /// name, or that of a gateway) on each address of this host.
 std::vector<std::string> listening_addresses(const std::string& host);
 
-/// One attempt over all addresses that `host` has. An empty Fd and the reason in `why` when none
-/// answers before `deadline`.
-Fd connect_to(const std::string& host, uint16_t port, Clock::time_point deadline, std::string& why);
+/// One attempt over all addresses that `host` has. An empty FileDescriptor and the reason in `why`
+/// when none answers before `deadline`.
+FileDescriptor connect_to(const std::string& host, uint16_t port, Clock::time_point deadline,
+                          std::string& why);
 
 /// Why no address is known for `host`, or "".
 std::string why_unknown(const std::string& host);

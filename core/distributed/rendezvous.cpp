@@ -213,7 +213,8 @@ class Rendezvous {
     std::optional<Joined> join_at(const std::string& host, uint16_t port, const std::string& nonce,
                                   const std::string& secret, std::string& why) {
         stranger_ = false;
-        Fd fd = connect_to(host, port, std::min(deadline_, Clock::now() + connect_within), why);
+        FileDescriptor fd =
+            connect_to(host, port, std::min(deadline_, Clock::now() + connect_within), why);
         if (!fd) return std::nullopt;
         const JoiningRank self{rank_info_.rank, rank_info_.world_size, one_host_,
                                secret_with(secret)};

@@ -74,8 +74,9 @@ std::vector<std::string> spoke_addresses(const Connection& hub, bool one_host) {
 
 }  // namespace
 
-std::optional<Admission> join_hub(Fd connected, const std::string& nonce, const JoiningRank& self,
-                                  Clock::time_point deadline, std::string& why) {
+std::optional<Admission> join_hub(FileDescriptor connected, const std::string& nonce,
+                                  const JoiningRank& self, Clock::time_point deadline,
+                                  std::string& why) {
     deadline = std::min(deadline, Clock::now() + answer_within);
     Connection hub(std::move(connected));
     const RankHandshake handshake(self.secret, nonce, self.rank, self.world_size);
@@ -289,7 +290,7 @@ bool Spoke::lower_rank_speaks() {
         const Member& other = known_[size_t(rank)];
         const Clock::time_point deadline = Clock::now() + word_within;
         std::string why;
-        const Fd fd = reach(other.host_id, other.addresses, other.port, deadline, why);
+        const FileDescriptor fd = reach(other.host_id, other.addresses, other.port, deadline, why);
         if (!fd) continue;
         // The kernel accepts for a process that is just being killed, too: only its word counts.
         pollfd wait{fd.get(), POLLIN, 0};
@@ -303,14 +304,15 @@ bool Spoke::lower_rank_speaks() {
 
 void Spoke::tell_higher_ranks() {
     const Clock::time_point deadline = Clock::now() + linger;
-    std::vector<Fd> told;  // kept open, so that the word arrives
+    std::vector<FileDescriptor> told;  // kept open, so that the word arrives
     std::vector<pollfd> waits;
-    for (const Fd& socket : listener_.sockets) waits.push_back({socket.get(), POLLIN, 0});
+    for (const FileDescriptor& socket : listener_.sockets)
+        waits.push_back({socket.get(), POLLIN, 0});
     while (Clock::now() < deadline) {
         if (::poll(waits.data(), waits.size(), milliseconds_until(deadline)) <= 0) continue;
         for (const pollfd& ready : waits) {
             if (ready.revents == 0) continue;
-            Fd fd(::accept4(ready.fd, nullptr, nullptr, SOCK_CLOEXEC));
+            FileDescriptor fd(::accept4(ready.fd, nullptr, nullptr, SOCK_CLOEXEC));
             if (!fd) continue;
             const char word = 1;
             (void)!::send(fd.get(), &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);

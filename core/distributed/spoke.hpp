@@ -40,8 +40,9 @@ struct Admission {
 /// Proves to be of the job to what answers at this connection, and has it prove the same. Nothing,
 /// and in `why` what stood against it, which may pass (the remains of an earlier job): until
 /// `deadline`, or a few seconds. Does not return when the hub tells this rank to end.
-std::optional<Admission> join_hub(Fd connected, const std::string& nonce, const JoiningRank& self,
-                                  Clock::time_point deadline, std::string& why);
+std::optional<Admission> join_hub(FileDescriptor connected, const std::string& nonce,
+                                  const JoiningRank& self, Clock::time_point deadline,
+                                  std::string& why);
 
 /// The watcher of every rank but 0.
 class Spoke final : public Watcher {

@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds beat_interval{250};
 /// Who wakes so much later than wanted was stopped (Ctrl-Z, a debugger, a laptop that slept).
 constexpr std::chrono::milliseconds paused{1000};
 
-Fd make_eventfd() {
-    Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+FileDescriptor make_eventfd() {
+    FileDescriptor fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!fd) throw Error(concat("eventfd failed: ", std::strerror(errno)));
     return fd;
 }

@@ -122,7 +122,7 @@ class Watcher {
         bool leave = false;
     };
 
-    Fd wake_;
+    FileDescriptor wake_;
     SignalGuard signals_;
     pthread_t thread_{};
     std::atomic<int64_t> limit_milliseconds_{0};  // 0: no limit

@@ -30,39 +30,25 @@ constexpr size_t chunk_size = 1 << 20;
     throw Error(concat("cannot ", doing, " ", path, ": ", std::strerror(error)));
 }
 
-class Descriptor {
-  public:
-    explicit Descriptor(int file) : file_(file) {}
-    ~Descriptor() {
-        if (file_ >= 0) close(file_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return file_; }
-
-  private:
-    int file_;
-};
-
 }  // namespace
 
 DurableFile::DurableFile(const std::string& path)
     : path_(path),
       file_(above_standard_streams(
           open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666))) {
-    if (file_ < 0) fail("create", errno);
+    if (!file_) fail("create", errno);
 }
 
 DurableFile::~DurableFile() {
-    if (file_ < 0) return;
-    close(file_);
+    if (!file_) return;
+    file_.reset();
     unlink(path_.c_str());
 }
 
 void DurableFile::write(const void* data, size_t size) {
     const auto* bytes = static_cast<const char*>(data);
     while (size > 0) {
-        const ssize_t n = ::write(file_, bytes, std::min(size, chunk_size));
+        const ssize_t n = ::write(file_.get(), bytes, std::min(size, chunk_size));
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) fail("write", n < 0 ? errno : ENOSPC);
         digest_.crc32c = crc32c(bytes, size_t(n), digest_.crc32c);
@@ -74,9 +60,9 @@ void DurableFile::write(const void* data, size_t size) {
 }
 
 FileDigest DurableFile::finish() {
-    while (fsync(file_) != 0)  // a network file system's may be interrupted by a signal
+    while (fsync(file_.get()) != 0)  // a network file system's may be interrupted by a signal
         if (errno != EINTR) fail("write", errno);
-    if (close(std::exchange(file_, -1)) != 0 && errno != EINTR) {  // interrupted, it is closed
+    if (close(file_.release()) != 0 && errno != EINTR) {  // interrupted, it is closed
         const int error = errno;
         unlink(path_.c_str());
         fail("close", error);
@@ -109,8 +95,8 @@ void finish_together(const std::vector<DurableFile*>& files,
 }
 
 void sync_folder(const std::string& path) {
-    const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0) fail_at("open the folder", path, errno);
+    const FileDescriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) fail_at("open the folder", path, errno);
     while (fsync(folder.get()) != 0) {
         // Some network file systems have no fsync of folders, and need none.
         if (errno == EINVAL || errno == ENOTSUP) return;

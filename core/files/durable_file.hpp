@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "ailab/support/file_descriptor.hpp"
+
 namespace ailab {
 
 /// What a file held when it was written, to be found again later.
@@ -35,7 +37,7 @@ class DurableFile {
     [[noreturn]] void fail(const char* what, int error) const;
 
     std::string path_;
-    int file_ = -1;
+    FileDescriptor file_;
     FileDigest digest_;
 };
 

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "support/regular_file.hpp"
+#include "ailab/support/regular_file.hpp"
 
 namespace ailab {
 

@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 
 #include "ailab/error.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "file_watch.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 

@@ -12,19 +12,15 @@ namespace ailab {
 
 FileSink::FileSink(const std::string& path)
     : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
-    if (file_ < 0)
+    if (!file_)
         throw Error(concat("cannot write the log file ", path, ": ", std::strerror(errno),
                            ". Choose another log_dir or work_dir"));
 }
 
-FileSink::~FileSink() {
-    if (file_ >= 0) close(file_);
-}
-
 std::optional<std::string> FileSink::write(std::string_view line) {
-    if (file_ < 0) return std::nullopt;
+    if (!file_) return std::nullopt;
     for (size_t done = 0; done < line.size();) {
-        const ssize_t n = ::write(file_, line.data() + done, line.size() - done);
+        const ssize_t n = ::write(file_.get(), line.data() + done, line.size() - done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return end(n < 0 ? errno : ENOSPC);
         done += size_t(n);
@@ -33,8 +29,7 @@ std::optional<std::string> FileSink::write(std::string_view line) {
 }
 
 std::string FileSink::end(int error) {
-    close(file_);
-    file_ = -1;
+    file_.reset();
     return concat("cannot write the log file ", path_, ": ", std::strerror(error),
                   "; lines go to the console alone");
 }

@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "ailab/support/file_descriptor.hpp"
+
 namespace ailab {
 
 /// Appends each line to a file with one write(), so that nothing is lost when the process is killed
@@ -11,9 +13,6 @@ class FileSink {
   public:
     /// Throws Error when the file cannot be opened.
     explicit FileSink(const std::string& path);
-    ~FileSink();
-    FileSink(const FileSink&) = delete;
-    FileSink& operator=(const FileSink&) = delete;
 
     /// What is wrong when the line cannot be written: said once, and the file has ended. It never
     /// throws, for lines are also logged where nobody could catch.
@@ -23,7 +22,7 @@ class FileSink {
     std::string end(int error);
 
     std::string path_;
-    int file_ = -1;
+    FileDescriptor file_;
 };
 
 }  // namespace ailab

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "ailab/support/regular_file.hpp"
 #include "config/formats.hpp"
 #include "plugin/plugin_file.hpp"
-#include "support/regular_file.hpp"
 
 namespace fs = std::filesystem;
 using nlohmann::json;

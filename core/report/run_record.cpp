@@ -10,8 +10,8 @@
 #include <unordered_set>
 
 #include "ailab/error.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "config/formats.hpp"
-#include "support/regular_file.hpp"
 #include "work_dir/run_end.hpp"
 #include "work_dir/run_lock.hpp"
 

@@ -11,12 +11,8 @@ namespace {
 
 template <class Kind>
 std::shared_ptr<Kind> make(const std::string& name, const Place& place, Problems& problems) {
-    Node node = Node::map();
-    node.place = place;
-    Node type = Node::string(name, place);
-    node.set("type", std::move(type));
-    const ModuleConfig module =
-        read_module(kind_name<Kind>, node, concat(kind_name<Kind>, " \"", name, "\""), problems);
+    const ModuleConfig module = read_module(kind_name<Kind>, node_of_type(name, place),
+                                            concat(kind_name<Kind>, " \"", name, "\""), problems);
     return module ? std::static_pointer_cast<Kind>(module.create()) : nullptr;
 }
 
@@ -34,6 +30,34 @@ std::shared_ptr<Kind> make_if_possible(const ModuleEntry& entry, std::string& re
     return nullptr;
 }
 
+template <class Kind>
+struct Usable {
+    std::string name;
+    std::shared_ptr<Kind> module;
+    int score;
+};
+
+/// Those that can be used on this machine, the best first. `look(module)` is its Availability; what
+/// keeps the others from it is added to `reasons`.
+template <class Kind, class Look>
+std::vector<Usable<Kind>> usable_here(const Look& look, std::vector<std::string>& reasons) {
+    std::vector<Usable<Kind>> usable;
+    for (const ModuleEntry& entry : PluginHost::instance().list(kind_name<Kind>)) {
+        std::string reason = entry.unusable_here;
+        const auto module = reason.empty() ? make_if_possible<Kind>(entry, reason) : nullptr;
+        const Availability here =
+            module ? look(*module) : Availability{reason.empty() ? "unknown" : reason, 0};
+        if (here.ok())
+            usable.push_back({entry.name, module, here.score});
+        else
+            reasons.push_back(concat(entry.name, ": ", here.reason));
+    }
+    std::stable_sort(
+        usable.begin(), usable.end(),
+        [](const Usable<Kind>& a, const Usable<Kind>& b) { return a.score > b.score; });
+    return usable;
+}
+
 }  // namespace
 
 ChosenDevice choose_device(const RunConfig& config, const RankInfo& rank_info) {
@@ -48,24 +72,11 @@ ChosenDevice choose_device(const RunConfig& config, const RankInfo& rank_info) {
         problems.check();
         return {wanted, device};
     }
-    ChosenDevice best;
-    int best_score = -1;
     std::vector<std::string> reasons;
-    for (const ModuleEntry& entry : PluginHost::instance().list(kind_name<Device>)) {
-        if (!entry.unusable_here.empty()) {
-            reasons.push_back(concat(entry.name, ": ", entry.unusable_here));
-            continue;
-        }
-        std::string reason;
-        const auto device = make_if_possible<Device>(entry, reason);
-        const Availability here = device ? device->available(rank_info) : Availability{reason, 0};
-        if (!here.ok())
-            reasons.push_back(concat(entry.name, ": ", here.reason));
-        else if (here.score > best_score)
-            best = {entry.name, device}, best_score = here.score;
-    }
-    if (!best.device) throw Error(concat("no device can be used here: ", join(reasons, "; ")));
-    return best;
+    const auto usable =
+        usable_here<Device>([&](Device& device) { return device.available(rank_info); }, reasons);
+    if (usable.empty()) throw Error(concat("no device can be used here: ", join(reasons, "; ")));
+    return {usable[0].name, usable[0].module};
 }
 
 std::vector<BackendCandidate> choose_backends(const RunConfig& config, const RankInfo& rank_info,
@@ -89,29 +100,13 @@ std::vector<BackendCandidate> choose_backends(const RunConfig& config, const Ran
         return {{wanted, backend}};
     }
     if (rank_info.world_size == 1) return {};
-    struct Scored {
-        BackendCandidate candidate;
-        int score;
-    };
-    std::vector<Scored> usable;
     std::vector<std::string> reasons;
-    for (const ModuleEntry& entry : PluginHost::instance().list(kind_name<Backend>)) {
-        if (!entry.unusable_here.empty()) continue;
-        std::string reason;
-        const auto backend = make_if_possible<Backend>(entry, reason);
-        const Availability here =
-            backend ? backend->available(rank_info, device) : Availability{reason, 0};
-        if (here.ok())
-            usable.push_back({{entry.name, backend}, here.score});
-        else
-            reasons.push_back(concat(entry.name, ": ", here.reason));
-    }
-    if (usable.empty())
-        throw ConfigError({{place, concat("no backend can be used here: ", join(reasons, "; "))}});
-    std::stable_sort(usable.begin(), usable.end(),
-                     [](const Scored& a, const Scored& b) { return a.score > b.score; });
     std::vector<BackendCandidate> candidates;
-    for (Scored& one : usable) candidates.push_back(std::move(one.candidate));
+    for (const Usable<Backend>& one : usable_here<Backend>(
+             [&](Backend& backend) { return backend.available(rank_info, device); }, reasons))
+        candidates.push_back({one.name, one.module});
+    if (candidates.empty())
+        throw ConfigError({{place, concat("no backend can be used here: ", join(reasons, "; "))}});
     return candidates;
 }
 

@@ -15,7 +15,7 @@ void Evaluator::begin(Phase phase) {
 
 void Evaluator::add(Batch& batch, int64_t samples) {
     forward_.run_model(batch, phase_);
-    if (!forward_.has_loss()) return;
+    if (!forward_.has_loss(phase_)) return;
     for (const LossTerm& term : forward_.loss_terms(batch, samples)) {
         const TermValue value = value_of(term, batch.size);
         if (value.weight != 0)
@@ -25,7 +25,7 @@ void Evaluator::add(Batch& batch, int64_t samples) {
 
 std::vector<std::pair<std::string, double>> Evaluator::finish() {
     const auto counted = sums_.reduce();
-    if (!forward_.has_loss()) return {};
+    if (!forward_.has_loss(phase_)) return {};
     std::vector<std::pair<std::string, double>> results = {{"loss", 0}};
     for (size_t i = 0; i < forward_.term_count(); ++i) {
         const std::string& name = forward_.term_name(i);

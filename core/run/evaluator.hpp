@@ -21,8 +21,9 @@ class Evaluator {
     /// The outputs join the batch, which has samples, and its terms the sums. `samples`: of the
     /// batch that the configuration speaks of, of which this one is a part or the whole.
     void add(Batch& batch, int64_t samples);
-    /// "loss", and its terms where there are several; nothing without a loss. A term of which no
-    /// target counts is NaN, as with PyTorch, and so is the loss; that is told once. Collective.
+    /// "loss", and its terms where there are several; nothing without a loss of this phase. A term
+    /// of which no target counts is NaN, as with PyTorch, and so is the loss; that is told once.
+    /// Collective.
     std::vector<std::pair<std::string, double>> finish();
 
   private:

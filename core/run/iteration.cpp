@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "distributed/broadcast.hpp"
 #include "host/error_context.hpp"
 #include "host/threads.hpp"
 #include "runner.hpp"
@@ -166,13 +167,7 @@ void Runner::evaluate_iteration() {
 
 /// Buffers (running means) are each rank's own while training; rank 0's are validated and saved.
 void Runner::broadcast_buffers() {
-    if (job_.world_size() == 1 || !modules_.step.broadcast_buffers) return;
-    const at::NoGradGuard no_grad;
-    for (const Tensor& buffer : modules_.model->buffers()) {
-        Tensor flat = buffer.detach().contiguous();
-        job_.broadcast(flat, 0);
-        if (!flat.is_same(buffer)) buffer.detach().copy_(flat);
-    }
+    if (modules_.step.broadcast_buffers) broadcast_from_first(job_, modules_.model->buffers());
 }
 
 }  // namespace ailab

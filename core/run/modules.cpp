@@ -11,6 +11,7 @@
 #include "class_agreement.hpp"
 #include "compare_data.hpp"
 #include "data/memory_format.hpp"
+#include "distributed/broadcast.hpp"
 #include "host/error_context.hpp"
 #include "phase_data.hpp"
 #include "step/forward_pass.hpp"
@@ -38,15 +39,8 @@ void make_channels_last(torch::nn::Module& module) {
 
 /// Weights are drawn on rank 0 and sent to everyone.
 void broadcast_weights(torch::nn::Module& module, Job& job) {
-    if (job.world_size() == 1) return;
-    const at::NoGradGuard no_grad;
-    auto send = [&](const Tensor& tensor) {
-        Tensor flat = tensor.detach().contiguous();
-        job.broadcast(flat, 0);
-        tensor.detach().copy_(flat);
-    };
-    for (const Tensor& parameter : module.parameters()) send(parameter);
-    for (const Tensor& buffer : module.buffers()) send(buffer);
+    broadcast_from_first(job, module.parameters());
+    broadcast_from_first(job, module.buffers());
 }
 
 /// What cannot be trained or saved, as the modules were made: to another dtype or device each
@@ -113,7 +107,9 @@ void place_module(torch::nn::Module& module, const BuildInput& input) {
 std::optional<std::vector<std::string>> fields_of_model(const Model& model,
                                                         const RunConfig& config) {
     if (model.owns_step()) return {};
-    std::vector<std::string> fields = model.inputs();
+    std::vector<std::string> fields;
+    for (const Phase phase : phases)
+        for (std::string& name : model.inputs_in(phase)) fields.push_back(std::move(name));
     if (std::find(fields.begin(), fields.end(), "target") != fields.end())
         fields.push_back("label");  // which may stand for it
     for (const auto& [input, field] : config.model.binding().mapping) fields.push_back(field);
@@ -125,16 +121,17 @@ void check_dataset_fields(const PhaseConfig& phase, const Modules& modules, RunP
     std::vector<std::string> fields = batch_fields(*modules.data.at(phase.phase).dataset);
     const std::string model_name = concat("model \"", config.model.type(), "\"");
     if (!modules.model->owns_step() || phase.phase != Phase::train)
-        check_binding(fields, modules.model->inputs(), config.model.config, model_name, problems);
+        check_binding(fields, modules.model->inputs_in(phase.phase), config.model.config,
+                      model_name, problems);
     if (!fields.empty()) {
-        for (std::string& key : output_keys(*modules.model, config.model.binding()))
+        for (std::string& key : output_keys(*modules.model, phase.phase, config.model.binding()))
             fields.push_back(std::move(key));
     }
     plan.phases.push_back(phase.phase);
     // A model that owns its step may add what it likes.
     const bool known = !modules.model->owns_step() || phase.phase != Phase::train;
     plan.fields[phase.phase] = known ? fields : std::vector<std::string>();
-    if (modules.loss)
+    if (modules.loss && counts_in(config.loss.binding(), phase.phase))
         check_binding(fields, modules.loss->inputs(), config.loss.config,
                       concat("loss \"", config.loss.type(), "\""), problems);
 }
@@ -285,13 +282,13 @@ ChosenTask task_of(const RunConfig& config, const Modules& modules, const Datase
         dataset.class_names());
 }
 
-void plan_results(Modules& modules) {
+void plan_results(Modules& modules, const RunConfig& config) {
     RunPlan& plan = modules.plan;
     plan.results.clear();
     plan.greater_is_better.clear();
     for (const Phase phase : plan.phases) {
         std::vector<std::string>& names = plan.results[phase];
-        if (modules.loss && phase != Phase::train) {
+        if (modules.loss && phase != Phase::train && counts_in(config.loss.binding(), phase)) {
             names.push_back("loss");
             if (const auto terms = modules.loss->term_names(); terms.size() > 1)
                 names.insert(names.end(), terms.begin(), terms.end());
@@ -369,7 +366,11 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     if (modules.loss) broadcast_weights(*modules.loss, input.job);
 
     Problems problems;
-    const std::vector<std::string> outputs = modules.model->outputs();
+    std::vector<std::string> outputs;  // of the phase that has most
+    for (const Phase phase : ailab::phases)
+        if (std::vector<std::string> own = modules.model->outputs_in(phase);
+            own.size() > outputs.size())
+            outputs = std::move(own);
     if (const auto& keys = config.model.binding().output_keys; keys.size() > outputs.size())
         problems.add(
             config.model.config.place,
@@ -406,10 +407,13 @@ Modules build_modules(const BuildInput& input, Hooks hooks) {
     if (!config.test) {
         if (!modules.loss && !modules.model->owns_step())
             problems.add(config.source.place, "there is no loss; add loss: {type: …}");
+        else if (!modules.model->owns_step() && !counts_in(config.loss.binding(), Phase::train))
+            problems.add(config.loss.config.place,
+                         "phases of the loss leaves out train, by which the model is trained");
         make_optimizers(input, modules, problems);
     }
     check_output_paths(modules, config, problems);
-    plan_results(modules);
+    plan_results(modules, config);
     for (const auto& hook : modules.hooks) hook->check(modules.plan, problems);
     problems.check();
     for (const auto& [name, update] : modules.updates)

@@ -81,7 +81,7 @@ ChosenTask task_of(const RunConfig& config, const Modules& modules, const Datase
 
 /// Asks the loss and the hooks for the results of each phase, anew where first batches have told
 /// more.
-void plan_results(Modules& modules);
+void plan_results(Modules& modules, const RunConfig& config);
 
 /// The training batch over all ranks. Throws ConfigError when it does not divide.
 int64_t global_batch_size(const RunConfig& config, int world_size);

@@ -34,11 +34,8 @@ namespace {
 std::shared_ptr<const Sampler> make_sampler(const PhaseConfig& config, bool overfit) {
     if (config.loader.sampler && !overfit) return config.loader.sampler.create();
     const bool shuffle = !overfit && config.loader.shuffle.value_or(config.phase == Phase::train);
-    const Role role = shuffle ? roles::shuffled : roles::sequential;
-    const std::string type = type_of_role(kind_name<Sampler>, role);
-    if (type.empty()) throw Error(no_module_of_role(kind_name<Sampler>, role));
-    Node node = Node::map();
-    node.set("type", Node::string(type));
+    const Node node =
+        node_of_role(kind_name<Sampler>, shuffle ? roles::shuffled : roles::sequential);
     Problems problems;
     const ModuleConfig module = read_module("sampler", node, "the default sampler", problems);
     problems.check();
@@ -57,10 +54,11 @@ void plan_own_batches(LoaderOptions& options) {
     plan.shared_size = 0;
 }
 
-/// What the data set declares of its fields. What is wrong with that is told at its place.
-std::shared_ptr<const FieldSpecs> declared_fields(const Dataset& dataset, const Place& place) {
+/// What a module finds wrong when it is asked is told at its place.
+template <class Ask>
+auto told_at(const Place& place, const Ask& ask) {
     try {
-        return specs_of(dataset);
+        return ask();
     } catch (const ConfigError& error) {
         std::vector<Problem> problems = error.problems();
         for (Problem& problem : problems)
@@ -108,17 +106,15 @@ void set_transforms(LoaderOptions& options, const ModuleConfig& dataset) {
 }
 
 /// The order of an epoch is held in memory, with how often each sample came before.
-void check_order_fits(const PhaseConfig& config, const std::string& name, int64_t samples) {
+void check_order_fits(const Place& place, const std::string& name, int64_t samples) {
     constexpr double bytes_a_sample = 16, gigabyte = 1e9;
     const double needed = bytes_a_sample * double(samples);
     const double there = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
     if (needed < there) return;
-    const ModuleConfig& cause =
-        config.loader.sampler ? config.loader.sampler.config : config.dataset.config;
     throw ConfigError(
-        {{cause.place, concat(name, " has ", samples, " samples an epoch, whose order alone needs ",
-                              fixed_text(needed / gigabyte, 0), " GB of memory; this machine has ",
-                              fixed_text(there / gigabyte, 0))}});
+        {{place, concat(name, " has ", samples, " samples an epoch, whose order alone needs ",
+                        fixed_text(needed / gigabyte, 0), " GB of memory; this machine has ",
+                        fixed_text(there / gigabyte, 0))}});
 }
 
 void set_error_policy(LoaderOptions& options, const PhaseConfig& config) {
@@ -140,7 +136,7 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
         throw ConfigError({{config.dataset.config.place, concat(name, " has no samples")}});
     LoaderOptions options;
     options.dataset = data.dataset;
-    options.specs = declared_fields(*data.dataset, config.dataset.config.place);
+    options.specs = told_at(config.dataset.config.place, [&] { return specs_of(*data.dataset); });
     if (options.specs)
         data.pads =
             std::any_of(options.specs->begin(), options.specs->end(),
@@ -150,8 +146,14 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     if (config.loader.sampler && config.loader.shuffle)
         notes.push_back(concat(name, ": shuffle does not count, the sampler ",
                                config.loader.sampler.type(), " decides on the order"));
-    const int64_t samples = options.sampler->size(*data.dataset);
-    check_order_fits(config, name, std::max(data.dataset->size(), samples));
+    const Place& sampler_place =
+        (config.loader.sampler ? config.loader.sampler.config : config.dataset.config).place;
+    // One that forms batches is asked for them below, once.
+    const int64_t samples =
+        dynamic_cast<const BatchSampler*>(options.sampler.get())
+            ? data.dataset->size()
+            : told_at(sampler_place, [&] { return options.sampler->size(*data.dataset); });
+    check_order_fits(sampler_place, name, std::max(data.dataset->size(), samples));
     set_transforms(options, config.dataset.config);
     if (!config.dataset.config.transforms)
         if (const Node list = write_transforms(*data.dataset, config.dataset.config);
@@ -161,7 +163,7 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
     if (overfit && config.phase != Phase::test)
         options.plan.samples = std::min(options.plan.samples, *overfit * input.global_batch_size);
     options.context.seed = input.config.seed;
-    plan_own_batches(options);
+    told_at(sampler_place, [&] { plan_own_batches(options); });
     if (options.plan.iterations() == 0)
         throw ConfigError(
             {{config.dataset.config.place,

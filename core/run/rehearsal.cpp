@@ -90,7 +90,7 @@ void Runner::rehearse() {
         knows_results = may_run && rehearse_phase(Phase::train) && knows_results;
     }
     if (!knows_results) return;
-    plan_results(modules_);
+    plan_results(modules_, config_);
     Problems problems;
     for (const auto& hook : hooks_.all()) hook->check_results(modules_.plan, problems);
     problems.check();
@@ -131,7 +131,7 @@ bool Runner::rehearse_phase(Phase phase) {
         return false;
     }
     check_registered();
-    if (forward_.has_loss() && !training) {
+    if (!training && forward_.has_loss(phase)) {
         try {
             forward_.loss_terms(batch, batch.size);
         } catch (const std::exception& error) {

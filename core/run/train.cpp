@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ailab/log.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "ailab/support/watched_file.hpp"
 #include "choose.hpp"
 #include "compare_ranks.hpp"
@@ -27,7 +28,6 @@
 #include "plugin/plugin_host.hpp"
 #include "runner.hpp"
 #include "start_report.hpp"
-#include "support/regular_file.hpp"
 #include "work_dir/checkpoint_choice.hpp"
 #include "work_dir/leftovers.hpp"
 #include "work_dir/run_end.hpp"

@@ -54,8 +54,11 @@ void CommonKeys::visit(OptionVisitor& v) {
         v.option("pretrained", pretrained,
                  "weights to begin with: a file, or {file, prefix, mapping}");
     }
-    if (kind == "metric")
-        v.option("phases", binding.phases, "phases in which it is computed", one_of(phase_names()));
+    if (kind == "metric" || kind == "loss")
+        v.option("phases", binding.phases,
+                 kind == "loss" ? "phases in which it is computed; by default all"
+                                : "phases in which it is computed",
+                 one_of(phase_names()));
     if (kind == "dataset")
         v.option("transforms", transforms,
                  "applied to each sample, in order; null: those that the dataset takes by default, "

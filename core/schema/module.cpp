@@ -88,7 +88,29 @@ void check_reserved(CommonKeys& common, const ModuleEntry& entry, OptionsHolder&
                                        ". Rename the option in the plugin."));
 }
 
+void check_phases(const Node& phases, const std::string& kind, const std::string& name,
+                  const std::string& title, Problems& problems) {
+    // An empty list would count as none.
+    if (phases.is_list() && phases.items().empty())
+        problems.add(
+            phases.place,
+            concat(title, ": phases is empty, so it would never be computed. Leave phases out ",
+                   kind == "metric" ? "for val and test" : "for all", ", or remove the ", kind,
+                   "."));
+    else if (kind == "loss" && name != kind)
+        problems.add(phases.place,
+                     concat(title,
+                            " is a part of another module, and phases is a key of the run's loss "
+                            "alone. Give it there."));
+}
+
 }  // namespace
+
+Node node_of_type(const std::string& type, const Place& place) {
+    Node node = Node::map({}, place);
+    node.set("type", Node::string(type, place));
+    return node;
+}
 
 ModuleConfig read_module(const std::string& kind, const Node& node, const std::string& name,
                          Problems& problems) {
@@ -116,13 +138,8 @@ ModuleConfig read_module(const std::string& kind, const Node& node, const std::s
                             " is a part of another module, and pretrained is a key "
                             "of the run's model alone. Give it there; its mapping "
                             "can put the file's names below a part's."));
-    // An empty list would count as none: val and test.
-    if (const Node* phases = kind == "metric" ? node.find("phases") : nullptr;
-        phases && phases->is_list() && phases->items().empty())
-        problems.add(phases->place,
-                     concat(subject.title,
-                            ": phases is empty, so it would never be computed. Leave phases out "
-                            "for val and test, or remove the metric."));
+    if (const Node* phases = kind == "metric" || kind == "loss" ? node.find("phases") : nullptr)
+        check_phases(*phases, kind, name, subject.title, problems);
     if (problems.size() != before) return {};
 
     config.binding = std::move(common.binding);

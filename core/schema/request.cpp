@@ -24,9 +24,7 @@ Node* add_hook(Node& hooks, std::string name, const char* more, Role role, const
     const std::string type = type_of_role(kind_name<Hook>, role);
     if (type.empty()) return nullptr;
     while (hooks.find(name)) name += more;
-    Node hook = Node::map({}, place);
-    hook.set("type", Node::string(type, place));
-    return &hooks.set(name, std::move(hook));
+    return &hooks.set(name, node_of_type(type, place));
 }
 
 bool has_hook(const RunConfig& config, Role role, bool enabled) {

@@ -38,6 +38,12 @@ bool has_role(const std::string& kind, const std::string& type, Role role) {
     });
 }
 
+Node node_of_role(const std::string& kind, Role role) {
+    const std::string type = type_of_role(kind, role);
+    if (type.empty()) throw Error(no_module_of_role(kind, role));
+    return node_of_type(type);
+}
+
 std::string no_module_of_role(const std::string& kind, Role role) {
     return concat("no plugin has a ", kind, " with the role \"", role.name,
                   "\": the built-in plugins are not all there. Build or install ailab again.");

@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 
+#include "ailab/module_spec.hpp"
 #include "ailab/registry.hpp"
 
 namespace ailab {
@@ -11,6 +12,9 @@ std::string type_of_role(const std::string& kind, Role role);
 
 /// Whether the module that a configuration calls `type` (also "plugin/Name") has the role.
 bool has_role(const std::string& kind, const std::string& type, Role role);
+
+/// `{type: …}` of type_of_role(). Throws Error where there is none.
+Node node_of_role(const std::string& kind, Role role);
 
 /// Why none was found.
 std::string no_module_of_role(const std::string& kind, Role role);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "ailab/support/regular_file.hpp"
 #include "config/expand.hpp"
 #include "config/scalar.hpp"
 #include "config/yaml_reader.hpp"
@@ -11,7 +12,6 @@
 #include "resolved.hpp"
 #include "run_checks.hpp"
 #include "run_schema.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 namespace {

@@ -28,7 +28,7 @@ ServedModel::ServedModel(ServedSpec spec, const std::string& device, std::shared
         parameter.requires_grad_(false);
     }
     field_ = spec_.input;
-    output_ = output_keys(model, run.model.binding()).at(0);
+    output_ = output_keys(model, Phase::test, run.model.binding()).at(0);
     std::optional<AutocastPlan> autocast;
     if (spec_.autocast) autocast = AutocastPlan{.dtype = *spec_.autocast};
     Loss* const no_loss = nullptr;
@@ -63,15 +63,15 @@ Batch ServedModel::batch_of(const at::Tensor& input) const {
 }
 
 Batch ServedModel::model_inputs(const at::Tensor& input) const {
-    return bind_inputs(batch_of(input), config_.model->inputs(), config_.run.model.binding(),
-                       forward_->model_label());
+    return bind_inputs(batch_of(input), config_.model->inputs_in(Phase::test),
+                       config_.run.model.binding(), forward_->model_label());
 }
 
 at::Tensor ServedModel::forward(const at::Tensor& input) const {
     const at::NoGradGuard no_grad;
     Batch batch = batch_of(input);
     try {
-        forward_->run_model(batch, Phase::val);
+        forward_->run_model(batch, Phase::test);
     } catch (const std::exception& error) {
         if (has_usual_shape(input)) throw;
         throw Error(concat(fed(), ", and cannot run ", c10::str(input.sizes()), ": ",

@@ -25,7 +25,7 @@ StepPlan plan_of(const RunConfig& config) {
 
 /// The sample's field that the model's first input is bound to.
 std::string input_field(const Sample& sample, const Model& model, const Binding& binding) {
-    const std::vector<std::string> inputs = model.inputs();
+    const std::vector<std::string> inputs = model.inputs_in(Phase::test);
     const std::string first = inputs.empty() ? "input" : inputs[0];
     const auto& mapping = binding.mapping;
     const auto renamed = mapping.find(first);
@@ -174,7 +174,7 @@ std::shared_ptr<const Task> task_of(const ServedSpec& spec) {
 }
 
 void check_one_input(const RunConfig& config, const Model& model) {
-    const std::vector<std::string> inputs = model.inputs();
+    const std::vector<std::string> inputs = model.inputs_in(Phase::test);
     if (inputs.size() < 2) return;
     throw ConfigError(
         {{config.model.config.place,

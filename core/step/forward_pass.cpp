@@ -7,12 +7,24 @@
 
 namespace ailab {
 
-std::vector<std::string> output_keys(const Model& model, const Binding& binding) {
-    std::vector<std::string> keys = model.outputs();
+std::vector<std::string> output_keys(const Model& model, Phase phase, const Binding& binding) {
+    std::vector<std::string> keys = model.outputs_in(phase);
     const size_t renamed = std::min(keys.size(), binding.output_keys.size());
     std::copy_n(binding.output_keys.begin(), renamed, keys.begin());
     return keys;
 }
+
+bool counts_in(const Binding& loss, Phase phase) {
+    const std::vector<std::string>& listed = loss.phases;
+    return listed.empty() ||
+           std::find(listed.begin(), listed.end(), phase_name(phase)) != listed.end();
+}
+
+ForwardPass::Interface::Interface(const Model& model, Phase phase, const Binding& binding,
+                                  const std::string& label)
+    : inputs(model.inputs_in(phase), binding, label),
+      outputs(model.outputs_in(phase)),
+      keys(output_keys(model, phase, binding)) {}
 
 ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
                          const std::optional<AutocastPlan>& autocast, c10::DeviceType device)
@@ -20,11 +32,11 @@ ForwardPass::ForwardPass(const RunConfig& config, Model& model, Loss* loss,
       loss_(loss),
       model_label_(concat("model \"", config.model.type(), "\"")),
       loss_label_(concat("loss \"", config.loss.type(), "\"")),
-      to_model_(model.inputs(), config.model.binding(), model_label_),
-      to_loss_(loss ? loss->inputs() : std::vector<std::string>(), config.loss.binding(),
-               loss_label_),
-      outputs_(model.outputs()),
-      output_keys_(output_keys(model, config.model.binding())),
+      loss_binding_(config.loss.binding()),
+      in_phase_{Interface(model, Phase::train, config.model.binding(), model_label_),
+                Interface(model, Phase::val, config.model.binding(), model_label_),
+                Interface(model, Phase::test, config.model.binding(), model_label_)},
+      to_loss_(loss ? loss->inputs() : std::vector<std::string>(), loss_binding_, loss_label_),
       in_double_(config.runtime.dtype == "float64"),
       autocast_(autocast),
       device_(device),
@@ -51,9 +63,10 @@ std::string hint_for(const Batch& inputs, Phase phase) {
 }  // namespace
 
 void ForwardPass::run_model(Batch& batch, Phase phase) const {
+    const Interface& model = in(phase);
     Batch returned;
     {
-        const InputBinding::Bound inputs = to_model_.bind(batch);
+        const InputBinding::Bound inputs = model.inputs.bind(batch);
         try {
             const AutocastScope scope = autocast();
             const Recompute::Section blocks(phase == Phase::train ? recompute() : nullptr);
@@ -63,13 +76,13 @@ void ForwardPass::run_model(Batch& batch, Phase phase) const {
             rethrow_with(model_label_, hint_for(*inputs, phase));
         }
     }
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-        const auto found = returned.fields.find(outputs_[i]);
+    for (size_t i = 0; i < model.outputs.size(); ++i) {
+        const auto found = returned.fields.find(model.outputs[i]);
         if (found == returned.fields.end())
-            throw Error(concat(model_label_, " declares the output \"", outputs_[i],
+            throw Error(concat(model_label_, " declares the output \"", model.outputs[i],
                                "\" and did not return it; it returned: ", returned.describe()));
         if (autocast_) to_full_precision(found->second);
-        batch.set(output_keys_[i], std::move(found->second));
+        batch.set(model.keys[i], std::move(found->second));
     }
 }
 
@@ -77,10 +90,12 @@ void ForwardPass::run_model(Batch& batch, Phase phase) const {
 void ForwardPass::round_fields(Batch& inputs, const Batch& batch) const {
     if (in_double_) return;
     const auto is_output = [&](const Tensor& tensor) {
-        return std::any_of(output_keys_.begin(), output_keys_.end(), [&](const std::string& key) {
-            const Tensor* output = batch.find_tensor(key);
-            return output && output->is_same(tensor);
-        });
+        for (const Interface& model : in_phase_)
+            for (const std::string& key : model.keys)
+                if (const Tensor* output = batch.find_tensor(key);
+                    output && output->is_same(tensor))
+                    return true;
+        return false;
     };
     for (auto& [name, field] : inputs.fields)
         if (auto* tensor = std::get_if<Tensor>(&field); tensor && tensor->defined() &&
@@ -104,7 +119,7 @@ std::vector<LossTerm> ForwardPass::loss_terms(const Batch& batch, int64_t sample
 
 std::vector<std::optional<Tensor>> ForwardPass::target_weights(const Batch& batch) const {
     Batch targets = batch;
-    for (const std::string& output : output_keys_) targets.set(output, Tensor());
+    for (const std::string& output : in(Phase::train).keys) targets.set(output, Tensor());
     std::vector<std::optional<Tensor>> weights;
     try {
         const InputBinding::Bound inputs = to_loss_.bind(targets);

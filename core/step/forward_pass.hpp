@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +14,11 @@
 
 namespace ailab {
 
-/// The names under which a model's outputs join the batch: its own, or `output_keys`, in order.
-std::vector<std::string> output_keys(const Model& model, const Binding& binding);
+/// The names under which a model's outputs join a batch of the phase: its own, or `output_keys`, in
+/// order.
+std::vector<std::string> output_keys(const Model& model, Phase phase, const Binding& binding);
+/// Whether a loss of this configuration is computed in the phase (`phases`; by default in all).
+bool counts_in(const Binding& loss, Phase phase);
 
 /// From a batch to the model's outputs and the terms of the loss: binds names, checks what comes
 /// back, and says in errors whose it was. The modules' declarations are asked for once. Main
@@ -27,7 +31,7 @@ class ForwardPass {
 
     /// Runs the model and joins its outputs into the batch, which is one of `phase`.
     void run_model(Batch& batch, Phase phase) const;
-    bool has_loss() const { return loss_ != nullptr; }
+    bool has_loss(Phase phase) const { return loss_ && counts_in(loss_binding_, phase); }
     /// The loss of a batch that has the outputs. `samples` is the number of samples, over all
     /// ranks, that make one step together.
     std::vector<LossTerm> loss_terms(const Batch& batch, int64_t samples) const;
@@ -49,15 +53,25 @@ class ForwardPass {
     const std::string& loss_label() const { return loss_label_; }
 
   private:
+    struct Interface {
+        Interface(const Model& model, Phase phase, const Binding& binding,
+                  const std::string& label);
+
+        mutable InputBinding inputs;             // kept for its memory
+        const std::vector<std::string> outputs;  // as the model returns them
+        const std::vector<std::string> keys;     // as they join the batch
+    };
+
     void round_fields(Batch& inputs, const Batch& batch) const;
+    const Interface& in(Phase phase) const { return in_phase_[size_t(phase)]; }
 
     Model& model_;
     Loss* const loss_;
     const std::string model_label_;
     const std::string loss_label_;
-    mutable InputBinding to_model_, to_loss_;  // kept for their memory
-    std::vector<std::string> outputs_;         // as the model returns them
-    std::vector<std::string> output_keys_;     // as they join the batch
+    const Binding loss_binding_;
+    const std::array<Interface, phases.size()> in_phase_;
+    mutable InputBinding to_loss_;
     std::vector<std::string> term_names_;
     bool own_weights_ = false;
     WeightSource weight_source_ = WeightSource::predictions;

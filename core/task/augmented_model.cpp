@@ -52,7 +52,8 @@ AugmentedModel::AugmentedModel(std::shared_ptr<Model> model, const std::vector<s
 }
 
 Batch AugmentedModel::forward_batch(const Batch& inputs) {
-    const std::string input = model_->inputs().at(0), output = model_->outputs().at(0);
+    const std::string input = model_->inputs_in(Phase::test).at(0);
+    const std::string output = model_->outputs_in(Phase::test).at(0);
     const Tensor& images = image_input(inputs, input);
     std::vector<Tensor> outputs;
     for (const View& view : views_) {

@@ -19,8 +19,12 @@ class AugmentedModel final : public Model {
     AugmentedModel(std::shared_ptr<Model> model, const std::vector<std::string>& views,
                    std::shared_ptr<const Task> task);
 
-    std::vector<std::string> inputs() const override { return model_->inputs(); }
-    std::vector<std::string> outputs() const override { return model_->outputs(); }
+    std::vector<std::string> inputs_in(Phase phase) const override {
+        return model_->inputs_in(phase);
+    }
+    std::vector<std::string> outputs_in(Phase phase) const override {
+        return model_->outputs_in(phase);
+    }
     Batch forward_batch(const Batch& inputs) override;
 
   private:

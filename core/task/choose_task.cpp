@@ -27,12 +27,7 @@ const KnownKind& entry_of(OutputKind kind) {
 }
 
 Node module_for(OutputKind kind) {
-    const Role role = entry_of(kind).role;
-    const std::string type = type_of_role(kind_name<Task>, role);
-    if (type.empty()) throw Error(no_module_of_role(kind_name<Task>, role));
-    Node module = Node::map();
-    module.set("type", Node::string(type));
-    return module;
+    return node_of_role(kind_name<Task>, entry_of(kind).role);
 }
 
 /// The field that an input of the loss is bound to.
@@ -99,7 +94,8 @@ ChosenTask choose_task(const Node& given, TaskContext context) {
 ChosenTask choose_task(const RunConfig& config, const Loss* loss, const Model& model,
                        const Node& trained, const std::function<bool()>& on_class_numbers,
                        std::vector<std::string> class_names) {
-    const std::vector<std::string> outputs = output_keys(model, config.model.binding());
+    const std::vector<std::string> outputs =
+        output_keys(model, Phase::test, config.model.binding());
     TaskContext context;
     context.class_names = std::move(class_names);
     context.output_kind = told_by(loss, config, outputs);

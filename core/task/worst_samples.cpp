@@ -7,6 +7,7 @@
 #include "ailab/dataset.hpp"
 #include "ailab/task.hpp"
 #include "config/formats.hpp"
+#include "modules/fields.hpp"
 
 namespace ailab {
 namespace {
@@ -33,7 +34,7 @@ bool is_picture(const Tensor& image) {
 }  // namespace
 
 Tensor image_in(const Sample& sample) {
-    for (const char* name : {"input", "image"}) {
+    for (const std::string& name : image_names(sample.specs.get())) {
         const auto field = sample.fields.find(name);
         if (field == sample.fields.end()) continue;
         if (const auto* tensor = std::get_if<Tensor>(&field->second); tensor && is_picture(*tensor))
@@ -63,7 +64,7 @@ std::string picture_of(const Dataset& dataset, int64_t id, const Task& task) {
     try {
         SampleContext context;
         context.tolerant = true;
-        sample = dataset.get(id, context);
+        sample = get_sample(dataset, id, context, specs_of(dataset));
         sample.decode();
     } catch (const Error&) {
         // A picture less in the report; what is wrong with the sample was said when it was read.

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "ailab/error.hpp"
-#include "support/regular_file.hpp"
+#include "ailab/support/regular_file.hpp"
 
 namespace ailab {
 

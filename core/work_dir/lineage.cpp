@@ -7,13 +7,13 @@
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
 #include "ailab/support/crc32c.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "checkpoint/manifest.hpp"
 #include "config/formats.hpp"
 #include "files/durable_file.hpp"
 #include "find_checkpoint.hpp"
 #include "last_checkpoint.hpp"
 #include "state_reader.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 

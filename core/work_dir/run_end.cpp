@@ -5,12 +5,12 @@
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "ailab/support/utf8.hpp"
 #include "config/formats.hpp"
 #include "distributed/last_words.hpp"
 #include "distributed/signals.hpp"
 #include "run_folder.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 namespace {

@@ -14,10 +14,10 @@
 #include "ailab/abi.hpp"
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "config/formats.hpp"
 #include "files/temporary_name.hpp"
 #include "plugin/plugin_host.hpp"
-#include "support/regular_file.hpp"
 
 namespace ailab {
 

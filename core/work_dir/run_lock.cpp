@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "ailab/error.hpp"
+#include "ailab/support/file_descriptor.hpp"
 #include "support/start_thread.hpp"
 
 namespace ailab {
@@ -47,10 +48,7 @@ struct RunLock::Keeper {
         }
         changed.notify_all();
         if (toucher.joinable()) toucher.join();
-        if (file >= 0) {
-            if (held) unlink(path.c_str());
-            close(file);
-        }
+        if (held) unlink(path.c_str());
     }
 
     /// "", or who has it.
@@ -60,12 +58,12 @@ struct RunLock::Keeper {
             if (!owner.empty()) return owner;
         struct stat info {};
         const bool elsewhere = !owner.empty() && owner.find("host " + host() + ",") != 0;
-        if (elsewhere && fstat(file, &info) == 0 &&
+        if (elsewhere && fstat(file.get(), &info) == 0 &&
             time(nullptr) - info.st_mtim.tv_sec < alive_within)
             return owner;
         const std::string mine = concat("host ", host(), ", process ", int64_t(getpid()));
-        if (ftruncate(file, 0) != 0 ||
-            pwrite(file, mine.data(), mine.size(), 0) != ssize_t(mine.size()))
+        if (ftruncate(file.get(), 0) != 0 ||
+            pwrite(file.get(), mine.data(), mine.size(), 0) != ssize_t(mine.size()))
             throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
         held = true;
         return "";
@@ -92,21 +90,20 @@ struct RunLock::Keeper {
   private:
     /// False when the file is to be opened anew, or another process has it: `owner`.
     bool open_and_lock() {
-        if (file >= 0) close(file);
-        file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (file < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
-        owner = content_of(file);
+        file = FileDescriptor(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+        if (!file) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
+        owner = content_of(file.get());
         struct flock lock {};
         lock.l_type = F_WRLCK;
         lock.l_whence = SEEK_SET;
-        if (fcntl(file, F_OFD_SETLK, &lock) != 0 && (errno == EAGAIN || errno == EACCES)) {
+        if (fcntl(file.get(), F_OFD_SETLK, &lock) != 0 && (errno == EAGAIN || errno == EACCES)) {
             if (owner.empty()) owner = "another process";
             return false;
         }
         struct stat opened {
         }, there{};
-        owner = content_of(file);
-        const bool is_there = fstat(file, &opened) == 0 && stat(path.c_str(), &there) == 0 &&
+        owner = content_of(file.get());
+        const bool is_there = fstat(file.get(), &opened) == 0 && stat(path.c_str(), &there) == 0 &&
                               opened.st_ino == there.st_ino;
         if (!is_there) owner.clear();
         return is_there;
@@ -121,13 +118,13 @@ struct RunLock::Keeper {
                 vanished(text);
                 return;
             }
-            if (looks % looks_a_touch == 0) futimens(file, nullptr);
+            if (looks % looks_a_touch == 0) futimens(file.get(), nullptr);
         }
     }
 
     const std::string run_dir, path;
     std::string owner;
-    int file = -1;
+    FileDescriptor file;
     bool held = false;
     std::thread toucher;
     std::mutex mutex;
@@ -172,17 +169,17 @@ bool with_dead_run(const std::string& run_dir, const std::function<void()>& work
 RunLock::~RunLock() = default;
 
 bool is_run_alive(const std::string& run_dir) {
-    const int file = open((run_dir + "/.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) return false;
+    const FileDescriptor file(
+        open((run_dir + "/.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file) return false;
     struct flock lock {};
     lock.l_type = F_RDLCK;
     lock.l_whence = SEEK_SET;
     struct stat info {};
-    const bool locked = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    const bool elsewhere = content_of(file).find("host " + host() + ",") != 0;
+    const bool locked = fcntl(file.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    const bool elsewhere = content_of(file.get()).find("host " + host() + ",") != 0;
     const bool touched =
-        fstat(file, &info) == 0 && time(nullptr) - info.st_mtim.tv_sec < alive_within;
-    close(file);
+        fstat(file.get(), &info) == 0 && time(nullptr) - info.st_mtim.tv_sec < alive_within;
     return locked || (elsewhere && touched);
 }
 

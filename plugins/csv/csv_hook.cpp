@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <map>
 
-#include "csv_table.hpp"
+#include "csv_log.hpp"
 #include "options/limits.hpp"
 #include "trackers/log_folder.hpp"
 #include "trackers/training_scalars.hpp"
@@ -61,7 +61,7 @@ class CSVHook final : public Hook {
         writer_.finish();
         extents_ = Node::map();
         for (const auto& [phase, table] : tables_) {
-            const CsvTable::Extent extent = table->extent();
+            const CsvLog::Extent extent = table->extent();
             extents_.set(phase, Node::list({Node(extent.rows), Node(extent.columns)}));
         }
     }
@@ -83,7 +83,7 @@ class CSVHook final : public Hook {
             const std::string path = (fs::path(folder_) / file_name(phase)).string();
             const Node* extent = saved ? saved->find(phase) : nullptr;
             if (!extent && !fs::exists(path)) continue;
-            auto table = std::make_unique<CsvTable>(path);
+            auto table = std::make_unique<CsvLog>(path);
             if (!saved) {
                 table->cut_behind(step);  // a checkpoint of an older ailab
             } else if (!extent) {
@@ -101,8 +101,8 @@ class CSVHook final : public Hook {
     void write(Run& run, const NamedScalars& values) {
         if (!run.is_main() || values.empty()) return;
         const std::string phase = phase_name(run.progress().phase);
-        CsvTable::Row row = {{"step", double(run.progress().step)},
-                             {"epoch", double(run.progress().epoch + 1)}};
+        CsvLog::Row row = {{"step", double(run.progress().step)},
+                           {"epoch", double(run.progress().epoch + 1)}};
         for (const auto& [name, value] : values)
             row.emplace_back(name.substr(phase.size() + 1), value);
         writer_.post([this, phase, row = std::move(row)] {
@@ -111,7 +111,7 @@ class CSVHook final : public Hook {
                 if (table == tables_.end())
                     table =
                         tables_
-                            .emplace(phase, std::make_unique<CsvTable>(
+                            .emplace(phase, std::make_unique<CsvLog>(
                                                 (fs::path(folder_) / file_name(phase)).string()))
                             .first;
                 table->second->add(row);
@@ -127,9 +127,9 @@ class CSVHook final : public Hook {
     TrainingScalars scalars_;
     std::vector<std::string> files_;  // that the workflow's phases will have
     std::string folder_;
-    Node saved_ = Node::map();                                 // in the checkpoint
-    Node extents_ = Node::map();                               // of the tables, when one is written
-    std::map<std::string, std::unique_ptr<CsvTable>> tables_;  // the writer's, while that works
+    Node saved_ = Node::map();                               // in the checkpoint
+    Node extents_ = Node::map();                             // of the tables, when one is written
+    std::map<std::string, std::unique_ptr<CsvLog>> tables_;  // the writer's, while that works
     bool warned_ = false;
     Background writer_;  // ends before what it writes to
 };

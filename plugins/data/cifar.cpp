@@ -186,8 +186,7 @@ class Cifar : public Dataset {
     std::vector<std::string> class_names() const override { return images_.class_names; }
     std::vector<int64_t> labels() const override { return images_.labels; }
     std::optional<ImageInput> image_input() const override {
-        Node resize = Node::map();
-        resize.set("type", Node::string("Resize"));
+        Node resize = node_of_type("Resize");
         resize.set("size", Node::list({Node(side), Node(side)}));
         return ImageInput{.transforms = Node::list({std::move(resize)})};
     }

@@ -103,11 +103,9 @@ class ClassificationImageDataset final : public Dataset {
             for (const double value : values) list.items().push_back(Node(Node::Value(value)));
             return list;
         };
-        Node resize = Node::map(), normalize = Node::map();
-        resize.set("type", Node::string("Resize"));
+        Node resize = node_of_type("Resize"), normalize = node_of_type("Normalize");
         resize.set("size",
                    Node::list({Node(Node::Value(int64_t(224))), Node(Node::Value(int64_t(224)))}));
-        normalize.set("type", Node::string("Normalize"));
         normalize.set("mean", numbers({0.48145466, 0.4578275, 0.40821073}));
         normalize.set("std", numbers({0.26862954, 0.26130258, 0.27577711}));
         return Node::list({resize, normalize});

@@ -100,10 +100,8 @@ class IDX final : public Dataset {
     /// Grey, of the size of its images, and scaled as they are.
     std::optional<ImageInput> image_input() const override {
         ImageInput image{.reader = {.color = "gray"}};
-        Node resize = Node::map(), normalize = Node::map();
-        resize.set("type", Node::string("Resize"));
+        Node resize = node_of_type("Resize"), normalize = node_of_type("Normalize");
         resize.set("size", Node::list({Node(height()), Node(width())}));
-        normalize.set("type", Node::string("Normalize"));
         normalize.set("mean", Node::list({Node(mean_)}));
         normalize.set("std", Node::list({Node(std_)}));
         image.transforms = Node::list({std::move(resize), std::move(normalize)});

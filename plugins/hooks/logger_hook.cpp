@@ -8,7 +8,7 @@
 #include "interval_means.hpp"
 #include "json_line.hpp"
 #include "leaves_out.hpp"
-#include "line_file.hpp"
+#include "line_writer.hpp"
 #include "log_items.hpp"
 #include "log_line.hpp"
 #include "options/limits.hpp"
@@ -332,7 +332,7 @@ class LoggerHook final : public Hook {
     std::string metrics_path_, log_path_;
     Node saved_ = Node::map();                     // in the checkpoint
     int64_t metrics_bytes_ = -1, log_bytes_ = -1;  // when the last checkpoint was written
-    LineFile metrics_;
+    LineWriter metrics_;
     Background writer_;        // ends before what it writes to
     bool diverged_ = false;    // in the last line; these three are the writer's
     int64_t left_out_ = 0;     // float16 steps in a row

@@ -14,8 +14,7 @@ namespace ailab {
 namespace {
 
 ModuleSpec<Metric> accuracy(int64_t topk) {
-    Node node = Node::map();
-    node.set("type", Node::string("Accuracy"));
+    Node node = node_of_type("Accuracy");
     node.set("topk", Node(topk));
     Problems problems;
     ModuleSpec<Metric> spec;

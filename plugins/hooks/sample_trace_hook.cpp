@@ -2,7 +2,7 @@
 
 #include "ailab/ailab.hpp"
 #include "json_line.hpp"
-#include "line_file.hpp"
+#include "line_writer.hpp"
 
 namespace ailab {
 namespace {
@@ -43,7 +43,7 @@ class SampleTraceHook final : public Hook {
     }
 
   private:
-    LineFile file_;
+    LineWriter file_;
     std::string path_;
     std::optional<uint64_t> size_;  // to go on after
 };

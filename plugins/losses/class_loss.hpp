@@ -49,7 +49,7 @@ class ClassTargets {
     const std::optional<int64_t> ignore_index_;
 };
 
-struct ClassOptions {
+struct ClassLossOptions {
     ClassWeights::List weight;
     std::string reduction = "mean";
     std::optional<int64_t> ignore_index;
@@ -89,7 +89,7 @@ class ClassLoss : public Loss {
           classes_last_(axis == ClassAxis::last),
           weights_(loss, "weight", weight),
           targets_(loss, ignore_index, axis) {}
-    ClassLoss(const char* loss, const ClassOptions& o)
+    ClassLoss(const char* loss, const ClassLossOptions& o)
         : ClassLoss(loss, o.weight, o.reduction, o.ignore_index,
                     o.classes_last ? ClassAxis::last : ClassAxis::second) {}
 

@@ -7,10 +7,10 @@ namespace {
 
 class CrossEntropyLoss final : public ClassLoss {
   public:
-    struct Options : ClassOptions {
+    struct Options : ClassLossOptions {
         double label_smoothing = 0;
         void visit(OptionVisitor& v) {
-            ClassOptions::visit(v);
+            ClassLossOptions::visit(v);
             v.option("label_smoothing", label_smoothing,
                      "part of the target that is spread over all classes", between(0, 1));
         }
@@ -45,7 +45,7 @@ class CrossEntropyLoss final : public ClassLoss {
 
 class NLLLoss final : public ClassLoss {
   public:
-    using Options = ClassOptions;
+    using Options = ClassLossOptions;
     explicit NLLLoss(const Options& o) : ClassLoss("NLLLoss", o) {}
 
   protected:

@@ -45,12 +45,12 @@ Highest count_among_highest(const Tensor& scores, const Tensor& target, int64_t 
 /// In percent. Of classes; or, binary and multilabel, of all labels together.
 class Accuracy final : public ClassMetric {
   public:
-    struct Options : ClassOptions {
+    struct Options : ClassMetricOptions {
         int64_t topk = 1;
         void visit(OptionVisitor& v) {
             v.option("topk", topk, "right if the class is among the k highest scores",
                      size_from(1));
-            ClassOptions::visit(v);
+            ClassMetricOptions::visit(v);
         }
     };
 

@@ -67,7 +67,7 @@ std::map<std::string, double> nothing_known(const TaskOptions& options, bool eac
     return by_class(std::vector<double>(several ? size_t(*options.num_classes) : 1, unknown));
 }
 
-ClassCountMetric::ClassCountMetric(std::string who, const ClassOptions& options)
+ClassCountMetric::ClassCountMetric(std::string who, const ClassMetricOptions& options)
     : ClassMetric(std::move(who)), o_(options) {
     add_state("samples", {}, at::kLong);
 }

@@ -14,12 +14,12 @@ struct ClassCount {
     double actual = 0;
 };
 
-struct AverageOptions : ClassOptions {
+struct AverageOptions : ClassMetricOptions {
     std::string average;
 
     explicit AverageOptions(std::string usual) : average(std::move(usual)) {}
     void visit(OptionVisitor& v) {
-        ClassOptions::visit(v);
+        ClassMetricOptions::visit(v);
         v.option(
             "average", average,
             "micro: of all classes' counts; macro: mean over the classes that occur; weighted: "
@@ -55,7 +55,7 @@ class ClassCountMetric : public ClassMetric {
     void update(const Tensor& output, const Tensor& target) final { take(o_, output, target); }
 
   protected:
-    ClassCountMetric(std::string who, const ClassOptions& options);
+    ClassCountMetric(std::string who, const ClassMetricOptions& options);
     void add_batch(const ClassInput& input) final;
 
     struct Counts {
@@ -67,7 +67,7 @@ class ClassCountMetric : public ClassMetric {
     Counts counted(const std::map<std::string, Tensor>& states) const;
 
   private:
-    const ClassOptions o_;
+    const ClassMetricOptions o_;
 };
 
 }  // namespace ailab

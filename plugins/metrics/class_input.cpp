@@ -216,12 +216,13 @@ void ClassMetric::take(const TaskOptions& options, const Tensor& output, const T
     take(options, nullptr, output, target);
 }
 
-void ClassMetric::take(const ClassOptions& options, const Tensor& output, const Tensor& target) {
+void ClassMetric::take(const ClassMetricOptions& options, const Tensor& output,
+                       const Tensor& target) {
     take(options, &options, output, target);
 }
 
-void ClassMetric::take(const TaskOptions& options, const ClassOptions* cut, const Tensor& output,
-                       const Tensor& target) {
+void ClassMetric::take(const TaskOptions& options, const ClassMetricOptions* cut,
+                       const Tensor& output, const Tensor& target) {
     const at::NoGradGuard no_grad;
     has_shares_ = has_shares_ || (target.is_floating_point() && target.dim() > 1 &&
                                   target.sizes() == output.sizes());
@@ -236,7 +237,7 @@ void ClassMetric::take(const TaskOptions& options, const ClassOptions* cut, cons
     if (target.is_cpu()) (void)form(states());
 }
 
-void ClassMetric::add_labels(const ClassOptions& options, ClassInput input) {
+void ClassMetric::add_labels(const ClassMetricOptions& options, ClassInput input) {
     const Tensor& output = input.output;
     // The logit of the threshold, in place of all outputs' sigmoid: exact.
     const auto above_logit = [&] {

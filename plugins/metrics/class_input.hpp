@@ -50,7 +50,7 @@ struct LogitsOptions : TaskOptions {
 };
 
 /// Of metrics of what is predicted: the class of the highest score, labels above a threshold.
-struct ClassOptions : LogitsOptions {
+struct ClassMetricOptions : LogitsOptions {
     double threshold = 0.5;
 
     void visit(OptionVisitor& v) {
@@ -121,7 +121,7 @@ class ClassMetric : public CountingMetric {
     /// on the CPU also for targets that are none of the classes.
     void take(const TaskOptions& options, const Tensor& output, const Tensor& target);
     /// The same with labels predicted by the threshold.
-    void take(const ClassOptions& options, const Tensor& output, const Tensor& target);
+    void take(const ClassMetricOptions& options, const Tensor& output, const Tensor& target);
     /// Adds to states whose names begin with input.prefix.
     virtual void add_batch(const ClassInput& input) = 0;
 
@@ -132,9 +132,9 @@ class ClassMetric : public CountingMetric {
     const std::string& who() const { return who_; }
 
   private:
-    void take(const TaskOptions& options, const ClassOptions* cut, const Tensor& output,
+    void take(const TaskOptions& options, const ClassMetricOptions* cut, const Tensor& output,
               const Tensor& target);
-    void add_labels(const ClassOptions& options, ClassInput input);
+    void add_labels(const ClassMetricOptions& options, ClassInput input);
     std::string form(const std::map<std::string, Tensor>& states) const;
 
     const std::string who_;

@@ -12,7 +12,7 @@ class PairCounts : public ClassMetric {
     void update(const Tensor& output, const Tensor& target) final { take(o_, output, target); }
 
   protected:
-    PairCounts(std::string who, const ClassOptions& options)
+    PairCounts(std::string who, const ClassMetricOptions& options)
         : ClassMetric(std::move(who), {.several_labels = false}), o_(options) {}
 
     void add_batch(const ClassInput& input) final {
@@ -37,15 +37,15 @@ class PairCounts : public ClassMetric {
     static constexpr int64_t max_classes = 100;
 
   private:
-    const ClassOptions o_;
+    const ClassMetricOptions o_;
 };
 
 class ConfusionMatrix final : public PairCounts {
   public:
-    struct Options : ClassOptions {
+    struct Options : ClassMetricOptions {
         std::string normalize = "none";
         void visit(OptionVisitor& v) {
-            ClassOptions::visit(v);
+            ClassMetricOptions::visit(v);
             v.option("normalize", normalize,
                      "none: counts; \"true\" (in quotes): shares of each actual class; pred: of "
                      "each predicted class; all: of all samples",
@@ -84,10 +84,10 @@ class ConfusionMatrix final : public PairCounts {
 /// Cohen, 1968).
 class CohenKappa final : public PairCounts {
   public:
-    struct Options : ClassOptions {
+    struct Options : ClassMetricOptions {
         std::string weights = "none";
         void visit(OptionVisitor& v) {
-            ClassOptions::visit(v);
+            ClassMetricOptions::visit(v);
             v.option("weights", weights,
                      "how a mistake grows with the distance of the class numbers",
                      one_of({"none", "linear", "quadratic"}));

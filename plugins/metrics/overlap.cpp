@@ -37,11 +37,11 @@ class JaccardIndex final : public ClassCountMetric {
 /// number does not depend on the batches. Classes that do not occur are left out of the mean.
 class MeanIoU final : public ClassCountMetric {
   public:
-    struct Options : ClassOptions {
+    struct Options : ClassMetricOptions {
         bool include_background = true;
         bool per_class = false;
         void visit(OptionVisitor& v) {
-            ClassOptions::visit(v);
+            ClassMetricOptions::visit(v);
             v.option("include_background", include_background, "whether class 0 counts");
             v.option("per_class", per_class, "beside the mean, a result for each class");
         }

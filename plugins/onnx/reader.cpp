@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <limits>
 
 #include "ailab/error.hpp"
+#include "ailab/support/regular_file.hpp"
 #include "ailab/support/tensor_size.hpp"
 
 namespace ailab::onnx {
@@ -67,16 +67,6 @@ class Fields {
 
     std::string_view bytes_;
 };
-
-std::string read_whole(const std::string& path) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    const std::streamoff size = file.tellg();
-    std::string bytes(size < 0 ? size_t{0} : size_t(size), '\0');
-    file.seekg(0);
-    if (!file.read(bytes.data(), std::streamsize(bytes.size())))
-        throw Error(concat(path, " cannot be read: ", std::strerror(errno)));
-    return bytes;
-}
 
 std::pair<std::string, at::Tensor> read_tensor(std::string_view bytes) {
     std::vector<int64_t> dims;
@@ -166,7 +156,7 @@ std::vector<int64_t> Node::list(const std::string& name) const {
 }
 
 LoadedGraph::LoadedGraph(const std::string& path) {
-    const std::string bytes = read_whole(path);
+    const std::string bytes = read_regular_file(path, std::numeric_limits<uint64_t>::max());
     for (Fields f(bytes); f.next();)
         if (f.field == 7) read_graph(f.bytes);
     if (input_.empty() || output_.empty()) throw Error(concat(path, " is no ONNX model"));

@@ -57,7 +57,6 @@ SharedSegment::SharedSegment(std::string name, int file, size_t bytes, bool owns
     if (mapped == MAP_FAILED) {
         const int number = errno;
         unlink();
-        close(file_);
         throw Error(concat("cannot map shared memory: ", system_text(number)));
     }
     data_ = static_cast<char*>(mapped);
@@ -65,7 +64,7 @@ SharedSegment::SharedSegment(std::string name, int file, size_t bytes, bool owns
 
 SharedSegment::SharedSegment(SharedSegment&& other) noexcept
     : name_(std::move(other.name_)),
-      file_(std::exchange(other.file_, -1)),
+      file_(std::move(other.file_)),
       size_(other.size_),
       data_(std::exchange(other.data_, nullptr)),
       owns_name_(std::exchange(other.owns_name_, false)) {}
@@ -74,12 +73,11 @@ SharedSegment::~SharedSegment() {
     if (!data_) return;
     unlink();
     munmap(data_, size_);
-    close(file_);
 }
 
 void SharedSegment::reserve(size_t offset, size_t bytes) {
     int status = EINTR;
-    while (status == EINTR) status = posix_fallocate(file_, off_t(offset), off_t(bytes));
+    while (status == EINTR) status = posix_fallocate(file_.get(), off_t(offset), off_t(bytes));
     if (status != 0)
         throw Error(concat("cannot reserve ", (bytes + (1 << 20) - 1) >> 20,
                            " MB of shared memory: ", system_text(status), "; /dev/shm has ",
@@ -96,7 +94,7 @@ void SharedSegment::hold(int rank) {
     lock.l_whence = SEEK_SET;
     lock.l_start = rank;
     lock.l_len = 1;
-    if (fcntl(file_, F_SETLK, &lock) != 0)
+    if (fcntl(file_.get(), F_SETLK, &lock) != 0)
         throw Error(concat("cannot lock shared memory: ", system_text(errno)));
 }
 
@@ -107,7 +105,7 @@ bool SharedSegment::held_by_other(int rank) const {
     lock.l_start = rank;
     lock.l_len = 1;
     // A query that fails tells nothing about the other rank: it counts as alive.
-    if (fcntl(file_, F_GETLK, &lock) != 0) return true;
+    if (fcntl(file_.get(), F_GETLK, &lock) != 0) return true;
     return lock.l_type != F_UNLCK;
 }
 

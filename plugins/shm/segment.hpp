@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <string>
 
+#include "ailab/support/file_descriptor.hpp"
+
 namespace ailab::shm {
 
 /// A piece of POSIX shared memory, mapped for as long as this lives. Errors are thrown as Error.
@@ -34,7 +36,7 @@ class SharedSegment {
     SharedSegment(std::string name, int file, size_t bytes, bool owns_name);
 
     std::string name_;
-    int file_ = -1;
+    FileDescriptor file_;
     size_t size_ = 0;
     char* data_ = nullptr;
     bool owns_name_ = false;

@@ -1,17 +1,16 @@
 #include "event_file.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
@@ -83,10 +82,6 @@ std::string record(std::string_view data) {
     return bytes;
 }
 
-EventFile::~EventFile() {
-    close();
-}
-
 void EventFile::open(const std::string& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -98,43 +93,18 @@ void EventFile::open(const std::string& folder) {
     continues_ = newest > 0;
     char digits[24];
     std::snprintf(digits, sizeof digits, "%010lld", static_cast<long long>(time));
-    path_ = concat(folder, "/", prefix, digits, ".", host_name(), ".", int64_t(getpid()), ".0");
-    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-    if (file_ < 0) throw Error(concat("cannot write ", path_, ": ", std::strerror(errno)));
+    file_ = AppendFile(
+        concat(folder, "/", prefix, digits, ".", host_name(), ".", int64_t(getpid()), ".0"),
+        AppendFile::As::made);
     write(wire::Message().add(1, wall_time()).add(3, "brain.Event:2"));
 }
 
 void EventFile::write(const std::string& event) {
-    if (file_ < 0) return;
-    const std::string bytes = record(event);
-    if (append(bytes)) {
-        size_ += int64_t(bytes.size());
-        return;
-    }
-    const std::string reason = std::strerror(errno);
-    if (!warned_)
-        log_warning("cannot write ", path_, ": ", reason,
+    if (!file_.is_open()) return;
+    const std::string reason = file_.append(record(event));
+    if (!reason.empty() && !std::exchange(warned_, true))
+        log_warning("cannot write ", path(), ": ", reason,
                     ". The training goes on; TensorBoard will miss what does not fit");
-    warned_ = true;
-    // Readers take a record that was cut off for the end of the file, so what comes later would be
-    // lost too.
-    if (ftruncate(file_, size_) != 0) close();
-}
-
-bool EventFile::append(const std::string& bytes) {
-    for (size_t done = 0; done < bytes.size();) {
-        const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n == 0) errno = ENOSPC;
-        if (n <= 0) return false;
-        done += size_t(n);
-    }
-    return true;
-}
-
-void EventFile::close() {
-    if (file_ >= 0) ::close(file_);
-    file_ = -1;
 }
 
 std::vector<std::string> events_at(const std::string& path, int64_t size, int64_t step) {

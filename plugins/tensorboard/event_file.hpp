@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "ailab/support/append_file.hpp"
 #include "ailab/support/protobuf.hpp"
 
 namespace ailab::tensorboard {
@@ -14,18 +15,13 @@ std::string record(std::string_view data);
 /// for each time the run was started; TensorBoard reads them in the order of their names as one.
 class EventFile {
   public:
-    EventFile() = default;
-    ~EventFile();
-    EventFile(const EventFile&) = delete;
-    EventFile& operator=(const EventFile&) = delete;
-
     /// Makes the folder, and in it a file whose name sorts behind those that are there. Throws
     /// Error when that fails: the run has not begun yet.
     void open(const std::string& folder);
-    bool is_open() const { return file_ >= 0; }
+    bool is_open() const { return file_.is_open(); }
     /// The folder held event files when this one was opened.
     bool continues() const { return continues_; }
-    const std::string& path() const { return path_; }
+    const std::string& path() const { return file_.path(); }
 
     /// Appends an Event and lets TensorBoard see it. Never fails the training: the first record
     /// that cannot be written is a warning, and the file then holds all whole records before and
@@ -34,15 +30,11 @@ class EventFile {
     /// The same, of an encoded Event.
     void write(const std::string& event);
     /// Of the whole records.
-    int64_t size() const { return size_; }
-    void close();
+    int64_t size() const { return file_.size(); }
+    void close() { file_.close(); }
 
   private:
-    bool append(const std::string& bytes);
-
-    std::string path_;
-    int file_ = -1;
-    int64_t size_ = 0;
+    AppendFile file_;
     bool continues_ = false;
     bool warned_ = false;
 };

@@ -19,7 +19,7 @@ using wire::Message;
 /// Writes the nodes of a traced graph. Names are paths: TensorBoard folds them at the slashes.
 class GraphWriter {
   public:
-    explicit GraphWriter(const Model& model) : outputs_(model.outputs()) {
+    explicit GraphWriter(const Model& model) : outputs_(model.outputs_in(Phase::test)) {
         for (const auto& item : model.named_parameters())
             sizes_[item.key()] = item.value().sizes().vec();
         for (const auto& item : model.named_buffers())

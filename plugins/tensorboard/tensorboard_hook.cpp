@@ -261,7 +261,7 @@ class TensorboardHook final : public Hook {
         wants_graph_ = false;
         const Moment now{.step = run.progress().step};
         try {
-            const Batch inputs = bind_inputs(run.batch(), run.model().inputs(),
+            const Batch inputs = bind_inputs(run.batch(), run.model().inputs_in(Phase::test),
                                              model_binding(run.config()), "the model");
             writer_.post([this, now, graph = model_graph(run.model(), inputs)] {
                 file_.write(graph_event(now, graph));

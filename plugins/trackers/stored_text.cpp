@@ -1,26 +1,17 @@
 #include "stored_text.hpp"
 
+#include <sys/stat.h>
 #include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <limits>
 
-#include "ailab/error.hpp"
+#include "ailab/support/regular_file.hpp"
 
 namespace ailab {
 
 std::string stored_text(const std::filesystem::path& path) {
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
-        if (errno == ENOENT) return "";
-        throw Error(concat("cannot read ", path.string(), ": ", std::strerror(errno)));
-    }
-    try {
-        return {std::istreambuf_iterator<char>(file), {}};
-    } catch (const std::ios_base::failure&) {
-        throw Error(concat("cannot read ", path.string(), ": ", std::strerror(errno)));
-    }
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 && errno == ENOENT) return "";
+    return read_regular_file(path, std::numeric_limits<uint64_t>::max());
 }
 
 }  // namespace ailab

@@ -1,14 +1,12 @@
 #include "transaction_log.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "ailab/error.hpp"
 #include "ailab/log.hpp"
@@ -33,18 +31,6 @@ void append_chunk(std::string& bytes, ChunkType type, std::string_view payload) 
     wire::append_u32(bytes, checksum(checked));
     wire::append_u16(bytes, uint16_t(payload.size()));
     bytes += checked;
-}
-
-/// Whether all of it is written; errno says why not.
-bool write_all(int file, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(file, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n == 0) errno = ENOSPC;
-        if (n <= 0) return false;
-        bytes.remove_prefix(size_t(n));
-    }
-    return true;
 }
 
 /// Whether readers get as far as `size`: they stop at a record that is damaged.
@@ -90,18 +76,10 @@ std::string framed(std::string_view record, int64_t size) {
     return bytes;
 }
 
-TransactionLog::~TransactionLog() {
-    close();
-}
-
 void TransactionLog::open(const std::string& path) {
-    path_ = path;
-    file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-    if (file_ < 0) throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
-    const std::string header = log_header(format_);
-    if (!write_all(file_, header))
-        throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
-    size_ = int64_t(header.size());
+    file_ = AppendFile(path, AppendFile::As::made);
+    if (const std::string reason = file_.append(log_header(format_)); !reason.empty())
+        throw Error(concat("cannot write ", path, ": ", reason));
 }
 
 bool TransactionLog::go_on(const std::string& path, int64_t size) {
@@ -109,33 +87,17 @@ bool TransactionLog::go_on(const std::string& path, int64_t size) {
     if (size < int64_t(log_header(format_).size()) || ::stat(path.c_str(), &status) != 0 ||
         int64_t(status.st_size) < size || !is_whole(path, size, format_))
         return false;
-    path_ = path;
-    file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (file_ < 0 || ftruncate(file_, size) != 0)
-        throw Error(concat("cannot write ", path, ": ", std::strerror(errno)));
-    size_ = size;
+    file_ = AppendFile(path, AppendFile::As::there);
+    file_.cut_to(size);
     return true;
 }
 
 void TransactionLog::append(std::string_view record) {
-    if (file_ < 0) return;
-    const std::string bytes = framed(record, size_);
-    if (!write_all(file_, bytes)) {
-        if (!warned_)
-            log_warning("cannot write ", path_, ": ", std::strerror(errno),
-                        ". The training goes on; ", format_.tracker,
-                        " will miss what does not fit");
-        warned_ = true;
-        // Readers stop at a record that was cut off, so what comes later would be lost too.
-        if (ftruncate(file_, size_) != 0) close();
-        return;
-    }
-    size_ += int64_t(bytes.size());
-}
-
-void TransactionLog::close() {
-    if (file_ >= 0) ::close(file_);
-    file_ = -1;
+    if (!file_.is_open()) return;
+    const std::string reason = file_.append(framed(record, file_.size()));
+    if (!reason.empty() && !std::exchange(warned_, true))
+        log_warning("cannot write ", file_.path(), ": ", reason, ". The training goes on; ",
+                    format_.tracker, " will miss what does not fit");
 }
 
 std::vector<StoredRecord> read_log(const std::string& path, const LogFormat& format) {

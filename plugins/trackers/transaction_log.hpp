@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ailab/support/append_file.hpp"
+
 namespace ailab {
 
 /// Whose file it is: the trackers that keep a run in such a log differ in its first bytes.
@@ -27,9 +29,6 @@ std::string framed(std::string_view record, int64_t size);
 class TransactionLog {
   public:
     explicit TransactionLog(const LogFormat& format) : format_(format) {}
-    ~TransactionLog();
-    TransactionLog(const TransactionLog&) = delete;
-    TransactionLog& operator=(const TransactionLog&) = delete;
 
     /// Makes the file, which must not exist. Throws Error: the run has not begun yet.
     void open(const std::string& path);
@@ -38,19 +37,17 @@ class TransactionLog {
     /// damaged. Throws Error.
     bool go_on(const std::string& path, int64_t size);
     /// Of the whole records.
-    int64_t size() const { return size_; }
-    bool is_open() const { return file_ >= 0; }
+    int64_t size() const { return file_.size(); }
+    bool is_open() const { return file_.is_open(); }
 
     /// Appends a record and lets readers see it. Never fails the training: the first record that
     /// cannot be written is a warning, and the file then holds all whole records before and after.
     void append(std::string_view record);
-    void close();
+    void close() { file_.close(); }
 
   private:
     const LogFormat format_;
-    std::string path_;
-    int file_ = -1;
-    int64_t size_ = 0;
+    AppendFile file_;
     bool warned_ = false;
 };
 

@@ -35,14 +35,13 @@ class Mix : public Transform {
 
     void apply_batch(Batch& batch, const Batch& before, Philox random) const final {
         if (batch.size == 0) return;
-        const std::string name = batch.has("image") ? "image" : "input";
+        const std::string name = image_field(batch);
         Tensor images = batch.tensor(name);
         if (images.dim() != 4 || images.scalar_type() != at::kFloat)
             throw Error(concat("mixing takes float32 images of one size, [N, C, H, W]; there are: ",
                                batch.describe(), ". List Normalize or ToTensor before it"));
-        for (const char* field : {"mask", "boxes", "keypoints", "semantic", "instance"})
-            if (batch.has(field))
-                throw Error(concat("mixing images has no meaning for the field \"", field, "\""));
+        if (const std::string field = field_on_image(batch); !field.empty())
+            throw Error(concat("mixing images has no meaning for the field \"", field, "\""));
         // Where strides leave holes samples do not lie one after another.
         if (!images.is_non_overlapping_and_dense() ||
             images.stride(0) * images.size(0) != images.numel())

@@ -3,9 +3,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
+#include <sstream>
 
 #include "ailab/error.hpp"
+#include "ailab/support/regular_file.hpp"
 
 namespace ailab::wandb {
 namespace {
@@ -35,9 +36,11 @@ std::string host_of(const std::string& url) {
 /// Whether a netrc file has an entry for one of the machines. Its words may be anywhere on its
 /// lines.
 bool netrc_has(const std::string& path, const std::vector<std::string>& machines) {
-    std::ifstream file(path);
+    const RegularFile file(path);
+    if (!file.problem().empty()) return false;
+    std::istringstream text(file.text());
     bool named = false;
-    for (std::string word; file >> word;) {
+    for (std::string word; text >> word;) {
         if (named)
             for (const std::string& machine : machines)
                 if (word == machine) return true;

@@ -1,5 +1,6 @@
 """Batch norms over several ranks: what torch gives on one process, for any number of ranks; and what no batch norm can
 train on."""
+import itertools
 import json
 import unittest
 
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 
 from harness import RunFolder, TestCase, command, mpirun
 
+BY_DEFAULT = {"ddp": {"type": "DDPHook", "sync_batch_norm": True}}
 SYNC = {"ddp": {"type": "DDPHook", "sync_batch_norm": True, "find_unused_parameters": True}}
 
 
@@ -136,10 +138,11 @@ class Synchronised(Norms):
         ]
         for name, options, samples, batch, val, worlds in table:
             wanted = train_in_torch(Normed(**options), rows(samples, 5), rows(val, 5, shift=100), batch)
-            for ranks in worlds:
-                with self.subTest(f"{name}, np {ranks}"):
-                    _, run = self.start(f"{name}_{ranks}".replace(" ", "_"), ranks, samples, batch, val,
-                                        model={"type": "Normed", **options})
+            both = ("one sample a rank", "ranks without samples")
+            for ranks, hooks in itertools.product(worlds, (SYNC, BY_DEFAULT) if name in both else (SYNC,)):
+                with self.subTest(f"{name}, np {ranks}", hooks=hooks):
+                    _, run = self.start(f"{name}_{ranks}_{len(hooks['ddp'])}".replace(" ", "_"), ranks, samples, batch,
+                                        val, hooks=hooks, model={"type": "Normed", **options})
                     self.assertFollows(run, *wanted)
 
     def test_second_derivatives_are_those_of_torch(self):

@@ -160,21 +160,23 @@ class Damage(BranchCase):
 
 
 class EvaluationsThatDraw(ResumeCase):
-    """Val data whose transforms draw, and a model that draws whenever it runs."""
+    """Val and test data whose transforms draw, and a model that draws whenever it runs."""
 
     def sections(self, folder):
         config = self.config(folder)
         data = json.loads(config.read_text())["data"]
         data["val_dataloader"] = {"batch_size": 20}  # a stop is seen in every 16th batch
         data["val"]["transforms"] = [{"type": "RandomAffine", "degrees": 30}]
+        data["test"], data["test_dataloader"] = {**data["val"], "limit": 40}, data["val_dataloader"]
         return dict(data=data, model={"type": "MLP", "noise": 0.5}, total_iters=320,
-                    workflow=[{"phase": "train", "iters": 60}, {"phase": "val"}, {"phase": "val"}])
+                    workflow=[{"phase": "train", "iters": 60}, {"phase": "val"}, {"phase": "val"}, {"phase": "test"}])
 
     def test_a_resumed_one_is_that_of_the_straight_run(self):
         for ranks in (1, 2):
             sections = self.sections(self.folder / "sections")
             straight = self.run_straight(f"straight{ranks}", ranks, **sections)
-            losses = [line["loss"] for line in straight.lines("val")]
+            losses = [line["loss"] for mode in ("val", "test") for line in straight.lines(mode)]
+            self.assertEqual(len(losses), 3 * 6)
             self.assertEqual(len(set(losses)), len(losses), "each draws anew")
             for point, at in (("before_train_iter", 150), ("before_val_iter", 3), ("before_val_iter", 17)):
                 with self.subTest(ranks=ranks, point=point, at=at):

@@ -89,7 +89,8 @@ class Faults(TestCase):
                 ranks = lambda: subprocess.run(["pgrep", "-f", f"ailab-run .*{config}"], capture_output=True,
                                                text=True).stdout.split()
                 self.until(lambda: len([p for p in ranks() if int(p) != launcher.pid]) >= 2)
-                time.sleep(2)
+                metrics = self.folder / backend / "work" / "latest" / "metrics.jsonl"
+                self.until(lambda: metrics.exists() and metrics.stat().st_size > 0)
                 launcher.kill()
                 launcher.wait()
                 self.until(lambda: not ranks())

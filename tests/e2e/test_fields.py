@@ -1,6 +1,7 @@
 """Data sets that declare their fields: what lies on an image moves with it, sequences are padded and dealt by
 length, graphs lie one after another. Each trains alike on one rank and on two, and goes on from the middle of
 an epoch as if it had not stopped."""
+import re
 import unittest
 
 import numpy
@@ -179,7 +180,7 @@ class Objects(FieldsCase):
     def test_fields_that_cannot_be_mixed_are_refused_by_name(self):
         for transform, message in (
                 ({"type": "AugMix"}, 'there is no boxes for them'),
-                ({"type": "Mixup"}, 'mixing images has no meaning for the field "mask"')):
+                ({"type": "Mixup"}, 'mixing images has no meaning for the field "boxes"')):
             with self.subTest(transform):
                 config = self.config(self.folder / transform["type"], total_iters=1, runtime={"threads": 1},
                                      data=self.data("Objects", [{"type": "CenterCrop", "size": 40}, transform]))
@@ -249,6 +250,18 @@ class Sentences(FieldsCase):
         self.assertDone(mpirun(2, self.words(config, "resume_from=auto")))
         moved = RunFolder(self.folder / "moved" / "work")
         numpy.testing.assert_allclose(moved.losses(), straight.losses(), rtol=1e-9)
+
+    def test_a_field_without_lengths_is_refused_at_the_sampler(self):
+        for field, message in (
+                ("tones", 'LengthGroupedSampler needs a data set that knows the length of "tones"'),
+                (None, "LengthGroupedSampler: the data set pads tokens, tags; set field")):
+            with self.subTest(field):
+                sampler = {**self.SAMPLER, "field": field}
+                sampler = {key: value for key, value in sampler.items() if value is not None}
+                config = self.config(self.folder / str(field), data=self.data("Sentences", sampler=sampler, size=37))
+                result = mpirun(1, self.words(config))
+                self.assertEqual(result.status, 2, str(result))
+                self.assertRegex(result.err, r"\.yaml:\d+:\d+: " + re.escape(message))
 
     def test_another_global_batch_or_another_kind_of_sampler_is_refused(self):
         config = self.config(self.folder / "stopped")

@@ -201,6 +201,25 @@ class FilesOfARun(TestCase):
                         (run / name).write_bytes(kept)
         self.assertDone(self.go_on())
 
+    def test_what_a_tracker_reads_back_is_refused_too(self):
+        hooks = {"checkpoint": {"type": "CheckpointHook"}, "tensorboard": {"type": "TensorboardHook", "interval": 10},
+                 "wandb": {"type": "WandbHook", "interval": 10, "init_args": {"mode": "offline"}}}
+        self.config = mlp_config(self.folder, hooks=hooks, work_dir=str(self.folder / "tracked"))
+        self.assertDone(call(command(self.config, plugins=["mlp"])))
+        events, = self.folder.glob("tracked/tf_logs/2*/events.out.tfevents.*")
+        records, = self.folder.glob("tracked/2*/wandb/*/run-*.wandb")
+        for file, status in ((events, 1), (records, 0)):
+            for kind in ("a named pipe", "a device"):
+                with self.subTest(file=file.name, kind=kind):
+                    kept = file.read_bytes()
+                    file.unlink()
+                    os.mkfifo(file) if kind == "a named pipe" else file.symlink_to("/dev/zero")
+                    result = self.go_on()
+                    self.assertEqual(result.status, status, str(result))
+                    self.assertIn(f"cannot open {file}: it is {kind}", result.err)
+                    file.unlink()
+                    file.write_bytes(kept)
+
     def test_so_is_a_folder(self):
         run = self.run_folder().path
         for name in ("train.log", "metrics.jsonl", "train.csv", "val.csv"):

@@ -65,7 +65,7 @@ class ResumeCase(TestCase):
             # Files of text may differ in length by what is wall-clock time.
             numpy.testing.assert_array_equal(found[key], expected[key], err_msg=key)
         strip = lambda lines: [{k: v for k, v in line.items() if k not in self.flaky} for line in lines]
-        for mode in ("train", "val"):
+        for mode in ("train", "val", "test"):
             self.assertEqual(strip(resumed.lines(mode)), strip(straight.lines(mode)))
         self.assertEqual(log_lines(resumed), log_lines(straight))
         self.assertEqual(resumed.samples(ranks), straight.samples(ranks))

@@ -5,7 +5,7 @@
  * AILAB_CALLS_COUNTER  a file of 8 bytes that holds the count; all processes share it
  * AILAB_CALLS_LOG      a file to which each call is added, as "<number> <call> <path>"
  * AILAB_CALLS_AT       the number of the call, from 1; 0 or nothing: none
- * AILAB_CALLS_DO       ENOSPC, EIO, EINTR; short (a write of half of the bytes); pause (the process
+ * AILAB_CALLS_DO       ENOSPC, EIO, EINTR; short (a write or read of half of the bytes); pause (the process
  * stands still there, for one minute; the file named by AILAB_CALLS_LOG tells) AILAB_CALLS_ONWARDS
  * 1: all calls from there on (a full disk), not that one alone
  *
@@ -78,8 +78,8 @@ static enum outcome reach(const char* call, const char* path, int divisible) {
     }
     if (strcmp(what_to_do, "short") == 0) return divisible ? half : go_on;
     /* What only reads needs no space. */
-    const int reads =
-        strcmp(call, "open") == 0 || strcmp(call, "mmap") == 0 || strstr(call, "statfs");
+    const int reads = strcmp(call, "open") == 0 || strcmp(call, "mmap") == 0 ||
+                      strstr(call, "statfs") || strstr(call, "read");
     if (strcmp(what_to_do, "ENOSPC") == 0 && reads) return go_on;
     errno = strcmp(what_to_do, "EIO") == 0     ? EIO
             : strcmp(what_to_do, "EINTR") == 0 ? EINTR
@@ -152,6 +152,21 @@ ssize_t write(int file, const void* data, size_t size) {
 PWRITE(pwrite)
 PWRITE(pwrite64)
 
+ssize_t read(int file, void* data, size_t size) {
+    const enum outcome outcome = reach_file("read", file, size > 1);
+    if (outcome == fail) return -1;
+    return syscall(SYS_read, file, data, outcome == half ? size / 2 : size);
+}
+
+#define PREAD(name)                                                                     \
+    ssize_t name(int file, void* data, size_t size, off64_t at) {                       \
+        const enum outcome outcome = reach_file("pread", file, size > 1);               \
+        if (outcome == fail) return -1;                                                 \
+        return syscall(SYS_pread64, file, data, outcome == half ? size / 2 : size, at); \
+    }
+PREAD(pread)
+PREAD(pread64)
+
 ssize_t writev(int file, const struct iovec* parts, int count) {
     const enum outcome outcome = reach_file("writev", file, count > 0 && parts[0].iov_len > 1);
     if (outcome == fail) return -1;
@@ -184,6 +199,22 @@ int rename(const char* from, const char* to) {
 int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) {
     if (reach("renameat2", to, 0) == fail) return -1;
     return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
+int unlinkat(int folder, const char* path, int flags) {
+    return reach("unlinkat", path, 0) == fail ? -1
+                                              : (int)syscall(SYS_unlinkat, folder, path, flags);
+}
+int unlink(const char* path) {
+    return unlinkat(AT_FDCWD, path, 0);
+}
+int rmdir(const char* path) {
+    return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+int remove(const char* path) {
+    struct stat status;
+    const int is_folder = syscall(SYS_newfstatat, AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                          S_ISDIR(status.st_mode);
+    return unlinkat(AT_FDCWD, path, is_folder ? AT_REMOVEDIR : 0);
 }
 int mkdir(const char* path, mode_t mode) {
     return reach("mkdir", path, 0) == fail ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);

@@ -8,7 +8,7 @@ import unittest
 from campaign import PLUGINS, STEPS, Campaign, Job, RunFolder, checkpoints, newest_run, share, small_run
 
 ERRORS = {"ENOSPC": "No space left on device", "EIO": "Input/output error", "EINTR": "Interrupted system call"}
-WRITES = ("write", "pwrite", "writev")
+DIVISIBLE = ("write", "pwrite", "writev", "read", "pread")
 # What a sink says of a line that it could not write.
 WARNING = re.compile(r" - (?:WARNING|ERROR) - ")
 # What is said of checkpoints that stay beside those of a run without a fault.
@@ -43,7 +43,7 @@ class FailingCalls(Campaign):
 
         def case(draw, folder, _):
             what, onwards = draw.choice(ways)
-            fits = [i + 1 for i, call in enumerate(calls) if what != "short" or call in WRITES]
+            fits = [i + 1 for i, call in enumerate(calls) if what != "short" or call in DIVISIBLE]
             self.one(folder, prepared, ranks, straight, draw.choice(fits), what, onwards)
 
         self.try_cases(name, count, case)

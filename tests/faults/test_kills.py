@@ -73,6 +73,9 @@ class Kills(Campaign):
         status = job.wait(30)
         self.assertIsNotNone(status, f"a hang\n{self.tell(story, job)}")
         self.assertFalse(alive and status == 0 and self.is_half(folder), self.tell(story, job))
+        if alive and status != 0 and ranks > 1 and which in range(ranks):
+            self.assertRegex(job.err, rf"ailab: \[rank {which}[,\]]|did not join in time: {which}\b|process rank {which} ",
+                             self.tell(story, job))
         self.assertEqual(job.left_behind(10), [], self.tell(story, job))
         self.look_at_start(job, folder, story)
 

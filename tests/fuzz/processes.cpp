@@ -58,8 +58,8 @@ struct Pair {
 /// As rank 0 and the others take frames: whatever comes is taken in, then what is complete is read.
 void read_frames(const std::string& input) {
     Pair pair;
-    dist::Connection reader{dist::Fd(pair.ends[0])};
-    const dist::Fd writer(pair.ends[1]);
+    dist::Connection reader{FileDescriptor(pair.ends[0])};
+    const FileDescriptor writer(pair.ends[1]);
     for (size_t done = 0; done < input.size();) {
         const ssize_t n =
             ::send(writer.get(), input.data() + done, input.size() - done, MSG_DONTWAIT);

@@ -87,7 +87,7 @@ ACCEPTED = [
     ("hooks.logger.priority", "LOW"), ("hooks.logger.priority", 80), ("hooks.logger.enable", False),
     ("dist.backend", "auto"), ("dist.backend", "gloo"), ("dist.backend", "gloo/gloo"), ("dist.backend", "${env:B,shm}"),
     ("runtime.device", "auto"), ("runtime.device", "cpu"),
-    ("clip_grad.norm_type", float("inf")), ("norm_eval", [".*"]), ("work_dir", 2026.10),
+    ("clip_grad.norm_type", float("inf")), ("clip_grad.norm_type", "inf"), ("norm_eval", [".*"]), ("work_dir", 2026.10),
     ("paramwise_cfg.custom_keys", {"backbone": {"lr_mult": 0.1, "freeze": True}}),
     ("hooks.metrics", {"type": "MetricHook", "top3": {"type": "Accuracy", "topk": 3, "phases": ["train", "val"]}}),
     ("hooks.metrics", {"type": "MetricHook", "auroc": {"type": "AUROC", "logits": "auto"}}),
@@ -105,7 +105,7 @@ REFUSED = [
     # names
     ("optimiser", {"type": "SGD"}), ("model.hiden", 3), ("data.train_dataloader.batchsize", 3), ("loss.type", "MSE"),
     ("hooks.logger.type", "AccuracyHook"), ("dist.backends", "gloo"), ("dist.backend", "glo"), ("dist.backend", "gloo/shm"), ("runtime.device", "gpu"),
-    ("clip_grad.norm", 3),
+    ("clip_grad.norm", 3), ("clip_grad.norm_type", "infinite"),
     ("hooks.lr", {"type": "LrSchedulerHook"}), ("hooks.lr", {"type": "LrSchedulerHook", "scheduler": {"type": "SGD"}}),
     # types
     ("seed", "three"), ("seed", 1.5), ("optimizer.lr", [0.1]), ("optimizer.nesterov", "no"), ("model.hidden", 3),

@@ -153,7 +153,7 @@ class Printed(InFolder):
 
     def test_describe_marks_the_keys_that_a_kind_has_in_common(self):
         for kind, names in (("hook", ["enable", "enabled", "priority"]),
-                            ("metric", ["mapping", "phases"]), ("loss", ["mapping"]),
+                            ("metric", ["mapping", "phases"]), ("loss", ["mapping", "phases"]),
                             ("dataset", ["transforms"]), ("optimizer", [])):
             with self.subTest(kind):
                 plugin = {"hook": "hooks", "metric": "metrics", "loss": "losses", "dataset": "data",

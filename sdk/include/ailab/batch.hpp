@@ -63,6 +63,8 @@ class AILAB_API Batch {
     std::string describe() const;
 
     std::map<std::string, BatchField> fields;
+    /// What the data set says of the fields; null: nothing.
+    std::shared_ptr<const FieldSpecs> specs;
     /// The samples' numbers in their dataset, one a sample, in order.
     std::vector<int64_t> ids;
     /// Samples here, on this rank.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ailab/batch.hpp"
+#include "ailab/phase.hpp"
 #include "ailab/registry.hpp"
 #include "ailab/state.hpp"
 
@@ -20,8 +21,11 @@ class StepContext;
 ///     class Net : public ailab::Model {
 ///       public:
 ///         struct Options { … };
-///         explicit Net(const Options& options) { fc = register_module("fc", torch::nn::Linear(…));
-///         } Tensor forward(const Tensor& input) override { return fc(input); } …
+///         explicit Net(const Options& options) : fc(options.width, 10) {
+///             register_module("fc", fc);
+///         }
+///         Tensor forward(const Tensor& input) override { return fc(input); }
+///         …
 ///     };
 ///
 /// The general cases: forward_batch() takes and returns named fields; train_step() owns the step.
@@ -38,8 +42,15 @@ class AILAB_API Model : public torch::nn::Module, public Stateful {
     virtual std::vector<std::string> inputs() const { return {"input"}; }
     /// The names of what it returns (`output_keys` renames, in this order). They join the batch.
     virtual std::vector<std::string> outputs() const { return {"output"}; }
-    /// `inputs` holds inputs() by their names here; the result holds outputs(). The default calls
-    /// forward() with the first and returns the only one.
+    /// Of a model that takes other things, or returns others, in training than in evaluation: a
+    /// detector its losses there and boxes here, a translator the target's tokens in training
+    /// alone. A trained model is served and exported as in Phase::test. By default inputs() and
+    /// outputs() in each. (A loss that has nothing to compute in evaluation is given `phases`.)
+    virtual std::vector<std::string> inputs_in(Phase /*phase*/) const { return inputs(); }
+    virtual std::vector<std::string> outputs_in(Phase /*phase*/) const { return outputs(); }
+    /// `inputs` holds inputs_in() by their names here; the result holds outputs_in(), of training
+    /// where is_training(). The default calls forward() with the first input and returns the only
+    /// output.
     virtual Batch forward_batch(const Batch& inputs);
 
     /// The name in this model of the tensor that files of another library (timm's, say) call

@@ -58,6 +58,9 @@ class AILAB_API ModuleConfig {
     Place place;
 };
 
+/// `{type: <type>}`.
+AILAB_API Node node_of_type(const std::string& type, const Place& place = {});
+
 /// Reads `{type: …}` of a kind: looks the type up (loading the plugin that has it if need be) and
 /// checks its options. What is wrong goes to `problems`; the result is then empty.
 AILAB_API ModuleConfig read_module(const std::string& kind, const Node& node,

@@ -163,7 +163,8 @@ class AILAB_API WorstSamples {
 /// none.
 AILAB_API std::string picture_of(const Dataset& dataset, int64_t id, const Task& task);
 
-/// The image of a sample (its field `input` or `image`, [1 or 3, H, W]); undefined without one.
+/// The image of a sample: the first field of [1 or 3, H, W] among those that the data set declares
+/// as images, `image` and `input`; undefined without one.
 AILAB_API Tensor image_in(const Sample& sample);
 /// An image of any type as uint8 [3, H, W] with what `task` draws; the image itself where that is
 /// nothing. Of other types than uint8 the least value is black and the greatest white.

@@ -67,11 +67,13 @@ AILAB_API void move_fields(Sample& sample, const Movement& movement);
 /// The field of the (first) image: what the data set declares as one, else "image" or "input".
 /// Throws Error that lists the fields when there is none.
 AILAB_API const std::string& image_field(const Sample& sample);
+AILAB_API const std::string& image_field(const Batch& batch);
 /// Of that image, without decoding.
 AILAB_API ImageSize image_size(const Sample& sample);
 /// The first field that lies on the image beside the images themselves, or "": what a transform
 /// that can only change images refuses.
 AILAB_API std::string field_on_image(const Sample& sample);
+AILAB_API std::string field_on_image(const Batch& batch);
 
 /// A transform that moves pixels: it says how, and all fields move alike.
 class AILAB_API GeometricTransform : public Transform {

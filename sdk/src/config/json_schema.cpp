@@ -65,6 +65,9 @@ Node scalar(std::vector<const char*> types) {
 Node number_schema(const OptionSchema& schema) {
     if (!schema.bounds.choices.empty()) return one_of_choices(schema);
     Node out = scalar({schema.kind == Kind::integer ? "integer" : "number"});
+    // Numbers here, texts in YAML 1.2.
+    if (schema.kind != Kind::integer)
+        out.set("pattern", Node::string(out.find("pattern")->as_string() + "|^[-+]?inf$|^nan$"));
     const Bounds& bounds = schema.bounds;
     if (bounds.min)
         out.set(bounds.exclusive_min ? "exclusiveMinimum" : "minimum", number(*bounds.min));

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "ailab/datasets/record_source.hpp"
-#include "support/regular_file.hpp"
+#include "ailab/support/regular_file.hpp"
 
 namespace ailab {
 

@@ -10,6 +10,9 @@ namespace ailab {
 
 /// Null where nothing is declared of it.
 const FieldSpec* find_spec(const FieldSpecs* specs, const std::string& name);
+/// What may be the image of a sample, the first that is there being it: the fields that are
+/// declared as one, then "image" and "input".
+std::vector<std::string> image_names(const FieldSpecs* specs);
 
 /// Asks the data set what it declares; null: nothing. Throws ConfigError (without a place) when
 /// that makes no sense.

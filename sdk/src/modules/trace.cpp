@@ -128,9 +128,9 @@ namespace {
 
 TracedModel trace_once(Model& model, const Batch& inputs) {
     TracedModel traced;
-    traced.outputs = model.outputs();
+    traced.outputs = model.outputs_in(Phase::test);
     jit::Stack given;
-    for (const std::string& name : model.inputs()) {
+    for (const std::string& name : model.inputs_in(Phase::test)) {
         if (const Tensor* tensor = inputs.find_tensor(name)) {
             traced.inputs.push_back(name);
             given.emplace_back(*tensor);

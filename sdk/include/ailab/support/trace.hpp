@@ -20,11 +20,11 @@ struct TracedModel {
     std::vector<std::string> outputs;
 };
 
-/// Runs the model on `inputs`: its inputs() under their own names. What its forward() asks C++ for
-/// (a size, a branch) is constant in the graph; but the size of the batch, which is found by a
-/// second run without the last sample where `inputs` has several, so that the graph serves any.
-/// Inputs that are no tensors become constants too. The model is in the mode it was in afterwards.
-/// Not while another thread runs the model. Passes on what the model throws.
+/// Runs the model on `inputs`: what it takes in Phase::test, under its own names. What its
+/// forward() asks C++ for (a size, a branch) is constant in the graph; but the size of the batch,
+/// which is found by a second run without the last sample where `inputs` has several, so that the
+/// graph serves any. Inputs that are no tensors become constants too. The model is in the mode it
+/// was in afterwards. Not while another thread runs the model. Passes on what the model throws.
 AILAB_API TracedModel trace_model(Model& model, const Batch& inputs);
 
 /// The first samples of a batch, copied; `inputs` has `size` set.

@@ -11,8 +11,8 @@ struct Ends {
     Ends() {
         int fds[2];
         if (::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) throw std::runtime_error("socketpair");
-        reader = Connection(Fd(fds[0]));
-        writer = Fd(fds[1]);
+        reader = Connection(FileDescriptor(fds[0]));
+        writer = FileDescriptor(fds[1]);
     }
     /// Everything goes in before any of it is looked at.
     void write(std::string_view bytes) {
@@ -23,7 +23,7 @@ struct Ends {
         }
     }
     Connection reader;
-    Fd writer;
+    FileDescriptor writer;
 };
 
 std::string frame(FrameType type, const std::string& payload) {

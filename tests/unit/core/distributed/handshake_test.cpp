@@ -170,17 +170,17 @@ TEST(Handshake, WhatIsNoHelloIsRefused) {
 /// Two ends, and between them somebody who holds the wire.
 struct Wire {
     Connection sender, receiver;
-    Fd from_sender, to_receiver;
+    FileDescriptor from_sender, to_receiver;
 
     explicit Wire(FrameKeys sender_keys, FrameKeys receiver_keys) {
         std::array<int, 2> one{}, other{};
         if (::socketpair(AF_UNIX, SOCK_STREAM, 0, one.data()) != 0 ||
             ::socketpair(AF_UNIX, SOCK_STREAM, 0, other.data()) != 0)
             throw std::runtime_error("socketpair failed");
-        sender = Connection(Fd(one[0]));
-        from_sender = Fd(one[1]);
-        receiver = Connection(Fd(other[0]));
-        to_receiver = Fd(other[1]);
+        sender = Connection(FileDescriptor(one[0]));
+        from_sender = FileDescriptor(one[1]);
+        receiver = Connection(FileDescriptor(other[0]));
+        to_receiver = FileDescriptor(other[1]);
         sender.protect(std::move(sender_keys));
         receiver.protect(std::move(receiver_keys));
     }
@@ -294,10 +294,10 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Frames, ThatWereSentAreNotTakenBack) {
     std::array<int, 2> ends{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
-    const Fd other(ends[1]);
+    const FileDescriptor other(ends[1]);
     const RankHandshake rank(secret, meeting, 1, 2);
     const HubHandshake hub(secret, rank.hello());
-    Connection sender{Fd(ends[0])};
+    Connection sender{FileDescriptor(ends[0])};
     sender.protect(rank.answer(hub.challenge()).keys);
     sender.send(FrameType::heartbeat, "mine");
     std::array<char, 100> echo{};
@@ -316,8 +316,8 @@ TEST(Frames, OfAnotherConnectionAreNotTaken) {
 TEST(Frames, OfStrangersAreSmall) {
     std::array<int, 2> ends{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
-    Connection connection{Fd(ends[0])};
-    const Fd stranger(ends[1]);
+    Connection connection{FileDescriptor(ends[0])};
+    const FileDescriptor stranger(ends[1]);
     const uint32_t size = 100'000;
     std::string header(reinterpret_cast<const char*>(&size), sizeof size);
     header += '\1';

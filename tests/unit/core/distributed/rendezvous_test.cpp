@@ -377,7 +377,7 @@ class OtherProgram {
 
   private:
     void serve() {
-        std::vector<dist::Fd> taken;
+        std::vector<FileDescriptor> taken;
         while (!stop_) {
             pollfd wait{listener_.sockets[0].get(), POLLIN, 0};
             if (::poll(&wait, 1, 20) <= 0) continue;

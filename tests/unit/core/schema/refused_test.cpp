@@ -119,7 +119,7 @@ const Refused keys[] = {
      "pin_memory, persistent_workers, sampler, on_error, max_errors."},
     {"unknown_option", least + "loss: {type: CrossEntropyLoss, reducton: sum}\n",
      "c.yaml:5:32: loss \"CrossEntropyLoss\" has no option \"reducton\"; did you mean "
-     "\"reduction\"? It takes: weight, reduction, mapping."},
+     "\"reduction\"? It takes: weight, reduction, mapping, phases."},
     {"unknown_option_of_optimizer",
      "model: {type: TinyModel}\ndata: {train: {type: ListData, root: /d}}\n"
      "optimizer: {type: AdamW, beta: 0.9}\ntotal_epochs: 1\n",
@@ -333,9 +333,12 @@ const Refused modules[] = {
      "Each other key is a metric module, {type: …}."},
     {"mapping_of_wrong_type", "model: {type: TinyModel, mapping: [image]}\n" + least.substr(25),
      "c.yaml:1:35: model.mapping must be a map of strings, got a list of 1."},
-    {"key_of_another_kind", least + "loss: {type: CrossEntropyLoss, phases: [val]}\n",
-     "c.yaml:5:32: loss \"CrossEntropyLoss\" has no option \"phases\". It takes: weight, "
-     "reduction, mapping."},
+    {"key_of_another_kind", least + "loss: {type: CrossEntropyLoss, output_keys: [a]}\n",
+     "c.yaml:5:32: loss \"CrossEntropyLoss\" has no option \"output_keys\". It takes: weight, "
+     "reduction, mapping, phases."},
+    {"loss_in_no_phase", least + "loss: {type: CrossEntropyLoss, phases: []}\n",
+     "c.yaml:5:40: loss \"CrossEntropyLoss\": phases is empty, so it would never be computed. "
+     "Leave phases out for all, or remove the loss."},
     {"unknown_transform",
      least,
      "command line, data.train.transforms=[{type: Flip}, {type: Flop}]: unknown transform "

@@ -299,6 +299,36 @@ TEST(Step, HasNoOtherCollectiveThanThatOfItsGradients) {
 }
 
 /// The unit of sums that are divided later is a power of two: it leaves no trace.
+TEST(Step, OfAShorterWindowBehindALongerOneIsOfItsOwnSamples) {
+    constexpr int64_t before = 9, after = 3;
+    for (const Kind kind :
+         {Kind::mean, Kind::sums, Kind::one, Kind::common, Kind::targets, Kind::predictions}) {
+        const auto net = std::make_shared<Net>();
+        KindLoss loss(kind);
+        {
+            const Expected first = large_batch(*net, loss, 0, before);
+            const at::NoGradGuard no_grad;
+            for (const auto& item : net->named_parameters())
+                item.value().sub_(first.gradients.at(item.key()), 0.1);
+        }
+        const Expected second = large_batch(*net, loss, before, before + after);
+        for (const int size : {1, 2}) {
+            const auto meeting = std::make_shared<Meeting>(size);
+            run_ranks(size, [&](int rank) {
+                StepRank one = make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(kind),
+                                         std::make_shared<PlainSgd>(), meeting, rank, size);
+                one.take(of_rank(size == 1 ? Share{{5}, {4}} : Share{{3, 2}, {3, 1}}, size_t(rank)),
+                         before);
+                one.take(of_rank(size == 1 ? Share{{3}} : Share{{2, 1}}, size_t(rank), before),
+                         after, 1);
+                for (const auto& [name, gradient] : second.gradients)
+                    expect_close(one.observer.gradients.at(name), gradient,
+                                 concat(name_of(kind), ", ", name));
+            });
+        }
+    }
+}
+
 TEST(Step, IsTheSameToTheBitWhateverItsSumsAreScaledBy) {
     std::map<std::string, Tensor> first;
     for (const double unit : {1.0, 1024.0, 0.125}) {
@@ -505,28 +535,62 @@ TEST(Step, WithoutAnySampleIsNotTaken) {
 
 // ---- float16
 
-TEST(Step, WhoseScaledGradientsAreNotFiniteIsLeftOutAndHalvesTheScale) {
-    for (const bool overflows : {false, true}) {
-        const auto net = std::make_shared<Net>();
-        net->to(at::kFloat);
-        StepRank one(net, std::make_shared<KindLoss>(Kind::mean),
-                     {{"", {std::make_shared<PlainSgd>(), named(*net)}}},
-                     std::make_shared<Meeting>(1), 0, 1,
-                     {.clip = {.max_norm = 1e9}, .scaling = AutocastPlan{.initial_scale = 16}});
-        const auto& optimizer = dynamic_cast<PlainSgd&>(one.updates.at("")->optimizer());
-        if (overflows)
-            one.observer.on_backward = [&] {
-                net->first->weight.mutable_grad()[0][0] = std::numeric_limits<float>::infinity();
-            };
-        std::vector<Batch> batches = of_rank({{4}}, 0);
-        for (auto& [name, field] : batches[0].fields)
-            field = std::get<Tensor>(field).to(at::kFloat);
-        one.observer.on_step = [&] { EXPECT_EQ(one.step.grad_norm() == 0, overflows); };
-        one.take(std::move(batches), 4);
-        EXPECT_EQ(optimizer.steps, overflows ? 0 : 1);
-        EXPECT_EQ(one.step.scaler()->scale().item<float>(), overflows ? 8 : 16);
-        EXPECT_EQ(one.observer.sums.at("overflow").first > 0, overflows);
-        EXPECT_EQ(one.observer.sums.contains("grad_norm"), !overflows);
+TEST(Step, WhoseScaledGradientsAreNotFiniteOnOneRankIsLeftOutByAllAndHalvesTheScale) {
+    for (const int size : {1, 2})
+        for (const bool overflows : {false, true}) {
+            const auto meeting = std::make_shared<Meeting>(size);
+            run_ranks(size, [&](int rank) {
+                const auto net = std::make_shared<Net>();
+                net->to(at::kFloat);
+                StepRank one(
+                    net, std::make_shared<KindLoss>(Kind::mean),
+                    {{"", {std::make_shared<PlainSgd>(), named(*net)}}}, meeting, rank, size,
+                    {.clip = {.max_norm = 1e9}, .scaling = AutocastPlan{.initial_scale = 16}});
+                const auto& optimizer = dynamic_cast<PlainSgd&>(one.updates.at("")->optimizer());
+                std::vector<Batch> batches =
+                    of_rank(size == 1 ? Share{{4}} : Share{{3, 1}}, size_t(rank));
+                for (auto& [name, field] : batches[0].fields)
+                    field = std::get<Tensor>(field).to(at::kFloat);
+                // Its gradient is finite before it is scaled.
+                if (overflows && rank == size - 1)
+                    batches[0].set("target", batches[0].tensor("target") + 3e38);
+                one.observer.on_step = [&] { EXPECT_EQ(one.step.grad_norm() == 0, overflows); };
+                one.take(std::move(batches), 4);
+                EXPECT_EQ(optimizer.steps, overflows ? 0 : 1);
+                EXPECT_EQ(one.step.scaler()->scale().item<float>(), overflows ? 8 : 16);
+                EXPECT_EQ(one.observer.sums.at("overflow").first > 0, overflows);
+                EXPECT_EQ(one.observer.sums.contains("grad_norm"), !overflows);
+            });
+        }
+}
+
+/// One layer in float16, whose bias's gradient is a sum over the samples.
+class HalfNet final : public Model {
+  public:
+    HalfNet() { layer = register_module("layer", torch::nn::Linear(3, 3)); }
+    Tensor forward(const Tensor& input) override {
+        return at::linear(at::sin(input).to(at::kHalf), layer->weight.to(at::kHalf),
+                          layer->bias.to(at::kHalf))
+            .to(at::kDouble);
+    }
+    torch::nn::Linear layer{nullptr};
+};
+
+/// Summed up, the gradients of 70,000 samples are beyond float16; over their weight they are not.
+TEST(Step, OfAWeightedLossDoesNotOverflowForItsManySamples) {
+    for (const bool scaled_beforehand : {true, false}) {
+        const auto meeting = std::make_shared<Meeting>(2);
+        run_ranks(2, [&](int rank) {
+            const auto net = std::make_shared<HalfNet>();
+            StepRank one(net, std::make_shared<KindLoss>(Kind::one),
+                         {{"", {std::make_shared<PlainSgd>(), named(*net)}}}, meeting, rank, 2,
+                         {.scaling = AutocastPlan{.initial_scale = 1}});
+            if (!scaled_beforehand) one.step.set_loss_unit(1);
+            one.take(of_rank({{40'000, 30'000}}, size_t(rank)), 70'000);
+            const auto& optimizer = dynamic_cast<PlainSgd&>(one.updates.at("")->optimizer());
+            EXPECT_EQ(optimizer.steps, scaled_beforehand ? 1 : 0);
+            EXPECT_EQ(one.observer.sums.at("overflow").first > 0, !scaled_beforehand);
+        });
     }
 }
 

@@ -554,6 +554,28 @@ TEST_F(LoggerResumeTest, AFreshRunAddsToAFileThatIsThere) {
     EXPECT_EQ(metrics().size(), 6u);
 }
 
+TEST_F(LoggerHookTest, RefusesAValueThatIsCalledAsAKeyOfTheLine) {
+    for (const char* name : {"mode", "epoch", "iter", "step", "time", "lr", "memory"}) {
+        const auto hook = make<Hook>(R"({"type": "LoggerHook", "interval": 1})");
+        check(*hook);
+        run_ranks(1, [&](ThreadComm& comm) {
+            FakeRun run(comm, folder_);
+            run.optimizers()[""] = std::make_shared<FakeOptimizer>(0.5);
+            run.now.total_steps = run.now.total_train_iters = 10;
+            run.batch().global_size = 4;
+            hook->before_run(run);
+            hook->before_train_epoch(run);
+            run.window->values = {{name, 1.0}};
+            run.now.iters = 5;
+            run.now.train_iter = ++run.now.step;
+            EXPECT_EQ(test::error_of([&] { hook->after_train_iter(run); }),
+                      concat("a value is recorded or published as \"", name,
+                             "\", and a line of the log has one of this name already; choose "
+                             "another"));
+        });
+    }
+}
+
 // ---- log_items
 
 TEST_F(LoggerHookTest, LogsTheItemsThatAreAskedFor) {

@@ -151,16 +151,49 @@ TEST(FieldsOnImages, AreRefusedByNameWhereTheyCannotMove) {
     EXPECT_TRUE(
         contains(error_of([&] { make<Transform>(R"({"type": "AugMix"})")->apply(sample, random); }),
                  "there is no boxes for them"));
-    const Batch batch({{"image", at::zeros({2, 3, 8, 8})},
-                       {"label", at::zeros({2}, at::kLong)},
-                       {"keypoints", at::zeros({2, 1, 2})}});
-    Batch mixed = batch;
-    mixed.size = 2;
-    EXPECT_TRUE(contains(error_of([&] {
-                             make<Transform>(R"({"type": "Mixup", "num_classes": 2})")
-                                 ->apply_batch(mixed, batch, random);
-                         }),
-                         "mixing images has no meaning for the field \"keypoints\""));
+}
+
+/// Whichever name says, or is declared to be, what lies on the image.
+TEST(FieldsOnImages, AreRefusedByNameWhereImagesAreMixed) {
+    const auto as = [](const char* name, FieldRole role) {
+        return FieldSpecs{{.name = name, .role = role}};
+    };
+    const std::vector<std::pair<const char*, FieldSpecs>> rows = {
+        {"mask", {}},
+        {"boxes", {}},
+        {"bboxes", {}},
+        {"keypoints", {}},
+        {"semantic", {}},
+        {"masks", {}},
+        {"lesion", as("lesion", FieldRole::mask)},
+        {"cars", as("cars", FieldRole::boxes)},
+        {"joints", as("joints", FieldRole::keypoints)},
+        {"masks", as("masks", FieldRole::other)},  // not what its name says: taken
+        {"photo", as("photo", FieldRole::image)},  // the image itself, another being left as it is
+    };
+    for (const auto& [name, specs] : rows) {
+        Batch batch({{"image", at::arange(4, at::kFloat).view({2, 1, 1, 2})},
+                     {"label", at::tensor({0, 1}, at::kLong)},
+                     {name, at::arange(4, at::kFloat).add(1).view({2, 1, 1, 2})}});
+        batch.size = 2;
+        batch.specs = std::make_shared<const FieldSpecs>(specs);
+        Batch before;
+        for (const char* field : {"image", "label", name})
+            before.set(field, batch.tensor(field).narrow(0, 1, 1).clone());
+        const bool is_image = std::string(name) == "photo";
+        const Tensor image = batch.tensor("image").clone(), other = batch.tensor(name).clone();
+        const std::string error = error_of([&] {
+            make<Transform>(R"({"type": "Mixup", "num_classes": 2})")
+                ->apply_batch(batch, before, Philox(1));
+        });
+        if (is_image || (!specs.empty() && specs[0].role == FieldRole::other)) {
+            EXPECT_EQ(error, "") << name;
+            EXPECT_EQ(batch.tensor("image").equal(image), is_image);
+            EXPECT_EQ(batch.tensor(name).equal(other), !is_image);
+        } else {
+            EXPECT_EQ(error, concat("mixing images has no meaning for the field \"", name, "\""));
+        }
+    }
 }
 
 /// A data set may call its image as it likes.

@@ -1,5 +1,5 @@
 // Why what was named as a file cannot be read.
-#include "support/regular_file.hpp"
+#include "ailab/support/regular_file.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "csv_table.hpp"
+#include "csv_log.hpp"
 
 #include <unistd.h>
 
@@ -47,7 +47,7 @@ std::string as_column(std::string name) {
 
 }  // namespace
 
-CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
+CsvLog::CsvLog(std::string path) : path_(std::move(path)) {
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path());
     std::error_code none;
     if (std::filesystem::is_directory(path_, none))
@@ -58,7 +58,7 @@ CsvTable::CsvTable(std::string path) : path_(std::move(path)) {
     is_torn_ = content.is_torn;
 }
 
-CsvTable::Content CsvTable::read() const {
+CsvLog::Content CsvLog::read() const {
     std::string text = stored_text(path_);
     Content content;
     content.is_torn = !text.empty() && !text.ends_with('\n');
@@ -77,7 +77,7 @@ CsvTable::Content CsvTable::read() const {
     return content;
 }
 
-bool CsvTable::cut(const Extent& extent) {
+bool CsvLog::cut(const Extent& extent) {
     const Extent present = this->extent();
     if (present.rows < extent.rows || present.columns < extent.columns) return false;
     if (present.rows == extent.rows && present.columns == extent.columns) return true;
@@ -89,7 +89,7 @@ bool CsvTable::cut(const Extent& extent) {
     return true;
 }
 
-void CsvTable::cut_behind(double last) {
+void CsvLog::cut_behind(double last) {
     std::vector<Cells> rows = read().rows;
     std::erase_if(rows, [&](const Cells& row) {
         const auto number = row.empty() ? std::nullopt : parse_number(row[0]);
@@ -98,13 +98,13 @@ void CsvTable::cut_behind(double last) {
     rewrite(rows);
 }
 
-std::string CsvTable::line(Cells cells) const {
+std::string CsvLog::line(Cells cells) const {
     cells.resize(columns_.size());
     return join(cells, ",") + "\n";
 }
 
 /// Complete, or as it was before.
-void CsvTable::rewrite(const std::vector<Cells>& rows) {
+void CsvLog::rewrite(const std::vector<Cells>& rows) {
     std::error_code error;
     if (columns_.empty()) {
         std::filesystem::remove(path_, error);
@@ -130,7 +130,7 @@ void CsvTable::rewrite(const std::vector<Cells>& rows) {
     is_torn_ = false;
 }
 
-void CsvTable::add(const Row& row) {
+void CsvLog::add(const Row& row) {
     bool is_new = false;
     Cells cells(columns_.size());
     for (const auto& [name, value] : row) {

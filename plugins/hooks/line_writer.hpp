@@ -3,27 +3,23 @@
 #include <cstdint>
 #include <string>
 
+#include "ailab/support/append_file.hpp"
+
 namespace ailab {
 
 /// A file that lines are appended to. Every failing call is an Error that names the file.
-class LineFile {
+class LineWriter {
   public:
-    LineFile() = default;
-    ~LineFile();
-    LineFile(const LineFile&) = delete;
-    LineFile& operator=(const LineFile&) = delete;
-
     /// Makes the file's folder too. Lines are collected until there are `buffer` bytes of them;
     /// with 0 each one is written at once, so that the file of a killed run is complete.
     void open(const std::string& path, size_t buffer = 0);
-    bool is_open() const { return file_ >= 0; }
+    bool is_open() const { return file_.is_open(); }
     /// What cannot be written is lost, and leaves no torn line behind.
     void write(const std::string& line);
     void flush();
 
   private:
-    std::string path_;
-    int file_ = -1;
+    AppendFile file_;
     size_t buffer_size_ = 0;
     std::string pending_;
 };

@@ -9,7 +9,7 @@ namespace ailab {
 /// A CSV file that grows by rows. Its columns are those of the names that came until now: for a new
 /// name the file is written again. A row that is not complete (the process was killed) is dropped
 /// when the file is opened again.
-class CsvTable {
+class CsvLog {
   public:
     using Row = std::vector<std::pair<std::string, double>>;
     /// How much of a table there is.
@@ -19,7 +19,7 @@ class CsvTable {
     };
 
     /// With the rows of a file that is there. Throws Error.
-    explicit CsvTable(std::string path);
+    explicit CsvLog(std::string path);
 
     /// Cuts the table, and its file, back to what it had. False, and nothing is changed, when it
     /// has less. Throws Error.

@@ -5,17 +5,19 @@
 #include <cstdint>
 #include <string>
 
+#include "ailab/export.hpp"
+
 namespace ailab {
 
 /// "a folder", "a named pipe", "a socket", "a device"; "" for a regular file.
-std::string other_kind(mode_t mode);
+AILAB_API std::string other_kind(mode_t mode);
 
 /// Whether a symbolic link stands for the file that it leads to.
 enum class Links { follow, refuse };
 
 /// A regular file, open for reading. Opening it never waits: a named pipe without a writer would
 /// have the run wait for good, and reading a device need not end.
-class RegularFile {
+class AILAB_API RegularFile {
   public:
     /// Does not throw: see problem().
     explicit RegularFile(const std::string& path, Links links = Links::follow);
@@ -44,6 +46,6 @@ class RegularFile {
 
 /// The whole of a small file. Throws Error that names it when it cannot be read, or is larger than
 /// `limit`.
-std::string read_regular_file(const std::string& path, uint64_t limit);
+AILAB_API std::string read_regular_file(const std::string& path, uint64_t limit);
 
 }  // namespace ailab
