@@ -111,6 +111,19 @@ Tensor move_keypoints(const Tensor& keypoints, const FieldSpec& spec, const Geom
     return moved;
 }
 
+/// A label that has a row for each of several boxes is theirs, as good as sure, and would not match
+/// them any more.
+void check_apart(const Sample& sample, const FieldSpec& spec, const std::string& boxes,
+                 int64_t count) {
+    const auto* label = std::get_if<Tensor>(&sample.fields.at(spec.name));
+    if (count < 2 || !label || label->dim() == 0 || label->size(0) != count) return;
+    throw Error(concat("the field \"", spec.name, "\" has a row for each of the ", count,
+                       " boxes of \"", boxes,
+                       "\", of which some have left the image: let its field_specs() say "
+                       "belongs_to \"",
+                       boxes, "\", or role other where it is not theirs"));
+}
+
 /// Drops the boxes of which nothing is left, and what belongs to them.
 void move_boxes(Sample& sample, const std::string& name, const Geometry& geometry) {
     Tensor& boxes = sample.tensor(name);
@@ -120,11 +133,15 @@ void move_boxes(Sample& sample, const std::string& name, const Geometry& geometr
     if (left.all().item<bool>()) return;
     const Tensor rows = left.nonzero().squeeze(1);
     boxes = boxes.index_select(0, rows);
-    for (const FieldSpec& spec : *sample.specs)
-        if (spec.belongs_to == name && sample.has(spec.name)) {
+    for (const FieldSpec& spec : *sample.specs) {
+        if (!sample.has(spec.name)) continue;
+        if (spec.belongs_to == name) {
             Tensor& belonging = sample.tensor(spec.name);
             belonging = belonging.index_select(0, rows);
+        } else if (spec.role == FieldRole::label) {
+            check_apart(sample, spec, name, left.size(0));
         }
+    }
 }
 
 void check_size(const Sample& sample, const std::string& name, ImageSize size) {

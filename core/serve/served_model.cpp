@@ -67,7 +67,7 @@ Batch ServedModel::model_inputs(const at::Tensor& input) const {
                        config_.run.model.binding(), forward_->model_label());
 }
 
-at::Tensor ServedModel::forward(const at::Tensor& input) const {
+Batch ServedModel::run(const at::Tensor& input) const {
     const at::NoGradGuard no_grad;
     Batch batch = batch_of(input);
     try {
@@ -77,7 +77,19 @@ at::Tensor ServedModel::forward(const at::Tensor& input) const {
         throw Error(concat(fed(), ", and cannot run ", c10::str(input.sizes()), ": ",
                            short_message(error)));
     }
-    return batch.tensor(output_);
+    return batch;
+}
+
+at::Tensor ServedModel::forward(const at::Tensor& input) const {
+    const Batch batch = run(input);
+    if (const at::Tensor* output = batch.find_tensor(output_)) return *output;
+    throw Error(concat(forward_->model_label(), " gives no tensor [N, …] as its output \"", output_,
+                       "\"; infer, and export to onnx, torchscript and artifact, know no other "
+                       "outputs yet. Its weights can be exported, to safetensors and pth"));
+}
+
+bool ServedModel::gives_tensor(const at::Tensor& input) const {
+    return run(input).find_tensor(output_) != nullptr;
 }
 
 }  // namespace ailab

@@ -30,6 +30,8 @@ class ServedModel {
     /// [N, …] -> the model's (first) output, on the device. Throws Error for another shape. One
     /// thread at a time.
     at::Tensor forward(const at::Tensor& input) const;
+    /// Whether the output is a tensor: a list of one a sample (boxes) forward() refuses.
+    bool gives_tensor(const at::Tensor& input) const;
     /// Throws Error unless a batch has the shape that the model is fed. A sequence ([T], or [T, F])
     /// may have another length: whether the model takes that is seen when it runs.
     void check_input(const at::Tensor& input) const;
@@ -38,6 +40,7 @@ class ServedModel {
 
   private:
     Batch batch_of(const at::Tensor& input) const;
+    Batch run(const at::Tensor& input) const;
     std::string fed() const;  // "the model is fed [N, 12]"
 
     struct Config {

@@ -82,6 +82,9 @@ void BackwardPass::run(Batch& batch, GradientStore& gradients, const Tensor& sca
     pass([&] {
         forward_.run_model(batch, Phase::train);
         terms_ = forward_.loss_terms(batch, window_.assigned);
+        all_have_weights_ = std::all_of(terms_.begin(), terms_.end(), [](const LossTerm& term) {
+            return term.weight.has_value();
+        });
     });
     const bool apart = division() == Division::by_term;
     if (apart || divides_later() || loss_follows()) add_to_sums();
@@ -254,7 +257,8 @@ double BackwardPass::share() const {
 }
 
 bool BackwardPass::counts_nothing() const {
-    return !totals_.empty() && window_.samples > 0 &&
+    // A rank without samples knows which terms have weights from earlier steps, or not yet.
+    return all_have_weights_ && !totals_.empty() && window_.samples > 0 &&
            std::all_of(totals_.begin(), totals_.end(),
                        [](const StepNumber& total) { return total.is(0); });
 }

@@ -96,6 +96,7 @@ class BackwardPass {
     /// Of all terms, a power of two near the weight of a step that is not known yet; 0 before the
     /// first.
     double unit_ = 0;
+    bool all_have_weights_ = false;  // of their own, the terms of the last samples here
 
     // Of the step.
     TermGradients gradients_;

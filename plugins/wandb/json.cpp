@@ -1,35 +1,15 @@
 #include "json.hpp"
 
-#include <charconv>
-#include <cmath>
-
-#include "ailab/support/utf8.hpp"
+#include "ailab/support/json_text.hpp"
 
 namespace ailab::wandb {
 
 std::string json(double number) {
-    if (std::isnan(number)) return "NaN";
-    if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
-    char text[32];
-    return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
+    return json_number(number, NotFinite::named);
 }
 
 std::string json(const std::string& text) {
-    constexpr char hex[] = "0123456789abcdef";
-    std::string quoted = "\"";
-    for (const char c : valid_utf8(text)) {
-        if (c == '"' || c == '\\') {
-            quoted += '\\';
-            quoted += c;
-        } else if (uint8_t(c) < 0x20) {
-            quoted += "\\u00";
-            quoted += hex[uint8_t(c) >> 4];
-            quoted += hex[uint8_t(c) & 15];
-        } else {
-            quoted += c;
-        }
-    }
-    return quoted + '"';
+    return json_text(text);
 }
 
 std::string json(const Node& node) {

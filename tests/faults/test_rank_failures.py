@@ -57,8 +57,8 @@ class RankFailures(Campaign):
                                       rf"mpirun noticed that process rank {failing} ")
         else:
             self.assertEqual(len(messages), 1, context)
-            self.assertRegex(messages[0], rf"ailab: \[rank {failing}[,\]]|did not join in time: [0-9, ]*\b{failing}\b",
-                             context)
+            self.assertRegex(messages[0], rf"ailab: \[rank {failing}[,\]]|did not find rank {failing} within|"
+                                          rf"did not join in time: [0-9, ]*\b{failing}\b", context)
         again = Job(folder, config, "resume_from=auto", ranks=ranks)
         self.assertEqual(again.wait(60), 0, f"{context}\nagain: {again.tell()}")
         self.assertNothingLeft(folder / "work", f"{context}\nagain: {again.tell()}")

@@ -380,6 +380,46 @@ class NoTarget final : public Loss {
     }
 };
 
+/// One term over the samples, and one whose targets count nowhere.
+class HalfTarget final : public Loss {
+  public:
+    explicit HalfTarget(WeightSource source) : source_(source) {}
+    std::vector<std::string> term_names() const override { return {"object", "box"}; }
+    bool has_own_weights() const override { return true; }
+    WeightSource weight_source() const override { return source_; }
+    std::vector<std::optional<Tensor>> target_weights(const Batch&) override {
+        return {std::nullopt, at::zeros({}, at::kDouble)};
+    }
+    std::vector<LossTerm> terms(const Batch& inputs) override {
+        const Tensor output = inputs.tensor("output");
+        return {{.name = "object", .sum = output.square().sum()},
+                {.name = "box", .sum = output.sum() * 0, .weight = at::zeros({}, at::kDouble)}};
+    }
+
+  private:
+    const WeightSource source_;
+};
+
+TEST(Step, OfWhichOneTermCountsIsNotSaidToHaveNoTargets) {
+    const Share shares[] = {{{3}}, {{3}, {2}}, {{3, 2}}, {{0, 3}}, {{3, 0}}, {{2, 1}, {0, 2}}};
+    for (const WeightSource source : {WeightSource::targets, WeightSource::predictions})
+        for (const Share& share : shares) {
+            const int size = int(share[0].size());
+            const auto meeting = std::make_shared<Meeting>(size);
+            Means means;
+            run_ranks(size, [&](int rank) {
+                StepRank one =
+                    make_rank(std::make_shared<Net>(), std::make_shared<HalfTarget>(source),
+                              std::make_shared<PlainSgd>(), meeting, rank, size);
+                one.take(of_rank(share, size_t(rank)), total(share));
+                EXPECT_EQ(one.observer.events.back(), "after_step");
+                means.add(one.observer);
+            });
+            EXPECT_TRUE(means.has("object"));
+            EXPECT_GT(means.of("loss"), 0);
+        }
+}
+
 TEST(Step, OfTargetsThatCountNowhereHasZeroGradientsAndNoLoss) {
     for (const int size : {1, 2}) {
         const auto meeting = std::make_shared<Meeting>(size);

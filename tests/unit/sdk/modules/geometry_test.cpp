@@ -167,6 +167,47 @@ TEST(MoveFields, AnImageWithoutBoxesIsAnImage) {
     EXPECT_EQ(sample.tensor("each").sizes(), at::IntArrayRef({0, 40, 60}));
 }
 
+/// Labels that nobody says are the boxes' would be those of other boxes once one is gone.
+TEST(MoveFields, RefusesLabelsOfBoxesThatAreNotSaidToBeTheirs) {
+    struct Row {
+        const char* what;
+        int64_t boxes, labels;
+        FieldRole role;
+        bool leaves;  // one box the image
+        bool refused;
+    };
+    const Row rows[] = {
+        {"a label a box", 2, 2, FieldRole::label, true, true},
+        {"all boxes stay", 2, 2, FieldRole::label, false, false},
+        {"labels of the image", 2, 3, FieldRole::label, true, false},
+        {"one number", 1, 1, FieldRole::label, true, false},
+        {"no labels", 2, 2, FieldRole::other, true, false},
+    };
+    for (const Row& row : rows) {
+        Sample sample;
+        sample.specs = std::make_shared<const FieldSpecs>(
+            FieldSpecs{{.name = "image", .role = FieldRole::image},
+                       {.name = "boxes", .role = FieldRole::boxes},
+                       {.name = "labels", .role = row.role}});
+        sample.set("image", places().unsqueeze(0));
+        at::Tensor boxes = at::tensor({1.0, 2.0, 9.0, 9.0}).expand({row.boxes, 4}).clone();
+        if (row.leaves) boxes[0] = at::tensor({50.0, 30.0, 58.0, 38.0});
+        sample.set("boxes", boxes);
+        sample.set("labels", at::arange(row.labels));
+        const std::string error = error_of([&] {
+            move_fields(sample, {.geometry = Geometry::crop(size, {0, 0, 20, 20}),
+                                 .part = Region{0, 0, 20, 20}});
+        });
+        EXPECT_EQ(error,
+                  row.refused
+                      ? "the field \"labels\" has a row for each of the 2 boxes of \"boxes\", of "
+                        "which some have left the image: let its field_specs() say belongs_to "
+                        "\"boxes\", or role other where it is not theirs"
+                      : "")
+            << row.what;
+    }
+}
+
 TEST(MoveFields, RefusesWhatWouldStayBehind) {
     for (const char* name : {"boxes", "bboxes", "keypoints", "semantic", "instance", "masks"}) {
         Sample sample;
