@@ -7,8 +7,8 @@
 //                          "module/<module>/<name>"; its values lie in the file's metadata
 //   shards<R>.safetensors  rank R's pieces of tensors that lie on several, "<module>/<name>", if it
 //                          has any; which pieces these are stands in the manifest
-//   manifest.json          sizes, checksums, world size, and the run's facts (step, digests,
-//   plugins)
+//   manifest.json          sizes, checksums, world size, and the run's facts (step, digests, and
+//                          its plugins)
 #include <map>
 #include <string>
 

@@ -65,6 +65,27 @@ class Untouched {
     std::vector<std::pair<Tensor, Tensor>> tensors_;
 };
 
+/// A step of the model's own whose losses are computed, and whose updates are not made.
+class StepToLookAt final : public StepContext {
+  public:
+    StepToLookAt(Batch& batch, const ForwardPass& forward) : batch_(batch), forward_(forward) {}
+
+    const Batch& batch() const override { return batch_; }
+    void update(const std::string&, const std::function<Tensor()>& loss,
+                std::optional<double>) override {
+        const AutocastScope scope = forward_.autocast();
+        (void)loss();
+    }
+    void record(const std::string&, const Tensor&) override {}
+    void output(const std::string& name, BatchField value) override {
+        batch_.set(name, std::move(value));
+    }
+
+  private:
+    Batch& batch_;
+    const ForwardPass& forward_;
+};
+
 bool is_about_one_value(const std::string& message) {
     // What torch::nn's batch norms say.
     return message.find("more than 1 value per channel") != std::string::npos;
@@ -157,7 +178,7 @@ bool Runner::rehearse_phase(Phase phase) {
 /// to a rank: refused before it comes.
 void Runner::rehearse_smallest_batch() {
     Model& model = *modules_.model;
-    if (model.owns_step() || modules_.frozen_norms.hold_all(model)) return;
+    if (modules_.frozen_norms.hold_all(model)) return;
     const Loader& loader = *modules_.data.at(Phase::train).loader;
     LoaderOptions options = loader.options();
     BatchPlan& plan = options.plan;
@@ -181,6 +202,8 @@ void Runner::rehearse_smallest_batch() {
         if (is_smaller(i)) smallest = i;
     const int64_t samples = size(smallest);
     if (samples == 0) return;
+    // A step of its own may do what cannot be put back: it is looked at where it must be.
+    if (model.owns_step() && samples > 1) return;
 
     const at::NoGradGuard no_grad;
     const auto fits = [&](const LoaderOptions& of, int64_t iteration) {
@@ -194,7 +217,13 @@ void Runner::rehearse_smallest_batch() {
         modules_.frozen_norms.apply();
         bool fits = true;
         try {
-            forward_.run_model(batch, Phase::train);
+            if (model.owns_step()) {
+                const at::AutoGradMode grad(true);
+                StepToLookAt step(batch, forward_);
+                model.train_step(step);
+            } else {
+                forward_.run_model(batch, Phase::train);
+            }
         } catch (const std::exception& error) {
             // Anything else comes again when the batch does.
             fits = !is_about_one_value(error.what());

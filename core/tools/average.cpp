@@ -26,7 +26,7 @@ struct Weights {
 };
 
 /// Those that stand for the trained model: of a checkpoint's folder its averages, if it has some.
-Weights weights_of(const std::string& path) {
+Weights weights_in(const std::string& path) {
     Weights weights;
     weights.folder = fs::is_directory(path);
     if (weights.folder) validate_checkpoint(path);
@@ -107,14 +107,14 @@ std::string average_checkpoints(const ToolRequest& request) {
     for (const std::string& given : request.paths)
         paths.push_back(find_checkpoint_of(given, request.work_dir));
     const ClassFacts classes = classes_of(paths);
-    const Weights begin = weights_of(paths[0]);
+    const Weights begin = weights_in(paths[0]);
     const auto& first = begin.tensors;
     std::map<std::string, at::Tensor> sums;
     for (const auto& [name, tensor] : first)
         if (tensor.is_floating_point() || tensor.is_complex())
             sums[name] = tensor.to(wide(tensor)).clone();
     for (size_t i = 1; i < paths.size(); ++i) {
-        const Weights other = weights_of(paths[i]);
+        const Weights other = weights_in(paths[i]);
         check_alike(begin, paths[0], other, paths[i]);
         check_same(first, other.tensors, paths[i]);
         for (auto& [name, sum] : sums) sum += other.tensors.at(name).to(wide(sum));

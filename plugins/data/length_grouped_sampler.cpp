@@ -10,7 +10,9 @@ namespace {
 
 /// As transformers' LengthGroupedSampler: the samples are shuffled, cut into chunks, and each chunk
 /// is sorted by length and cut into batches. These come in random order, so that an epoch does not
-/// go from long to short; the batch that is left, smaller than the others, comes last.
+/// go from long to short, but for the one with the longest sample: it comes first, so that where
+/// memory does not suffice that is seen at once. The batch that is left, smaller than the others,
+/// comes last.
 class LengthGroupedSampler final : public BatchSampler {
   public:
     struct Options {
@@ -44,8 +46,14 @@ class LengthGroupedSampler final : public BatchSampler {
         const int64_t whole = all / size;
         // Not that by which the samples are shuffled.
         constexpr uint64_t own_stream = uint64_t(1) << 62;
-        const std::vector<int64_t> order =
+        std::vector<int64_t> order =
             o_.shuffle ? permutation(whole, seed, uint64_t(epoch) | own_stream) : in_order(whole);
+        const auto longest =
+            std::max_element(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+                return lengths[size_t(ids[size_t(a * size)])] <
+                       lengths[size_t(ids[size_t(b * size)])];
+            });
+        if (o_.shuffle && longest != order.end()) std::rotate(order.begin(), longest, longest + 1);
         EpochBatches batches;
         batches.ids.reserve(size_t(all));
         for (const int64_t batch : order) {

@@ -47,6 +47,11 @@ def shortened(config):
     return overrides
 
 
+def by_steps(count, dtype, lr):
+    return [f"optimizer={{type: SGD, lr: {lr}}}", f"runtime.dtype={dtype}", "total_epochs=null", f"total_iters={count}",
+            f"workflow=[{{phase: train, iters: {count}}}, {{phase: val}}]"]
+
+
 def read_yaml(path):
     return yaml.safe_load(pathlib.Path(path).read_text())
 
@@ -64,12 +69,18 @@ def cases(configs):
     yield Case("accumulation", cnn, *short, "accumulative_counts=3")
     yield Case("averages", cnn, *short, "hooks.ema={type: EMAHook, decay: 0.9}")
     yield Case("bfloat16", cnn, *short, "hooks.amp={type: AMPHook, dtype: bfloat16}")
-    yield Case("class_weights", cnn, *short, f"loss.weight={weights}", "accumulative_counts=2")
-    yield Case("clipping", cnn, *short, "clip_grad={max_norm: 0.5}", "optimizer={type: SGD, lr: 0.1, momentum: 0.9}")
+    weighted, clipped = f"loss.weight={weights}", "clip_grad={max_norm: 0.5}"
+    yield Case("class_weights", cnn, *short, weighted, "accumulative_counts=2")
+    yield Case("clipping", cnn, *short, clipped, "optimizer={type: SGD, lr: 0.1, momentum: 0.9}")
+    # What may round otherwise, closer: the weights behind one step are the first ones less its gradients.
+    for name, key in (("class_weights", weighted), ("clipping", clipped)):
+        for dtype in ("float32", "float64"):
+            yield Case(f"{name}_first_step_{dtype}", cnn, *short, *by_steps(1, dtype, lr=1), key)
+        yield Case(f"{name}_20_steps_float64", cnn, *short, *by_steps(20, "float64", lr=0.05), key)
     yield Case("sync_batch_norm", folder / "fashion_mnist_resnet18.yaml",
                *shortened(read_yaml(folder / "fashion_mnist_resnet18.yaml")), "model.base_channels=16",
                "hooks.ddp={type: DDPHook, sync_batch_norm: true}")
-    yield Case("own_step", HERE / "gan.yaml", plugins=("gan",))
+    yield Case("manual_step", HERE / "gan.yaml", plugins=("gan",))
 
 
 def make_data(folder):

@@ -192,11 +192,15 @@ class OneValue(Norms):
             ("one rank has it", one_d, 2, 11, 4, {}, last % (11, " to a rank", sync)),
             ("synchronised", one_d, 2, 9, 4, SYNC, last % (9, "", "")),
             ("all", one_d, 4, 8, 4, {}, "a batch of 4 leaves 1 sample to a rank, "),
+            ("a step of its own", {"type": "TwoSteps"}, 1, 9, 4, {}, last % (9, "", "")),
+            ("a step of its own, two ranks", {"type": "TwoSteps"}, 2, 10, 4, {}, last % (10, " to a rank", sync)),
         ]
         for name, model, ranks, samples, batch, hooks, text in table:
             with self.subTest(name):
+                sgd = {"type": "SGD", "lr": 0.1}
+                own = {"optimizer": {"first": sgd, "second": sgd}} if model["type"] == "TwoSteps" else {}
                 result, run = self.start(name.replace(" ", "_"), ranks, samples, batch, status=2, model=model,
-                                         hooks=hooks)
+                                         hooks=hooks, **own)
                 message = [line for line in result.err.splitlines() if text in line]
                 self.assertEqual(len(message), 1, str(result))
                 self.assertRegex(message[0], r"config\.yaml:\d+:\d+: ", "the place of train_dataloader")

@@ -97,6 +97,20 @@ TEST(LengthGroupedSampler, ShufflesByEpochUnlessToldOtherwise) {
     EXPECT_EQ(first, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
 }
 
+/// What does not fit into memory is better seen in the first step than in the last.
+TEST(LengthGroupedSampler, BeginsWithTheLongestSample) {
+    for (const int64_t samples : {8, 100, 203})
+        for (const int64_t epoch : {0, 1, 2}) {
+            const auto all = cut(sampler()->batches(Texts(samples), 3, epoch, {8}));
+            const auto longest = [](const std::vector<int64_t>& batch) {
+                int64_t most = 0;
+                for (const int64_t id : batch) most = std::max(most, Texts::length(id));
+                return most;
+            };
+            for (const auto& batch : all) EXPECT_LE(longest(batch), longest(all[0]));
+        }
+}
+
 TEST(LengthGroupedSampler, NeedsLengthsAndSaysOfWhat) {
     const auto complaint = [](const std::string& more, const Texts& texts) {
         return error_of([&] { sampler(more)->batches(texts, 1, 1, {8}); });
