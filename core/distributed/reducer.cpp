@@ -54,6 +54,7 @@ class BucketReducer final : public Reducer {
     void scale(double factor) override;
     bool complete() const override { return complete_; }
     const std::vector<std::string>& unused() const override { return unused_; }
+    bool in_place() const override { return in_place_; }
     std::string describe() const override;
 
     void gradient_complete(size_t index, const at::Tensor& parameter);
@@ -73,6 +74,7 @@ class BucketReducer final : public Reducer {
     void read_tail_as();
 
     const c10::intrusive_ptr<c10d::Backend> backend_;
+    const bool in_place_;
     std::vector<Slot> slots_;
     std::vector<Bucket> buckets_;
     Tail tail_;
@@ -94,15 +96,15 @@ void GradientHook::operator()(const torch::autograd::Variable& parameter) {
 
 BucketReducer::BucketReducer(std::vector<NamedParameter> parameters,
                              c10::intrusive_ptr<c10d::Backend> backend, double bucket_mb)
-    : backend_(std::move(backend)) {
+    : backend_(std::move(backend)),
+      in_place_(dynamic_cast<SharedBuckets*>(backend_.get()) != nullptr) {
     for (NamedParameter& parameter : parameters)
         if (parameter.tensor.requires_grad())
             slots_.push_back({.name = std::move(parameter.name), .parameter = parameter.tensor});
     // A backend that reduces in place does it on the calling thread: nothing would overlap.
-    const bool in_place = dynamic_cast<SharedBuckets*>(backend_.get()) != nullptr;
     const auto limit =
-        in_place ? std::numeric_limits<int64_t>::max() : int64_t(bucket_mb * (1 << 20));
-    const int64_t first_limit = in_place ? limit : std::min(first_bucket_bytes, limit);
+        in_place_ ? std::numeric_limits<int64_t>::max() : int64_t(bucket_mb * (1 << 20));
+    const int64_t first_limit = in_place_ ? limit : std::min(first_bucket_bytes, limit);
     buckets_ = dist::plan_buckets(slots_, first_limit, limit);
     tail_ = dist::plan_tail(buckets_, int64_t(most_numbers + slots_.size()));
     dist::allocate(buckets_, slots_, *backend_);

@@ -56,6 +56,8 @@ class Reducer {
     virtual bool complete() const = 0;
     /// After read(): names of parameters that no rank used in this step.
     virtual const std::vector<std::string>& unused() const = 0;
+    /// Whether gradients are summed where they lie, in memory that the ranks share (SharedBuckets).
+    virtual bool in_place() const = 0;
     /// For the log: buckets and bytes.
     virtual std::string describe() const = 0;
 };

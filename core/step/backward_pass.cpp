@@ -11,15 +11,15 @@
 namespace ailab {
 
 BackwardPass::BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm,
-                           AccumulationWindow& window, SyncBatchNorm* sync)
-    : forward_(forward), loss_(loss), comm_(comm), window_(window), sync_(sync) {}
+                           AccumulationWindow& window, SyncBatchNorm* sync, bool near)
+    : forward_(forward), loss_(loss), comm_(comm), window_(window), sync_(sync), near_(near) {}
 
 BackwardPass::Division BackwardPass::division(int64_t iterations) const {
     if (!forward_.has_own_weights()) return Division::by_samples;
     if (comm_.world_size() == 1 && iterations == 1) return Division::alone;
     switch (forward_.weight_source()) {
         case WeightSource::common:
-            return Division::after_reduction;
+            return near_ && iterations == 1 ? Division::exchanged : Division::after_reduction;
         case WeightSource::targets:
             return Division::ahead;
         case WeightSource::predictions:

@@ -18,9 +18,10 @@ class BackwardPass {
   public:
     /// `loss` may be null. `window` is that of the present step: its `samples` are set when the
     /// ranks tell each other how many they have.
-    /// `sync`: null where batch norms take each rank's own statistics.
+    /// `sync`: null where batch norms take each rank's own statistics. `near`: the ranks tell each
+    /// other a number in less time than a pass over all gradients takes.
     BackwardPass(const ForwardPass& forward, Loss* loss, Comm& comm, AccumulationWindow& window,
-                 SyncBatchNorm* sync);
+                 SyncBatchNorm* sync, bool near);
 
     /// Before a step.
     void begin();
@@ -93,6 +94,7 @@ class BackwardPass {
     Comm& comm_;
     AccumulationWindow& window_;
     SyncBatchNorm* const sync_;
+    const bool near_;
     /// Of all terms, a power of two near the weight of a step that is not known yet; 0 before the
     /// first.
     double unit_ = 0;

@@ -60,6 +60,8 @@ class GradientStore {
     /// cached memory.
     void end();
 
+    /// See Reducer::in_place().
+    bool in_place() const { return reducer_ && reducer_->in_place(); }
     /// "1 bucket, 0.2 MB", or "" for one rank.
     std::string describe() const { return reducer_ ? reducer_->describe() : ""; }
 

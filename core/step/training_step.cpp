@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -12,12 +13,22 @@
 
 namespace ailab {
 
+namespace {
+
+bool share_memory(const std::map<std::string, std::unique_ptr<ParameterUpdate>>& updates) {
+    return std::any_of(updates.begin(), updates.end(),
+                       [](const auto& update) { return update.second->gradients().in_place(); });
+}
+
+}  // namespace
+
 TrainingStep::TrainingStep(StepParts parts, StepObserver& observer)
     : parts_(std::move(parts)),
       observer_(observer),
       scaler_(parts_.scaling ? std::make_unique<LossScaler>(*parts_.scaling, parts_.torch_device)
                              : nullptr),
-      backward_(parts_.forward, parts_.loss, parts_.comm, window_, parts_.sync_batch_norm) {}
+      backward_(parts_.forward, parts_.loss, parts_.comm, window_, parts_.sync_batch_norm,
+                share_memory(parts_.updates)) {}
 
 void TrainingStep::begin(AccumulationWindow window) {
     window_ = window;

@@ -146,6 +146,8 @@ struct StepRankOptions {
     bool find_unused_parameters = true;
     bool may_skip = false;
     std::optional<AutocastPlan> scaling = std::nullopt;
+    /// Whether gradients are summed in memory of the ranks together.
+    bool shares_memory = false;
     /// Whether the step takes its tensors to be where numbers are read late. (They are on the CPU.)
     bool on_device = false;
 };
@@ -162,7 +164,7 @@ class StepRank {
         : model(std::move(model_)),
           loss(std::move(loss_)),
           comm(meeting, rank),
-          updates(make_updates(optimizers, meeting, rank, size)),
+          updates(make_updates(optimizers, meeting, rank, size, options.shares_memory)),
           observer(stores(updates)),
           forward(config(), *model, loss.get(), std::nullopt, c10::kCPU),
           step({.model = *model,
@@ -216,7 +218,8 @@ class StepRank {
         return config;
     }
     static std::map<std::string, std::unique_ptr<ParameterUpdate>> make_updates(
-        const Optimizers& optimizers, const std::shared_ptr<Meeting>& meeting, int rank, int size) {
+        const Optimizers& optimizers, const std::shared_ptr<Meeting>& meeting, int rank, int size,
+        bool shares_memory) {
         std::map<std::string, std::unique_ptr<ParameterUpdate>> updates;
         for (const auto& [name, entry] : optimizers) {
             const auto& [optimizer, parameters] = entry;
@@ -226,7 +229,10 @@ class StepRank {
                 group.params.push_back(parameter.tensor);
             }
             c10::intrusive_ptr<c10d::Backend> backend;
-            if (size > 1) backend = c10::make_intrusive<ThreadBackend>(meeting, rank, size);
+            if (size > 1 && shares_memory)
+                backend = c10::make_intrusive<SharingBackend>(meeting, rank, size);
+            else if (size > 1)
+                backend = c10::make_intrusive<ThreadBackend>(meeting, rank, size);
             updates[name] = std::make_unique<ParameterUpdate>(
                 optimizer, parameters, std::vector<ParamGroup>{group}, backend, 25);
         }

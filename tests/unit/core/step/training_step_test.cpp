@@ -231,7 +231,6 @@ TEST_P(Steps, GiveTheGradientsAndLossesOfTheOneLargeBatch) {
     const Kind kind = std::get<1>(GetParam());
     const int size = int(share[0].size());
     const int64_t count = total(share);
-    Means means[2];
     Expected expected[2];
     {
         // A first step, and a second one from what it leaves.
@@ -244,24 +243,28 @@ TEST_P(Steps, GiveTheGradientsAndLossesOfTheOneLargeBatch) {
                 item.value().sub_(expected[step].gradients[item.key()], 0.1);
         }
     }
-    const auto meeting = std::make_shared<Meeting>(size);
-    run_ranks(size, [&](int rank) {
-        const auto net = std::make_shared<Net>();
-        StepRank one = make_rank(net, std::make_shared<KindLoss>(kind),
-                                 std::make_shared<PlainSgd>(), meeting, rank, size);
-        for (int step = 0; step < 2; ++step) {
-            one.observer.sums.clear();
-            one.take(of_rank(share, size_t(rank), step * count), count, step);
-            for (const auto& [name, gradient] : expected[step].gradients)
-                expect_close(one.observer.gradients.at(name), gradient,
-                             concat("rank ", rank, ", step ", step, ", ", name));
-            means[step].add(one.observer);
-        }
-    });
-    for (int step = 0; step < 2; ++step)
-        for (const auto& [name, value] : expected[step].losses)
-            EXPECT_NEAR(means[step].of(name), value, 1e-12 * std::max(1.0, std::abs(value)))
-                << "step " << step << ", " << name;
+    for (const bool shares_memory : {false, true}) {
+        const auto meeting = std::make_shared<Meeting>(size);
+        Means means[2];
+        run_ranks(size, [&](int rank) {
+            const auto net = std::make_shared<Net>();
+            StepRank one =
+                make_rank(net, std::make_shared<KindLoss>(kind), std::make_shared<PlainSgd>(),
+                          meeting, rank, size, {.shares_memory = shares_memory});
+            for (int step = 0; step < 2; ++step) {
+                one.observer.sums.clear();
+                one.take(of_rank(share, size_t(rank), step * count), count, step);
+                for (const auto& [name, gradient] : expected[step].gradients)
+                    expect_close(one.observer.gradients.at(name), gradient,
+                                 concat("rank ", rank, ", step ", step, ", ", name));
+                means[step].add(one.observer);
+            }
+        });
+        for (int step = 0; step < 2; ++step)
+            for (const auto& [name, value] : expected[step].losses)
+                EXPECT_NEAR(means[step].of(name), value, 1e-12 * std::max(1.0, std::abs(value)))
+                    << "step " << step << ", " << name;
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(, Steps,
@@ -295,6 +298,23 @@ TEST(Step, HasNoOtherCollectiveThanThatOfItsGradients) {
                     << name_of(kind);
             });
         }
+    }
+}
+
+/// Where the ranks share memory a number is exchanged sooner than all gradients are divided.
+TEST(Step, ExchangesTheWeightOfOneIterationWhereMemoryIsShared) {
+    for (const bool accumulates : {false, true}) {
+        const Share share = accumulates ? Share{{2, 2}, {2, 1}, {1, 1}} : Share{{4, 3}};
+        const auto meeting = std::make_shared<Meeting>(2);
+        run_ranks(2, [&](int rank) {
+            StepRank one =
+                make_rank(std::make_shared<Net>(), std::make_shared<KindLoss>(Kind::one),
+                          std::make_shared<PlainSgd>(), meeting, rank, 2, {.shares_memory = true});
+            one.take(of_rank(share, size_t(rank)), total(share));
+            one.comm.collectives = 0;
+            one.take(of_rank(share, size_t(rank)), total(share), 1);
+            EXPECT_EQ(one.comm.collectives, accumulates ? 0 : 1);
+        });
     }
 }
 
