@@ -97,7 +97,7 @@ class Browser {
     }
 
     void show(int64_t id, const SampleContext& context, const Sample& after) {
-        Sample sample = get_sample(dataset(), id, context.inside(), specs_of(dataset()));
+        Sample sample = get_sample(dataset(), id, context.inside(), data_.loader->options().specs);
         sample.decode();
         const Tensor read = image_in(sample), fed = image_in(after);
         if (!read.defined() || !fed.defined())

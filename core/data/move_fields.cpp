@@ -40,9 +40,9 @@ bool is_on_image(const Fields& fields, const std::string& name) {
 
 template <class Fields>
 const std::string& image_among(const Fields& fields, const char* whose) {
-    for (const std::string& name : image_names(fields.specs.get()))
-        if (const auto found = fields.fields.find(name); found != fields.fields.end())
-            return found->first;
+    const auto is_there = [&](const std::string& name) { return fields.has(name); };
+    if (const std::string* name = find_image(fields.specs.get(), is_there))
+        return fields.fields.find(*name)->first;
     std::vector<std::string> names;
     for (const auto& [name, field] : fields.fields) names.push_back(name);
     throw Error(concat(whose, " has no field \"image\" or \"input\"; its fields: ",

@@ -23,10 +23,11 @@ std::shared_ptr<Kind> make_if_possible(const ModuleEntry& entry, std::string& re
     try {
         std::shared_ptr<Kind> made = make<Kind>(entry.name, {}, problems);
         if (made) return made;
-        reason = problems.list().empty() ? "unknown" : problems.list()[0].text;
+        if (!problems.list().empty()) reason = problems.list()[0].text;
     } catch (const std::exception& error) {
         reason = error.what();
     }
+    if (reason.empty()) reason = "unknown";
     return nullptr;
 }
 
@@ -45,8 +46,7 @@ std::vector<Usable<Kind>> usable_here(const Look& look, std::vector<std::string>
     for (const ModuleEntry& entry : PluginHost::instance().list(kind_name<Kind>)) {
         std::string reason = entry.unusable_here;
         const auto module = reason.empty() ? make_if_possible<Kind>(entry, reason) : nullptr;
-        const Availability here =
-            module ? look(*module) : Availability{reason.empty() ? "unknown" : reason, 0};
+        const Availability here = module ? look(*module) : Availability{reason, 0};
         if (here.ok())
             usable.push_back({entry.name, module, here.score});
         else

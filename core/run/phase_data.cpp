@@ -164,6 +164,7 @@ PhaseData make_phase_data(const PhaseConfig& config, const BuildInput& input, bo
         options.plan.samples = std::min(options.plan.samples, *overfit * input.global_batch_size);
     options.context.seed = input.config.seed;
     told_at(sampler_place, [&] { plan_own_batches(options); });
+    check_order_fits(sampler_place, name, options.plan.samples);
     if (options.plan.iterations() == 0)
         throw ConfigError(
             {{config.dataset.config.place,

@@ -34,13 +34,14 @@ bool is_picture(const Tensor& image) {
 }  // namespace
 
 Tensor image_in(const Sample& sample) {
-    for (const std::string& name : image_names(sample.specs.get())) {
+    const auto picture = [&](const std::string& name) -> const Tensor* {
         const auto field = sample.fields.find(name);
-        if (field == sample.fields.end()) continue;
-        if (const auto* tensor = std::get_if<Tensor>(&field->second); tensor && is_picture(*tensor))
-            return *tensor;
-    }
-    return {};
+        const auto* tensor =
+            field == sample.fields.end() ? nullptr : std::get_if<Tensor>(&field->second);
+        return tensor && is_picture(*tensor) ? tensor : nullptr;
+    };
+    const std::string* name = find_image(sample.specs.get(), picture);
+    return name ? *picture(*name) : Tensor();
 }
 
 Tensor drawn(const Task& task, const Tensor& image, const Sample& sample) {

@@ -201,15 +201,6 @@ const FieldSpec* find_spec(const FieldSpecs* specs, const std::string& name) {
     return nullptr;
 }
 
-std::vector<std::string> image_names(const FieldSpecs* specs) {
-    std::vector<std::string> names;
-    if (specs)
-        for (const FieldSpec& spec : *specs)
-            if (spec.role == FieldRole::image) names.push_back(spec.name);
-    names.insert(names.end(), {"image", "input"});
-    return names;
-}
-
 std::shared_ptr<const FieldSpecs> specs_of(const Dataset& dataset) {
     FieldSpecs specs = dataset.field_specs();
     if (specs.empty()) return nullptr;

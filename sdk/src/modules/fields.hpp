@@ -10,9 +10,18 @@ namespace ailab {
 
 /// Null where nothing is declared of it.
 const FieldSpec* find_spec(const FieldSpecs* specs, const std::string& name);
-/// What may be the image of a sample, the first that is there being it: the fields that are
-/// declared as one, then "image" and "input".
-std::vector<std::string> image_names(const FieldSpecs* specs);
+/// Which field is the image: the first that `is` holds of, among those that are declared as one,
+/// then "image" and "input". Null for none. Asked of each sample: nothing is copied.
+template <class Is>
+const std::string* find_image(const FieldSpecs* specs, const Is& is) {
+    static const std::string usual[] = {"image", "input"};
+    if (specs)
+        for (const FieldSpec& spec : *specs)
+            if (spec.role == FieldRole::image && is(spec.name)) return &spec.name;
+    for (const std::string& name : usual)
+        if (is(name)) return &name;
+    return nullptr;
+}
 
 /// Asks the data set what it declares; null: nothing. Throws ConfigError (without a place) when
 /// that makes no sense.

@@ -48,7 +48,10 @@ std::string AppendFile::append(std::string_view bytes) {
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
             const std::string reason = std::strerror(n < 0 ? errno : ENOSPC);
-            if (done > 0 && ::ftruncate(file_.get(), off_t(size_)) != 0) close();
+            // From where it ends now: others may have appended to it, or cut it.
+            const off_t end = done > 0 ? ::lseek(file_.get(), 0, SEEK_END) : 0;
+            if (done > 0 && (end < off_t(done) || ::ftruncate(file_.get(), end - off_t(done)) != 0))
+                close();
             return reason;
         }
         done += size_t(n);
